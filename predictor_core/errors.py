@@ -1,0 +1,49 @@
+"""The exceptions of the package: one root, a few kinds."""
+
+from __future__ import annotations
+
+
+class PredictorError(Exception):
+    """Root of every error that the package raises on purpose."""
+
+
+class GraphError(PredictorError):
+    """A graph that breaks a rule: a cycle, a dangling input, a bad shape, a duplicate name."""
+
+
+class ModelFormatError(PredictorError):
+    """A model file or object that can't be read as the format it was given as."""
+
+
+class UnsupportedOpError(PredictorError):
+    """An op that a front end can't convert, or that strict mode refuses to estimate."""
+
+
+class UnknownPredictorError(PredictorError):
+    """A predictor name or version that does not exist."""
+
+
+class PackError(PredictorError):
+    """A predictor pack that is corrupted, tampered with, or of another format version."""
+
+
+class MissingDependencyError(PredictorError, ImportError):
+    """An optional dependency that the requested feature needs is not installed."""
+
+
+def missing_dependency(package: str, extra: str, purpose: str) -> MissingDependencyError:
+    """Return the error for an optional package that is absent.
+
+    Parameters
+    ----------
+    package : str
+        Import name of the absent package.
+    extra : str
+        The extra of ``nnmeter-nni`` that installs it.
+    purpose : str
+        What needs it, as the start of the sentence.
+    """
+    return MissingDependencyError(
+        f"{purpose} needs the package {package!r}, which is not installed; "
+        f"run: pip install 'nnmeter-nni[{extra}]'"
+    )

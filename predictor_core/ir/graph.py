@@ -1,0 +1,226 @@
+"""Graph and Node: the one form that every model takes before it is cut into kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from predictor_core.errors import GraphError
+
+Shape = tuple[int, ...]
+
+#: Largest accepted dimension and tensor: beyond them a shape is a mistake, not a model.
+MAX_DIM = 2**31 - 1
+MAX_ELEMENTS = 2**40
+
+_NO_ATTRS: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Node:
+    """One op of a Graph.
+
+    Parameters
+    ----------
+    name : str
+        Unique in the graph.
+    op : str
+        Canonical op (`predictor_core.ir.ops`), or the original name of an op that is not known.
+    inputs : tuple of str
+        Names of the tensors read. A node with one output has one tensor, named as the node;
+        one with several has ``name:0``, ``name:1``, ...
+    attrs : mapping
+        Attributes of the op; treated as read-only.
+    outputs : tuple of tuple of int
+        Output shapes: channels last, batch first.
+    scope : str
+        Path of the module that the node comes from, where the source has modules.
+    """
+
+    name: str
+    op: str
+    inputs: tuple[str, ...] = ()
+    attrs: Mapping[str, Any] = field(default_factory=lambda: _NO_ATTRS)
+    outputs: tuple[Shape, ...] = ()
+    scope: str = ""
+
+    @property
+    def shape(self) -> Shape:
+        """Shape of the first output."""
+        return self.outputs[0]
+
+    @property
+    def tensors(self) -> tuple[str, ...]:
+        """Names of the output tensors."""
+        if len(self.outputs) <= 1:
+            return (self.name,)
+        return tuple(f"{self.name}:{i}" for i in range(len(self.outputs)))
+
+
+class Graph:
+    """An immutable, validated, topologically sorted list of Nodes.
+
+    Parameters
+    ----------
+    nodes : iterable of Node
+        In any order; kept where it already is topological.
+    name : str
+        Name of the model, for reports.
+    outputs : iterable of str, optional
+        Tensors that the model returns. Default: those that nothing reads.
+    free : iterable of str, optional
+        Names of source ops that were dropped because they cost nothing on any device.
+
+    Raises
+    ------
+    GraphError
+        On a duplicate name, a dangling input, a cycle, or a shape that is missing, non-positive
+        or gigantic. The message names the node.
+    """
+
+    __slots__ = ("_by_name", "_consumers", "_tensors", "free", "name", "nodes", "outputs")
+
+    def __init__(
+        self,
+        nodes: Iterable[Node],
+        name: str = "",
+        outputs: Iterable[str] = (),
+        free: Iterable[str] = (),
+    ) -> None:
+        self.name = name
+        self.free = tuple(free)
+        given = tuple(nodes)
+        by_name: dict[str, Node] = {}
+        tensors: dict[str, tuple[Node, Shape]] = {}
+        in_order = True
+        for node in given:
+            if node.name in by_name:
+                raise GraphError(f"node {node.name!r} stands in the graph twice; names must be unique")
+            by_name[node.name] = node
+            _check_shapes(node)
+            if in_order:
+                for tensor in node.inputs:
+                    if tensor not in tensors:
+                        in_order = False
+                        break
+            if len(node.outputs) == 1:
+                own = (node.name,)
+            else:
+                own = node.tensors
+            for tensor, shape in zip(own, node.outputs):
+                if tensor in tensors:
+                    raise GraphError(f"tensor {tensor!r} of node {node.name!r} has two producers")
+                tensors[tensor] = (node, shape)
+        self._by_name = by_name
+        self._tensors = tensors
+        self.nodes: tuple[Node, ...] = given if in_order else _sorted(given, tensors)
+        consumers: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            for tensor in node.inputs:
+                readers = consumers.setdefault(tensors[tensor][0].name, [])
+                if not readers or readers[-1] is not node:
+                    readers.append(node)
+        self._consumers = consumers
+        wanted = tuple(outputs)
+        for tensor in wanted:
+            if tensor not in tensors:
+                raise GraphError(f"output {tensor!r} is not a tensor of the graph")
+        if not wanted:
+            read = {tensor for node in self.nodes for tensor in node.inputs}
+            wanted = tuple(tensor for tensor in tensors if tensor not in read)
+        self.outputs = wanted
+
+    def __getitem__(self, name: str) -> Node:
+        return self._by_name[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes)
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Graph):
+            return NotImplemented
+        return self.nodes == other.nodes and self.outputs == other.outputs
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Graph({self.name!r}, {len(self.nodes)} nodes)"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Graph, (self.nodes, self.name, self.outputs, self.free))
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        """The nodes of op ``input``."""
+        return tuple(node for node in self.nodes if node.op == "input")
+
+    def shape(self, tensor: str) -> Shape:
+        """Shape of a tensor."""
+        return self._tensors[tensor][1]
+
+    def producer(self, tensor: str) -> Node:
+        """Node that makes a tensor."""
+        return self._tensors[tensor][0]
+
+    def input_shapes(self, node: Node) -> tuple[Shape, ...]:
+        """Shapes of the tensors that a node reads."""
+        tensors = self._tensors
+        return tuple([tensors[tensor][1] for tensor in node.inputs])
+
+    def consumers(self, name: str) -> tuple[Node, ...]:
+        """Nodes that read any output of the node `name`, each once, in order."""
+        return tuple(self._consumers.get(name, ()))
+
+
+def _check_shapes(node: Node) -> None:
+    if not node.outputs:
+        raise GraphError(f"node {node.name!r} ({node.op}) has no output shape")
+    for shape in node.outputs:
+        elements = 1
+        for dim in shape:
+            if type(dim) is not int or dim <= 0 or dim > MAX_DIM:
+                raise GraphError(
+                    f"node {node.name!r} ({node.op}) has output shape {list(shape)}; "
+                    f"every dimension must be a positive integer up to {MAX_DIM}"
+                )
+            elements *= dim
+        if elements > MAX_ELEMENTS:
+            raise GraphError(
+                f"node {node.name!r} ({node.op}) has output shape {list(shape)}: {elements} elements, "
+                f"more than the {MAX_ELEMENTS} that a tensor may have"
+            )
+
+
+def _sorted(nodes: tuple[Node, ...], tensors: dict[str, tuple[Node, Shape]]) -> tuple[Node, ...]:
+    """Stable topological order (Kahn's algorithm on a queue that starts in the given order)."""
+    waiting: dict[str, int] = {}
+    readers: dict[str, list[Node]] = {}
+    for node in nodes:
+        producers = set()
+        for tensor in node.inputs:
+            if tensor not in tensors:
+                raise GraphError(f"node {node.name!r} ({node.op}) reads {tensor!r}, which no node makes")
+            producers.add(tensors[tensor][0].name)
+        waiting[node.name] = len(producers)
+        for producer in producers:
+            readers.setdefault(producer, []).append(node)
+    ready = [node for node in nodes if waiting[node.name] == 0]
+    order: list[Node] = []
+    for node in ready:
+        order.append(node)
+        for reader in readers.get(node.name, ()):
+            waiting[reader.name] -= 1
+            if waiting[reader.name] == 0:
+                ready.append(reader)
+    if len(order) < len(nodes):
+        stuck = next(node.name for node in nodes if waiting[node.name] > 0)
+        raise GraphError(f"the graph has a cycle through or before node {stuck!r}")
+    return tuple(order)

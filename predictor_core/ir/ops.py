@@ -1,0 +1,90 @@
+"""Canonical op vocabulary: every op a front end may write, and the attributes it carries.
+
+Shapes are channels last, batch first. Weights are never inputs: they are described by attributes.
+An op outside this vocabulary keeps its original name, and is estimated and flagged downstream.
+"""
+
+from __future__ import annotations
+
+#: Ops with weights. ``kernel``, ``strides``, ``dilations``: (height, width); ``pads``: (top, left,
+#: bottom, right); ``groups``: int; ``bias``: bool (a per-channel shift or a folded batch norm).
+CONV_OPS = frozenset({"conv", "dwconv", "convtranspose", "conv3d"})
+
+#: ``fc``: constant weight on the last dimension, ``bias``. ``matmul``: two activations.
+#: ``embedding``: table look-up. ``lstm``/``gru``/``rnn``: ``hidden``, ``layers``, ``bidirectional``.
+DENSE_OPS = frozenset({"fc", "matmul", "embedding", "lstm", "gru", "rnn"})
+
+#: Two inputs, or one and a constant: ``const`` (float, scalar) or ``const_shape`` (tuple).
+BINARY_OPS = frozenset({"add", "sub", "mul", "div", "pow", "max", "min"})
+
+#: One input, elementwise.
+ACTIVATION_OPS = frozenset(
+    {
+        "relu",
+        "relu6",
+        "hswish",
+        "hsigmoid",
+        "sigmoid",
+        "swish",
+        "gelu",
+        "tanh",
+        "leakyrelu",
+        "prelu",
+        "elu",
+        "selu",
+        "softplus",
+        "mish",
+        "clip",
+    }
+)
+UNARY_OPS = frozenset(
+    {"abs", "neg", "exp", "log", "sqrt", "rsqrt", "erf", "sin", "cos", "floor", "ceil", "round", "reciprocal", "square"}
+)
+
+#: ``bn``: inference batch norm; ``biasadd``: per-channel shift; the others have ``axis`` or ``groups``.
+NORM_OPS = frozenset({"bn", "biasadd", "layernorm", "rmsnorm", "groupnorm", "instancenorm", "lrn", "l2norm", "softmax", "logsoftmax"})
+
+#: ``maxpool``/``avgpool``: ``kernel``, ``strides``, ``pads``. Pools over the whole feature map in
+#: any spelling are ``reduce_mean``/``reduce_max`` with ``axes`` (1, 2). ``adaptivepool``: other sizes.
+POOL_OPS = frozenset({"maxpool", "avgpool", "adaptivepool"})
+REDUCE_OPS = frozenset({"reduce_mean", "reduce_sum", "reduce_max", "reduce_min", "argmax", "topk"})
+
+#: ``concat``: ``axis``; ``split``: ``axis``, ``sizes``; ``slice``: ``axes``, ``starts``, ``steps``; ``pad``: ``pads``
+#: ((before, after), ...) per dimension; ``resize``: ``mode``; ``transpose``: ``perm``; ``gather``: ``axis``;
+#: ``channelshuffle``: ``groups``; ``depthtospace``/``spacetodepth``: ``block``.
+DATA_OPS = frozenset(
+    {
+        "concat",
+        "split",
+        "slice",
+        "pad",
+        "resize",
+        "reshape",
+        "transpose",
+        "gather",
+        "expand",
+        "channelshuffle",
+        "depthtospace",
+        "spacetodepth",
+        "roll",
+        "stack",
+        "where",
+    }
+)
+
+#: Ops that cost nothing on any device, because a converter removes them.
+FREE_OPS = frozenset({"identity", "dropout", "cast", "stopgradient", "contiguous", "detach"})
+
+KNOWN_OPS = (
+    CONV_OPS
+    | DENSE_OPS
+    | BINARY_OPS
+    | ACTIVATION_OPS
+    | UNARY_OPS
+    | NORM_OPS
+    | POOL_OPS
+    | REDUCE_OPS
+    | DATA_OPS
+    | FREE_OPS
+    | {"input"}
+)

@@ -1,0 +1,243 @@
+"""Shape inference for canonical ops, channels last.
+
+One function per op, all with the signature ``(attrs, inputs) -> outputs`` where `inputs` and
+`outputs` are tuples of shapes. `infer` looks the op up. Ops outside the table keep the shape that
+their source states; see `keeps_shape` for the elementwise ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
+from typing import Any
+
+from predictor_core.errors import GraphError
+from predictor_core.ir import ops
+from predictor_core.ir.graph import Shape
+
+Shapes = tuple[Shape, ...]
+Attrs = Mapping[str, Any]
+
+
+def same_pads(
+    size: Sequence[int], kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int] = (1, 1)
+) -> tuple[int, int, int, int]:
+    """Pads (top, left, bottom, right) of TensorFlow's ``SAME``: the odd one goes to the end."""
+    before, after = [], []
+    for n, k, s, d in zip(size, kernel, strides, dilations):
+        total = max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0)
+        before.append(total // 2)
+        after.append(total - total // 2)
+    return before[0], before[1], after[0], after[1]
+
+
+def window(
+    size: Sequence[int],
+    kernel: Sequence[int],
+    strides: Sequence[int],
+    pads: Sequence[int],
+    dilations: Sequence[int] = (1, 1),
+    ceil_mode: bool = False,
+) -> tuple[int, int]:
+    """Height and width after a sliding window: floor((n + pads - (k-1)·d - 1) / s) + 1."""
+    out = []
+    for i in (0, 1):
+        span = size[i] + pads[i] + pads[i + 2] - (kernel[i] - 1) * dilations[i] - 1
+        steps = -(-span // strides[i]) if ceil_mode else span // strides[i]
+        # A window that would start in the bottom padding is not made.
+        if ceil_mode and steps * strides[i] >= size[i] + pads[i]:
+            steps -= 1
+        out.append(steps + 1)
+    return out[0], out[1]
+
+
+def broadcast(a: Shape, b: Shape) -> Shape:
+    """Numpy broadcasting of two shapes.
+
+    Raises
+    ------
+    GraphError
+        When they don't broadcast.
+    """
+    if a == b:
+        return a
+    rank = max(len(a), len(b))
+    left = (1,) * (rank - len(a)) + a
+    right = (1,) * (rank - len(b)) + b
+    out = []
+    for m, n in zip(left, right):
+        if m != n and m != 1 and n != 1:
+            raise GraphError(f"shapes {list(a)} and {list(b)} do not broadcast")
+        out.append(max(m, n))
+    return tuple(out)
+
+
+def resolve_reshape(shape: Sequence[int], elements: int) -> Shape:
+    """Replace the one -1 of a reshape target by what makes the element count right.
+
+    Raises
+    ------
+    GraphError
+        When the counts can't agree.
+    """
+    known = prod(dim for dim in shape if dim != -1)
+    unknown = sum(dim == -1 for dim in shape)
+    if unknown > 1 or known <= 0 or elements % known or (not unknown and known != elements):
+        raise GraphError(f"can't reshape {elements} elements to {list(shape)}")
+    return tuple(elements // known if dim == -1 else dim for dim in shape)
+
+
+def _conv(attrs: Attrs, inputs: Shapes) -> Shapes:
+    n, h, w, _ = inputs[0]
+    out_h, out_w = window((h, w), attrs["kernel"], attrs["strides"], attrs["pads"], attrs.get("dilations", (1, 1)))
+    return ((n, out_h, out_w, attrs["filters"]),)
+
+
+def _dwconv(attrs: Attrs, inputs: Shapes) -> Shapes:
+    n, h, w, c = inputs[0]
+    out_h, out_w = window((h, w), attrs["kernel"], attrs["strides"], attrs["pads"], attrs.get("dilations", (1, 1)))
+    return ((n, out_h, out_w, attrs.get("filters", c)),)
+
+
+def _convtranspose(attrs: Attrs, inputs: Shapes) -> Shapes:
+    n, h, w, _ = inputs[0]
+    (kh, kw), (sh, sw), (top, left, bottom, right) = attrs["kernel"], attrs["strides"], attrs["pads"]
+    dh, dw = attrs.get("dilations", (1, 1))
+    extra_h, extra_w = attrs.get("output_padding", (0, 0))
+    out_h = (h - 1) * sh - top - bottom + (kh - 1) * dh + 1 + extra_h
+    out_w = (w - 1) * sw - left - right + (kw - 1) * dw + 1 + extra_w
+    return ((n, out_h, out_w, attrs["filters"]),)
+
+
+def _pool(attrs: Attrs, inputs: Shapes) -> Shapes:
+    n, h, w, c = inputs[0]
+    out = window((h, w), attrs["kernel"], attrs["strides"], attrs["pads"], ceil_mode=attrs.get("ceil_mode", False))
+    return ((n, *out, c),)
+
+
+def _fc(attrs: Attrs, inputs: Shapes) -> Shapes:
+    return ((*inputs[0][:-1], attrs["filters"]),)
+
+
+def _matmul(attrs: Attrs, inputs: Shapes) -> Shapes:
+    a, b = inputs
+    batch = broadcast(a[:-2], b[:-2])
+    if a[-1] != b[-2]:
+        raise GraphError(f"matmul of {list(a)} and {list(b)}: inner dimensions differ")
+    return ((*batch, a[-2], b[-1]),)
+
+
+def _binary(attrs: Attrs, inputs: Shapes) -> Shapes:
+    if len(inputs) == 1:
+        return (broadcast(inputs[0], tuple(attrs.get("const_shape", ()))),)
+    out = inputs[0]
+    for other in inputs[1:]:
+        out = broadcast(out, other)
+    return (out,)
+
+
+def _concat(attrs: Attrs, inputs: Shapes) -> Shapes:
+    first = inputs[0]
+    axis = attrs["axis"] % len(first)
+    for shape in inputs[1:]:
+        if len(shape) != len(first) or shape[:axis] + shape[axis + 1 :] != first[:axis] + first[axis + 1 :]:
+            raise GraphError(f"concat on axis {axis} of {[list(s) for s in inputs]}: other dimensions differ")
+    return ((*first[:axis], sum(shape[axis] for shape in inputs), *first[axis + 1 :]),)
+
+
+def _split(attrs: Attrs, inputs: Shapes) -> Shapes:
+    shape = inputs[0]
+    axis = attrs["axis"] % len(shape)
+    if sum(attrs["sizes"]) != shape[axis]:
+        raise GraphError(f"split of {shape[axis]} into {list(attrs['sizes'])}: the sum differs")
+    return tuple((*shape[:axis], size, *shape[axis + 1 :]) for size in attrs["sizes"])
+
+
+def _reduce(attrs: Attrs, inputs: Shapes) -> Shapes:
+    shape = inputs[0]
+    axes = {axis % len(shape) for axis in attrs["axes"]}
+    if attrs.get("keepdims", True):
+        return (tuple(1 if i in axes else dim for i, dim in enumerate(shape)),)
+    return (tuple(dim for i, dim in enumerate(shape) if i not in axes),)
+
+
+def _reshape(attrs: Attrs, inputs: Shapes) -> Shapes:
+    return (resolve_reshape(attrs["shape"], prod(inputs[0])),)
+
+
+def _transpose(attrs: Attrs, inputs: Shapes) -> Shapes:
+    return (tuple(inputs[0][axis] for axis in attrs["perm"]),)
+
+
+def _pad(attrs: Attrs, inputs: Shapes) -> Shapes:
+    return (tuple(dim + before + after for dim, (before, after) in zip(inputs[0], attrs["pads"])),)
+
+
+def _embedding(attrs: Attrs, inputs: Shapes) -> Shapes:
+    return ((*inputs[0], attrs["width"]),)
+
+
+def _depth_to_space(attrs: Attrs, inputs: Shapes) -> Shapes:
+    n, h, w, c = inputs[0]
+    block = attrs["block"]
+    return ((n, h * block, w * block, c // (block * block)),)
+
+
+def _space_to_depth(attrs: Attrs, inputs: Shapes) -> Shapes:
+    n, h, w, c = inputs[0]
+    block = attrs["block"]
+    return ((n, h // block, w // block, c * block * block),)
+
+
+def _keep(attrs: Attrs, inputs: Shapes) -> Shapes:
+    return (inputs[0],)
+
+
+SHAPE_FUNCTIONS: dict[str, Callable[[Attrs, Shapes], Shapes]] = {
+    "conv": _conv,
+    "dwconv": _dwconv,
+    "convtranspose": _convtranspose,
+    "fc": _fc,
+    "matmul": _matmul,
+    "maxpool": _pool,
+    "avgpool": _pool,
+    "concat": _concat,
+    "split": _split,
+    "reshape": _reshape,
+    "transpose": _transpose,
+    "pad": _pad,
+    "embedding": _embedding,
+    "depthtospace": _depth_to_space,
+    "spacetodepth": _space_to_depth,
+    "channelshuffle": _keep,
+    "roll": _keep,
+    **dict.fromkeys(("reduce_mean", "reduce_sum", "reduce_max", "reduce_min"), _reduce),
+    **dict.fromkeys(ops.BINARY_OPS, _binary),
+    **dict.fromkeys(ops.ACTIVATION_OPS | ops.UNARY_OPS | ops.NORM_OPS | ops.FREE_OPS, _keep),
+}
+
+
+def infer(op: str, attrs: Attrs, inputs: Shapes) -> Shapes | None:
+    """Output shapes of an op, or None where this table doesn't know the op.
+
+    Parameters
+    ----------
+    op : str
+        Canonical op.
+    attrs : mapping
+        Its attributes; a conv also needs ``filters`` (output channels), fc likewise.
+    inputs : tuple of shapes
+        Channels last.
+
+    Raises
+    ------
+    GraphError
+        When the inputs don't fit the op.
+    """
+    function = SHAPE_FUNCTIONS.get(op)
+    if function is None:
+        return None
+    try:
+        return function(attrs, inputs)
+    except (ValueError, IndexError, KeyError, TypeError, ZeroDivisionError) as error:
+        raise GraphError(f"{op} can't take inputs {[list(s) for s in inputs]} with {dict(attrs)}") from error

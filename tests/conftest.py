@@ -1,0 +1,30 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of the public measurements, or a skip where it is absent.
+
+    ``NNMETER_SHARED_DATA`` names it; by default it is looked for beside the checkout.
+    """
+    folder = Path(os.environ.get("NNMETER_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"the public measurements are not at {folder}; set NNMETER_SHARED_DATA to test with them")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Keep the user's own registered predictors out of the tests, and the tests out of them."""
+    home = tmp_path_factory.mktemp("nn_meter_home")
+    monkeypatch.setenv("NN_METER_HOME", str(home))
+    return home
