@@ -1,0 +1,299 @@
+"""Forests as flat arrays, evaluated in numpy for many rows at once.
+
+All trees of all forests of a device stand in one set of arrays in breadth-first order: first the
+roots, then each level. The two children of a node are neighbours, so one `left` index places both,
+and a leaf points at itself with an infinite threshold, so that descending needs no branch.
+Rows go left where ``float32(x) <= threshold``, as scikit-learn's trees do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor_core.errors import PackError
+
+Combine = Literal["mean", "sum"]
+Floats = NDArray[np.floating[Any]]
+Ints = NDArray[np.integer[Any]]
+
+#: Many rows: drop those that have reached a leaf every so many levels.
+_COMPACT_EVERY = 8
+_COMPACT_FROM = 4096
+
+
+class Tree(NamedTuple):
+    """One decision tree in scikit-learn's layout: arrays over nodes, -1 as the child of a leaf."""
+
+    children_left: Ints
+    children_right: Ints
+    feature: Ints
+    threshold: Floats
+    value: Floats
+
+
+@dataclass(frozen=True)
+class TreeArrays:
+    """Breadth-first arrays of one or more trees.
+
+    Parameters
+    ----------
+    feature : (n,) integers
+        Column that a node compares; 0 at leaves.
+    threshold : (n,) floats
+        Its threshold; +inf at leaves.
+    left : (n,) int32
+        Left child; the right one is the next. A leaf's own index.
+    value : (n,) floats
+        Prediction of a leaf; meaningless elsewhere.
+    n_trees : int
+        The first `n_trees` nodes are roots.
+    depth : int
+        Longest path from a root to a leaf.
+    """
+
+    feature: Ints
+    threshold: Floats
+    left: Ints
+    value: Floats
+    n_trees: int
+    depth: int
+
+    @classmethod
+    def from_trees(cls, trees: Sequence[Tree]) -> TreeArrays:
+        """Lay `trees` out breadth first.
+
+        Raises
+        ------
+        PackError
+            When the child indices are not those of trees: out of range, shared, or in a cycle.
+        """
+        if not trees:
+            raise PackError("a forest needs at least one tree")
+        sizes = [len(tree.feature) for tree in trees]
+        starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
+        left = np.concatenate([np.where(t.children_left < 0, -1, t.children_left + s) for t, s in zip(trees, starts)])
+        right = np.concatenate([np.where(t.children_right < 0, -1, t.children_right + s) for t, s in zip(trees, starts)])
+        total = int(sum(sizes))
+        if min(sizes) == 0 or max(left.max(), right.max()) >= total or np.any((left < 0) != (right < 0)):
+            raise PackError("a tree of the forest has no nodes, or a child out of range")
+        level = starts
+        levels = [level]
+        reached = len(level)
+        while True:
+            inner = level[left[level] >= 0]
+            if not len(inner):
+                break
+            level = np.stack([left[inner], right[inner]], axis=1).ravel()
+            reached += len(level)
+            if reached > total:
+                raise PackError("the child indices of a tree form a cycle")
+            levels.append(level)
+        order = np.concatenate(levels)
+        if np.bincount(order).max() > 1:
+            raise PackError("two nodes of a tree share a child")
+        # Nodes that no root reaches (a pruned tree leaves some) are dropped.
+        leaf = left[order] < 0
+        feature = np.concatenate([t.feature for t in trees])[order]
+        threshold = np.concatenate([t.threshold for t in trees])[order]
+        value = np.concatenate([np.ravel(t.value) for t in trees])[order]
+        return cls.from_breadth_first(leaf, feature[~leaf], threshold[~leaf], value[leaf], len(trees))
+
+    @classmethod
+    def from_breadth_first(
+        cls, leaf: NDArray[np.bool_], feature: Ints, threshold: Floats, value: Floats, n_trees: int
+    ) -> TreeArrays:
+        """Build the arrays from what a pack stores.
+
+        Parameters
+        ----------
+        leaf : (n,) bool
+            Which nodes are leaves, breadth first.
+        feature, threshold : (number of inner nodes,)
+            In the order of the inner nodes.
+        value : (number of leaves,)
+            In the order of the leaves.
+        n_trees : int
+            Number of roots.
+
+        Raises
+        ------
+        PackError
+            When the parts don't make a forest.
+        """
+        n = len(leaf)
+        inner = np.flatnonzero(~leaf)
+        if n_trees < 1 or n != n_trees + 2 * len(inner) or len(feature) != len(inner) or len(threshold) != len(inner):
+            raise PackError(f"{n} nodes with {len(inner)} inner ones do not make {n_trees} trees")
+        if len(value) != n - len(inner):
+            raise PackError(f"{len(value)} leaf values for {n - len(inner)} leaves")
+        left = np.arange(n, dtype=np.int32)
+        left[inner] = np.arange(n_trees, n, 2, dtype=np.int32)
+        if np.any(left[inner] <= inner):
+            raise PackError("a tree of the forest contains a cycle")
+        if np.any(np.isnan(threshold)) or not np.all(np.isfinite(value)):
+            raise PackError("a threshold or a leaf value of the forest is not a finite number")
+        features = np.zeros(n, dtype=feature.dtype)
+        features[inner] = feature
+        thresholds = np.full(n, np.inf, dtype=threshold.dtype)
+        thresholds[inner] = threshold
+        values = np.zeros(n, dtype=value.dtype)
+        values[leaf] = value
+        depth, first, last = 0, 0, n_trees
+        while last < n:
+            first, last = last, int(left[inner[np.searchsorted(inner, last) - 1]]) + 2
+            depth += 1
+        return cls(features, thresholds, left, values, n_trees, depth)
+
+    def descend(self, x: NDArray[np.float32], rows: Ints, nodes: Ints) -> Ints:
+        """Follow each (row, start node) pair down to its leaf.
+
+        Parameters
+        ----------
+        x : (n, d) float32
+            Feature rows.
+        rows, nodes : (m,)
+            Row of `x` and node to start from, pairwise.
+
+        Returns
+        -------
+        (m,) integers
+            The leaf of each pair.
+        """
+        flat = np.ascontiguousarray(x).ravel()
+        offsets = np.asarray(rows, dtype=np.intp) * x.shape[1]
+        nodes = np.asarray(nodes, dtype=np.intp)
+        if len(nodes) < _COMPACT_FROM:
+            return self._descend(flat, offsets, nodes, self.depth)
+        out = nodes.copy()
+        active = np.arange(len(nodes))
+        for done in range(0, self.depth, _COMPACT_EVERY):
+            moved = self._descend(flat, offsets[active], out[active], min(_COMPACT_EVERY, self.depth - done))
+            out[active] = moved
+            active = active[self.left[moved] != moved]
+            if not len(active):
+                break
+        return out
+
+    def _descend(self, flat: NDArray[np.float32], offsets: Ints, nodes: Ints, levels: int) -> Ints:
+        feature, threshold, left = self.feature, self.threshold, self.left
+        for _ in range(levels):
+            go_right = flat[offsets + feature[nodes]] > threshold[nodes]
+            nodes = left[nodes] + go_right
+        return nodes
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the arrays take."""
+        return self.feature.nbytes + self.threshold.nbytes + self.left.nbytes + self.value.nbytes
+
+
+@dataclass(frozen=True)
+class Forest:
+    """Some trees of a set of arrays, and how their predictions are put together.
+
+    Parameters
+    ----------
+    arrays : TreeArrays
+        Shared by all forests of a device.
+    first, last : int
+        Its trees are ``first <= t < last``.
+    n_features : int
+        Columns that a row must have.
+    combine : {"mean", "sum"}
+        ``mean``: a random forest. ``sum``: boosted trees.
+    """
+
+    arrays: TreeArrays
+    first: int
+    last: int
+    n_features: int
+    combine: Combine = "mean"
+
+    @classmethod
+    def from_trees(cls, trees: Sequence[Tree], n_features: int, combine: Combine = "mean") -> Forest:
+        """Build a forest of its own arrays from trees in scikit-learn's layout.
+
+        Raises
+        ------
+        PackError
+            When the trees are malformed.
+        """
+        arrays = TreeArrays.from_trees(trees)
+        if arrays.feature.min() < 0 or arrays.feature.max() >= n_features:
+            raise PackError(f"a tree compares a feature outside 0..{n_features - 1}")
+        return cls(arrays, 0, len(trees), n_features, combine)
+
+    @property
+    def n_trees(self) -> int:
+        """Number of trees."""
+        return self.last - self.first
+
+    def predict(self, x: Any) -> NDArray[np.float64]:
+        """Prediction for each row.
+
+        Parameters
+        ----------
+        x : (n, n_features) array-like
+            Cast to float32, as scikit-learn does.
+
+        Returns
+        -------
+        (n,) float64
+
+        Raises
+        ------
+        ValueError
+            When `x` has another number of columns, or holds a NaN.
+        """
+        return predict_together([(self, x)])[0]
+
+
+def predict_together(work: Sequence[tuple[Forest, Any]]) -> list[NDArray[np.float64]]:
+    """Evaluate several forests that share their arrays in one descent.
+
+    Parameters
+    ----------
+    work : sequence of (Forest, (n_i, n_features_i) array-like)
+        All forests on the same `TreeArrays`.
+
+    Returns
+    -------
+    list of (n_i,) float64
+        In the order of `work`.
+    """
+    if not work:
+        return []
+    arrays = work[0][0].arrays
+    blocks = []
+    for forest, x in work:
+        block = np.asarray(x, dtype=np.float32)
+        if block.ndim != 2 or block.shape[1] != forest.n_features:
+            raise ValueError(f"expected rows of {forest.n_features} features, got an array of shape {block.shape}")
+        if np.isnan(block).any():
+            raise ValueError("a feature is not a number")
+        blocks.append(block)
+    width = max(block.shape[1] for block in blocks)
+    x32 = np.zeros((sum(len(block) for block in blocks), width), dtype=np.float32)
+    rows, nodes = [], []
+    start = 0
+    for (forest, _), block in zip(work, blocks):
+        n = len(block)
+        x32[start : start + n, : block.shape[1]] = block
+        rows.append(np.repeat(np.arange(start, start + n), forest.n_trees))
+        nodes.append(np.tile(np.arange(forest.first, forest.last), n))
+        start += n
+    leaves = arrays.descend(x32, np.concatenate(rows), np.concatenate(nodes))
+    values = arrays.value[leaves].astype(np.float64)
+    out = []
+    start = 0
+    for (forest, _), block in zip(work, blocks):
+        stop = start + len(block) * forest.n_trees
+        per_tree = values[start:stop].reshape(len(block), forest.n_trees)
+        out.append(per_tree.mean(axis=1) if forest.combine == "mean" else per_tree.sum(axis=1))
+        start = stop
+    return out
