@@ -1,0 +1,38 @@
+"""Errors of the 1.0 path, and the guard that turns upstream's crashes into them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from predictor_core.errors import PackError, PredictorError
+
+
+class ParityError(PredictorError):
+    """A model on which nn-Meter itself fails, so that there is no number to reproduce."""
+
+
+class DownloadError(PackError):
+    """A pack that could not be downloaded, or whose download is not what was asked for."""
+
+
+class RegistryError(PredictorError):
+    """A bad meta file, or a name that can't be registered or unregistered."""
+
+
+@contextmanager
+def upstream_fault(place: str) -> Iterator[None]:
+    """Report an exception that upstream's semantics raise inside the block as a `ParityError`.
+
+    Parameters
+    ----------
+    place : str
+        What was being read, with the name of the node or kernel.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise ParityError(
+            f"{place}: nn-Meter has no answer here ({type(error).__name__}: {error}), so a 1.0 predictor "
+            "has none to reproduce; use predictor version 2.0 for this model"
+        ) from error
