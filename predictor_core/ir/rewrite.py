@@ -1,0 +1,55 @@
+"""Canonical form: the same architecture is the same Graph, whatever format and spelling it came in."""
+
+from __future__ import annotations
+
+from predictor_core.ir.graph import Graph
+from predictor_core.ir.rewrites.activations import clips, gelu, hard_activations, smooth_activations
+from predictor_core.ir.rewrites.bias import fold_bias, join_affine
+from predictor_core.ir.rewrites.convs import depthwise
+from predictor_core.ir.rewrites.draft import Draft
+from predictor_core.ir.rewrites.free import drop_free, drop_noops
+from predictor_core.ir.rewrites.norms import spelled_norms
+from predictor_core.ir.rewrites.pools import global_pools
+from predictor_core.ir.rewrites.shuffle import channel_shuffles
+
+#: Each pass relies on those before it: patterns are matched where free ops are gone, and a scalar sum
+#: is part of an activation before it could be taken for a shift.
+_PASSES = (
+    drop_free,
+    depthwise,
+    channel_shuffles,
+    drop_noops,
+    global_pools,
+    clips,
+    spelled_norms,
+    hard_activations,
+    smooth_activations,
+    gelu,
+    fold_bias,
+    join_affine,
+)
+
+
+def canonicalize(graph: Graph) -> Graph:
+    """Return the canonical form of a Graph: fewer nodes, the same computation.
+
+    Drops free ops (their names go to ``Graph.free``) and what no output depends on, names composite ops
+    (hswish, gelu, layernorm, ...), brings global pools to one spelling, and folds batch norms and per-channel
+    shifts into the convs that they follow (attribute ``bias``). Linear in the graph; a Graph that is
+    canonical already is returned as it is.
+
+    Parameters
+    ----------
+    graph : Graph
+        Channels last, as every Graph.
+
+    Returns
+    -------
+    Graph
+        Surviving nodes keep their names; a composite has the name of its last node.
+    """
+    draft = Draft(graph)
+    draft.prune()
+    for rewrite in _PASSES:
+        rewrite(draft)
+    return draft.graph() if draft.changed else graph

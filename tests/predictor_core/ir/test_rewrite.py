@@ -1,0 +1,273 @@
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from predictor_core.ir.graph import Graph, Node, Shape
+from predictor_core.ir.rewrite import canonicalize
+
+IMAGE = (1, 8, 8, 16)
+
+
+class Model:
+    """Writes nodes; every method returns the name of the tensor it makes."""
+
+    def __init__(self, shape: Shape = IMAGE) -> None:
+        self.nodes = [Node("x", "input", outputs=(shape,))]
+
+    def __call__(self, op: str, *inputs: str, shape: Shape | None = None, **attrs: Any) -> str:
+        name = f"{op}_{len(self.nodes)}"
+        shapes = {node.name: node.shape for node in self.nodes}
+        self.nodes.append(Node(name, op, inputs, attrs, (shape or shapes[inputs[0]],)))
+        return name
+
+    def conv(self, x: str, **attrs: Any) -> str:
+        return self("conv", x, kernel=(1, 1), strides=(1, 1), pads=(0, 0, 0, 0), dilations=(1, 1), **attrs)
+
+    def canonical(self, *outputs: str) -> Graph:
+        return canonicalize(Graph(self.nodes, outputs=outputs))
+
+
+def ops(graph: Graph) -> list[str]:
+    return [node.op for node in graph]
+
+
+def hswish_tflite(m: Model, x: str) -> str:
+    return m("mul", x, m("mul", m("relu6", m("add", x, const=3.0)), const=0.16667))
+
+
+def hswish_product_first(m: Model, x: str) -> str:
+    return m("div", m("mul", x, m("clip", m("add", x, const=3), min=0.0, max=6.0)), const=6)
+
+
+def hswish_scaled_x(m: Model, x: str) -> str:
+    return m("mul", m("mul", x, const=1 / 6), m("relu6", m("add", x, const=3.0)))
+
+
+def hswish_gate(m: Model, x: str) -> str:
+    return m("mul", m("hsigmoid", x), x)
+
+
+def gelu_exporter(m: Model, x: str) -> str:
+    shift = m("add", m("erf", m("div", x, const=math.sqrt(2))), const=1.0)
+    return m("mul", m("mul", x, shift), const=0.5)
+
+
+def gelu_half_first(m: Model, x: str) -> str:
+    half = m("mul", x, const=0.5)
+    return m("mul", half, m("add", m("erf", m("mul", x, const=math.sqrt(0.5))), const=1.0))
+
+
+def gelu_tanh(m: Model, x: str) -> str:
+    cube = m("mul", m("pow", x, const=3.0), const=0.044715)
+    shift = m("add", m("tanh", m("mul", m("add", x, cube), const=math.sqrt(2 / math.pi))), const=1.0)
+    return m("mul", m("mul", x, const=0.5), shift)
+
+
+def layernorm(m: Model, x: str) -> str:
+    centred = m("sub", x, m("reduce_mean", x, axes=(-1,), keepdims=True, shape=(1, 8, 8, 1)))
+    mean = m("reduce_mean", m("pow", centred, const=2.0), axes=(3,), keepdims=True, shape=(1, 8, 8, 1))
+    root = m("sqrt", m("add", mean, const=1e-5))
+    y = m("div", centred, root, shape=IMAGE)
+    return m("add", m("mul", y, const_shape=(16,)), const_shape=(16,))
+
+
+def rmsnorm(m: Model, x: str) -> str:
+    mean = m("reduce_mean", m("mul", x, x), axes=(3,), keepdims=True, shape=(1, 8, 8, 1))
+    return m("mul", m("mul", x, m("rsqrt", m("add", mean, const=1e-6))), const_shape=(16,))
+
+
+def shuffle(m: Model, x: str) -> str:
+    y = m("reshape", x, shape=(1, 8, 8, 2, 8))
+    return m("reshape", m("transpose", y, perm=(0, 1, 2, 4, 3), shape=(1, 8, 8, 8, 2)), shape=IMAGE)
+
+
+SPELLINGS: list[tuple[str, Callable[[Model, str], str]]] = [
+    ("hswish", hswish_tflite),
+    ("hswish", hswish_product_first),
+    ("hswish", hswish_scaled_x),
+    ("hswish", hswish_gate),
+    ("hsigmoid", lambda m, x: m("div", m("relu6", m("add", x, const=3.0)), const=6.0)),
+    ("swish", lambda m, x: m("mul", x, m("sigmoid", x))),
+    ("softplus", lambda m, x: m("log", m("add", m("exp", x), const=1.0))),
+    ("mish", lambda m, x: m("mul", x, m("tanh", m("softplus", x)))),
+    ("gelu", gelu_exporter),
+    ("gelu", gelu_half_first),
+    ("gelu", gelu_tanh),
+    ("relu", lambda m, x: m("clip", x, min=0.0)),
+    ("layernorm", layernorm),
+    ("rmsnorm", rmsnorm),
+    ("channelshuffle", shuffle),
+    ("bn", lambda m, x: m("add", m("mul", x, const_shape=(16,)), const_shape=(1, 1, 1, 16))),
+]
+
+
+@pytest.mark.parametrize(("op", "spell"), SPELLINGS)
+def test_composite_is_one_node_with_the_name_of_its_last(op: str, spell: Callable[[Model, str], str]) -> None:
+    m = Model()
+    x = m("maxpool", "x", kernel=(3, 3), strides=(1, 1), pads=(1, 1, 1, 1))
+    last = spell(m, x)
+    m("relu", last)
+    graph = m.canonical()
+    assert ops(graph) == ["input", "maxpool", op, "relu"]
+    assert graph[last].inputs == (x,)
+    assert graph[last].shape == IMAGE
+
+
+@pytest.mark.parametrize(
+    "spell",
+    [
+        lambda m, x: m("mul", x, m("mul", m("relu6", m("add", x, const=2.0)), const=1 / 6)),
+        lambda m, x: m("mul", x, m("mul", m("relu6", m("add", x, const=3.0)), const=0.2)),
+        lambda m, x: m("mul", x, m("sigmoid", m("tanh", x))),
+        lambda m, x: m("mul", x, m("mul", m("add", m("erf", x), const=1.0), const=0.5)),
+        lambda m, x: m("clip", x, min=-1.0, max=1.0),
+    ],
+)
+def test_near_misses_are_left_alone(spell: Callable[[Model, str], str]) -> None:
+    m = Model()
+    spell(m, "x")
+    before = Graph(m.nodes)
+    assert canonicalize(before) is before
+
+
+def test_inner_tensor_that_is_read_elsewhere_stays() -> None:
+    m = Model()
+    gate = m("sigmoid", "x")
+    m("concat", m("mul", "x", gate), gate, axis=3, shape=(1, 8, 8, 32))
+    assert ops(m.canonical()) == ["input", "sigmoid", "mul", "concat"]
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        lambda m, x: m("bn", x),
+        lambda m, x: m("biasadd", x),
+        lambda m, x: m("add", x, const_shape=(1, 1, 1, 16)),
+        lambda m, x: m("bn", m("add", x, const_shape=(16,))),
+        lambda m, x: m("add", m("mul", x, const_shape=(16,)), const_shape=(16,)),
+    ],
+)
+def test_shift_after_a_conv_is_its_bias(after: Callable[[Model, str], str]) -> None:
+    plain, folded = Model(), Model()
+    plain("relu", plain.conv("x", groups=1, bias=True))
+    conv = folded.conv("x", groups=1)
+    folded("relu", after(folded, conv))
+    graph = folded.canonical()
+    assert ops(graph) == ["input", "conv", "relu"]
+    assert graph[conv].attrs == plain.canonical()[conv].attrs
+    assert graph[conv].attrs["bias"] is True
+
+
+def test_shift_of_a_conv_with_two_readers_stays() -> None:
+    m = Model()
+    conv = m.conv("x")
+    m("add", m("bn", conv), conv)
+    graph = m.canonical()
+    assert ops(graph) == ["input", "conv", "bn", "add"]
+    assert graph[conv].attrs["bias"] is False
+
+
+def test_scalar_sum_after_a_conv_stays() -> None:
+    m = Model()
+    m("add", m.conv("x"), const=3.0)
+    assert ops(m.canonical()) == ["input", "conv", "add"]
+
+
+def test_output_of_the_model_is_never_an_inner_tensor() -> None:
+    m = Model()
+    conv = m.conv("x")
+    norm = m("bn", conv)
+    assert ops(m.canonical(conv, norm)) == ["input", "conv", "bn"]
+    graph = m.canonical(norm)
+    assert ops(graph) == ["input", "conv"]
+    assert graph.outputs == (conv,)
+
+
+def test_free_ops_are_dropped_and_listed() -> None:
+    m = Model()
+    drop = m("dropout", m("identity", "x"))
+    same = m("relu", m("reshape", drop, shape=IMAGE))
+    m("transpose", same, perm=(0, 1, 2, 3))
+    graph = m.canonical()
+    assert ops(graph) == ["input", "relu"]
+    assert set(graph.free) == {"identity_1", "dropout_2", "reshape_3", "transpose_5"}
+
+
+def test_what_no_output_needs_is_dropped() -> None:
+    m = Model()
+    kept = m("relu", "x")
+    m("sigmoid", m("tanh", "x"))
+    assert ops(m.canonical(kept)) == ["input", "relu"]
+
+
+@pytest.mark.parametrize(
+    ("op", "attrs"),
+    [
+        ("avgpool", {"kernel": (8, 8), "strides": (1, 1), "pads": (0, 0, 0, 0)}),
+        ("adaptivepool", {"mode": "avg"}),
+        ("reduce_mean", {"axes": (-3, -2), "keepdims": 1}),
+    ],
+)
+@pytest.mark.parametrize("flatten", [True, False])
+def test_global_pools_are_one_op(op: str, attrs: dict[str, Any], flatten: bool) -> None:
+    m = Model()
+    pool = m(op, "x", shape=(1, 1, 1, 16), **attrs)
+    y = m("reshape", pool, shape=(1, 16)) if flatten else pool
+    m("softmax", y, axis=-1)
+    graph = m.canonical()
+    assert ops(graph) == ["input", "reduce_mean", "softmax"]
+    assert graph[pool].attrs == {"axes": (1, 2), "keepdims": not flatten}
+
+
+def test_adaptive_pool_of_a_divisor_is_a_pool() -> None:
+    m = Model()
+    pool = m("adaptivepool", "x", mode="max", shape=(1, 4, 2, 16))
+    odd = m("adaptivepool", pool, mode="max", shape=(1, 3, 2, 16))
+    graph = m.canonical()
+    assert (graph[pool].op, graph[pool].attrs["kernel"], graph[pool].attrs["strides"]) == (
+        "maxpool",
+        (2, 4),
+        (2, 4),
+    )
+    assert graph[odd].op == "adaptivepool"
+
+
+def test_depthwise_is_named_by_its_groups() -> None:
+    m, grey = Model(), Model((1, 8, 8, 1))
+    assert ops(canonicalize(Graph([*m.nodes, conv_of(m, 16)]))) == ["input", "dwconv"]
+    assert ops(canonicalize(Graph([*m.nodes, conv_of(m, 4)]))) == ["input", "conv"]
+    assert ops(canonicalize(Graph([*grey.nodes, conv_of(grey, 1)]))) == ["input", "conv"]
+
+
+def conv_of(m: Model, groups: int) -> Node:
+    return Node("c", "conv", ("x",), {"kernel": (3, 3), "groups": groups, "bias": True}, (IMAGE,))
+
+
+def test_canonical_form_is_stable() -> None:
+    m = Model()
+    y = hswish_tflite(m, m("bn", m.conv("x")))
+    m("softmax", m("reshape", shuffle(m, gelu_exporter(m, y)), shape=(1, 1024)), axis=-1)
+    once = m.canonical()
+    assert canonicalize(once) is once
+
+
+def test_cost_is_linear() -> None:
+    def seconds(blocks: int) -> float:
+        m = Model()
+        y = "x"
+        for _ in range(blocks):
+            y = hswish_tflite(m, m("bn", m.conv(y)))
+        graph = Graph(m.nodes)
+        best = math.inf
+        for _ in range(5):
+            start = time.perf_counter()
+            canonicalize(graph)
+            best = min(best, time.perf_counter() - start)
+        return best
+
+    assert seconds(800) < 40 * seconds(80)
