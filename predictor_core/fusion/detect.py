@@ -1,0 +1,106 @@
+"""Graph + rules -> kernels, in one pass over the Graph."""
+
+from __future__ import annotations
+
+from predictor_core.fusion.build import build, main_op, shapes_agree
+from predictor_core.fusion.patterns import match
+from predictor_core.fusion.rules import Pattern, Rules
+from predictor_core.ir.graph import Graph, Node
+from predictor_core.kernels.registry import is_free
+from predictor_core.kernels.spec import Kernel
+
+_NOTHING: frozenset[str] = frozenset()
+
+
+class _Draft:
+    """A kernel that may still take in nodes. `last_op` is what the pair rules look up."""
+
+    __slots__ = ("last_op", "main", "merged", "op", "position")
+
+    def __init__(self, op: str, main: tuple[Node, ...], position: int) -> None:
+        self.op = op
+        self.main = main
+        self.merged: list[Node] = []
+        self.last_op = op
+        self.position = position
+
+
+def detect(graph: Graph, rules: Rules) -> list[Kernel]:
+    """Cut a Graph into kernels.
+
+    Every node that is not free is in exactly one kernel. A node joins the kernel that makes its input
+    when the rules pair it with that kernel's last op and nothing else reads the tensor between them. Of
+    several inputs the kernel that runs last takes it, because by then the other inputs exist.
+
+    Parameters
+    ----------
+    graph : Graph
+        Canonical graph (batch norms and biases folded, composites recognised).
+    rules : Rules
+        Rules of the device.
+
+    Returns
+    -------
+    list of Kernel
+        In execution order of their main nodes.
+    """
+    drafts: list[_Draft] = []
+    owner: dict[str, _Draft] = {}
+    starts = _starts(rules)
+    pairs = rules.pairs
+    returned = {graph.producer(tensor).name for tensor in graph.outputs}
+    for node in graph.nodes:
+        name, op = node.name, node.op
+        if name in owner or is_free(op):
+            continue
+        draft = _matched(starts[op], node, graph, len(drafts)) if op in starts else None
+        if draft is not None:
+            for member in draft.main:
+                owner[member.name] = draft
+            drafts.append(draft)
+            continue
+        latest, made = None, None
+        for tensor in node.inputs:
+            producer = graph.producer(tensor)
+            draft_before = owner.get(producer.name)
+            if draft_before is not None and (latest is None or draft_before.position > latest.position):
+                latest, made = draft_before, producer
+        if latest is not None and made is not None and op in pairs.get(latest.last_op, _NOTHING):
+            tail = latest.merged[-1] if latest.merged else latest.main[-1]
+            if (
+                tail is made
+                and made.name not in returned
+                and len(graph.consumers(made.name)) == 1
+                and shapes_agree(node, made.outputs[0])
+                and not (rules.first_operand_only and node.inputs[0] != made.name)
+            ):
+                latest.merged.append(node)
+                latest.last_op = op
+                owner[name] = latest
+                continue
+        draft = _Draft(main_op(node, graph), (node,), len(drafts))
+        owner[name] = draft
+        drafts.append(draft)
+    return [_finish(draft, graph) for draft in drafts]
+
+
+def _matched(patterns: list[Pattern], node: Node, graph: Graph, position: int) -> _Draft | None:
+    for pattern in patterns:
+        chain = match(pattern, node, graph)
+        if chain is not None:
+            return _Draft(pattern.name, chain, position)
+    return None
+
+
+def _starts(rules: Rules) -> dict[str, list[Pattern]]:
+    starts: dict[str, list[Pattern]] = {}
+    for pattern in rules.patterns:
+        for op in pattern.steps[0].ops:
+            starts.setdefault(op, []).append(pattern)
+    return starts
+
+
+def _finish(draft: _Draft, graph: Graph) -> Kernel:
+    head = draft.main[0]
+    nodes = tuple([node.name for node in draft.main] + [node.name for node in draft.merged])
+    return Kernel(build(draft.op, draft.main, draft.merged, graph), head.name, nodes, head.scope)

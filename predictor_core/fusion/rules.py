@@ -1,0 +1,157 @@
+"""Fusion rules of a device, read from its ``fusion_rules.yaml``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from predictor_core.errors import PredictorError
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+_PATTERNS = Path(__file__).resolve().with_name("patterns.yaml")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One op of a Pattern.
+
+    Parameters
+    ----------
+    ops : frozenset of str
+        Ops that match.
+    attrs : tuple of (str, value)
+        Attributes that must be equal on nodes that have them.
+    optional : bool
+        Whether the step may be absent.
+    closes : bool
+        Whether the node also reads the tensor that the pattern started from.
+    """
+
+    ops: frozenset[str]
+    attrs: tuple[tuple[str, Any], ...] = ()
+    optional: bool = False
+    closes: bool = False
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A chain of ops that a device runs, or that is costed, as one kernel.
+
+    Every step reads the step before it, which nothing else reads.
+    """
+
+    name: str
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a device merges into one kernel.
+
+    Parameters
+    ----------
+    pairs : mapping of str to frozenset of str
+        Last op of a kernel -> ops that are merged into it. ``bn`` and biases are folded before.
+    patterns : tuple of Pattern
+        Chains that become one kernel, tried in this order, before the pairs.
+    first_operand_only : bool
+        Whether an op with several inputs is merged only into the kernel that makes its first input.
+    """
+
+    pairs: Mapping[str, frozenset[str]]
+    patterns: tuple[Pattern, ...] = ()
+    first_operand_only: bool = False
+
+
+@cache
+def load_rules(device: str) -> Rules:
+    """Read the rules of an embedded device.
+
+    Raises
+    ------
+    PredictorError
+        When there is no such device.
+    """
+    path = _PACKAGE / "devices" / device / "fusion_rules.yaml"
+    if not path.is_file():
+        known = sorted(found.parent.name for found in (_PACKAGE / "devices").glob("*/fusion_rules.yaml"))
+        raise PredictorError(f"no fusion rules for device {device!r}; devices with rules: {', '.join(known)}")
+    return read_rules(path)
+
+
+def read_rules(path: Path) -> Rules:
+    """Read a rules file.
+
+    Raises
+    ------
+    PredictorError
+        When the file is not a rules file; the message names the file and the entry.
+    """
+    document = _yaml(path)
+    unknown = sorted(set(document) - {"classes", "pairs", "patterns", "first_operand_only"})
+    if unknown:
+        raise PredictorError(
+            f"{path}: unknown entries {unknown}; expected classes, pairs, patterns, first_operand_only"
+        )
+    classes = _mapping(document.get("classes", {}), path, "classes")
+    pairs: dict[str, frozenset[str]] = {}
+    for left, right in _mapping(document.get("pairs", {}), path, "pairs").items():
+        followers = _expand(right, classes, path)
+        for op in _expand([left], classes, path):
+            pairs[op] = pairs.get(op, frozenset()) | followers
+    shared = _shared_patterns()
+    names = document.get("patterns", [])
+    missing = [name for name in names if name not in shared]
+    if missing:
+        raise PredictorError(f"{path}: unknown patterns {missing}; patterns.yaml has {sorted(shared)}")
+    return Rules(
+        pairs, tuple(shared[name] for name in names), bool(document.get("first_operand_only", False))
+    )
+
+
+@cache
+def _shared_patterns() -> dict[str, Pattern]:
+    document = _yaml(_PATTERNS)
+    classes = _mapping(document.get("classes", {}), _PATTERNS, "classes")
+    return {
+        name: Pattern(name, tuple(_step(step, classes) for step in steps))
+        for name, steps in _mapping(document.get("patterns", {}), _PATTERNS, "patterns").items()
+    }
+
+
+def _step(entry: Mapping[str, Any], classes: Mapping[str, Any]) -> Step:
+    attrs = tuple((name, _frozen(value)) for name, value in entry.get("attrs", {}).items())
+    ops = _expand(entry["ops"], classes, _PATTERNS)
+    return Step(ops, attrs, bool(entry.get("optional", False)), bool(entry.get("closes", False)))
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
+
+
+def _expand(names: Any, classes: Mapping[str, Any], path: Path) -> frozenset[str]:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise PredictorError(f"{path}: expected a list of ops or classes, got {names!r}")
+    ops: set[str] = set()
+    for name in names:
+        ops.update(classes.get(name, [name]))
+    return frozenset(ops)
+
+
+def _mapping(value: Any, path: Path, entry: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise PredictorError(f"{path}: {entry} must be a mapping, got {value!r}")
+    return value
+
+
+def _yaml(path: Path) -> Mapping[str, Any]:
+    import yaml
+
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise PredictorError(f"{path} is not a YAML file: {error}") from error
+    return _mapping(document, path, "the document")

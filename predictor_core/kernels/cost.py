@@ -1,0 +1,132 @@
+"""Analytic cost of a kernel: multiply-accumulates and bytes moved, one pure function a kind of op.
+
+Bytes count every tensor that is read or written, weights included, once, at four bytes an element.
+A device that works in half precision has that in its constants. Both numbers never fall when a
+dimension grows, and scale with the batch (weights apart).
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Callable, NamedTuple
+
+from predictor_core.ir.graph import Shape
+from predictor_core.kernels.spec import KernelSpec
+
+ELEMENT_BYTES = 4
+
+
+class Cost(NamedTuple):
+    """What a kernel computes and moves."""
+
+    macs: float
+    bytes: float
+
+
+CostFunction = Callable[[KernelSpec], Cost]
+
+
+def elements(shapes: tuple[Shape, ...]) -> int:
+    """Elements of several tensors together."""
+    total = 0
+    for shape in shapes:
+        total += prod(shape)
+    return total
+
+
+def weights(spec: KernelSpec) -> int:
+    """Elements of the constant weights of a conv or fc kernel (0 for kernels without weights)."""
+    if spec.op in ("conv", "dwconv", "groupconv", "convtranspose"):
+        kernel_height, kernel_width = spec.kernel
+        return kernel_height * kernel_width * spec.inputs[0][-1] * spec.output[-1] // spec.groups
+    if spec.op == "conv3d":
+        return prod(spec.extra) * spec.inputs[0][-1] * spec.output[-1] // spec.groups
+    if spec.op == "fc":
+        return spec.inputs[0][-1] * spec.output[-1]
+    if spec.op == "se":
+        return 2 * spec.inputs[0][-1] * spec.extra[0]
+    return 0
+
+
+def _moved(spec: KernelSpec) -> float:
+    return float(ELEMENT_BYTES * (elements(spec.inputs) + prod(spec.output) + weights(spec)))
+
+
+def conv(spec: KernelSpec) -> Cost:
+    """Every output element sums the kernel window over the input channels of its group."""
+    kernel_height, kernel_width = spec.kernel
+    window = kernel_height * kernel_width * spec.inputs[0][-1] / spec.groups
+    return Cost(prod(spec.output) * window, _moved(spec))
+
+
+def conv3d(spec: KernelSpec) -> Cost:
+    """As `conv`, with the window in ``extra``."""
+    return Cost(prod(spec.output) * prod(spec.extra) * spec.inputs[0][-1] / spec.groups, _moved(spec))
+
+
+def convtranspose(spec: KernelSpec) -> Cost:
+    """Every input element is spread over the kernel window and the output channels of its group."""
+    kernel_height, kernel_width = spec.kernel
+    window = kernel_height * kernel_width * spec.output[-1] / spec.groups
+    return Cost(prod(spec.inputs[0]) * window, _moved(spec))
+
+
+def fc(spec: KernelSpec) -> Cost:
+    """Every output element sums the input features; leading dimensions (sequence length) multiply."""
+    return Cost(float(prod(spec.output) * spec.inputs[0][-1]), _moved(spec))
+
+
+def matmul(spec: KernelSpec) -> Cost:
+    """Every output element sums the contracted dimension, the last of the first operand."""
+    return Cost(float(prod(spec.output) * spec.inputs[0][-1]), _moved(spec))
+
+
+def pool(spec: KernelSpec) -> Cost:
+    """Every output element reads its window."""
+    return Cost(float(prod(spec.output) * spec.kernel[0] * spec.kernel[1]), _moved(spec))
+
+
+def reduction(spec: KernelSpec) -> Cost:
+    """Every input element is read once."""
+    return Cost(float(prod(spec.inputs[0])), _moved(spec))
+
+
+def se(spec: KernelSpec) -> Cost:
+    """Global pool, two fully connected layers, and a product that reads the input again."""
+    shape = spec.inputs[0]
+    mapped = 2 * prod(shape)
+    return Cost(float(mapped + shape[0] * weights(spec)), _moved(spec) + ELEMENT_BYTES * float(prod(shape)))
+
+
+def recurrent(gates: int) -> CostFunction:
+    """Cost of a recurrent layer with `gates` gates; ``extra`` is (hidden, layers, directions)."""
+
+    def cost(spec: KernelSpec) -> Cost:
+        hidden, layers, directions = spec.extra
+        features = spec.inputs[0][-1]
+        first = gates * hidden * (features + hidden)
+        later = gates * hidden * (hidden * directions + hidden)
+        matrix = directions * (first + (layers - 1) * later)
+        steps = prod(spec.inputs[0][:-1])
+        return Cost(float(steps * matrix), _moved(spec) + ELEMENT_BYTES * float(matrix))
+
+    return cost
+
+
+def elementwise(work: float) -> CostFunction:
+    """Cost of an op that does `work` multiply-accumulates (or their like) per output element."""
+
+    def cost(spec: KernelSpec) -> Cost:
+        return Cost(work * prod(spec.output), _moved(spec))
+
+    return cost
+
+
+def copy(spec: KernelSpec) -> Cost:
+    """Read and write as much as the result: slices and gathers leave the rest of the input alone."""
+    return Cost(0.0, 2.0 * ELEMENT_BYTES * prod(spec.output))
+
+
+def distribute(spec: KernelSpec) -> Cost:
+    """Copy the whole input to several outputs."""
+    return Cost(0.0, 2.0 * ELEMENT_BYTES * elements(spec.inputs))

@@ -1,0 +1,317 @@
+"""Features of kernels: pure functions of specs, evaluated for many specs at once.
+
+Each kind of kernel lists positive *quantities* (used as logarithms), *channels* (whose remainders
+matter, because devices work on blocks of 4, 8 or 16 of them) and *plain* numbers. A map of height h
+and width w enters as sqrt(h·w) and as the aspect h/w: the benchmark measured square maps only, so the
+aspect of anything else falls outside the training range and is flagged, while its area is used well.
+The same goes for kernels, strides, dilations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod, sqrt
+from typing import Callable, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor_core.ir.graph import Shape
+from predictor_core.kernels.cost import Cost, elements, weights
+from predictor_core.kernels.spec import KernelSpec
+
+#: Codes of merged activations; any other counts as a costlier clamp.
+ACTIVATION_CODES = {"": 0, "relu": 1, "relu6": 2, "hswish": 4}
+OTHER_ACTIVATION = 3
+
+#: On-chip memory of the Myriad X in elements of two bytes: kernels that fit run without spilling.
+CMX_ELEMENTS = 2.5 * 2**20 / 2
+
+_BLOCKS = np.array([4.0, 8.0, 16.0])
+_COUNTED = np.array([8.0, 16.0])
+_MODULI = np.array([2.0, 4.0, 8.0, 16.0])
+_PER_CHANNEL = len(_BLOCKS) + len(_COUNTED) + len(_MODULI)
+
+
+class Layout(NamedTuple):
+    """Names of the numbers that a kind's raw function returns, in this order."""
+
+    quantities: tuple[str, ...]
+    channels: tuple[str, ...]
+    plain: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the feature columns."""
+        names = [f"log_{name}" for name in self.quantities]
+        for channel in self.channels:
+            names += [f"{channel}_pad{int(block)}" for block in _BLOCKS]
+            names += [f"{channel}_blocks{int(block)}" for block in _COUNTED]
+            names += [f"{channel}_mod{int(modulus)}" for modulus in _MODULI]
+        return (*names, *self.plain)
+
+
+RawFunction = Callable[[KernelSpec, Cost], tuple[float, ...]]
+
+
+class FeatureSet(NamedTuple):
+    """Features of one forest: names and the function that measures a spec."""
+
+    layout: Layout
+    raw: RawFunction
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns of `matrix`."""
+        return self.layout.names
+
+    def matrix(self, specs: Sequence[KernelSpec], costs: Sequence[Cost]) -> NDArray[np.float64]:
+        """Features of several specs.
+
+        Parameters
+        ----------
+        specs : sequence of KernelSpec
+            Kernels that this set describes.
+        costs : sequence of Cost
+            Their analytic costs.
+
+        Returns
+        -------
+        ndarray, shape (len(specs), len(self.names))
+        """
+        raw_function = self.raw
+        raw = np.array([raw_function(spec, cost) for spec, cost in zip(specs, costs)], dtype=np.float64)
+        logs, channels = len(self.layout.quantities), len(self.layout.channels)
+        columns = np.empty((len(raw), logs + channels * _PER_CHANNEL + len(self.layout.plain)))
+        np.log(raw[:, :logs], out=columns[:, :logs])
+        if channels:
+            width = raw[:, logs : logs + channels, None]
+            per_channel = columns[:, logs : logs + channels * _PER_CHANNEL].reshape(
+                len(raw), channels, _PER_CHANNEL
+            )
+            per_channel[:, :, :3] = np.ceil(width / _BLOCKS) * _BLOCKS / width
+            per_channel[:, :, 3:5] = np.ceil(width / _COUNTED)
+            per_channel[:, :, 5:] = width % _MODULI
+            columns[:, logs : logs + channels * _PER_CHANNEL] = per_channel.reshape(len(raw), -1)
+        columns[:, logs + channels * _PER_CHANNEL :] = raw[:, logs + channels :]
+        return columns
+
+
+def area(shape: Shape) -> tuple[float, float]:
+    """Side of the square map of equal area, and aspect (height / width), of a channels-last tensor."""
+    if len(shape) == 4:
+        height, width = shape[1], shape[2]
+    elif len(shape) < 3:
+        return 1.0, 1.0
+    else:
+        height, width = prod(shape[1:-1]), 1
+    return sqrt(height * width), height / width
+
+
+def _epilogue(spec: KernelSpec) -> tuple[float, float]:
+    """Code of the merged activation and number of merged residual inputs."""
+    activation, residuals = 0, 0
+    for op in spec.epilogue:
+        if op == "add":
+            residuals += 1
+        else:
+            activation = ACTIVATION_CODES.get(op, OTHER_ACTIVATION)
+    return activation, residuals
+
+
+_WINDOW = ("aspect", "kernel_aspect", "stride_aspect", "dilation", "activation", "residuals")
+
+
+def _window(spec: KernelSpec, aspect: float) -> tuple[float, ...]:
+    (kernel_height, kernel_width), (stride_height, stride_width) = spec.kernel, spec.strides
+    return (
+        aspect,
+        kernel_height / kernel_width,
+        stride_height / stride_width,
+        spec.dilations[0] * spec.dilations[1],
+        *_epilogue(spec),
+    )
+
+
+def _conv(spec: KernelSpec, cost: Cost) -> tuple[float, ...]:
+    side, aspect = area(spec.inputs[0])
+    out_side, _ = area(spec.output)
+    cin, cout = spec.inputs[0][-1], spec.output[-1]
+    read, written, constant = prod(spec.inputs[0]), prod(spec.output), weights(spec)
+    return (
+        side,
+        out_side,
+        cin,
+        cout,
+        cost.macs,
+        cost.bytes,
+        constant,
+        read,
+        written,
+        cost.macs / cost.bytes,
+        (read + written + constant) / CMX_ELEMENTS,
+        cin,
+        cout,
+        sqrt(spec.kernel[0] * spec.kernel[1]),
+        sqrt(spec.strides[0] * spec.strides[1]),
+        *_window(spec, aspect),
+    )
+
+
+CONV = FeatureSet(
+    Layout(
+        (
+            "side",
+            "out_side",
+            "cin",
+            "cout",
+            "macs",
+            "bytes",
+            "weights",
+            "read",
+            "written",
+            "intensity",
+            "cmx",
+        ),
+        ("cin", "cout"),
+        ("kernel", "stride", *_WINDOW),
+    ),
+    _conv,
+)
+
+
+def _channelwise(spec: KernelSpec, cost: Cost) -> tuple[float, ...]:
+    side, aspect = area(spec.inputs[0])
+    out_side, _ = area(spec.output)
+    channels = spec.output[-1]
+    read, written = prod(spec.inputs[0]), prod(spec.output)
+    return (
+        side,
+        out_side,
+        channels,
+        cost.macs,
+        cost.bytes,
+        (read + written) / CMX_ELEMENTS,
+        channels,
+        sqrt(spec.kernel[0] * spec.kernel[1]),
+        sqrt(spec.strides[0] * spec.strides[1]),
+        *_window(spec, aspect),
+    )
+
+
+#: Depthwise convolutions and pools: a window that slides over each channel by itself.
+CHANNELWISE = FeatureSet(
+    Layout(
+        ("side", "out_side", "channels", "macs", "bytes", "cmx"),
+        ("channels",),
+        ("kernel", "stride", *_WINDOW),
+    ),
+    _channelwise,
+)
+
+
+def _fc(spec: KernelSpec, cost: Cost) -> tuple[float, ...]:
+    cin, cout = spec.inputs[0][-1], spec.output[-1]
+    return (cin, cout, cost.macs, cost.bytes, cin, cout, *_epilogue(spec))
+
+
+FC = FeatureSet(Layout(("cin", "cout", "macs", "bytes"), ("cin", "cout"), ("activation", "residuals")), _fc)
+
+
+def _se(spec: KernelSpec, cost: Cost) -> tuple[float, ...]:
+    side, aspect = area(spec.inputs[0])
+    channels, middle = spec.inputs[0][-1], spec.extra[0]
+    return (side, channels, middle, cost.macs, cost.bytes, channels, middle, aspect, *_epilogue(spec))
+
+
+SE = FeatureSet(
+    Layout(
+        ("side", "channels", "middle", "macs", "bytes"),
+        ("channels", "middle"),
+        ("aspect", "activation", "residuals"),
+    ),
+    _se,
+)
+
+
+def _mapped(spec: KernelSpec, cost: Cost) -> tuple[float, ...]:
+    side, aspect = area(spec.inputs[0])
+    channels = spec.inputs[0][-1]
+    read, written = elements(spec.inputs), prod(spec.output)
+    return (
+        side,
+        channels,
+        cost.bytes,
+        read,
+        written / CMX_ELEMENTS,
+        channels,
+        len(spec.inputs),
+        aspect,
+        *_epilogue(spec),
+    )
+
+
+#: Elementwise ops, norms, reductions and data movement over one map.
+MAPPED = FeatureSet(
+    Layout(
+        ("side", "channels", "bytes", "read", "cmx"),
+        ("channels",),
+        ("inputs", "aspect", "activation", "residuals"),
+    ),
+    _mapped,
+)
+
+_SHOWN = 4
+
+
+def _concat(spec: KernelSpec, cost: Cost) -> tuple[float, ...]:
+    side, aspect = area(spec.output)
+    # Joined along another axis, an input's width is its share of that axis.
+    axis = spec.extra[0] if spec.extra else -1
+    widths = [shape[axis] for shape in spec.inputs]
+    shown = (widths + [1] * _SHOWN)[:_SHOWN]
+    offset, aligned, unaligned_elements = 0, True, 0
+    for width in widths:
+        if width % 8 or offset % 8:
+            aligned = False
+            unaligned_elements += width
+        offset += width
+    total = spec.output[axis]
+    return (
+        side,
+        total,
+        cost.bytes,
+        max(widths),
+        min(widths),
+        max(total - widths[0], 1),
+        *shown,
+        total,
+        widths[0],
+        widths[1] if len(widths) > 1 else 16,
+        len(widths),
+        float(aligned),
+        unaligned_elements / total,
+        prod(spec.output) / CMX_ELEMENTS,
+        aspect,
+    )
+
+
+CONCAT = FeatureSet(
+    Layout(
+        (
+            "side",
+            "total",
+            "bytes",
+            "widest",
+            "narrowest",
+            "after_first",
+            "first",
+            "second",
+            "third",
+            "fourth",
+        ),
+        ("total", "first", "second"),
+        ("inputs", "aligned8", "unaligned_share", "cmx", "aspect"),
+    ),
+    _concat,
+)
