@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).parent
 def _embedded() -> tuple[dict[str, Any], ...]:
     text = (PACKAGE / "configs" / "predictors.yaml").read_text(encoding="utf-8")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return tuple(yaml.load(text, Loader=loader))  # noqa: S506 (both are safe loaders)
+    return tuple(yaml.load(text, Loader=loader))
 
 
 def list_latency_predictors() -> list[dict[str, Any]]:
@@ -63,13 +63,16 @@ def find_predictor(name: str, version: str | float | None = None) -> dict[str, A
         if version_key(entry["version"]) == wanted:
             return entry
     known = ", ".join(str(entry["version"]) for entry in named)
-    raise UnknownPredictorError(f"predictor {named[0]['name']!r} has no version {version!r}; these exist: {known}")
+    raise UnknownPredictorError(
+        f"predictor {named[0]['name']!r} has no version {version!r}; these exist: {known}"
+    )
 
 
 def version_key(version: Any) -> tuple[tuple[int, int, str], ...]:
     """Sortable form of a version: 1, 1.0 and "1.0.0" are the same one."""
     parts = [
-        (0, int(part), "") if part.isdigit() else (1, 0, part) for part in str(version).strip().lower().split(".")
+        (0, int(part), "") if part.isdigit() else (1, 0, part)
+        for part in str(version).strip().lower().split(".")
     ]
     while len(parts) > 1 and parts[-1] == (0, 0, ""):
         parts.pop()
@@ -106,7 +109,10 @@ def load_latency_predictor(predictor_name: str, predictor_version: str | float |
     entry = find_predictor(predictor_name, predictor_version)
     if "pack" in entry:
         return LatencyPredictor.from_pack(
-            PACKAGE / entry["pack"], name=entry["name"], version=str(entry["version"]), sha256=entry.get("sha256")
+            PACKAGE / entry["pack"],
+            name=entry["name"],
+            version=str(entry["version"]),
+            sha256=entry.get("sha256"),
         )
     from predictor_core.legacy import load_predictor
 

@@ -165,7 +165,7 @@ class LatencyReport:
         }
 
     def to_json(self, indent: int | None = 2) -> str:
-        """The dict as JSON text."""
+        """Return the dict as JSON text."""
         return json.dumps(self.to_dict(), indent=indent)
 
     def to_dataframe(self) -> Any:
@@ -235,14 +235,18 @@ class LatencyReport:
         if left_out > 0:
             text.append(f"... and {left_out} cheaper kernels (see to_dataframe)")
         text.append("")
-        text += [f"{name:<24} {ms:>10.4f} ms  {ms / (self.latency_ms or 1.0):>6.1%}" for name, ms in self.by_type().items()]
+        text += [
+            f"{name:<24} {ms:>10.4f} ms  {ms / (self.latency_ms or 1.0):>6.1%}"
+            for name, ms in self.by_type().items()
+        ]
         text += [f"warning: {warning}" for warning in self.warnings]
         return "\n".join(text)
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{html.escape(cell)}</th>" for cell in _HEADINGS)
         body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in self._rows()
+            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+            for row in self._rows()
         )
         summary = "<br>".join(html.escape(line) for line in self._summary())
         warnings = "".join(f"<li>{html.escape(warning)}</li>" for warning in self.warnings)

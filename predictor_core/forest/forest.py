@@ -76,8 +76,12 @@ class TreeArrays:
             raise PackError("a forest needs at least one tree")
         sizes = [len(tree.feature) for tree in trees]
         starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
-        left = np.concatenate([np.where(t.children_left < 0, -1, t.children_left + s) for t, s in zip(trees, starts)])
-        right = np.concatenate([np.where(t.children_right < 0, -1, t.children_right + s) for t, s in zip(trees, starts)])
+        left = np.concatenate(
+            [np.where(t.children_left < 0, -1, t.children_left + s) for t, s in zip(trees, starts)]
+        )
+        right = np.concatenate(
+            [np.where(t.children_right < 0, -1, t.children_right + s) for t, s in zip(trees, starts)]
+        )
         total = int(sum(sizes))
         if min(sizes) == 0 or max(left.max(), right.max()) >= total or np.any((left < 0) != (right < 0)):
             raise PackError("a tree of the forest has no nodes, or a child out of range")
@@ -127,7 +131,12 @@ class TreeArrays:
         """
         n = len(leaf)
         inner = np.flatnonzero(~leaf)
-        if n_trees < 1 or n != n_trees + 2 * len(inner) or len(feature) != len(inner) or len(threshold) != len(inner):
+        if (
+            n_trees < 1
+            or n != n_trees + 2 * len(inner)
+            or len(feature) != len(inner)
+            or len(threshold) != len(inner)
+        ):
             raise PackError(f"{n} nodes with {len(inner)} inner ones do not make {n_trees} trees")
         if len(value) != n - len(inner):
             raise PackError(f"{len(value)} leaf values for {n - len(inner)} leaves")
@@ -143,9 +152,10 @@ class TreeArrays:
         thresholds[inner] = threshold
         values = np.zeros(n, dtype=value.dtype)
         values[leaf] = value
-        depth, first, last = 0, 0, n_trees
+        depth, last = 0, n_trees
         while last < n:
-            first, last = last, int(left[inner[np.searchsorted(inner, last) - 1]]) + 2
+            # The last inner node above the end of a level has the last child of the next.
+            last = int(left[inner[np.searchsorted(inner, last) - 1]]) + 2
             depth += 1
         return cls(features, thresholds, left, values, n_trees, depth)
 
@@ -273,7 +283,9 @@ def predict_together(work: Sequence[tuple[Forest, Any]]) -> list[NDArray[np.floa
     for forest, x in work:
         block = np.asarray(x, dtype=np.float32)
         if block.ndim != 2 or block.shape[1] != forest.n_features:
-            raise ValueError(f"expected rows of {forest.n_features} features, got an array of shape {block.shape}")
+            raise ValueError(
+                f"expected rows of {forest.n_features} features, got an array of shape {block.shape}"
+            )
         if np.isnan(block).any():
             raise ValueError("a feature is not a number")
         blocks.append(block)

@@ -172,7 +172,9 @@ def load_pack(path: str | os.PathLike[str], sha256: str | None = None) -> Pack:
     if not hmac.compare_digest(digest.digest(), content[-32:]):
         raise PackError(f"pack {name} is corrupted: its SHA-256 does not match; install or train it again")
     if sha256 is not None and not hmac.compare_digest(digest.hexdigest(), sha256):
-        raise PackError(f"pack {name} has SHA-256 {digest.hexdigest()}, expected {sha256}; it is not the registered pack")
+        raise PackError(
+            f"pack {name} has SHA-256 {digest.hexdigest()}, expected {sha256}; it is not the registered pack"
+        )
     try:
         return _parse(body, digest.hexdigest())
     except PackError as error:

@@ -38,19 +38,47 @@ ACTIVATION_OPS = frozenset(
     }
 )
 UNARY_OPS = frozenset(
-    {"abs", "neg", "exp", "log", "sqrt", "rsqrt", "erf", "sin", "cos", "floor", "ceil", "round", "reciprocal", "square"}
+    {
+        "abs",
+        "neg",
+        "exp",
+        "log",
+        "sqrt",
+        "rsqrt",
+        "erf",
+        "sin",
+        "cos",
+        "floor",
+        "ceil",
+        "round",
+        "reciprocal",
+        "square",
+    }
 )
 
 #: ``bn``: inference batch norm; ``biasadd``: per-channel shift; the others have ``axis`` or ``groups``.
-NORM_OPS = frozenset({"bn", "biasadd", "layernorm", "rmsnorm", "groupnorm", "instancenorm", "lrn", "l2norm", "softmax", "logsoftmax"})
+NORM_OPS = frozenset(
+    {
+        "bn",
+        "biasadd",
+        "layernorm",
+        "rmsnorm",
+        "groupnorm",
+        "instancenorm",
+        "lrn",
+        "l2norm",
+        "softmax",
+        "logsoftmax",
+    }
+)
 
 #: ``maxpool``/``avgpool``: ``kernel``, ``strides``, ``pads``. Pools over the whole feature map in
 #: any spelling are ``reduce_mean``/``reduce_max`` with ``axes`` (1, 2). ``adaptivepool``: other sizes.
 POOL_OPS = frozenset({"maxpool", "avgpool", "adaptivepool"})
 REDUCE_OPS = frozenset({"reduce_mean", "reduce_sum", "reduce_max", "reduce_min", "argmax", "topk"})
 
-#: ``concat``: ``axis``; ``split``: ``axis``, ``sizes``; ``slice``: ``axes``, ``starts``, ``steps``; ``pad``: ``pads``
-#: ((before, after), ...) per dimension; ``resize``: ``mode``; ``transpose``: ``perm``; ``gather``: ``axis``;
+#: ``concat``: ``axis``; ``split``: ``axis``, ``sizes``; ``slice``: ``axes``, ``starts``, ``steps``;
+#: ``pad``: ``pads`` ((before, after), ...) per dimension; ``resize``: ``mode``; ``transpose``: ``perm``; ``gather``: ``axis``;
 #: ``channelshuffle``: ``groups``; ``depthtospace``/``spacetodepth``: ``block``.
 DATA_OPS = frozenset(
     {

@@ -22,7 +22,7 @@ Attrs = Mapping[str, Any]
 def same_pads(
     size: Sequence[int], kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int] = (1, 1)
 ) -> tuple[int, int, int, int]:
-    """Pads (top, left, bottom, right) of TensorFlow's ``SAME``: the odd one goes to the end."""
+    """Return the pads (top, left, bottom, right) of TensorFlow's ``SAME``: the odd one goes to the end."""
     before, after = [], []
     for n, k, s, d in zip(size, kernel, strides, dilations):
         total = max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0)
@@ -89,13 +89,17 @@ def resolve_reshape(shape: Sequence[int], elements: int) -> Shape:
 
 def _conv(attrs: Attrs, inputs: Shapes) -> Shapes:
     n, h, w, _ = inputs[0]
-    out_h, out_w = window((h, w), attrs["kernel"], attrs["strides"], attrs["pads"], attrs.get("dilations", (1, 1)))
+    out_h, out_w = window(
+        (h, w), attrs["kernel"], attrs["strides"], attrs["pads"], attrs.get("dilations", (1, 1))
+    )
     return ((n, out_h, out_w, attrs["filters"]),)
 
 
 def _dwconv(attrs: Attrs, inputs: Shapes) -> Shapes:
     n, h, w, c = inputs[0]
-    out_h, out_w = window((h, w), attrs["kernel"], attrs["strides"], attrs["pads"], attrs.get("dilations", (1, 1)))
+    out_h, out_w = window(
+        (h, w), attrs["kernel"], attrs["strides"], attrs["pads"], attrs.get("dilations", (1, 1))
+    )
     return ((n, out_h, out_w, attrs.get("filters", c)),)
 
 
@@ -111,7 +115,9 @@ def _convtranspose(attrs: Attrs, inputs: Shapes) -> Shapes:
 
 def _pool(attrs: Attrs, inputs: Shapes) -> Shapes:
     n, h, w, c = inputs[0]
-    out = window((h, w), attrs["kernel"], attrs["strides"], attrs["pads"], ceil_mode=attrs.get("ceil_mode", False))
+    out = window(
+        (h, w), attrs["kernel"], attrs["strides"], attrs["pads"], ceil_mode=attrs.get("ceil_mode", False)
+    )
     return ((n, *out, c),)
 
 

@@ -71,7 +71,12 @@ def test_refuses_rows_of_another_width_and_nan() -> None:
 
 @pytest.mark.parametrize(
     ("left", "right"),
-    [([1, 0, -1], [2, 2, -1]), ([1, -1, -1], [1, -1, -1]), ([1, -1, -1], [9, -1, -1]), ([1, -1, -1], [-1, -1, -1])],
+    [
+        ([1, 0, -1], [2, 2, -1]),
+        ([1, -1, -1], [1, -1, -1]),
+        ([1, -1, -1], [9, -1, -1]),
+        ([1, -1, -1], [-1, -1, -1]),
+    ],
 )
 def test_refuses_trees_that_are_no_trees(left: list[int], right: list[int]) -> None:
     tree = Tree(np.array(left), np.array(right), np.zeros(3, int), np.zeros(3), np.zeros(3))

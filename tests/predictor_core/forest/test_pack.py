@@ -34,8 +34,14 @@ def random_forest(seed: int, n_trees: int = 3, depth: int = 5, d: int = 4) -> Fo
 
 
 def test_what_is_loaded_predicts_as_what_was_saved(tmp_path: Path) -> None:
-    forests = {"conv": random_forest(0), "add": random_forest(1, n_trees=1, depth=0), "fc": random_forest(2, d=7)}
-    digest = save_pack(tmp_path / "p.pack", {"device": "toy", "forests": {"conv": {"note": 1}}}, forests, "float64")
+    forests = {
+        "conv": random_forest(0),
+        "add": random_forest(1, n_trees=1, depth=0),
+        "fc": random_forest(2, d=7),
+    }
+    digest = save_pack(
+        tmp_path / "p.pack", {"device": "toy", "forests": {"conv": {"note": 1}}}, forests, "float64"
+    )
     pack = load_pack(tmp_path / "p.pack", digest)
     assert pack.header["device"] == "toy"
     assert pack.header["forests"]["conv"]["note"] == 1
@@ -50,7 +56,9 @@ def test_half_precision_leaves_are_close_and_smaller(tmp_path: Path) -> None:
     save_pack(tmp_path / "half", {}, {"f": forest}, "float16")
     assert (tmp_path / "half").stat().st_size < (tmp_path / "whole").stat().st_size
     x = np.random.default_rng(5).normal(size=(200, 4))
-    np.testing.assert_allclose(load_pack(tmp_path / "half").forests["f"].predict(x), forest.predict(x), atol=2e-3)
+    np.testing.assert_allclose(
+        load_pack(tmp_path / "half").forests["f"].predict(x), forest.predict(x), atol=2e-3
+    )
 
 
 def test_the_same_forests_make_the_same_bytes(tmp_path: Path) -> None:
@@ -83,7 +91,9 @@ def test_a_pack_that_was_resealed_is_refused_by_its_pinned_digest(tmp_path: Path
         load_pack(path, digest)
 
 
-@pytest.mark.parametrize("edit", [(b'"n_trees":3', b'"n_trees":9'), (b'"format":1', b'"format":7'), (b"{", b"[")])
+@pytest.mark.parametrize(
+    "edit", [(b'"n_trees":3', b'"n_trees":9'), (b'"format":1', b'"format":7'), (b"{", b"[")]
+)
 def test_a_resealed_header_that_lies_is_refused(tmp_path: Path, edit: tuple[bytes, bytes]) -> None:
     path = tmp_path / "p"
     save_pack(path, {"device": "toy"}, {"f": random_forest(0)})

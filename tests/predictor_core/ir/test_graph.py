@@ -47,7 +47,9 @@ def test_a_reader_of_both_inputs_is_one_consumer() -> None:
     assert [node.name for node in graph.consumers("n1")] == ["sum"]
 
 
-@pytest.mark.parametrize("shape", [(1, 0, 4), (1, -5, 4, 8), (1, 2.0, 4), (1, None, 4), (1, True, 4), (2**31, 4)])
+@pytest.mark.parametrize(
+    "shape", [(1, 0, 4), (1, -5, 4, 8), (1, 2.0, 4), (1, None, 4), (1, True, 4), (2**31, 4)]
+)
 def test_a_bad_dimension_names_its_node(shape: tuple[int, ...]) -> None:
     with pytest.raises(GraphError, match="'bad'"):
         Graph([Node("bad", "input", (), {}, (shape,))])

@@ -8,14 +8,18 @@ from predictor_core.errors import GraphError
 from predictor_core.ir.shapes import broadcast, infer, resolve_reshape, same_pads, window
 
 
-@pytest.mark.parametrize(("n", "k", "s", "d"), list(itertools.product([1, 5, 7, 8, 56, 224], [1, 2, 3, 5, 7], [1, 2, 3], [1, 2])))
+@pytest.mark.parametrize(
+    ("n", "k", "s", "d"), list(itertools.product([1, 5, 7, 8, 56, 224], [1, 2, 3, 5, 7], [1, 2, 3], [1, 2]))
+)
 def test_same_pads_give_ceil_of_size_over_stride(n: int, k: int, s: int, d: int) -> None:
     pads = same_pads((n, n), (k, k), (s, s), (d, d))
     assert window((n, n), (k, k), (s, s), pads, (d, d)) == (-(-n // s),) * 2
     assert 0 <= pads[2] - pads[0] <= 1
 
 
-@pytest.mark.parametrize(("n", "k", "s", "p"), list(itertools.product([6, 7, 8, 13], [2, 3], [1, 2, 3], [0, 1])))
+@pytest.mark.parametrize(
+    ("n", "k", "s", "p"), list(itertools.product([6, 7, 8, 13], [2, 3], [1, 2, 3], [0, 1]))
+)
 def test_windows_agree_with_torch(n: int, k: int, s: int, p: int) -> None:
     torch = pytest.importorskip("torch")
     x = torch.zeros(1, 1, n, n)
@@ -73,7 +77,9 @@ def test_reshape_targets_are_resolved_or_refused() -> None:
         ("NotAnOp", {}, ((1, 4),), None),
     ],
 )
-def test_infer(op: str, attrs: dict[str, object], inputs: tuple[tuple[int, ...], ...], expected: object) -> None:
+def test_infer(
+    op: str, attrs: dict[str, object], inputs: tuple[tuple[int, ...], ...], expected: object
+) -> None:
     assert infer(op, attrs, inputs) == expected
 
 
@@ -86,6 +92,8 @@ def test_infer(op: str, attrs: dict[str, object], inputs: tuple[tuple[int, ...],
         ("conv", {}, ((1, 5),)),
     ],
 )
-def test_infer_refuses_what_does_not_fit(op: str, attrs: dict[str, object], inputs: tuple[tuple[int, ...], ...]) -> None:
+def test_infer_refuses_what_does_not_fit(
+    op: str, attrs: dict[str, object], inputs: tuple[tuple[int, ...], ...]
+) -> None:
     with pytest.raises(GraphError):
         infer(op, attrs, inputs)

@@ -1,0 +1,80 @@
+"""Many models, many predictors, many processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor_core.predictor import DEFAULT_INPUT_SHAPE, LatencyPredictor, to_graph
+
+#: Models read and evaluated at a time: enough to fill the forests, few enough to keep memory flat.
+CHUNK = 1000
+
+
+def predict_many(
+    predictors: Sequence[LatencyPredictor],
+    models: Iterable[Any],
+    model_type: str | None = None,
+    input_shape: Any = DEFAULT_INPUT_SHAPE,
+    apply_nni: bool = False,
+    *,
+    strict: bool = False,
+    n_jobs: int | None = None,
+    **options: Any,
+) -> NDArray[np.float64]:
+    """Predict many models on several devices; each model is read once.
+
+    Parameters
+    ----------
+    predictors : sequence of LatencyPredictor
+        The devices.
+    models : iterable
+        Paths or objects of `model_type`; may be a generator.
+    n_jobs : int, optional
+        Worker processes (joblib's meaning of the number). The backend is joblib's current one, so a
+        ``joblib.parallel_backend("dask")`` around the call spreads the work over a cluster.
+    strict, input_shape, apply_nni, **options
+        As for `LatencyPredictor.predict`.
+
+    Returns
+    -------
+    (number of predictors, number of models) float64
+        Latencies in ms.
+    """
+    arguments = (model_type, input_shape, apply_nni, strict, options)
+    if n_jobs is None or n_jobs == 1:
+        parts = [_predict_chunk(predictors, chunk, *arguments) for chunk in _chunks(models, CHUNK)]
+    else:
+        import joblib
+
+        task = joblib.delayed(_predict_chunk)
+        chunks = _chunks(models, CHUNK // 4)
+        parts = joblib.Parallel(n_jobs=n_jobs)(task(predictors, chunk, *arguments) for chunk in chunks)
+    return np.concatenate(parts, axis=1) if parts else np.empty((len(predictors), 0))
+
+
+def _predict_chunk(
+    predictors: Sequence[LatencyPredictor],
+    chunk: list[Any],
+    model_type: str | None,
+    input_shape: Any,
+    apply_nni: bool,
+    strict: bool,
+    options: dict[str, Any],
+) -> NDArray[np.float64]:
+    graphs = [to_graph(model, model_type, input_shape, apply_nni, **options) for model in chunk]
+    return np.stack([predictor.predict_graphs(graphs, strict=strict) for predictor in predictors])
+
+
+def _chunks(models: Iterable[Any], size: int) -> Iterable[list[Any]]:
+    chunk: list[Any] = []
+    for model in models:
+        chunk.append(model)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

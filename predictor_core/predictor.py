@@ -1,0 +1,430 @@
+"""LatencyPredictor: a model in, milliseconds out."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor_core import frontends, kernels
+from predictor_core.confidence import interval
+from predictor_core.errors import PackError, UnsupportedOpError
+from predictor_core.forest import Pack, load_pack, predict_together
+from predictor_core.fusion import Rules, detect, read_rules
+from predictor_core.ir.graph import Graph
+from predictor_core.ir.ops import KNOWN_OPS
+from predictor_core.ir.rewrite import canonicalize
+from predictor_core.kernels import Kernel, KernelSpec
+from predictor_core.report import KernelReport, LatencyReport
+
+#: Input of a torch model when the caller names none: one RGB image, channels first.
+DEFAULT_INPUT_SHAPE = (1, 3, 224, 224)
+
+#: Kernels remembered by a predictor; past it the oldest half is forgotten.
+MEMO_SIZE = 2**16
+
+
+class KernelLatency(NamedTuple):
+    """Answer for one KernelSpec: ms, whether measurements support it, features out of range."""
+
+    latency_ms: float
+    measured: bool
+    outside: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Linear:
+    """Analytic latency of a kernel: a·MACs + b·bytes + c, in ms."""
+
+    macs: float
+    bytes: float
+    launch: float
+
+    @classmethod
+    def from_header(cls, entry: dict[str, Any]) -> _Linear:
+        return cls(float(entry["macs"]), float(entry["bytes"]), float(entry["launch"]))
+
+    def __call__(self, specs: Sequence[KernelSpec]) -> NDArray[np.float64]:
+        costs = np.array([kernels.cost(spec) for spec in specs], dtype=np.float64)
+        return costs @ np.array([self.macs, self.bytes]) + self.launch
+
+
+class LatencyPredictor:
+    """Predicts the latency of a model on one device.
+
+    Made by `predictor_core.load_latency_predictor`. Instances can be shared by threads and pickled.
+
+    Parameters
+    ----------
+    name, version : str
+        As in the list of predictors.
+    pack : Pack
+        The forests and what goes with them.
+    rules : Rules
+        Fusion rules of the device.
+    path : Path
+        File that the pack came from, for pickling.
+
+    Examples
+    --------
+    >>> from predictor_core import load_latency_predictor, zoo
+    >>> predictor = load_latency_predictor("cortexA76cpu_tflite21")
+    >>> predictor.predict(zoo.build("mobilenetv2")) > 1.0
+    True
+    """
+
+    def __init__(self, name: str, version: str, pack: Pack, rules: Rules, path: Path) -> None:
+        self.name = name
+        self.version = version
+        self.rules = rules
+        self._pack = pack
+        self._path = path
+        header = pack.header
+        try:
+            self.overhead_ms = float(header["constant_ms"])
+            self._estimate = header["estimate"]
+            self._bases = {
+                forest: _Linear.from_header(entry["base"]) for forest, entry in header["forests"].items()
+            }
+            self._ranges = {
+                forest: np.array(entry["ranges"], dtype=np.float64).reshape(-1, 2)
+                for forest, entry in header["forests"].items()
+            }
+        except (KeyError, TypeError, ValueError) as error:
+            raise PackError(f"pack of {name} {version} lacks a part of its header: {error!r}") from error
+        self._memo: dict[KernelSpec, KernelLatency] = {}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def from_pack(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        name: str | None = None,
+        version: str | None = None,
+        sha256: str | None = None,
+    ) -> LatencyPredictor:
+        """Load a pack file, with the ``fusion_rules.yaml`` beside it.
+
+        Raises
+        ------
+        PackError
+            When the pack or its rules are absent or malformed.
+        """
+        pack = load_pack(path, sha256)
+        device = str(pack.header.get("device", name))
+        rules = read_rules(Path(path).with_name("fusion_rules.yaml"))
+        return cls(name or device, version or str(pack.header.get("version", "")), pack, rules, Path(path))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_load_again, (self._path, self.name, self.version, self._pack.sha256))
+
+    def __repr__(self) -> str:
+        return f"LatencyPredictor({self.name!r}, version {self.version!r})"
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """Header of the pack: bases, ranges, provenance, accuracy of the forests."""
+        return self._pack.header
+
+    def predict(
+        self,
+        model: Any,
+        model_type: str | None = None,
+        input_shape: Any = DEFAULT_INPUT_SHAPE,
+        apply_nni: bool = False,
+        *,
+        strict: bool = False,
+        **options: Any,
+    ) -> float:
+        """Predict the latency of a model.
+
+        Parameters
+        ----------
+        model : path or object
+            A file, or an object of the model type; a `Graph` needs no type.
+        model_type : str
+            ``"onnx"``, ``"torch"``, ``"pb"``, ``"nnmeter-ir"``, ``"nni-ir"`` or ``"torchvision"``.
+        input_shape : tuple of int, or several
+            Shape of the input, channels first, with or without the batch: needed for torch models
+            and for files with symbolic dimensions.
+        apply_nni : bool
+            Read a torch module that is written with NNI's ``nn`` through NNI's converter.
+        strict : bool
+            Refuse what no measurement supports, instead of estimating it.
+        **options
+            Passed to the front end of the model type.
+
+        Returns
+        -------
+        float
+            Latency in ms.
+
+        Raises
+        ------
+        PredictorError
+            When the model can't be read, or `strict` and a kernel would be estimated.
+        """
+        graph = self._graph(model, model_type, input_shape, apply_nni, options)
+        return float(self.predict_graphs([graph], strict=strict)[0])
+
+    def predict_many(
+        self,
+        models: Iterable[Any],
+        model_type: str | None = None,
+        input_shape: Any = DEFAULT_INPUT_SHAPE,
+        apply_nni: bool = False,
+        *,
+        strict: bool = False,
+        n_jobs: int | None = None,
+        **options: Any,
+    ) -> NDArray[np.float64]:
+        """Predict the latency of many models.
+
+        Parameters
+        ----------
+        models : iterable
+            Paths or objects; see `predict` for the other parameters.
+        n_jobs : int, optional
+            Worker processes, through joblib and whatever backend it is set to. Default: this process.
+
+        Returns
+        -------
+        (n,) float64
+            Latencies in ms.
+        """
+        from predictor_core.batch import predict_many
+
+        return predict_many(
+            [self], models, model_type, input_shape, apply_nni, strict=strict, n_jobs=n_jobs, **options
+        )[0]
+
+    def predict_graphs(self, graphs: Sequence[Graph], *, strict: bool = False) -> NDArray[np.float64]:
+        """Latencies in ms of canonical Graphs, shape (n,)."""
+        found = [detect(graph, self.rules) for graph in graphs]
+        answers = self.kernel_latencies({kernel.spec for kernels_ in found for kernel in kernels_})
+        if strict:
+            for kernels_ in found:
+                _refuse_estimates(kernels_, answers)
+        overhead = self.overhead_ms
+        return np.array(
+            [sum([answers[kernel.spec][0] for kernel in kernels_]) + overhead for kernels_ in found]
+        )
+
+    def profile(
+        self,
+        model: Any,
+        model_type: str | None = None,
+        input_shape: Any = DEFAULT_INPUT_SHAPE,
+        apply_nni: bool = False,
+        *,
+        strict: bool = False,
+        **options: Any,
+    ) -> LatencyReport:
+        """Predict the latency of a model, kernel by kernel; parameters as for `predict`.
+
+        Returns
+        -------
+        LatencyReport
+        """
+        graph = self._graph(model, model_type, input_shape, apply_nni, options)
+        found = detect(graph, self.rules)
+        answers = self.kernel_latencies({kernel.spec for kernel in found})
+        if strict:
+            _refuse_estimates(found, answers)
+        reports = [_kernel_report(kernel, graph, answers[kernel.spec]) for kernel in found]
+        low_ms, high_ms = interval(
+            self.header,
+            np.array([report.latency_ms for report in reports]),
+            np.array([report.measured for report in reports], dtype=bool),
+            np.array([bool(report.outside) for report in reports], dtype=bool),
+        )
+        return LatencyReport(
+            graph.name or _model_name(model),
+            self.name,
+            self.version,
+            reports,
+            overhead_ms=self.overhead_ms,
+            interval_ms=(low_ms, high_ms),
+            free=graph.free,
+            warnings=_warnings(graph, reports),
+            device=str(self.header.get("description", "")),
+        )
+
+    def kernel_latencies(self, specs: Iterable[KernelSpec]) -> dict[KernelSpec, KernelLatency]:
+        """Latency of each distinct kernel; known ones come from the memo."""
+        memo = self._memo
+        answers = {}
+        missing = []
+        for spec in specs:
+            answer = memo.get(spec)
+            if answer is None:
+                missing.append(spec)
+            else:
+                answers[spec] = answer
+        if missing:
+            fresh = self._evaluate(missing)
+            answers.update(fresh)
+            with self._lock:
+                if len(memo) + len(fresh) > MEMO_SIZE:
+                    for spec in list(memo)[: MEMO_SIZE // 2]:
+                        del memo[spec]
+                if len(fresh) <= MEMO_SIZE // 2:
+                    memo.update(fresh)
+        return answers
+
+    def clear_memo(self) -> None:
+        """Forget the kernels seen so far."""
+        with self._lock:
+            self._memo.clear()
+
+    def _evaluate(self, specs: Sequence[KernelSpec]) -> dict[KernelSpec, KernelLatency]:
+        servings = [kernels.serve(spec) for spec in specs]
+        parts = list(dict.fromkeys(part for serving in servings for _, part in serving.parts))
+        by_forest: dict[str | None, list[KernelSpec]] = {}
+        forests = self._pack.forests
+        for part in parts:
+            forest = kernels.kind(part.op).forest
+            by_forest.setdefault(forest if forest in forests else None, []).append(part)
+        logs: dict[KernelSpec, float] = {}
+        outside: dict[KernelSpec, tuple[str, ...]] = {}
+        estimated = by_forest.pop(None, [])
+        for part in estimated:
+            logs[part] = float(np.log(self._estimated_ms(part)))
+            outside[part] = ()
+        named = [(forest, group) for forest, group in by_forest.items() if forest is not None]
+        matrices = [kernels.features(forest, group) for forest, group in named]
+        ratios = predict_together([(forests[forest], x) for (forest, _), x in zip(named, matrices)])
+        for (forest, group), x, ratio in zip(named, matrices, ratios):
+            logs.update(zip(group, (np.log(self._bases[forest](group)) + ratio).tolist()))
+            outside.update(zip(group, self._outside(forest, x)))
+        unsupported = set(estimated)
+        answers = {}
+        for spec, serving in zip(specs, servings):
+            log_ms = sum(weight * logs[part] for weight, part in serving.parts)
+            supported = serving.measured and not any(part in unsupported for _, part in serving.parts)
+            names = tuple(dict.fromkeys(name for _, part in serving.parts for name in outside[part]))
+            answers[spec] = KernelLatency(serving.scale * float(np.exp(log_ms)), supported, names)
+        return answers
+
+    def _estimated_ms(self, spec: KernelSpec) -> float:
+        """Launch plus the slower of computing and moving (a roofline with constants of the fit)."""
+        macs, moved = kernels.cost(spec)
+        constants = self._estimate
+        return float(
+            constants["launch_ms"] + max(macs / constants["macs_per_ms"], moved / constants["bytes_per_ms"])
+        )
+
+    def _outside(self, forest: str, x: NDArray[np.float64]) -> list[tuple[str, ...]]:
+        """Names of the features of each row that no training kernel has reached."""
+        ranges = self._ranges[forest]
+        # The forests compare in single precision; so does the range check.
+        slack = 1e-6 * np.maximum(np.abs(ranges).max(axis=1), 1.0)
+        beyond = (x < ranges[:, 0] - slack) | (x > ranges[:, 1] + slack)
+        names = self.header["forests"][forest]["features"]
+        return [tuple(names[i] for i in np.flatnonzero(row)) if row.any() else () for row in beyond]
+
+    def _graph(
+        self, model: Any, model_type: str | None, input_shape: Any, apply_nni: bool, options: Any
+    ) -> Graph:
+        return to_graph(model, model_type, input_shape, apply_nni, **options)
+
+
+def to_graph(
+    model: Any,
+    model_type: str | None = None,
+    input_shape: Any = DEFAULT_INPUT_SHAPE,
+    apply_nni: bool = False,
+    **options: Any,
+) -> Graph:
+    """Read a model into a canonical Graph; parameters as for `LatencyPredictor.predict`."""
+    if isinstance(model, Graph):
+        return canonicalize(model)
+    if model_type is None:
+        raise TypeError("model_type is needed; one of " + ", ".join(frontends.model_types()))
+    kind = model_type.lower()
+    if apply_nni:
+        options["apply_nni"] = True
+    # The default is meant for torch; a file has shapes of its own, which it must not override.
+    if input_shape is DEFAULT_INPUT_SHAPE and kind not in ("torch", "torchvision", "nni-ir"):
+        input_shape = None
+    return frontends.find(kind)(model, input_shape=input_shape, **options)
+
+
+def _load_again(path: Path, name: str, version: str, sha256: str) -> LatencyPredictor:
+    return LatencyPredictor.from_pack(path, name=name, version=version, sha256=sha256)
+
+
+def _refuse_estimates(found: Sequence[Kernel], answers: dict[KernelSpec, KernelLatency]) -> None:
+    estimated = [kernel for kernel in found if not answers[kernel.spec].measured]
+    if estimated:
+        listed = ", ".join(f"{kernel.name} ({kernel.spec.type})" for kernel in estimated[:5])
+        more = f" and {len(estimated) - 5} more" if len(estimated) > 5 else ""
+        raise UnsupportedOpError(
+            f"strict: no measurement supports {listed}{more}; leave strict out to estimate them"
+        )
+
+
+def _kernel_report(kernel: Kernel, graph: Graph, answer: KernelLatency) -> KernelReport:
+    spec = kernel.spec
+    details = []
+    if spec.kernel != (1, 1) or spec.op in ("conv", "dwconv", "groupconv", "convtranspose"):
+        details.append(f"k{spec.kernel[0]}x{spec.kernel[1]}")
+    if spec.strides != (1, 1):
+        details.append(
+            f"s{spec.strides[0]}"
+            if spec.strides[0] == spec.strides[1]
+            else f"s{spec.strides[0]}x{spec.strides[1]}"
+        )
+    if spec.dilations != (1, 1):
+        details.append(f"d{spec.dilations[0]}")
+    if spec.groups != 1 and spec.op != "dwconv":
+        details.append(f"g{spec.groups}")
+    return KernelReport(
+        name=kernel.name,
+        type=spec.type,
+        latency_ms=answer.latency_ms,
+        measured=answer.measured,
+        outside=answer.outside,
+        input_shapes=spec.inputs,
+        output_shape=spec.output,
+        nodes=kernel.nodes,
+        scope=kernel.scope,
+        details=" ".join(details),
+    )
+
+
+def _warnings(graph: Graph, reports: Sequence[KernelReport]) -> list[str]:
+    warnings = []
+    total = sum(report.latency_ms for report in reports) or 1.0
+    unknown = sorted({node.op for node in graph.nodes if node.op not in KNOWN_OPS})
+    if unknown:
+        warnings.append(f"unknown ops, estimated by the bytes they move: {', '.join(unknown)}")
+    estimated = [report for report in reports if not report.measured]
+    if estimated:
+        share = sum(report.latency_ms for report in estimated) / total
+        types = ", ".join(sorted({report.type for report in estimated}))
+        warnings.append(
+            f"{len(estimated)} kernels ({share:.1%} of the latency) are estimated, not measured: {types}"
+        )
+    outside = [report for report in reports if report.measured and report.outside]
+    if outside:
+        share = sum(report.latency_ms for report in outside) / total
+        worst = max(outside, key=lambda report: report.latency_ms)
+        warnings.append(
+            f"{len(outside)} kernels ({share:.1%} of the latency) are outside the training range, "
+            f"foremost {worst.name} ({', '.join(worst.outside)})"
+        )
+    return warnings
+
+
+def _model_name(model: Any) -> str:
+    if isinstance(model, (str, os.PathLike)):
+        return Path(model).stem
+    return type(model).__name__
