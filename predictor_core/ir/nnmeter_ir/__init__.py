@@ -1,0 +1,6 @@
+"""The nn-Meter IR: a JSON object from node name to inbounds, outbounds and attributes."""
+
+from predictor_core.ir.nnmeter_ir.read import load, read_document
+from predictor_core.ir.nnmeter_ir.write import dump, to_document
+
+__all__ = ["dump", "load", "read_document", "to_document"]

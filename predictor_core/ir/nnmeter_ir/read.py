@@ -1,0 +1,386 @@
+"""Read an nn-Meter IR document into a Graph."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from predictor_core.errors import GraphError, ModelFormatError, PredictorError
+from predictor_core.ir.graph import Graph, Node, Shape
+from predictor_core.ir.nnmeter_ir.convert import ONNX_TYPES, TENSORFLOW_TYPES, convert
+from predictor_core.ir.nnmeter_ir.source import Constant, Source
+from predictor_core.ir.rewrite import canonicalize
+
+#: Largest file and document accepted: real ones have up to a few thousand nodes.
+MAX_BYTES = 64 * 2**20
+MAX_NODES = 100_000
+
+_INPUT_TYPES = frozenset({"Placeholder", "PlaceholderWithDefault", "Input", "InputLayer", "input"})
+_CONSTANT_TYPES = frozenset({"Const", "Constant", "Variable", "VariableV2", "VarHandleOp"})
+
+#: Types whose result depends on shapes alone.
+_SHAPE_TYPES = frozenset({"Shape", "Size", "Rank"})
+
+#: Types that read weights, which a document may name without listing them as nodes.
+_WEIGHTED_TYPES = frozenset(
+    {
+        "Conv2D",
+        "DepthwiseConv2dNative",
+        "Conv2DBackpropInput",
+        "Conv",
+        "ConvTranspose",
+        "FusedBatchNorm",
+        "FusedBatchNormV2",
+        "FusedBatchNormV3",
+        "BatchNormalization",
+        "BiasAdd",
+        "MatMul",
+        "Gemm",
+        "PRelu",
+    }
+)
+
+_EXPECTED = "expected a JSON object from node name to inbounds, outbounds and attr"
+
+
+def read_document(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read an nn-Meter IR file.
+
+    Parameters
+    ----------
+    path : str or path
+        A JSON file of at most `MAX_BYTES` bytes.
+
+    Returns
+    -------
+    dict
+        The document as written.
+
+    Raises
+    ------
+    ModelFormatError
+        When the file is missing, too large, not JSON, or no nn-Meter IR.
+    """
+    file = Path(path)
+    try:
+        size = file.stat().st_size
+        if size > MAX_BYTES:
+            raise ModelFormatError(f"{file} has {size} bytes; an nn-Meter IR file has at most {MAX_BYTES}")
+        text = file.read_bytes()
+    except OSError as error:
+        raise ModelFormatError(f"can't read {file}: {error.strerror or error}") from error
+    if not text.strip():
+        raise ModelFormatError(f"{file} is empty; {_EXPECTED}")
+    try:
+        document = json.loads(text, object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        raise ModelFormatError(f"{file} is no JSON file: {error}") from error
+    except PredictorError as error:
+        raise ModelFormatError(f"{file}: {error}") from error
+    try:
+        check_document(document)
+    except PredictorError as error:
+        raise type(error)(f"{file}: {error}") from error
+    found: dict[str, Any] = document
+    return found
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ModelFormatError(f"{twice!r} stands twice in one object; names must be unique")
+    return found
+
+
+def check_document(document: object) -> None:
+    """Raise `ModelFormatError` unless `document` has the form of an nn-Meter IR."""
+    if not isinstance(document, Mapping):
+        raise ModelFormatError(f"this is no nn-Meter IR: got a {type(document).__name__}, {_EXPECTED}")
+    if not document:
+        raise ModelFormatError(f"this nn-Meter IR has no nodes; {_EXPECTED}")
+    if len(document) > MAX_NODES:
+        raise ModelFormatError(f"this nn-Meter IR has {len(document)} nodes; at most {MAX_NODES} are accepted")
+    for name, entry in document.items():
+        attr = entry.get("attr") if isinstance(entry, Mapping) else None
+        if not isinstance(attr, Mapping):
+            raise ModelFormatError(f"this is no nn-Meter IR: node {name!r} has no attr; {_EXPECTED}")
+        if not isinstance(attr.get("type"), str):
+            raise ModelFormatError(f"node {name!r} states no type (attr.type)")
+        if not isinstance(attr.get("attr", {}), Mapping):
+            raise ModelFormatError(f"the attributes of node {name!r} (attr.attr) are no JSON object")
+        for key in ("inbounds", "outbounds"):
+            bounds = entry.get(key, ())
+            if not isinstance(bounds, (list, tuple)):
+                raise ModelFormatError(f"{key} of node {name!r} is no list of node names")
+
+
+def load(
+    model: Mapping[str, Any] | str | os.PathLike[str], *, input_shape: Sequence[int] | None = None, **options: Any
+) -> Graph:
+    """Convert an nn-Meter IR document to a Graph.
+
+    Shapes are inferred from the Placeholders; a stated shape counts where nothing can be inferred.
+    The document is not changed.
+
+    Parameters
+    ----------
+    model : mapping, str or path
+        The document, or the JSON file that holds it.
+    input_shape : sequence of int, optional
+        Fills the open dimensions of a Placeholder; channels last, or channels first where only
+        that fits. An open batch without it is 1.
+
+    Raises
+    ------
+    ModelFormatError
+        When the model is no nn-Meter IR.
+    GraphError
+        When its nodes do not form a valid graph. The message names the node.
+
+    Examples
+    --------
+    >>> document = {
+    ...     "x": {"inbounds": [], "outbounds": ["y"], "attr": {"type": "Placeholder", "attr": {"shape": [1, 8, 8, 3]}}},
+    ...     "y": {"inbounds": ["x"], "outbounds": [], "attr": {"type": "Relu", "attr": {}}},
+    ... }
+    >>> load(document)["y"].shape
+    (1, 8, 8, 3)
+    """
+    if isinstance(model, (str, os.PathLike)):
+        return _Reader(read_document(model), input_shape).graph(Path(model).stem)
+    check_document(model)
+    return _Reader(model, input_shape).graph("")
+
+
+class _Reader:
+    """State of one conversion: the shapes of the tensors that are known so far."""
+
+    def __init__(self, document: Mapping[str, Any], input_shape: Sequence[int] | None) -> None:
+        self.document = document
+        self.input_shape = None if input_shape is None else tuple(input_shape)
+        self.nodes: list[Node] = []
+        self.shapes: dict[str, Shape] = {}
+        self.constants: dict[str, Constant] = {}
+        self.several: dict[str, int] = {}
+        self.implicit: dict[Shape, str] = {}
+        self.returns: dict[int, str] = {}
+        self.siblings: dict[str, str] = {}
+        self._channels_first: bool | None = None
+
+    def graph(self, name: str) -> Graph:
+        document = self.document
+        for node_name in _order(document):
+            self._read(node_name, document[node_name])
+        outputs = [self.returns[position] for position in sorted(self.returns)]
+        return canonicalize(Graph(self.nodes, name, outputs))
+
+    def channels_first(self) -> bool:
+        """Tell whether the document is that of an ONNX model."""
+        if self._channels_first is None:
+            types = {entry["attr"]["type"] for entry in self.document.values()}
+            self._channels_first = not types.isdisjoint(ONNX_TYPES) and types.isdisjoint(TENSORFLOW_TYPES)
+        return self._channels_first
+
+    def _read(self, name: str, entry: Mapping[str, Any]) -> None:
+        attr = entry["attr"]
+        kind = attr["type"]
+        attrs = attr.get("attr") or {}
+        if kind in _INPUT_TYPES:
+            self._add(name, "input", (), {}, (self._placeholder(name, attr),), attr)
+            return
+        if kind in _CONSTANT_TYPES:
+            self.constants[name] = _constant(attr)
+            return
+        shapes = self.shapes
+        inputs: list[str] = []
+        constants: list[Constant] = []
+        constant_first = False
+        for index, source in enumerate(entry.get("inbounds", ())):
+            if source in shapes:
+                inputs.append(source)
+            elif source in self.constants:
+                constant_first = constant_first or not inputs
+                constants.append(self.constants[source])
+            elif source in self.several:
+                inputs.append(self._slot(name, entry, source, index, len(inputs), inputs))
+            elif source in self.siblings:
+                inputs.append(self.siblings[source])
+            elif not (inputs and kind in _WEIGHTED_TYPES):
+                inputs.append(self._dangling(name, kind, source))
+        if not inputs:
+            if constants:
+                # Computed from constants alone: a constant whose values are not known.
+                stated = attr.get("output_shape") or [()]
+                self.constants[name] = constants[0] if kind == "Identity" else (tuple(stated[0]), None)
+                return
+            inputs.append(self._implicit_input(name, attr))
+        elif kind in _SHAPE_TYPES:
+            self.constants[name] = ((len(shapes[inputs[0]]),), None)
+            return
+        node = Source(
+            kind,
+            attrs,
+            tuple([shapes[tensor] for tensor in inputs]),
+            attr.get("output_shape"),
+            constants,
+            constant_first,
+            self.channels_first,
+        )
+        try:
+            op, converted, outputs = convert(node)
+        except PredictorError as error:
+            raise type(error)(f"node {name!r} ({kind}): {error}") from error
+        except (TypeError, ValueError, IndexError, KeyError, AttributeError, ZeroDivisionError) as error:
+            raise ModelFormatError(f"node {name!r} ({kind}) has attributes that can't be read: {dict(attrs)}") from error
+        self._add(name, op, tuple(inputs), converted, outputs, attr)
+
+    def _add(
+        self,
+        name: str,
+        op: str,
+        inputs: tuple[str, ...],
+        attrs: Mapping[str, Any],
+        outputs: tuple[Shape, ...],
+        attr: Mapping[str, Any],
+    ) -> None:
+        node = Node(name, op, inputs, attrs, outputs, attr.get("scope", ""))
+        self.nodes.append(node)
+        if len(outputs) == 1:
+            self.shapes[name] = outputs[0]
+        else:
+            self.several[name] = len(outputs)
+            self.shapes.update(zip(node.tensors, outputs))
+        for slot, position in attr.get("returns", ()):
+            self.returns[position] = node.tensors[slot]
+
+    def _placeholder(self, name: str, attr: Mapping[str, Any]) -> Shape:
+        stated = (attr.get("attr") or {}).get("shape")
+        if stated is None:
+            stated = (attr.get("output_shape") or [None])[0]
+        if stated is None:
+            stated = self.input_shape
+        if not isinstance(stated, (list, tuple)):
+            raise ModelFormatError(f"input {name!r} states no shape (attr.attr.shape or attr.output_shape)")
+        shape = tuple(stated)
+        unknown = [i for i, dim in enumerate(shape) if dim is None or dim == -1]
+        if not unknown:
+            return shape
+        if self.input_shape is not None:
+            shape = _filled(name, shape, self.input_shape)
+        elif unknown == [0]:
+            shape = (1, *shape[1:])
+        else:
+            raise GraphError(f"input {name!r} has the open shape {list(stated)}; give input_shape")
+        return shape
+
+    def _implicit_input(self, name: str, attr: Mapping[str, Any]) -> str:
+        """Name of the input that a node without inbounds reads; documents of ONNX models omit it."""
+        stated = attr.get("input_shape")
+        if not isinstance(stated, (list, tuple)) or not stated or not isinstance(stated[0], (list, tuple)):
+            raise GraphError(f"node {name!r} ({attr['type']}) reads nothing and states no input_shape")
+        shape = tuple(stated[0])
+        if self.input_shape is not None and not all(isinstance(dim, int) and dim > 0 for dim in shape):
+            shape = _filled(name, tuple(None if dim == 0 else dim for dim in shape), self.input_shape)
+        if shape not in self.implicit:
+            new = "input" if not self.implicit else f"input_{len(self.implicit)}"
+            while new in self.document:
+                new += "_"
+            self.implicit[shape] = new
+            self._add(new, "input", (), {}, (shape,), {})
+        return self.implicit[shape]
+
+    def _slot(
+        self, name: str, entry: Mapping[str, Any], producer: str, index: int, position: int, taken: list[str]
+    ) -> str:
+        """Tensor of a producer with several outputs that a node reads; inbounds name nodes only.
+
+        Written documents state it (``input_slots``). Otherwise the stated input shape decides where
+        it fits one output alone, then the place in the producer's outbounds.
+        """
+        count = self.several[producer]
+        slots = (entry["attr"].get("attr") or {}).get("input_slots")
+        if slots is not None and index < len(slots):
+            return f"{producer}:{int(slots[index])}"
+        used = sum(tensor.startswith(f"{producer}:") for tensor in taken)
+        stated = entry["attr"].get("input_shape") or ()
+        if position < len(stated):
+            shape = tuple(stated[position])
+            fitting = [slot for slot in range(count) if self.shapes[f"{producer}:{slot}"] == shape]
+            if len(fitting) == 1:
+                return f"{producer}:{fitting[0]}"
+        outbounds = self.document[producer].get("outbounds", ())
+        if len(outbounds) == count:
+            places = [slot for slot, reader in enumerate(outbounds) if reader == name]
+            if used < len(places):
+                return f"{producer}:{places[used]}"
+        return f"{producer}:{used % count}"
+
+    def _dangling(self, name: str, kind: str, source: object) -> str:
+        """Tensor that a missing inbound stands for: a slice that was merged into another node."""
+        for producer, count in self.several.items():
+            if self.document[producer]["attr"]["type"] == "Slice":
+                taken = [other for other in self.siblings.values() if other.startswith(f"{producer}:")]
+                if len(taken) < count - 1:
+                    self.siblings[str(source)] = f"{producer}:{len(taken) + 1}"
+                    return self.siblings[str(source)]
+        raise GraphError(f"node {name!r} ({kind}) reads {source!r}, which is not in the nn-Meter IR")
+
+
+def _order(document: Mapping[str, Any]) -> Sequence[str]:
+    """Names in an order in which producers come first; the document's own where it does that."""
+    seen: set[str] = set()
+    for name, entry in document.items():
+        for source in entry.get("inbounds", ()):
+            if source not in seen and source in document:
+                return _sorted(document)
+        seen.add(name)
+    return list(document)
+
+
+def _sorted(document: Mapping[str, Any]) -> list[str]:
+    waiting = {}
+    readers: dict[str, list[str]] = {}
+    for name, entry in document.items():
+        sources = {source for source in entry.get("inbounds", ()) if source in document}
+        waiting[name] = len(sources)
+        for source in sources:
+            readers.setdefault(source, []).append(name)
+    order = [name for name, count in waiting.items() if count == 0]
+    for name in order:
+        for reader in readers.get(name, ()):
+            waiting[reader] -= 1
+            if waiting[reader] == 0:
+                order.append(reader)
+    if len(order) < len(document):
+        stuck = next(name for name, count in waiting.items() if count > 0)
+        raise GraphError(f"the nn-Meter IR has a cycle through or before node {stuck!r}")
+    return order
+
+
+def _constant(attr: Mapping[str, Any]) -> Constant:
+    attrs = attr.get("attr") or {}
+    shape = attrs.get("tensor_shape")
+    if shape is None:
+        shape = (attr.get("output_shape") or [()])[0]
+    value = attrs.get("constant", attrs.get("value"))
+    if isinstance(value, (list, tuple)) and len(value) == 1 and not shape:
+        value = value[0]
+    return tuple(shape), value
+
+
+def _filled(name: str, shape: Sequence[Any], given: Sequence[int]) -> Shape:
+    """Fill the open dimensions of a shape from `given`, channels last or else channels first."""
+    candidates = [tuple(given)]
+    if len(given) == 4:
+        candidates.append((given[0], given[2], given[3], given[1]))
+    for candidate in candidates:
+        if len(candidate) == len(shape) and all(
+            dim in (None, -1) or dim == wanted for dim, wanted in zip(shape, candidate)
+        ):
+            return candidate
+    raise GraphError(f"input {name!r} has the shape {list(shape)}, which input_shape {list(given)} does not fit")

@@ -1,0 +1,177 @@
+"""What a node of an nn-Meter IR document states, and helpers that read its many spellings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from predictor_core.errors import GraphError, ModelFormatError
+from predictor_core.ir.graph import Shape
+from predictor_core.ir.shapes import Shapes, same_pads, window
+
+#: Value of a constant: a number for a scalar, a tuple where the document lists the values, else None.
+Constant = tuple[Shape, Any]
+
+#: (op, attributes, output shapes) of the Node that a document's node becomes.
+Converted = tuple[str, Mapping[str, Any], Shapes]
+
+#: Position of each channels-last dimension in the channels-first spelling of a rank 4 tensor.
+_FIRST_TO_LAST = {0: 0, 1: 3, 2: 1, 3: 2}
+
+
+class Source:
+    """One node of a document, as its converter sees it.
+
+    Parameters
+    ----------
+    type : str
+        The type as written.
+    attrs : mapping
+        The inner attributes.
+    inputs : tuple of shapes
+        Inferred shapes of the activations read.
+    stated : object
+        The document's ``output_shape``, not yet checked.
+    constants : list of Constant
+        Constants read, in order.
+    constant_first : bool
+        Whether a constant comes before the first activation.
+    channels_first : callable
+        Tells whether the document writes axes in channels-first order.
+    """
+
+    __slots__ = ("attrs", "channels_first", "constant_first", "constants", "inputs", "stated", "type")
+
+    def __init__(
+        self,
+        type: str,
+        attrs: Mapping[str, Any],
+        inputs: Shapes,
+        stated: Any,
+        constants: list[Constant],
+        constant_first: bool,
+        channels_first: Callable[[], bool],
+    ) -> None:
+        self.type = type
+        self.attrs = attrs
+        self.inputs = inputs
+        self.stated = stated
+        self.constants = constants
+        self.constant_first = constant_first
+        self.channels_first = channels_first
+
+    def first(self, *names: str) -> Any:
+        """Value of the first attribute that is present, or None."""
+        for name in names:
+            value = self.attrs.get(name)
+            if value is not None:
+                return value
+        return None
+
+    def stated_shapes(self) -> Shapes:
+        """Output shapes that the document states, an open batch replaced by that of the input."""
+        if not isinstance(self.stated, Sequence) or not self.stated:
+            raise ModelFormatError("it has no output_shape, and none can be inferred")
+        batch = self.inputs[0][0] if self.inputs and self.inputs[0] else 1
+        found = []
+        for shape in self.stated:
+            dims = tuple(shape)
+            if dims and (dims[0] is None or dims[0] in (-1, 0)):
+                dims = (batch, *dims[1:])
+            found.append(dims)
+        return tuple(found)
+
+    def stated_channels(self) -> int | None:
+        """Last dimension of the first stated output shape, where there is one."""
+        try:
+            channels = self.stated[0][-1]
+        except (TypeError, IndexError, KeyError):
+            return None
+        return channels if isinstance(channels, int) else None
+
+    def axis(self, axis: int, rank: int, onnx: bool | None = None) -> int:
+        """Channels-last position of an axis as the document writes it."""
+        axis = axis + rank if axis < 0 else axis
+        if not 0 <= axis < rank:
+            raise GraphError(f"axis {axis} is outside of rank {rank}")
+        if rank == 4 and (self.channels_first() if onnx is None else onnx):
+            return _FIRST_TO_LAST[axis]
+        return axis
+
+
+def pair(value: Any) -> tuple[int, int]:
+    """Height and width of a number, a pair, or a list over all four dimensions."""
+    if isinstance(value, int):
+        return value, value
+    if len(value) == 2:
+        return value[0], value[1]
+    if len(value) == 1:
+        return value[0], 1
+    if len(value) == 4:
+        return value[1], value[2]
+    raise ModelFormatError(f"expected a number or 1, 2 or 4 of them, got {value!r}")
+
+
+def flat_ints(value: Any) -> list[int]:
+    """Ints of an attribute that is written as a number or as a list."""
+    return [value] if isinstance(value, int) else [int(item) for item in value]
+
+
+def padding_of(attrs: Mapping[str, Any]) -> str | tuple[int, ...]:
+    """``SAME``, ``SAME_LOWER``, ``VALID``, or four explicit pads (top, left, bottom, right)."""
+    padding = attrs.get("padding")
+    if padding is None:
+        padding = attrs.get("auto_pad")
+    if isinstance(padding, str):
+        name = padding.strip("b'\"").upper()
+        if name in ("SAME", "VALID"):
+            return name
+        if name in ("SAME_UPPER", "SAME_LOWER"):
+            return "SAME" if name == "SAME_UPPER" else name
+        if name not in ("EXPLICIT", "NOTSET"):
+            raise ModelFormatError(f"unknown padding {padding!r}; expected SAME, VALID or EXPLICIT")
+        padding = None
+    explicit = attrs.get("explicit_paddings")
+    if explicit and len(explicit) == 8:
+        return explicit[2], explicit[4], explicit[3], explicit[5]
+    pads = attrs.get("pads") if padding is None else padding
+    if pads is None:
+        return 0, 0, 0, 0
+    if isinstance(pads, int):
+        return pads, pads, pads, pads
+    if len(pads) == 4:
+        return tuple(pads)
+    if len(pads) == 2:
+        return pads[0], pads[1], pads[0], pads[1]
+    if len(pads) == 1:
+        return pads[0], 0, pads[0], 0
+    raise ModelFormatError(f"expected 4 pads (top, left, bottom, right), got {pads!r}")
+
+
+@lru_cache(maxsize=4096)
+def slide(
+    size: tuple[int, int],
+    kernel: tuple[int, int],
+    strides: tuple[int, int],
+    dilations: tuple[int, int],
+    padding: str | tuple[int, ...],
+    ceil_mode: bool,
+) -> tuple[tuple[int, ...], tuple[int, int]]:
+    """Explicit pads and output height and width of a sliding window."""
+    if min(strides) < 1 or min(kernel) < 1 or min(dilations) < 1:
+        raise GraphError(f"kernel {kernel}, strides {strides} and dilations {dilations} must be positive")
+    if padding == "VALID":
+        pads: tuple[int, ...] = (0, 0, 0, 0)
+    elif isinstance(padding, str):
+        pads = same_pads(size, kernel, strides, dilations)
+        if padding == "SAME_LOWER":
+            pads = (pads[2], pads[3], pads[0], pads[1])
+    else:
+        pads = padding
+        if min(pads) < 0:
+            raise GraphError(f"pads {pads} must not be negative")
+    out = window(size, kernel, strides, pads, dilations, ceil_mode)
+    if min(out) < 1:
+        raise GraphError(f"kernel {kernel} with pads {pads} does not fit a feature map of {size}")
+    return pads, out
