@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from predictor_core.catalog import list_latency_predictors, load_latency_predictor
-from predictor_core.errors import PredictorError
-from predictor_core.ir_export import model_file_to_graph, model_to_graph
-from predictor_core.predictor import LatencyPredictor
-from predictor_core.report import LatencyReport
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from predictor_core.batch import predict_many
+    from predictor_core.catalog import list_latency_predictors, load_latency_predictor
+    from predictor_core.errors import PredictorError
+    from predictor_core.ir_export import model_file_to_graph, model_to_graph
+    from predictor_core.predictor import LatencyPredictor
+    from predictor_core.report import LatencyReport
 
 __version__ = "2.0.0"
 
@@ -18,4 +23,30 @@ __all__ = [
     "load_latency_predictor",
     "model_file_to_graph",
     "model_to_graph",
+    "predict_many",
 ]
+
+# Resolved on first use, so that the command starts fast and submodules can be imported alone.
+_HOMES = {
+    "LatencyPredictor": "predictor",
+    "LatencyReport": "report",
+    "PredictorError": "errors",
+    "list_latency_predictors": "catalog",
+    "load_latency_predictor": "catalog",
+    "model_file_to_graph": "ir_export",
+    "model_to_graph": "ir_export",
+    "predict_many": "batch",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

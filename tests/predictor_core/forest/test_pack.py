@@ -11,26 +11,24 @@ from predictor_core.forest import Forest, Tree, load_pack, save_pack
 from predictor_core.forest.pack import round_down_to_float32
 
 
+def random_tree(rng: np.random.Generator, depth: int, d: int) -> Tree:
+    left, right, feature, threshold = [-1], [-1], [0], [0.0]
+    level = [0]
+    for _ in range(depth):
+        grown = [node for node in level if rng.random() < 0.8]
+        level = []
+        for node in grown:
+            feature[node], threshold[node] = int(rng.integers(d)), float(rng.normal())
+            left[node], right[node] = len(left), len(left) + 1
+            level += [left[node], right[node]]
+            for array, empty in ((left, -1), (right, -1), (feature, 0), (threshold, 0.0)):
+                array += [empty, empty]
+    return Tree(*map(np.array, (left, right, feature, threshold, rng.normal(size=len(left)))))
+
+
 def random_forest(seed: int, n_trees: int = 3, depth: int = 5, d: int = 4) -> Forest:
     rng = np.random.default_rng(seed)
-    trees = []
-    for _ in range(n_trees):
-        left, right, feature, threshold, value = [], [], [], [], []
-
-        def grow(level: int) -> int:
-            node = len(left)
-            for array, empty in zip((left, right, feature, threshold), (-1, -1, 0, 0.0)):
-                array.append(empty)
-            value.append(rng.normal())
-            if level < depth and rng.random() < 0.8:
-                feature[node], threshold[node] = int(rng.integers(d)), float(rng.normal())
-                left[node] = grow(level + 1)
-                right[node] = grow(level + 1)
-            return node
-
-        grow(0)
-        trees.append(Tree(*(np.array(a) for a in (left, right, feature, threshold, value))))
-    return Forest.from_trees(trees, d)
+    return Forest.from_trees([random_tree(rng, depth, d) for _ in range(n_trees)], d)
 
 
 def test_what_is_loaded_predicts_as_what_was_saved(tmp_path: Path) -> None:

@@ -56,12 +56,12 @@ def test_a_bad_dimension_names_its_node(shape: tuple[int, ...]) -> None:
 
 
 def test_a_gigantic_tensor_is_refused() -> None:
-    with pytest.raises(GraphError, match="'big'.*elements"):
+    with pytest.raises(GraphError, match=r"'big'.*elements"):
         Graph([Node("big", "input", (), {}, ((1, 2**20, 2**20, 3),))])
 
 
 def test_a_missing_shape_is_refused() -> None:
-    with pytest.raises(GraphError, match="'n' .*no output shape"):
+    with pytest.raises(GraphError, match=r"'n' .*no output shape"):
         Graph([Node("n", "relu")])
 
 
@@ -71,7 +71,7 @@ def test_a_duplicate_name_is_refused() -> None:
 
 
 def test_a_dangling_input_names_reader_and_tensor() -> None:
-    with pytest.raises(GraphError, match="'r' .*'ghost'"):
+    with pytest.raises(GraphError, match=r"'r' .*'ghost'"):
         Graph([*chain(2), Node("r", "relu", ("ghost",), {}, MAP)])
 
 
