@@ -52,7 +52,7 @@ class _Linear:
 
     def __call__(self, specs: Sequence[KernelSpec]) -> NDArray[np.float64]:
         costs = np.array([kernels.cost(spec) for spec in specs], dtype=np.float64)
-        return costs @ np.array([self.macs, self.bytes]) + self.launch
+        return np.asarray(costs @ np.array([self.macs, self.bytes]) + self.launch)
 
 
 class LatencyPredictor:
@@ -201,9 +201,10 @@ class LatencyPredictor:
         """
         from predictor_core.batch import predict_many
 
-        return predict_many(
+        rows: NDArray[np.float64] = predict_many(
             [self], models, model_type, input_shape, apply_nni, strict=strict, n_jobs=n_jobs, **options
-        )[0]
+        )
+        return rows[0]
 
     def predict_graphs(self, graphs: Sequence[Graph], *, strict: bool = False) -> NDArray[np.float64]:
         """Latencies in ms of canonical Graphs, shape (n,)."""

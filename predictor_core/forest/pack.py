@@ -36,7 +36,11 @@ MAGIC = b"NNMPACK1"
 FORMAT = 1
 MAX_HEADER_BYTES = 16 * 2**20
 MAX_PACK_BYTES = 2 * 2**30
-_VALUE_TYPES = {"float16": np.dtype("<f2"), "float32": np.dtype("<f4"), "float64": np.dtype("<f8")}
+_VALUE_TYPES: dict[str, np.dtype[Any]] = {
+    "float16": np.dtype("<f2"),
+    "float32": np.dtype("<f4"),
+    "float64": np.dtype("<f8"),
+}
 
 
 @dataclass(frozen=True)

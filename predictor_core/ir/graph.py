@@ -105,11 +105,7 @@ class Graph:
                     if tensor not in tensors:
                         in_order = False
                         break
-            if len(node.outputs) == 1:
-                own = (node.name,)
-            else:
-                own = node.tensors
-            for tensor, shape in zip(own, node.outputs):
+            for tensor, shape in zip(node.tensors, node.outputs):
                 if tensor in tensors:
                     raise GraphError(f"tensor {tensor!r} of node {node.name!r} has two producers")
                 tensors[tensor] = (node, shape)

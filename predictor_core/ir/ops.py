@@ -78,8 +78,9 @@ POOL_OPS = frozenset({"maxpool", "avgpool", "adaptivepool"})
 REDUCE_OPS = frozenset({"reduce_mean", "reduce_sum", "reduce_max", "reduce_min", "argmax", "topk"})
 
 #: ``concat``: ``axis``; ``split``: ``axis``, ``sizes``; ``slice``: ``axes``, ``starts``, ``steps``;
-#: ``pad``: ``pads`` ((before, after), ...) per dimension; ``resize``: ``mode``;
-#: ``transpose``: ``perm``; ``gather``: ``axis``; ``channelshuffle``: ``groups``; ``depthtospace``/``spacetodepth``: ``block``.
+#: ``pad``: ``pads`` ((before, after), ...) per dimension; ``resize``: ``mode``; ``reshape``: ``shape``;
+#: ``transpose``: ``perm``; ``gather``: ``axis``; ``channelshuffle``: ``groups``;
+#: ``depthtospace``/``spacetodepth``: ``block``.
 DATA_OPS = frozenset(
     {
         "concat",
