@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,13 +9,10 @@ from typing import Any
 
 from predictor_core.errors import GraphError, ModelFormatError, PredictorError
 from predictor_core.ir.graph import Graph, Node, Shape
-from predictor_core.ir.nnmeter_ir.convert import ONNX_TYPES, TENSORFLOW_TYPES, convert
+from predictor_core.ir.nnmeter_ir.document import check_document, order, read_document
 from predictor_core.ir.nnmeter_ir.source import Constant, Source
+from predictor_core.ir.nnmeter_ir.types import ONNX_TYPES, TENSORFLOW_TYPES, convert
 from predictor_core.ir.rewrite import canonicalize
-
-#: Largest file and document accepted: real ones have up to a few thousand nodes.
-MAX_BYTES = 64 * 2**20
-MAX_NODES = 100_000
 
 _INPUT_TYPES = frozenset({"Placeholder", "PlaceholderWithDefault", "Input", "InputLayer", "input"})
 _CONSTANT_TYPES = frozenset({"Const", "Constant", "Variable", "VariableV2", "VarHandleOp"})
@@ -43,84 +39,12 @@ _WEIGHTED_TYPES = frozenset(
     }
 )
 
-_EXPECTED = "expected a JSON object from node name to inbounds, outbounds and attr"
-
-
-def read_document(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read an nn-Meter IR file.
-
-    Parameters
-    ----------
-    path : str or path
-        A JSON file of at most `MAX_BYTES` bytes.
-
-    Returns
-    -------
-    dict
-        The document as written.
-
-    Raises
-    ------
-    ModelFormatError
-        When the file is missing, too large, not JSON, or no nn-Meter IR.
-    """
-    file = Path(path)
-    try:
-        size = file.stat().st_size
-        if size > MAX_BYTES:
-            raise ModelFormatError(f"{file} has {size} bytes; an nn-Meter IR file has at most {MAX_BYTES}")
-        text = file.read_bytes()
-    except OSError as error:
-        raise ModelFormatError(f"can't read {file}: {error.strerror or error}") from error
-    if not text.strip():
-        raise ModelFormatError(f"{file} is empty; {_EXPECTED}")
-    try:
-        document = json.loads(text, object_pairs_hook=_unique)
-    except (ValueError, RecursionError) as error:
-        raise ModelFormatError(f"{file} is no JSON file: {error}") from error
-    except PredictorError as error:
-        raise ModelFormatError(f"{file}: {error}") from error
-    try:
-        check_document(document)
-    except PredictorError as error:
-        raise type(error)(f"{file}: {error}") from error
-    found: dict[str, Any] = document
-    return found
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ModelFormatError(f"{twice!r} stands twice in one object; names must be unique")
-    return found
-
-
-def check_document(document: object) -> None:
-    """Raise `ModelFormatError` unless `document` has the form of an nn-Meter IR."""
-    if not isinstance(document, Mapping):
-        raise ModelFormatError(f"this is no nn-Meter IR: got a {type(document).__name__}, {_EXPECTED}")
-    if not document:
-        raise ModelFormatError(f"this nn-Meter IR has no nodes; {_EXPECTED}")
-    if len(document) > MAX_NODES:
-        raise ModelFormatError(f"this nn-Meter IR has {len(document)} nodes; at most {MAX_NODES} are accepted")
-    for name, entry in document.items():
-        attr = entry.get("attr") if isinstance(entry, Mapping) else None
-        if not isinstance(attr, Mapping):
-            raise ModelFormatError(f"this is no nn-Meter IR: node {name!r} has no attr; {_EXPECTED}")
-        if not isinstance(attr.get("type"), str):
-            raise ModelFormatError(f"node {name!r} states no type (attr.type)")
-        if not isinstance(attr.get("attr", {}), Mapping):
-            raise ModelFormatError(f"the attributes of node {name!r} (attr.attr) are no JSON object")
-        for key in ("inbounds", "outbounds"):
-            bounds = entry.get(key, ())
-            if not isinstance(bounds, (list, tuple)):
-                raise ModelFormatError(f"{key} of node {name!r} is no list of node names")
-
 
 def load(
-    model: Mapping[str, Any] | str | os.PathLike[str], *, input_shape: Sequence[int] | None = None, **options: Any
+    model: Mapping[str, Any] | str | os.PathLike[str],
+    *,
+    input_shape: Sequence[int] | None = None,
+    **options: Any,
 ) -> Graph:
     """Convert an nn-Meter IR document to a Graph.
 
@@ -145,8 +69,8 @@ def load(
     Examples
     --------
     >>> document = {
-    ...     "x": {"inbounds": [], "outbounds": ["y"], "attr": {"type": "Placeholder", "attr": {"shape": [1, 8, 8, 3]}}},
-    ...     "y": {"inbounds": ["x"], "outbounds": [], "attr": {"type": "Relu", "attr": {}}},
+    ...     "x": {"attr": {"type": "Placeholder", "attr": {"shape": [1, 8, 8, 3]}}},
+    ...     "y": {"inbounds": ["x"], "attr": {"type": "Relu"}},
     ... }
     >>> load(document)["y"].shape
     (1, 8, 8, 3)
@@ -174,7 +98,7 @@ class _Reader:
 
     def graph(self, name: str) -> Graph:
         document = self.document
-        for node_name in _order(document):
+        for node_name in order(document):
             self._read(node_name, document[node_name])
         outputs = [self.returns[position] for position in sorted(self.returns)]
         return canonicalize(Graph(self.nodes, name, outputs))
@@ -236,7 +160,9 @@ class _Reader:
         except PredictorError as error:
             raise type(error)(f"node {name!r} ({kind}): {error}") from error
         except (TypeError, ValueError, IndexError, KeyError, AttributeError, ZeroDivisionError) as error:
-            raise ModelFormatError(f"node {name!r} ({kind}) has attributes that can't be read: {dict(attrs)}") from error
+            raise ModelFormatError(
+                f"node {name!r} ({kind}) has attributes that can't be read: {dict(attrs)}"
+            ) from error
         self._add(name, op, tuple(inputs), converted, outputs, attr)
 
     def _add(
@@ -331,37 +257,6 @@ class _Reader:
         raise GraphError(f"node {name!r} ({kind}) reads {source!r}, which is not in the nn-Meter IR")
 
 
-def _order(document: Mapping[str, Any]) -> Sequence[str]:
-    """Names in an order in which producers come first; the document's own where it does that."""
-    seen: set[str] = set()
-    for name, entry in document.items():
-        for source in entry.get("inbounds", ()):
-            if source not in seen and source in document:
-                return _sorted(document)
-        seen.add(name)
-    return list(document)
-
-
-def _sorted(document: Mapping[str, Any]) -> list[str]:
-    waiting = {}
-    readers: dict[str, list[str]] = {}
-    for name, entry in document.items():
-        sources = {source for source in entry.get("inbounds", ()) if source in document}
-        waiting[name] = len(sources)
-        for source in sources:
-            readers.setdefault(source, []).append(name)
-    order = [name for name, count in waiting.items() if count == 0]
-    for name in order:
-        for reader in readers.get(name, ()):
-            waiting[reader] -= 1
-            if waiting[reader] == 0:
-                order.append(reader)
-    if len(order) < len(document):
-        stuck = next(name for name, count in waiting.items() if count > 0)
-        raise GraphError(f"the nn-Meter IR has a cycle through or before node {stuck!r}")
-    return order
-
-
 def _constant(attr: Mapping[str, Any]) -> Constant:
     attrs = attr.get("attr") or {}
     shape = attrs.get("tensor_shape")
@@ -383,4 +278,6 @@ def _filled(name: str, shape: Sequence[Any], given: Sequence[int]) -> Shape:
             dim in (None, -1) or dim == wanted for dim, wanted in zip(shape, candidate)
         ):
             return candidate
-    raise GraphError(f"input {name!r} has the shape {list(shape)}, which input_shape {list(given)} does not fit")
+    raise GraphError(
+        f"input {name!r} has the shape {list(shape)}, which input_shape {list(given)} does not fit"
+    )

@@ -10,7 +10,7 @@ from predictor_core.errors import GraphError, ModelFormatError
 from predictor_core.ir.graph import Shape
 from predictor_core.ir.shapes import Shapes, same_pads, window
 
-#: Value of a constant: a number for a scalar, a tuple where the document lists the values, else None.
+#: Shape and value of a constant: a number for a scalar, a list of numbers, or None where it is not stated.
 Constant = tuple[Shape, Any]
 
 #: (op, attributes, output shapes) of the Node that a document's node becomes.
@@ -119,7 +119,7 @@ def flat_ints(value: Any) -> list[int]:
 
 
 def padding_of(attrs: Mapping[str, Any]) -> str | tuple[int, ...]:
-    """``SAME``, ``SAME_LOWER``, ``VALID``, or four explicit pads (top, left, bottom, right)."""
+    """Return ``SAME``, ``SAME_LOWER``, ``VALID``, or four explicit pads (top, left, bottom, right)."""
     padding = attrs.get("padding")
     if padding is None:
         padding = attrs.get("auto_pad")

@@ -10,92 +10,8 @@ from typing import Any
 
 from predictor_core.errors import PredictorError
 from predictor_core.ir.graph import Graph, Node
+from predictor_core.ir.nnmeter_ir.types import NAMES
 from predictor_core.ir.shapes import same_pads
-
-#: Canonical op -> type name. Ops outside this table are written by their own name.
-NAMES: dict[str, str] = {
-    "input": "Placeholder",
-    "conv": "Conv2D",
-    "dwconv": "DepthwiseConv2dNative",
-    "convtranspose": "Conv2DBackpropInput",
-    "conv3d": "Conv3D",
-    "fc": "MatMul",
-    "matmul": "BatchMatMulV2",
-    "embedding": "Embedding",
-    "lstm": "LSTM",
-    "gru": "GRU",
-    "rnn": "RNN",
-    "add": "Add",
-    "sub": "Sub",
-    "mul": "Mul",
-    "div": "RealDiv",
-    "pow": "Pow",
-    "max": "Maximum",
-    "min": "Minimum",
-    "relu": "Relu",
-    "relu6": "Relu6",
-    "hswish": "HardSwish",
-    "hsigmoid": "HardSigmoid",
-    "sigmoid": "Sigmoid",
-    "swish": "Swish",
-    "gelu": "Gelu",
-    "tanh": "Tanh",
-    "leakyrelu": "LeakyRelu",
-    "prelu": "PRelu",
-    "elu": "Elu",
-    "selu": "Selu",
-    "softplus": "Softplus",
-    "mish": "Mish",
-    "clip": "ClipByValue",
-    "abs": "Abs",
-    "neg": "Neg",
-    "exp": "Exp",
-    "log": "Log",
-    "sqrt": "Sqrt",
-    "rsqrt": "Rsqrt",
-    "erf": "Erf",
-    "sin": "Sin",
-    "cos": "Cos",
-    "floor": "Floor",
-    "ceil": "Ceil",
-    "round": "Round",
-    "reciprocal": "Reciprocal",
-    "square": "Square",
-    "bn": "FusedBatchNorm",
-    "biasadd": "BiasAdd",
-    "layernorm": "LayerNormalization",
-    "rmsnorm": "RMSNormalization",
-    "groupnorm": "GroupNormalization",
-    "instancenorm": "InstanceNormalization",
-    "lrn": "LRN",
-    "l2norm": "L2Normalization",
-    "softmax": "Softmax",
-    "logsoftmax": "LogSoftmax",
-    "maxpool": "MaxPool",
-    "avgpool": "AvgPool",
-    "adaptivepool": "AdaptivePool",
-    "reduce_mean": "Mean",
-    "reduce_sum": "Sum",
-    "reduce_max": "Max",
-    "reduce_min": "Min",
-    "argmax": "ArgMax",
-    "topk": "TopKV2",
-    "concat": "ConcatV2",
-    "split": "Split",
-    "slice": "StridedSlice",
-    "pad": "Pad",
-    "resize": "Resize",
-    "reshape": "Reshape",
-    "transpose": "Transpose",
-    "gather": "GatherV2",
-    "expand": "BroadcastTo",
-    "channelshuffle": "ChannelShuffle",
-    "depthtospace": "DepthToSpace",
-    "spacetodepth": "SpaceToDepth",
-    "roll": "Roll",
-    "stack": "Pack",
-    "where": "SelectV2",
-}
 
 _WINDOWS = frozenset({"conv", "dwconv", "convtranspose", "maxpool", "avgpool"})
 
@@ -103,9 +19,9 @@ _WINDOWS = frozenset({"conv", "dwconv", "convtranspose", "maxpool", "avgpool"})
 def to_document(graph: Graph) -> dict[str, Any]:
     """Write a Graph as an nn-Meter IR document.
 
-    `load` makes an equal Graph of it. Constant operands become ``Const`` nodes, weights
-    the attribute ``weight_shape``. Where a node reads or the model returns one of several outputs, the attributes
-    ``input_slots`` and ``returns`` say which, because inbounds name nodes.
+    `load` makes an equal Graph of it. Constant operands become ``Const`` nodes, weights the attribute
+    ``weight_shape``. Because inbounds name nodes, ``input_slots`` says which of several outputs a node
+    reads, and ``returns`` which tensors the model returns where that is not what nothing reads.
 
     Parameters
     ----------
@@ -115,7 +31,8 @@ def to_document(graph: Graph) -> dict[str, Any]:
     Returns
     -------
     dict
-        Node name -> inbounds, attr (name, type, output_shape, attr, input_shape) and outbounds, of plain JSON values.
+        Node name -> inbounds, attr (name, type, output_shape, attr, input_shape) and outbounds,
+        made of plain JSON values.
     """
     document: dict[str, Any] = {}
     for node in graph:
@@ -133,7 +50,12 @@ def to_document(graph: Graph) -> dict[str, Any]:
             sources.insert(place, name)
             input_shape.insert(place, list(entry["attr"]["output_shape"][0]))
         document[node.name] = _entry(
-            node.name, NAMES.get(node.op, node.op), sources, attrs, input_shape, [list(shape) for shape in node.outputs]
+            node.name,
+            NAMES.get(node.op, node.op),
+            sources,
+            attrs,
+            input_shape,
+            [list(shape) for shape in node.outputs],
         )
         if node.scope:
             document[node.name]["attr"]["scope"] = node.scope
@@ -164,7 +86,12 @@ def dump(document: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
 
 
 def _entry(
-    name: str, kind: str, inbounds: list[str], attrs: dict[str, Any], inputs: list[list[int]], outputs: list[list[int]]
+    name: str,
+    kind: str,
+    inbounds: list[str],
+    attrs: dict[str, Any],
+    inputs: list[list[int]],
+    outputs: list[list[int]],
 ) -> dict[str, Any]:
     attr = {"name": name, "type": kind, "output_shape": outputs, "attr": attrs, "input_shape": inputs}
     return {"inbounds": inbounds, "attr": attr, "outbounds": []}

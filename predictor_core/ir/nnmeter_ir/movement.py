@@ -1,0 +1,224 @@
+"""Converters for arithmetic, reductions, and ops that move data."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+from predictor_core.errors import GraphError
+from predictor_core.ir import shapes
+from predictor_core.ir.graph import Shape
+from predictor_core.ir.nnmeter_ir.generic import NO_ATTRS, attributes
+from predictor_core.ir.nnmeter_ir.source import Converted, Source, flat_ints
+
+
+def binary(op: str, source: Source) -> Converted:
+    """Convert an elementwise op with two or more operands."""
+    inputs = source.inputs
+    if len(inputs) >= 2:
+        out = inputs[0]
+        for other in inputs[1:]:
+            if other != out:
+                out = shapes.broadcast(out, other)
+        return op, NO_ATTRS, (out,)
+    shape = inputs[0]
+    attrs = source.attrs
+    const_shape: Shape = tuple(attrs.get("const_shape", ()))
+    value = attrs.get("const")
+    if source.constants:
+        const_shape, value = source.constants[0]
+    converted: dict[str, Any] = {}
+    if isinstance(value, (int, float)):
+        converted["const"] = float(value)
+    else:
+        converted["const_shape"] = const_shape
+        shape = shapes.broadcast(shape, const_shape)
+    if source.constant_first and op in ("sub", "div", "pow"):
+        converted["const_first"] = True
+    return op, converted, (shape,)
+
+
+def reduce(op: str, source: Source) -> Converted:
+    """Convert a reduction over some axes."""
+    shape = source.inputs[0]
+    rank = len(shape)
+    axes = source.first("reduction_indices", "axes", "axis", "dim")
+    if axes is None and source.constants:
+        axes = source.constants[0][1]
+    onnx = source.type.startswith("Reduce")
+    if axes is None:
+        # Documents of ONNX models lose axes that are inputs; what such models reduce is the image.
+        axes = (1, 2) if rank == 4 else range(rank)
+        onnx = False
+    positions = tuple(sorted(source.axis(axis, rank, onnx) for axis in flat_ints(axes)))
+    keepdims = source.first("keepdims", "keep_dims")
+    if keepdims is None:
+        keepdims = onnx
+        if source.stated:
+            keepdims = len(source.stated[0]) == rank
+    if keepdims:
+        out = tuple([1 if i in positions else dim for i, dim in enumerate(shape)])
+    else:
+        out = tuple([dim for i, dim in enumerate(shape) if i not in positions])
+    return op, {"axes": positions, "keepdims": bool(keepdims)}, (out,)
+
+
+def sum_(op: str, source: Source) -> Converted:
+    """TensorFlow's Sum reduces, ONNX's adds its inputs."""
+    if source.first("reduction_indices", "keep_dims") is not None or source.constants:
+        return reduce("reduce_sum", source)
+    return binary(op, source)
+
+
+def concat(op: str, source: Source) -> Converted:
+    """Convert a concatenation."""
+    inputs = source.inputs
+    rank = len(inputs[0])
+    axis = source.first("axis", "dim", "concat_dim")
+    if axis is None and source.constants:
+        axis = source.constants[-1][1]
+    if axis is None:
+        axis = rank - 1
+        onnx = False
+    else:
+        (axis,) = flat_ints(axis)
+        onnx = source.type == "Concat" and source.channels_first()
+    position = source.axis(axis, rank, onnx)
+    try:
+        out = shapes.infer(op, {"axis": position}, inputs)
+    except GraphError:
+        if not onnx:
+            raise
+        # Some documents with ONNX type names write axes channels last, as their shapes.
+        position = source.axis(axis, rank, False)
+        out = shapes.infer(op, {"axis": position}, inputs)
+    assert out is not None
+    return op, {"axis": position}, out
+
+
+def split(op: str, source: Source) -> Converted:
+    """Convert a split along one axis."""
+    shape = source.inputs[0]
+    rank = len(shape)
+    axis = source.first("split_dim", "axis", "dim")
+    if axis is None:
+        axis = source.constants[0][1] if source.constants else rank - 1
+        position = source.axis(flat_ints(axis)[0], rank, False)
+    else:
+        (axis,) = flat_ints(axis)
+        position = source.axis(axis, rank, False if "split_dim" in source.attrs else None)
+    sizes = source.first("sizes", "split", "size_splits")
+    if sizes is None:
+        count = source.first("num_split", "num_outputs") or len(source.stated_shapes())
+        if count < 1 or shape[position] % count:
+            stated = [out[position] for out in source.stated_shapes()]
+            if sum(stated) != shape[position]:
+                raise GraphError(f"can't split axis {position} of {list(shape)} into {count}")
+            sizes = stated
+        else:
+            stated = [out[position] for out in source.stated_shapes()] if source.stated else []
+            sizes = (
+                stated if sum(stated) == shape[position] and stated else [shape[position] // count] * count
+            )
+    converted = {"axis": position, "sizes": tuple(sizes)}
+    out = shapes.infer(op, converted, source.inputs)
+    assert out is not None
+    return op, converted, out
+
+
+def slice_(op: str, source: Source) -> Converted:
+    """Convert a slice, or the slices of one tensor merged into one node."""
+    stated = source.stated_shapes()
+    if len(stated) > 1:
+        # Slices of one tensor, merged into one node with several outputs.
+        shape = source.inputs[0]
+        for axis in range(len(shape)):
+            sizes = tuple(out[axis] for out in stated)
+            if sum(sizes) == shape[axis]:
+                return "split", {"axis": axis, "sizes": sizes}, stated
+    return op, attributes(source), stated
+
+
+def reshape(op: str, source: Source) -> Converted:
+    """Convert any op that only changes the shape."""
+    elements = prod(source.inputs[0])
+    candidates: list[Any] = []
+    target = source.attrs.get("shape")
+    if target is None and source.constants:
+        target = source.constants[-1][1]
+    if isinstance(target, (list, tuple)):
+        candidates.append(target)
+        if len(target) and target[0] != -1:
+            candidates.append((-1, *target[1:]))
+    if source.stated:
+        stated = tuple(source.stated[0])
+        candidates += [stated, (-1, *stated[1:])]
+    for candidate in candidates:
+        try:
+            return op, NO_ATTRS, (shapes.resolve_reshape(candidate, elements),)
+        except (GraphError, TypeError):
+            continue
+    if source.type == "Flatten":
+        return op, NO_ATTRS, ((source.inputs[0][0], elements // source.inputs[0][0]),)
+    raise GraphError(f"can't reshape {list(source.inputs[0])} to {target or source.stated}")
+
+
+def transpose(op: str, source: Source) -> Converted:
+    """Convert a permutation of the dimensions."""
+    shape = source.inputs[0]
+    perm = source.attrs.get("perm")
+    if perm is None and source.constants:
+        perm = source.constants[0][1]
+    if perm is None:
+        perm = range(len(shape))[::-1]
+    perm = tuple(perm)
+    if sorted(perm) != list(range(len(shape))):
+        raise GraphError(f"perm {list(perm)} does not permute the dimensions of {list(shape)}")
+    if len(shape) == 4 and source.channels_first():
+        last_to_first = (0, 2, 3, 1)
+        perm = tuple(source.axis(perm[axis], 4) for axis in last_to_first)
+    return op, {"perm": perm}, (tuple(shape[axis] for axis in perm),)
+
+
+def pad(op: str, source: Source) -> Converted:
+    """Convert explicit padding."""
+    shape = source.inputs[0]
+    rank = len(shape)
+    pads: Any = source.first("paddings", "pads")
+    if pads is None and source.constants:
+        pads = source.constants[0][1]
+    if pads is None:
+        stated = source.stated_shapes()[0]
+        amounts = [(total - total // 2, total // 2) for total in (b - a for a, b in zip(shape, stated))]
+        pairs = [(after, before) for before, after in amounts]
+    elif isinstance(pads[0], (list, tuple)):
+        pairs = [(before, after) for before, after in pads]
+    elif source.attrs.get("pads") is not None:
+        pairs = list(zip(pads[:rank], pads[rank:]))
+        if rank == 4:
+            pairs = [pairs[0], pairs[2], pairs[3], pairs[1]]
+    else:
+        pairs = list(zip(pads[::2], pads[1::2]))
+    if len(pairs) != rank:
+        raise GraphError(f"{len(pairs)} pairs of pads for a tensor of rank {rank}")
+    converted = {"pads": tuple((int(before), int(after)) for before, after in pairs)}
+    out = shapes.infer(op, converted, source.inputs)
+    assert out is not None
+    return op, converted, out
+
+
+def axis_op(op: str, source: Source) -> Converted:
+    """Convert a normalisation along one axis."""
+    attrs = dict(attributes(source))
+    axis = attrs.pop("softmax_dim", attrs.pop("dim", attrs.pop("axis", -1)))
+    attrs["axis"] = source.axis(axis, len(source.inputs[0]))
+    return op, attrs, source.inputs[:1]
+
+
+def clip(op: str, source: Source) -> Converted:
+    """Convert a clamp between two bounds."""
+    low, high = source.first("min"), source.first("max")
+    if low is None and high is None:
+        # Documents of ONNX models lose bounds that are inputs; in practice they are those of relu6.
+        return "relu6", NO_ATTRS, source.inputs[:1]
+    return op, {"min": low, "max": high}, source.inputs[:1]

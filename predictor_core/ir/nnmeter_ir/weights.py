@@ -1,0 +1,193 @@
+"""Converters for convolutions, pools and matrix products."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from predictor_core.errors import GraphError, ModelFormatError
+from predictor_core.ir import shapes
+from predictor_core.ir.nnmeter_ir.generic import stated
+from predictor_core.ir.nnmeter_ir.source import Converted, Source, padding_of, pair, slide
+
+
+def conv(op: str, source: Source) -> Converted:
+    """Convert a convolution of one or two dimensions in space, grouped and depthwise ones included."""
+    shape = source.inputs[0]
+    if len(shape) != 4:
+        return stated("conv3d" if len(shape) == 5 else source.type, source)
+    attrs = source.attrs
+    batch, height, width, channels = shape
+    weight = attrs.get("weight_shape")
+    kernel = _kernel(source, weight)
+    strides = pair(attrs.get("strides", 1))
+    dilations = pair(attrs.get("dilations", attrs.get("dilation", 1)))
+    groups = source.first("group", "groups") or 1
+    depthwise = op == "dwconv"
+    if depthwise:
+        groups = channels
+    if weight:
+        if depthwise:
+            filters = weight[-2] * weight[-1]
+            expected = weight[-2]
+        else:
+            filters = weight[-1]
+            if groups == 1 and weight[-2] != channels and weight[-2] > 0 and channels % weight[-2] == 0:
+                groups = channels // weight[-2]
+            expected = weight[-2] * groups
+        if expected != channels:
+            raise GraphError(
+                f"its weights {list(weight)} take {expected} channels, "
+                f"but its input is {list(shape)} (channels last)"
+            )
+    else:
+        filters = source.first("out_channels", "filters", "cout") or source.stated_channels()
+        if filters is None:
+            if not depthwise:
+                raise ModelFormatError(
+                    "it states neither weight_shape nor output_shape, so its channels are unknown"
+                )
+            filters = channels
+    if groups < 1 or channels % groups or filters % groups:
+        raise GraphError(f"{groups} groups do not divide {channels} input and {filters} output channels")
+    pads, out = slide((height, width), kernel, strides, dilations, padding_of(attrs), False)
+    converted = {
+        "kernel": kernel,
+        "strides": strides,
+        "pads": pads,
+        "dilations": dilations,
+        "groups": groups,
+        "bias": bool(attrs.get("bias", source.type == "Conv")),
+    }
+    op = "dwconv" if groups == channels > 1 else "conv"
+    return op, converted, ((batch, *out, filters),)
+
+
+def _kernel(source: Source, weight: Any) -> tuple[int, int]:
+    value = source.first("kernel_shape", "ksize", "ks", "kernel_size", "kernel")
+    if value is None:
+        if not weight:
+            raise ModelFormatError("it has no kernel size (kernel_shape, ksize, ks or weight_shape)")
+        return weight[0], weight[1]
+    return pair(value)
+
+
+def conv_transpose(op: str, source: Source) -> Converted:
+    """Convert a transposed convolution."""
+    shape = source.inputs[0]
+    if len(shape) != 4:
+        return stated(source.type, source)
+    attrs = source.attrs
+    weight = attrs.get("weight_shape")
+    kernel = _kernel(source, weight)
+    strides = pair(attrs.get("strides", 1))
+    dilations = pair(attrs.get("dilations", 1))
+    groups = source.first("group", "groups") or 1
+    filters = (weight[2] * groups if weight else None) or source.first("out_channels", "filters")
+    filters = filters or source.stated_channels()
+    if filters is None:
+        raise ModelFormatError("it states neither weight_shape nor output_shape, so its channels are unknown")
+    padding = padding_of(attrs)
+    if isinstance(padding, str):
+        size = tuple(n * s for n, s in zip(shape[1:3], strides))
+        span = [max((k - 1) * d + 1 - s, 0) for k, d, s in zip(kernel, dilations, strides)]
+        pads = (
+            (0, 0, 0, 0)
+            if padding == "VALID"
+            else (span[0] // 2, span[1] // 2, -(-span[0] // 2), -(-span[1] // 2))
+        )
+        if padding == "VALID":
+            size = (size[0] + span[0], size[1] + span[1])
+    else:
+        pads = (padding[0], padding[1], padding[2], padding[3])
+        bare = {
+            "kernel": kernel,
+            "strides": strides,
+            "pads": pads,
+            "dilations": dilations,
+            "filters": filters,
+        }
+        bare["output_padding"] = pair(attrs.get("output_padding", 0))
+        shape_out = shapes.infer("convtranspose", bare, source.inputs)
+        assert shape_out is not None
+        size = shape_out[0][1:3]
+        if "output_padding" not in attrs and source.stated:
+            shown = source.stated_shapes()[0]
+            if len(shown) == 4 and all(0 <= s - n < step for s, n, step in zip(shown[1:3], size, strides)):
+                size = shown[1:3]
+    converted = {
+        "kernel": kernel,
+        "strides": strides,
+        "pads": pads,
+        "dilations": dilations,
+        "groups": groups,
+        "bias": bool(attrs.get("bias", source.type == "ConvTranspose")),
+    }
+    if "output_padding" in attrs:
+        converted["output_padding"] = pair(attrs["output_padding"])
+    return op, converted, ((shape[0], *size, filters),)
+
+
+def pool(op: str, source: Source) -> Converted:
+    """Convert a pool with a window."""
+    shape = source.inputs[0]
+    if len(shape) != 4:
+        return stated(source.type, source)
+    attrs = source.attrs
+    kernel = _kernel(source, None)
+    strides = pair(source.first("strides", "stride") or 1)
+    padding = padding_of(attrs)
+    size = (shape[1], shape[2])
+    ceil_mode = bool(attrs.get("ceil_mode"))
+    pads, out = slide(size, kernel, strides, (1, 1), padding, ceil_mode)
+    if not ceil_mode and not isinstance(padding, str) and source.stated:
+        # Documents lose ceil_mode; the stated size tells it.
+        upper = slide(size, kernel, strides, (1, 1), padding, True)[1]
+        if upper != out and tuple(source.stated[0][1:3]) == upper:
+            out = upper
+    return op, {"kernel": kernel, "strides": strides, "pads": pads}, ((shape[0], *out, shape[3]),)
+
+
+def global_pool(op: str, source: Source) -> Converted:
+    """Convert a pool over the whole feature map."""
+    batch, _, _, channels = source.inputs[0]
+    return op, {"axes": (1, 2), "keepdims": True}, ((batch, 1, 1, channels),)
+
+
+def fc(op: str, source: Source) -> Converted:
+    """Convert a product with constant weights, or of two activations where both are."""
+    inputs = source.inputs
+    if len(inputs) > 1 and source.type == "MatMul":
+        return matmul("matmul", source)
+    attrs = source.attrs
+    weight = attrs.get("weight_shape")
+    filters = source.first("out_features", "filters", "cout") or (
+        weight[-1] if weight else source.stated_channels()
+    )
+    if not filters:
+        raise ModelFormatError("it states neither weight_shape nor output_shape, so its width is unknown")
+    shape = inputs[0]
+    if weight and len(weight) == 2 and weight[0] != shape[-1]:
+        raise GraphError(
+            f"its weights {list(weight)} take {weight[0]} features, but its input is {list(shape)}"
+        )
+    bias = bool(attrs.get("bias", source.type in ("Gemm", "Linear", "fc")))
+    return op, {"bias": bias}, ((*shape[:-1], filters),)
+
+
+def matmul(op: str, source: Source) -> Converted:
+    """Convert a product of two activations."""
+    left, right = source.inputs[:2]
+    converted = {}
+    for key, spellings in (
+        ("transpose_a", ("transpose_a", "adj_x")),
+        ("transpose_b", ("transpose_b", "adj_y")),
+    ):
+        if source.first(*spellings):
+            converted[key] = True
+    if "transpose_a" in converted:
+        left = (*left[:-2], left[-1], left[-2])
+    if "transpose_b" in converted:
+        right = (*right[:-2], right[-1], right[-2])
+    out = shapes.infer("matmul", {}, (left, right))
+    assert out is not None
+    return op, converted, out
