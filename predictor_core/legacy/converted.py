@@ -1,0 +1,135 @@
+"""The converted file: forests and rules of a 1.0 pack in one file that is memory-mapped on load.
+
+Layout, little endian: magic ``NNMLEG01``, length of the header (4 bytes), header (JSON: what it was made
+from, rules, forests, sizes), then the arrays of `compact.DTYPES`, each aligned to 64 bytes.
+It holds no code, and indices are checked as they are used, so that loading touches the header alone.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import struct
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from predictor_core.errors import PackError
+from predictor_core.legacy.compact import DTYPES, CompactForests, Slot
+from predictor_core.legacy.rules import FusionRules
+
+MAGIC = b"NNMLEG01"
+_MAX_HEADER_BYTES = 16 * 2**20
+_ALIGNMENT = 64
+
+
+@dataclass(frozen=True)
+class ConvertedPack:
+    """Forests and fusion rules of one predictor."""
+
+    forests: CompactForests
+    rules: FusionRules
+
+
+def save_converted(path: Path, pack: ConvertedPack, source: Mapping[str, Any]) -> None:
+    """Write the file, whole or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        File to write; its folder exists.
+    pack : ConvertedPack
+        What to write.
+    source : mapping
+        JSON-able description of the files that it was made from.
+
+    Raises
+    ------
+    OSError
+        The folder can't be written.
+    """
+    arrays = pack.forests.arrays()
+    header = {
+        "source": source,
+        "rules": {
+            "pairs": sorted(pack.rules.pairs),
+            "chains": pack.rules.chains,
+            "multiple_outputs": pack.rules.multiple_outputs,
+        },
+        "forests": {name: [slot.first, slot.last, slot.n_features] for name, slot in pack.forests.slots.items()},
+        "sizes": {name: len(array) for name, array in arrays.items()},
+    }
+    text = json.dumps(header).encode()
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(MAGIC + struct.pack("<I", len(text)) + text)
+            for array in arrays.values():
+                file.write(bytes(-file.tell() % _ALIGNMENT))
+                array.tofile(file)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def load_converted(path: Path, source: Mapping[str, Any]) -> ConvertedPack | None:
+    """Map the file into memory.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    source : mapping
+        What it has to be made from.
+
+    Returns
+    -------
+    ConvertedPack or None
+        None where the file is absent, damaged, or made from something else: it has to be made anew.
+    """
+    try:
+        with open(path, "rb") as file:
+            content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        return _parse(content, source)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error, RecursionError, PackError):
+        return None
+
+
+def _parse(content: memoryview, source: Mapping[str, Any]) -> ConvertedPack:
+    (length,) = struct.unpack_from("<I", content, len(MAGIC))
+    start = len(MAGIC) + 4
+    if content[: len(MAGIC)] != MAGIC or length > min(_MAX_HEADER_BYTES, len(content)):
+        raise PackError("not a converted pack")
+    header = json.loads(bytes(content[start : start + length]))
+    if header["source"] != source:
+        raise PackError("made from other files")
+    position = start + length
+    arrays = {}
+    for name, dtype in DTYPES.items():
+        position += -position % _ALIGNMENT
+        arrays[name] = np.frombuffer(content, dtype, int(header["sizes"][name]), position)
+        position += arrays[name].nbytes
+    slots = {name: Slot(*map(int, entry)) for name, entry in header["forests"].items()}
+    inner = len(arrays["feature"])
+    if (
+        position != len(content)
+        or (len(arrays["threshold"]), len(arrays["children"])) != (inner, 2 * inner)
+        or not all(0 <= slot.first < slot.last <= len(arrays["roots"]) for slot in slots.values())
+    ):
+        raise PackError("damaged")
+    rules = header["rules"]
+    return ConvertedPack(
+        CompactForests(slots, **arrays),
+        FusionRules(
+            frozenset((first, second) for first, second in rules["pairs"]),
+            tuple(tuple(ops) for ops in rules["chains"]),
+            int(rules["multiple_outputs"]),
+        ),
+    )

@@ -1,0 +1,342 @@
+"""A pickle read as data: a small stack machine that builds inert records and calls nothing.
+
+It knows the opcodes that a pickled random forest consists of and the few names that it mentions
+(`KNOWN_NAMES`). A class or function becomes a `Name`, a call a `Record` of its arguments; neither `pickle`,
+numpy's reconstructors nor scikit-learn are involved. Anything else is refused before anything is built.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Union
+
+from predictor_core.errors import PackError
+
+#: Bounds: far above any genuine forest, low enough for time and memory to stay bounded.
+MAX_PICKLE_BYTES: Final = 4 * 2**30
+MAX_OPCODES: Final = 5_000_000
+
+Buffer = Union[bytes, memoryview]
+
+
+class Name:
+    """A class or function that a pickle mentions, by its last part."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+class Record:
+    """A call or an object of a pickle: what was called, with which arguments, and the state set on it."""
+
+    __slots__ = ("args", "state", "type")
+
+    def __init__(self, type: str, args: tuple[Any, ...]) -> None:
+        self.type = type
+        self.args = args
+        self.state: Any = None
+
+
+def _names() -> Mapping[tuple[str, str], Name]:
+    """Every (module, name) that scikit-learn 0.20 and later write for a RandomForestRegressor."""
+    known = {}
+    for modules, names in (
+        ("sklearn.ensemble.forest sklearn.ensemble._forest", "RandomForestRegressor"),
+        ("sklearn.tree.tree sklearn.tree._classes", "DecisionTreeRegressor"),
+        ("sklearn.tree._tree", "Tree"),
+        ("numpy", "ndarray dtype"),
+        ("numpy.core.multiarray numpy._core.multiarray", "_reconstruct scalar"),
+        ("numpy.core.numeric numpy._core.numeric", "_frombuffer"),
+        ("_codecs", "encode"),
+        # A generator kept as the parameter `random_state`; read, never used.
+        ("numpy.random", "__RandomState_ctor"),
+        ("numpy.random._pickle", "__randomstate_ctor __bit_generator_ctor"),
+        ("numpy.random._mt19937", "MT19937"),
+    ):
+        for module in modules.split():
+            for name in names.split():
+                known[module, name] = Name(name)
+    return known
+
+
+KNOWN_NAMES: Final = _names()
+
+_MARK: Final = object()
+
+
+def read_pickle(path: str | os.PathLike[str]) -> Any:
+    """Read a pickle file into records, tuples, lists, dicts with string keys and scalars.
+
+    Parameters
+    ----------
+    path : path
+        A pickle of protocol 2 or later.
+
+    Raises
+    ------
+    PackError
+        The file is absent, too large, truncated, malformed, or mentions a name that no forest needs.
+    """
+    name = os.fspath(path)
+    try:
+        with open(name, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > MAX_PICKLE_BYTES:
+                raise PackError(f"{name} has {size} bytes; a pickle of a forest has at most {MAX_PICKLE_BYTES}")
+            content = file.read(MAX_PICKLE_BYTES)
+    except OSError as error:
+        raise PackError(f"the pickle {name} can't be read: {error.strerror}") from error
+    try:
+        return parse_pickle(content)
+    except PackError as error:
+        raise PackError(f"the pickle {name} is refused: {error}") from error
+
+
+def parse_pickle(content: Buffer) -> Any:
+    """Read the bytes of a pickle; see `read_pickle`."""
+    machine = _Machine(content)
+    try:
+        return machine.run()
+    except (struct.error, IndexError, KeyError, ValueError, TypeError, OverflowError) as error:
+        raise PackError(f"it is truncated or malformed at byte {machine.position}") from error
+
+
+class _Machine:
+    """Stack, memo and position of the reading."""
+
+    def __init__(self, content: Buffer) -> None:
+        self.content = memoryview(content)
+        self.position = 0
+        self.stack: list[Any] = []
+        self.memo: dict[int, Any] = {}
+
+    def run(self) -> Any:
+        content, stack, handlers = self.content, self.stack, _HANDLERS
+        for _ in range(MAX_OPCODES):
+            opcode = content[self.position]
+            self.position += 1
+            if opcode == 0x2E:  # STOP
+                break
+            handler = handlers.get(opcode)
+            if handler is None:
+                raise PackError(f"opcode {opcode:#04x} at byte {self.position - 1} is none that a forest is made of")
+            handler(self)
+        else:
+            raise PackError(f"it has more than {MAX_OPCODES} opcodes")
+        if self.position != len(content):
+            raise PackError(f"{len(content) - self.position} bytes follow its end")
+        if len(stack) != 1 or stack[0] is _MARK:
+            raise PackError("it does not leave one object")
+        return stack[0]
+
+    def take(self, size: int) -> memoryview:
+        end = self.position + size
+        if end > len(self.content):
+            raise PackError(f"it is truncated: {size} bytes expected at byte {self.position}, {len(self.content)} in all")
+        part = self.content[self.position : end]
+        self.position = end
+        return part
+
+    def number(self, format: str) -> Any:
+        return struct.unpack(format, self.take(struct.calcsize(format)))[0]
+
+    def line(self) -> str:
+        end = bytes(self.content[self.position : self.position + 256]).find(b"\n")
+        if end < 0:
+            raise PackError(f"the name at byte {self.position} has no end")
+        text = str(self.take(end), "utf-8")
+        self.position += 1
+        return text
+
+    def pop(self) -> Any:
+        value = self.stack.pop()
+        if value is _MARK:
+            raise PackError(f"an object is missing before byte {self.position}")
+        return value
+
+    def pop_to_mark(self) -> list[Any]:
+        stack = self.stack
+        at = len(stack) - 1
+        while stack[at] is not _MARK:
+            at -= 1
+            if at < 0:
+                raise PackError(f"a mark is missing before byte {self.position}")
+        items = stack[at + 1 :]
+        del stack[at:]
+        return items
+
+    def pop_type(self, type: type) -> Any:
+        value = self.pop()
+        if value.__class__ is not type:
+            raise PackError(f"expected a {type.__name__.lower()} before byte {self.position}")
+        return value
+
+    def top(self, type: type) -> Any:
+        value = self.stack[-1]
+        if value.__class__ is not type:
+            raise PackError(f"expected a {type.__name__.lower()} before byte {self.position}")
+        return value
+
+    def name(self, module: str, name: str) -> None:
+        known = KNOWN_NAMES.get((module, name))
+        if known is None:
+            raise PackError(
+                f"it names {module[:80]}.{name[:80]}, which is no part of a random forest; nothing of it was executed"
+            )
+        self.stack.append(known)
+
+
+Handler = Callable[[_Machine], None]
+
+
+def _literal(value: Any) -> Handler:
+    return lambda machine: machine.stack.append(value)
+
+
+def _number(format: str) -> Handler:
+    return lambda machine: machine.stack.append(machine.number(format))
+
+
+def _text(format: str) -> Handler:
+    return lambda machine: machine.stack.append(str(machine.take(machine.number(format)), "utf-8", "surrogatepass"))
+
+
+def _bytes(format: str) -> Handler:
+    return lambda machine: machine.stack.append(machine.take(machine.number(format)))
+
+
+def _long(machine: _Machine) -> None:
+    machine.stack.append(int.from_bytes(machine.take(machine.number("<B")), "little", signed=True))
+
+
+def _tuple(size: int) -> Handler:
+    def handler(machine: _Machine) -> None:
+        items = [machine.pop() for _ in range(size)]
+        machine.stack.append(tuple(items[::-1]))
+
+    return handler
+
+
+def _tuple_to_mark(machine: _Machine) -> None:
+    machine.stack.append(tuple(machine.pop_to_mark()))
+
+
+def _append(machine: _Machine) -> None:
+    value = machine.pop()
+    machine.top(list).append(value)
+
+
+def _appends(machine: _Machine) -> None:
+    items = machine.pop_to_mark()
+    machine.top(list).extend(items)
+
+
+def _set_item(machine: _Machine) -> None:
+    value, key = machine.pop(), machine.pop()
+    _update(machine, [key, value])
+
+
+def _set_items(machine: _Machine) -> None:
+    _update(machine, machine.pop_to_mark())
+
+
+def _update(machine: _Machine, items: list[Any]) -> None:
+    if len(items) % 2 or not all(key.__class__ is str for key in items[::2]):
+        raise PackError(f"a key before byte {machine.position} is not a string")
+    machine.top(dict).update(zip(items[::2], items[1::2]))
+
+
+def _put(format: str) -> Handler:
+    def handler(machine: _Machine) -> None:
+        machine.memo[machine.number(format)] = machine.stack[-1]
+
+    return handler
+
+
+def _get(format: str) -> Handler:
+    return lambda machine: machine.stack.append(machine.memo[machine.number(format)])
+
+
+def _memoize(machine: _Machine) -> None:
+    machine.memo[len(machine.memo)] = machine.stack[-1]
+
+
+def _global(machine: _Machine) -> None:
+    module = machine.line()
+    machine.name(module, machine.line())
+
+
+def _stack_global(machine: _Machine) -> None:
+    name, module = machine.pop_type(str), machine.pop_type(str)
+    machine.name(module, name)
+
+
+def _call(machine: _Machine) -> None:
+    args, called = machine.pop_type(tuple), machine.pop_type(Name)
+    machine.stack.append(Record(called.text, args))
+
+
+def _build(machine: _Machine) -> None:
+    state = machine.pop()
+    record = machine.top(Record)
+    if record.state is not None:
+        raise PackError(f"an object has two states before byte {machine.position}")
+    record.state = state
+
+
+def _protocol(machine: _Machine) -> None:
+    version = machine.number("<B")
+    if not 2 <= version <= 5:
+        raise PackError(f"it is of protocol {version}; 2 to 5 are read")
+
+
+def _frame(machine: _Machine) -> None:
+    # A hint for buffered readers; the content is whole here.
+    machine.take(8)
+
+
+_HANDLERS: Final[Mapping[int, Handler]] = {
+    0x80: _protocol,
+    0x95: _frame,
+    ord("("): _literal(_MARK),
+    ord("N"): _literal(None),
+    0x88: _literal(True),
+    0x89: _literal(False),
+    ord("J"): _number("<i"),
+    ord("K"): _number("<B"),
+    ord("M"): _number("<H"),
+    0x8A: _long,
+    ord("G"): _number(">d"),
+    ord("X"): _text("<I"),
+    0x8C: _text("<B"),
+    0x8D: _text("<Q"),
+    ord("B"): _bytes("<I"),
+    ord("C"): _bytes("<B"),
+    0x8E: _bytes("<Q"),
+    0x96: _bytes("<Q"),
+    ord("}"): lambda machine: machine.stack.append({}),
+    ord("]"): lambda machine: machine.stack.append([]),
+    ord(")"): _literal(()),
+    ord("t"): _tuple_to_mark,
+    0x85: _tuple(1),
+    0x86: _tuple(2),
+    0x87: _tuple(3),
+    ord("a"): _append,
+    ord("e"): _appends,
+    ord("s"): _set_item,
+    ord("u"): _set_items,
+    ord("q"): _put("<B"),
+    ord("r"): _put("<I"),
+    0x94: _memoize,
+    ord("h"): _get("<B"),
+    ord("j"): _get("<I"),
+    ord("c"): _global,
+    0x93: _stack_global,
+    ord("R"): _call,
+    0x81: _call,
+    ord("b"): _build,
+}
