@@ -7,7 +7,7 @@ from math import prod
 from typing import Any, Callable
 
 from predictor_core.ir.graph import Graph, Node, Shape
-from predictor_core.ir.ops import DATA_OPS
+from predictor_core.ir.ops import BINARY_OPS, DATA_OPS
 from predictor_core.kernels.spec import KernelSpec, Pair
 
 _MAP_AXES = frozenset({(1, 2), (2, 1), (-3, -2), (-2, -3)})
@@ -143,6 +143,6 @@ _DETAILS: dict[str, Details] = {
 }
 
 
-def shapes_agree(node: Node, before: Shape) -> bool:
-    """Whether a node, merged after a tensor of shape `before`, keeps its elements in place."""
-    return node.outputs[0] == before or node.op in DATA_OPS
+def broadcasts(node: Node, before: Shape) -> bool:
+    """Whether a two-input op, merged after a tensor of shape `before`, would spread it over a larger one."""
+    return node.op in BINARY_OPS and node.outputs[0] != before

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from predictor_core.fusion.build import build, main_op, shapes_agree
+from predictor_core.fusion.build import broadcasts, build, main_op
 from predictor_core.fusion.patterns import match
 from predictor_core.fusion.rules import Pattern, Rules
 from predictor_core.ir.graph import Graph, Node
@@ -71,7 +71,7 @@ def detect(graph: Graph, rules: Rules) -> list[Kernel]:
                 tail is made
                 and made.name not in returned
                 and len(graph.consumers(made.name)) == 1
-                and shapes_agree(node, made.outputs[0])
+                and not broadcasts(node, made.outputs[0])
                 and not (rules.first_operand_only and node.inputs[0] != made.name)
             ):
                 latest.merged.append(node)

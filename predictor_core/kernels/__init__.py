@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from predictor_core.kernels.cost import Cost
+from predictor_core.kernels.costs import Cost
 from predictor_core.kernels.registry import (
     FORESTS,
     KINDS,

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor_core.ir.graph import Shape
-from predictor_core.kernels import cost as costs
-from predictor_core.kernels.cost import Cost, CostFunction
-from predictor_core.kernels.features import CHANNELWISE, CONCAT, CONV, FC, MAPPED, SE, FeatureSet
+from predictor_core.kernels import costs
+from predictor_core.kernels.costs import Cost, CostFunction
+from predictor_core.kernels.feature_sets import CHANNELWISE, CONCAT, CONV, FC, MAPPED, SE, FeatureSet
 from predictor_core.kernels.spec import ONE, KernelSpec
 
 

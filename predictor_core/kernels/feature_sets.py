@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor_core.ir.graph import Shape
-from predictor_core.kernels.cost import Cost, elements, weights
+from predictor_core.kernels.costs import Cost, elements, weights
 from predictor_core.kernels.spec import KernelSpec
 
 #: Codes of merged activations; any other counts as a costlier clamp.
