@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from predictor_core import frontends, kernels
 from predictor_core.confidence import interval
-from predictor_core.errors import PackError, UnsupportedOpError
+from predictor_core.errors import PackError, PredictorError, UnsupportedOpError
 from predictor_core.forest import Pack, load_pack, predict_together
 from predictor_core.fusion import Rules, detect, read_rules
 from predictor_core.ir.graph import Graph
@@ -348,7 +348,7 @@ def to_graph(
     if isinstance(model, Graph):
         return canonicalize(model)
     if model_type is None:
-        raise TypeError("model_type is needed; one of " + ", ".join(frontends.model_types()))
+        raise PredictorError(f"model_type is needed: one of {', '.join(frontends.model_types())}")
     kind = model_type.lower()
     if apply_nni:
         options["apply_nni"] = True
