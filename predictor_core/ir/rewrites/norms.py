@@ -88,3 +88,15 @@ def _affine_end(draft: Draft, node: Node) -> Node:
         ):
             node = reader
     return node
+
+
+def channel_first_group_norms(draft: Draft) -> None:
+    """Join a group norm spelled on a channels-first image: reshape to groups, instancenorm, reshape back."""
+    for node in draft.of("instancenorm"):
+        before, after = draft.producer(node.inputs[0]), draft.only_reader(node.name)
+        if before.op != "reshape" or after is None or after.op != "reshape" or len(node.shape) != 3:
+            continue
+        shape = draft.shape(before.inputs[0])
+        if after.shape == shape and node.shape[0] == shape[0] and len(shape) > 2:
+            last = _affine_end(draft, after)
+            draft.put(retyped(last, "groupnorm", before.inputs, {"groups": node.shape[1]}))
