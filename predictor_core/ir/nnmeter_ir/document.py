@@ -14,6 +14,7 @@ from predictor_core.errors import GraphError, ModelFormatError, PredictorError
 MAX_BYTES = 64 * 2**20
 MAX_NODES = 100_000
 
+_STRINGS = frozenset({str})
 _EXPECTED = "expected a JSON object from node name to inbounds, outbounds and attr"
 
 
@@ -88,7 +89,7 @@ def check_document(document: object) -> None:
             raise ModelFormatError(f"the attributes of node {name!r} (attr.attr) are no JSON object")
         for key in ("inbounds", "outbounds"):
             bounds = entry.get(key, ())
-            if not isinstance(bounds, (list, tuple)):
+            if not isinstance(bounds, (list, tuple)) or not _STRINGS.issuperset(map(type, bounds)):
                 raise ModelFormatError(f"{key} of node {name!r} is no list of node names")
 
 

@@ -152,6 +152,9 @@ def reshape(op: str, source: Source) -> Converted:
             candidates.append((-1, *target[1:]))
     if source.stated:
         stated = tuple(source.stated[0])
+        if len(stated) == 5 and stated[3:] == source.inputs[0][1:3] and source.channels_first():
+            # An image with its channels in groups: (N, groups, C, H, W) in documents of ONNX models.
+            stated = (stated[0], *stated[3:], *stated[1:3])
         candidates += [stated, (-1, *stated[1:])]
     for candidate in candidates:
         try:
@@ -175,9 +178,13 @@ def transpose(op: str, source: Source) -> Converted:
     if sorted(perm) != list(range(len(shape))):
         raise GraphError(f"perm {list(perm)} does not permute the dimensions of {list(shape)}")
     if len(shape) == 4 and source.channels_first():
-        last_to_first = (0, 2, 3, 1)
-        perm = tuple(source.axis(perm[axis], 4) for axis in last_to_first)
-    return op, {"perm": perm}, (tuple(shape[axis] for axis in perm),)
+        perm = tuple(source.axis(perm[axis], 4) for axis in (0, 2, 3, 1))
+    out = tuple(shape[axis] for axis in perm)
+    if len(shape) == 5 and source.stated and tuple(source.stated[0]) != out and source.channels_first():
+        grouped = (0, 3, 4, 1, 2)
+        perm = tuple(grouped[perm[axis]] for axis in grouped)
+        out = tuple(shape[axis] for axis in perm)
+    return op, {"perm": perm}, (out,)
 
 
 def pad(op: str, source: Source) -> Converted:

@@ -99,7 +99,15 @@ class _Reader:
     def graph(self, name: str) -> Graph:
         document = self.document
         for node_name in order(document):
-            self._read(node_name, document[node_name])
+            entry = document[node_name]
+            try:
+                self._read(node_name, entry)
+            except (TypeError, ValueError, LookupError, AttributeError, ZeroDivisionError) as error:
+                attr = entry["attr"]
+                raise ModelFormatError(
+                    f"node {node_name!r} ({attr['type']}) has attributes or shapes that can't be read: "
+                    f"{attr.get('attr')}"
+                ) from error
         outputs = [self.returns[position] for position in sorted(self.returns)]
         return canonicalize(Graph(self.nodes, name, outputs))
 
@@ -159,10 +167,6 @@ class _Reader:
             op, converted, outputs = convert(node)
         except PredictorError as error:
             raise type(error)(f"node {name!r} ({kind}): {error}") from error
-        except (TypeError, ValueError, IndexError, KeyError, AttributeError, ZeroDivisionError) as error:
-            raise ModelFormatError(
-                f"node {name!r} ({kind}) has attributes that can't be read: {dict(attrs)}"
-            ) from error
         self._add(name, op, tuple(inputs), converted, outputs, attr)
 
     def _add(
@@ -232,6 +236,8 @@ class _Reader:
         slots = (entry["attr"].get("attr") or {}).get("input_slots")
         if slots is not None and index < len(slots):
             return f"{producer}:{int(slots[index])}"
+        if self.document[producer]["attr"]["type"] == "Slice":
+            return f"{producer}:0"
         used = sum(tensor.startswith(f"{producer}:") for tensor in taken)
         stated = entry["attr"].get("input_shape") or ()
         if position < len(stated):

@@ -38,9 +38,8 @@ def to_document(graph: Graph) -> dict[str, Any]:
     for node in graph:
         sources = [graph.producer(tensor).name for tensor in node.inputs]
         attrs = _attributes(graph, node)
-        slots = [0 if tensor in graph else int(tensor.rpartition(":")[2]) for tensor in node.inputs]
-        if any(slots):
-            attrs["input_slots"] = slots
+        if any(tensor not in graph for tensor in node.inputs):
+            attrs["input_slots"] = [graph.producer(tensor).tensors.index(tensor) for tensor in node.inputs]
         input_shape = [list(shape) for shape in graph.input_shapes(node)]
         constant = _constant(node, document, graph)
         if constant is not None:
