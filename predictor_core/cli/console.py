@@ -1,0 +1,40 @@
+"""What the command says: results on stdout, all else on stderr, every error on one line."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+from predictor_core.errors import PredictorError
+
+#: Exit statuses besides 0; argparse itself exits with 2 on wrong usage.
+FAILED = 1
+USAGE = 2
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+
+class UsageError(Exception):
+    """Arguments that don't go together."""
+
+
+def log(message: str) -> None:
+    """Print one line to stderr."""
+    print(f"nn-meter: {one_line(message)}", file=sys.stderr)
+
+
+def one_line(text: str) -> str:
+    """Join the lines of a message."""
+    return " ".join(text.split())
+
+
+def describe(error: BaseException, debug: bool = False) -> str:
+    """One line about an error; with `debug` the traceback of an unexpected one goes to stderr first."""
+    if isinstance(error, PredictorError):
+        return one_line(str(error))
+    if debug:
+        traceback.print_exception(type(error), error, error.__traceback__, file=sys.stderr)
+    if isinstance(error, OSError) and error.strerror:
+        return one_line(f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
+    advice = "" if debug else "; --debug shows where it comes from"
+    return one_line(f"unexpected {type(error).__name__}: {error}") + advice

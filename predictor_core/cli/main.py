@@ -1,0 +1,218 @@
+"""Entry point of ``nn-meter``: arguments, dispatch, exit status."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from predictor_core import __version__
+from predictor_core.cli import console
+
+_DESCRIPTION = "Predict the latency of neural networks on mobile and edge devices."
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments without the program's name. Default: those of the process.
+
+    Returns
+    -------
+    int
+        0; 1 when a model or the request failed; 2 for wrong usage; 130 after an interrupt.
+    """
+    parser = build_parser()
+    try:
+        arguments = parser.parse_args(argv)
+    except SystemExit as done:
+        return int(done.code or 0)
+    debug = arguments.debug
+    try:
+        status = _run(parser, arguments)
+        sys.stdout.flush()
+        return status
+    except console.UsageError as error:
+        console.log(f"error: {error}")
+        return console.USAGE
+    except KeyboardInterrupt:
+        console.log("interrupted")
+        return console.INTERRUPTED
+    except BrokenPipeError:
+        # The reader is gone; what is left in the buffer must not be flushed at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return console.BROKEN_PIPE
+    except Exception as error:  # noqa: BLE001 - the last resort of a command: one line, never a traceback
+        console.log(f"error: {console.describe(error, debug)}")
+        return console.FAILED
+
+
+def _run(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
+    if arguments.list_predictors:
+        from predictor_core.cli.listing import list_predictors
+
+        return list_predictors(verbose=arguments.verbose, as_json=False)
+    if arguments.command is None:
+        parser.print_help(sys.stderr)
+        return console.USAGE
+    status: int = arguments.run(arguments)
+    return status
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the argument parser of the command and its subcommands."""
+    parser = argparse.ArgumentParser(prog="nn-meter", description=_DESCRIPTION)
+    parser.add_argument("--version", action="version", version=f"nn-meter {__version__}")
+    parser.add_argument(
+        "--list-predictors", action="store_true", help="list all predictors and their versions"
+    )
+    _add_common(parser, root=True)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    _add_predict(commands)
+    _add_get_ir(commands)
+    _add_listings(commands)
+    _add_registry(commands)
+    return parser
+
+
+def _add_common(parser: argparse.ArgumentParser, root: bool = False) -> None:
+    # The flags stand before and after the subcommand; its defaults must not undo what stood before.
+    default: Any = False if root else argparse.SUPPRESS
+    parser.add_argument("-v", "--verbose", action="store_true", default=default, help="say more")
+    parser.add_argument(
+        "--debug", action="store_true", default=default, help="show the traceback of an unexpected error"
+    )
+
+
+def _add_predict(commands: Any) -> None:
+    parser = commands.add_parser(
+        "predict",
+        aliases=["lat_pred"],
+        help="predict the latency of models",
+        description="Predict the latency of models. A folder means every model in it.",
+    )
+    parser.add_argument(
+        "--predictor",
+        nargs="+",
+        action="extend",
+        required=True,
+        metavar="NAME",
+        help="one or several predictors, or 'all'",
+    )
+    parser.add_argument("--predictor-version", metavar="VERSION", help="default: the latest")
+    models = parser.add_mutually_exclusive_group(required=True)
+    models.add_argument("--tensorflow", nargs="+", metavar="PATH", help=".pb files, SavedModel folders")
+    models.add_argument("--onnx", nargs="+", metavar="PATH", help=".onnx files")
+    models.add_argument("--nn-meter-ir", nargs="+", metavar="PATH", help=".json files of nn-Meter IR")
+    models.add_argument("--torchvision", nargs="+", metavar="NAME", help="names of torchvision models")
+    _add_input_shape(parser)
+    parser.add_argument("--strict", action="store_true", help="refuse what no measurement supports")
+    parser.add_argument("--json", action="store_true", help="print one JSON array")
+    parser.add_argument(
+        "--jobs", type=_positive, default=1, metavar="N", help="worker processes (default: 1)"
+    )
+    _add_common(parser)
+    parser.set_defaults(run=_predict)
+
+
+def _add_get_ir(commands: Any) -> None:
+    parser = commands.add_parser(
+        "get_ir",
+        help="convert models to nn-Meter IR",
+        description="Convert models to nn-Meter IR. A folder means every model in it.",
+    )
+    models = parser.add_mutually_exclusive_group(required=True)
+    models.add_argument("--tensorflow", nargs="+", metavar="PATH", help=".pb files, SavedModel folders")
+    models.add_argument("--onnx", nargs="+", metavar="PATH", help=".onnx files")
+    parser.add_argument(
+        "--output",
+        metavar="PATH",
+        help="file to write, or folder for several models (default: NAME_<type>_ir.json beside the model)",
+    )
+    _add_input_shape(parser)
+    _add_common(parser)
+    parser.set_defaults(run=_get_ir)
+
+
+def _add_listings(commands: Any) -> None:
+    for name, text in (("list", "list all predictors"), ("devices", "describe the devices")):
+        parser = commands.add_parser(name, help=text, description=f"{text.capitalize()}.")
+        parser.add_argument("--json", action="store_true", help="print one JSON array")
+        _add_common(parser)
+        parser.set_defaults(run=_list if name == "list" else _devices)
+
+
+def _add_registry(commands: Any) -> None:
+    parser = commands.add_parser("register", help="add a predictor of your own")
+    parser.add_argument("--predictor", required=True, metavar="META.yaml", help="its meta file")
+    _add_common(parser)
+    parser.set_defaults(run=_register)
+    parser = commands.add_parser("unregister", help="forget a predictor of your own")
+    parser.add_argument("--predictor", required=True, metavar="NAME", help="its name")
+    parser.add_argument("--predictor-version", metavar="VERSION", help="default: every version")
+    _add_common(parser)
+    parser.set_defaults(run=_unregister)
+
+
+def _add_input_shape(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--input-shape",
+        nargs="+",
+        metavar="SHAPE",
+        help="shape of each input, such as 1,3,224,224: for torchvision models and open dimensions",
+    )
+
+
+def _positive(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a positive whole number, got {text!r}")
+    return number
+
+
+def _predict(arguments: argparse.Namespace) -> int:
+    from predictor_core.cli.predict import run
+
+    return run(arguments)
+
+
+def _get_ir(arguments: argparse.Namespace) -> int:
+    from predictor_core.cli.get_ir import run
+
+    return run(arguments)
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from predictor_core.cli.listing import list_predictors
+
+    return list_predictors(verbose=arguments.verbose, as_json=arguments.json)
+
+
+def _devices(arguments: argparse.Namespace) -> int:
+    from predictor_core.cli.listing import list_devices
+
+    return list_devices(as_json=arguments.json)
+
+
+def _register(arguments: argparse.Namespace) -> int:
+    from predictor_core.cli.registry import register
+
+    return register(arguments.predictor)
+
+
+def _unregister(arguments: argparse.Namespace) -> int:
+    from predictor_core.cli.registry import unregister
+
+    return unregister(arguments.predictor, arguments.predictor_version)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
