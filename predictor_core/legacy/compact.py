@@ -83,7 +83,9 @@ class CompactForests:
         inner = leaves = trees = 0
         for name, forest in forests:
             if forest.n_features > 256:
-                raise PackError(f"forest {name!r} reads {forest.n_features} features; at most 256 are supported")
+                raise PackError(
+                    f"forest {name!r} reads {forest.n_features} features; at most 256 are supported"
+                )
             slots[name] = Slot(trees, trees + len(forest.trees), forest.n_features)
             trees += len(forest.trees)
             for tree in forest.trees:
@@ -99,7 +101,7 @@ class CompactForests:
         return cls(slots, **{part: np.concatenate(arrays) for part, arrays in parts.items()})
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """The arrays by name, in the order of `DTYPES`."""
+        """Return the arrays by name, in the order of `DTYPES`."""
         return {name: getattr(self, name) for name in DTYPES}
 
     def predict(self, work: Mapping[str, ArrayLike]) -> dict[str, NDArray[np.float64]]:
@@ -129,7 +131,10 @@ class CompactForests:
             for name, first, last in block:
                 slot = self.slots[name]
                 starts.append((name, first, last, slot.last - slot.first))
-            x = np.zeros((sum(last - first for _, first, last in block), max(rows[n].shape[1] for n, *_ in block)), "<f4")
+            x = np.zeros(
+                (sum(last - first for _, first, last in block), max(rows[n].shape[1] for n, *_ in block)),
+                "<f4",
+            )
             at = 0
             row_of, codes = [], []
             for name, first, last, n_trees in starts:
@@ -146,7 +151,9 @@ class CompactForests:
                 at += size
         return out
 
-    def _descend(self, x: NDArray[np.float32], rows: NDArray[Any], codes: NDArray[Any]) -> NDArray[np.float64]:
+    def _descend(
+        self, x: NDArray[np.float32], rows: NDArray[Any], codes: NDArray[Any]
+    ) -> NDArray[np.float64]:
         flat, offsets = x.ravel(), rows * x.shape[1]
         active = np.flatnonzero(codes >= 0)
         nodes = codes[active].astype(np.intp)
@@ -187,14 +194,17 @@ def _checked_rows(name: str, x: ArrayLike, slot: Slot) -> NDArray[np.float32]:
         raise ParityError(f"the features for forest {name!r} are not numbers: {error}") from error
     if rows.ndim != 2 or rows.shape[1] != slot.n_features:
         raise ParityError(
-            f"forest {name!r} reads {slot.n_features} features, got rows of shape {rows.shape[1:]}; nn-Meter fails on them"
+            f"forest {name!r} reads {slot.n_features} features, got rows of shape {rows.shape[1:]}; "
+            "nn-Meter fails on them"
         )
     if not np.isfinite(rows).all():
         raise ParityError(f"a feature for forest {name!r} is infinite or not a number; nn-Meter fails on it")
     return rows
 
 
-def _blocks(rows: Mapping[str, NDArray[Any]], slots: Mapping[str, Slot]) -> Iterator[list[tuple[str, int, int]]]:
+def _blocks(
+    rows: Mapping[str, NDArray[Any]], slots: Mapping[str, Slot]
+) -> Iterator[list[tuple[str, int, int]]]:
     """Cut the work into lists of (forest, first row, last row) of about `_BLOCK` descents."""
     block: list[tuple[str, int, int]] = []
     room = _BLOCK

@@ -61,7 +61,9 @@ def save_converted(path: Path, pack: ConvertedPack, source: Mapping[str, Any]) -
             "chains": pack.rules.chains,
             "multiple_outputs": pack.rules.multiple_outputs,
         },
-        "forests": {name: [slot.first, slot.last, slot.n_features] for name, slot in pack.forests.slots.items()},
+        "forests": {
+            name: [slot.first, slot.last, slot.n_features] for name, slot in pack.forests.slots.items()
+        },
         "sizes": {name: len(array) for name, array in arrays.items()},
     }
     text = json.dumps(header).encode()
@@ -98,7 +100,16 @@ def load_converted(path: Path, source: Mapping[str, Any]) -> ConvertedPack | Non
         with open(path, "rb") as file:
             content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         return _parse(content, source)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error, RecursionError, PackError):
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        struct.error,
+        RecursionError,
+        PackError,
+    ):
         return None
 
 

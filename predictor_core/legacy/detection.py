@@ -29,12 +29,15 @@ class UpstreamKernel:
         Names of the IR nodes that it covers.
     fields : mapping
         ``input_tensors``; ``ks``, ``strides``, ``inputh``, ``inputw``, ``cin``, ``cout`` where known.
+    output_shape : tuple of int
+        First output of the first op, which is what nn-Meter knows of the output.
     """
 
     op: str
     name: str
     nodes: tuple[str, ...]
     fields: Mapping[str, Any]
+    output_shape: tuple[int, ...] = ()
 
 
 def detect(ir: Mapping[str, Any], rules: FusionRules) -> list[UpstreamKernel]:
@@ -76,8 +79,8 @@ def detect(ir: Mapping[str, Any], rules: FusionRules) -> list[UpstreamKernel]:
         for reader in groups.readers[root]:
             if groups.find(reader) not in kernels:
                 raise ParityError(
-                    f"kernel {kernel.name!r} is read by {order[reader]!r} of type {graph.nodes[order[reader]].type}, "
-                    "which is no kernel; nn-Meter fails on it"
+                    f"kernel {kernel.name!r} is read by {order[reader]!r} of type "
+                    f"{graph.nodes[order[reader]].type}, which is no kernel; nn-Meter fails on it"
                 )
     return list(kernels.values())
 
@@ -134,8 +137,8 @@ def _fuse_pairs(graph: UpstreamGraph, order: list[str], rules: FusionRules) -> _
                     break
                 if len(readers[root]) != before:
                     raise ParityError(
-                        f"rule MON is 2 and node {order[reader]!r} fuses into {order[root]!r}; nn-Meter changes the "
-                        "set of readers that it iterates and fails"
+                        f"rule MON is 2 and node {order[reader]!r} fuses into {order[root]!r}; nn-Meter "
+                        "changes the set of readers that it iterates and fails"
                     )
     return groups
 
@@ -159,7 +162,8 @@ def _kernel(graph: UpstreamGraph, names: list[str], number: int) -> UpstreamKern
             fields["cin"] = inputs[0][-1]
         if len(outputs) == 1:
             fields["cout"] = outputs[0][-1]
-    return UpstreamKernel(op, f"{op}#{number}", members, fields)
+        output_shape = tuple(outputs[0]) if outputs else ()
+    return UpstreamKernel(op, f"{op}#{number}", members, fields, output_shape)
 
 
 def _shapes(shapes: Any) -> list[Any]:

@@ -7,7 +7,8 @@ convolution counts as dense, a global pool always has height 1, a concat of five
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Optional
+from numbers import Real
+from typing import Any
 
 from predictor_core.legacy.detection import UpstreamKernel
 from predictor_core.legacy.errors import upstream_fault
@@ -44,7 +45,7 @@ def forest_name(op: str) -> str:
     return _ALIASES.get(op, op)
 
 
-def feature_vectors(kernels: Sequence[UpstreamKernel]) -> list[Optional[Features]]:
+def feature_vectors(kernels: Sequence[UpstreamKernel]) -> list[Features | None]:
     """Feature vector of each kernel; None where nn-Meter knows none and silently counts 0 ms.
 
     They depend on each other: a fused split or channel shuffle takes height and channels from whatever
@@ -59,11 +60,14 @@ def feature_vectors(kernels: Sequence[UpstreamKernel]) -> list[Optional[Features
     before: dict[str, Any] = {}
     for kernel in kernels:
         with upstream_fault(f"kernel {kernel.name!r}"):
-            vectors.append(_features(kernel.op, kernel.fields, before))
+            vector = _features(kernel.op, kernel.fields, before)
+            if vector is not None and not all(isinstance(entry, Real) for entry in vector):
+                raise TypeError(f"the features {vector!r:.80} are not numbers")
+            vectors.append(vector)
     return vectors
 
 
-def _features(op: str, fields: Mapping[str, Any], before: dict[str, Any]) -> Optional[Features]:
+def _features(op: str, fields: Mapping[str, Any], before: dict[str, Any]) -> Features | None:
     """Features of one kernel; `before` carries height and channels to the next."""
     tensors = fields["input_tensors"]
     window: Features = ()

@@ -40,7 +40,11 @@ def onnx_to_ir(model: ModelProto) -> dict[str, Any]:
         nn-Meter raises on it.
     """
     graph = _with_shapes(model).graph
-    shapes = {tensor.name: _shape(tensor) for part in (graph.input, graph.value_info, graph.output) for tensor in part}
+    shapes = {
+        tensor.name: _shape(tensor)
+        for part in (graph.input, graph.value_info, graph.output)
+        for tensor in part
+    }
     makers: dict[str, list[str]] = {}
     slices: dict[str, list[NodeProto]] = {}
     for node in graph.node:
@@ -58,7 +62,9 @@ def onnx_to_ir(model: ModelProto) -> dict[str, Any]:
         if node.op_type == "Slice":
             source = node.input[0] if node.input else ""
             if source not in shapes:
-                raise ParityError(f"Slice {node.name!r} reads {source!r}, whose shape is unknown; nn-Meter fails on it")
+                raise ParityError(
+                    f"Slice {node.name!r} reads {source!r}, whose shape is unknown; nn-Meter fails on it"
+                )
             siblings = (other for other in slices[source] if other.name != node.name)
             outputs += [tensor for other in siblings for tensor in other.output if tensor in shapes]
         ir[node.name] = {
@@ -79,7 +85,13 @@ def _attr(node: NodeProto, inputs: list[list[int]], outputs: list[list[int]]) ->
             values[attribute.name] = attribute.i
         elif attribute.type == attribute.INTS:
             values[attribute.name] = list(attribute.ints)
-    return {"name": node.name, "type": node.op_type, "attr": values, "input_shape": inputs, "output_shape": outputs}
+    return {
+        "name": node.name,
+        "type": node.op_type,
+        "attr": values,
+        "input_shape": inputs,
+        "output_shape": outputs,
+    }
 
 
 def _shape(tensor: ValueInfoProto) -> list[int]:
@@ -119,4 +131,6 @@ def _with_shapes(model: ModelProto) -> ModelProto:
 
 
 def _repeated(target: Any, source: Any) -> Iterable[tuple[Any, Any]]:
-    return ((getattr(target, part), getattr(source, part)) for part in ("node", "input", "output", "value_info"))
+    return (
+        (getattr(target, part), getattr(source, part)) for part in ("node", "input", "output", "value_info")
+    )

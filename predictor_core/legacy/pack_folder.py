@@ -45,7 +45,9 @@ def load_folder(folder: Path) -> ConvertedPack:
     rules_path = folder / RULES_FILE
     pickles = sorted(folder.glob("*.pkl"))
     if not rules_path.is_file() or not pickles:
-        raise PackError(f"the folder {folder} is no predictor: it needs {RULES_FILE} and at least one .pkl file")
+        raise PackError(
+            f"the folder {folder} is no predictor: it needs {RULES_FILE} and at least one .pkl file"
+        )
     source = {"files": [_fingerprint(path) for path in (*pickles, rules_path)]}
     converted_path = folder / CONVERTED_FILE
     pack = load_converted(converted_path, source)
@@ -77,13 +79,15 @@ def verify_digests(folder: Path) -> None:
         digests = json.loads(record.read_text(encoding="utf-8"))["files"]
         items = sorted(digests.items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise PackError(f"{record} is damaged; delete the folder {folder} to download the pack again") from error
+        raise PackError(
+            f"{record} is damaged; delete the folder {folder} to download the pack again"
+        ) from error
     for name, digest in items:
         path = folder / Path(name).name
         if not path.is_file() or file_digest(path) != digest:
             raise PackError(
-                f"{path} is not the file that was downloaded (its SHA-256 differs); delete the folder {folder} "
-                "to download the pack again"
+                f"{path} is not the file that was downloaded (its SHA-256 differs); delete the folder "
+                f"{folder} to download the pack again"
             )
 
 

@@ -75,7 +75,9 @@ class _Step:
 
     __slots__ = ("anchor", "edges", "forward", "type")
 
-    def __init__(self, type: str, anchor: int | None, forward: bool, edges: tuple[tuple[int, int], ...]) -> None:
+    def __init__(
+        self, type: str, anchor: int | None, forward: bool, edges: tuple[tuple[int, int], ...]
+    ) -> None:
         self.type = type
         self.anchor = anchor
         self.forward = forward
@@ -109,7 +111,7 @@ def chain(ops: Sequence[str]) -> Pattern:
 
 def _pattern(types: str, edges: str) -> Pattern:
     """Build from ``"name:type ..."`` and ``"source>reader>reader ..."``."""
-    pairs = []
+    pairs: list[tuple[str, str]] = []
     for path in edges.split():
         stops = path.split(">")
         pairs.extend(zip(stops, stops[1:]))
@@ -136,7 +138,8 @@ BLOCKS: tuple[tuple[str, Pattern], ...] = (
     (
         "se",  # ONNX with two means and a hard swish as the gate
         _pattern(
-            "mean1:gap mean2:gap conv1:conv act:relu conv2:conv three:add clip:relu sixth:div gate:mul scale:mul",
+            "mean1:gap mean2:gap conv1:conv act:relu conv2:conv three:add clip:relu sixth:div gate:mul "
+            "scale:mul",
             "mean1>mean2>conv1>act>conv2>three>clip>sixth>gate>scale conv2>gate",
         ),
     ),

@@ -86,7 +86,9 @@ def read_pickle(path: str | os.PathLike[str]) -> Any:
         with open(name, "rb") as file:
             size = os.fstat(file.fileno()).st_size
             if size > MAX_PICKLE_BYTES:
-                raise PackError(f"{name} has {size} bytes; a pickle of a forest has at most {MAX_PICKLE_BYTES}")
+                raise PackError(
+                    f"{name} has {size} bytes; a pickle of a forest has at most {MAX_PICKLE_BYTES}"
+                )
             content = file.read(MAX_PICKLE_BYTES)
     except OSError as error:
         raise PackError(f"the pickle {name} can't be read: {error.strerror}") from error
@@ -123,7 +125,9 @@ class _Machine:
                 break
             handler = handlers.get(opcode)
             if handler is None:
-                raise PackError(f"opcode {opcode:#04x} at byte {self.position - 1} is none that a forest is made of")
+                raise PackError(
+                    f"opcode {opcode:#04x} at byte {self.position - 1} is none that a forest is made of"
+                )
             handler(self)
         else:
             raise PackError(f"it has more than {MAX_OPCODES} opcodes")
@@ -136,7 +140,9 @@ class _Machine:
     def take(self, size: int) -> memoryview:
         end = self.position + size
         if end > len(self.content):
-            raise PackError(f"it is truncated: {size} bytes expected at byte {self.position}, {len(self.content)} in all")
+            raise PackError(
+                f"it is truncated: {size} bytes expected at byte {self.position}, {len(self.content)} in all"
+            )
         part = self.content[self.position : end]
         self.position = end
         return part
@@ -185,7 +191,8 @@ class _Machine:
         known = KNOWN_NAMES.get((module, name))
         if known is None:
             raise PackError(
-                f"it names {module[:80]}.{name[:80]}, which is no part of a random forest; nothing of it was executed"
+                f"it names {module[:80]}.{name[:80]}, which is no part of a random forest; nothing of it "
+                "was executed"
             )
         self.stack.append(known)
 
@@ -202,7 +209,9 @@ def _number(format: str) -> Handler:
 
 
 def _text(format: str) -> Handler:
-    return lambda machine: machine.stack.append(str(machine.take(machine.number(format)), "utf-8", "surrogatepass"))
+    return lambda machine: machine.stack.append(
+        str(machine.take(machine.number(format)), "utf-8", "surrogatepass")
+    )
 
 
 def _bytes(format: str) -> Handler:

@@ -45,7 +45,9 @@ class FusionRules:
         chains = []
         for name, rule in rules.items():
             if not isinstance(rule, Mapping) or "obey" not in rule:
-                raise PackError(f"fusion rule {name!r} is {rule!r:.80}; expected an object with the key 'obey'")
+                raise PackError(
+                    f"fusion rule {name!r} is {rule!r:.80}; expected an object with the key 'obey'"
+                )
             if rule["obey"] and name.startswith("BF"):
                 ops = tuple(name.split("_")[1:])
                 if len(ops) == 2:
@@ -67,12 +69,16 @@ def load_rules(path: Path) -> FusionRules:
     """
     try:
         if path.stat().st_size > MAX_RULES_BYTES:
-            raise PackError(f"{path} has {path.stat().st_size} bytes; a rule file has at most {MAX_RULES_BYTES}")
+            raise PackError(
+                f"{path} has {path.stat().st_size} bytes; a rule file has at most {MAX_RULES_BYTES}"
+            )
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise PackError(f"the fusion rules {path} can't be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise PackError(f"the fusion rules {path} are not JSON: {error}") from error
     if not isinstance(content, dict):
-        raise PackError(f"the fusion rules {path} hold a {type(content).__name__}; expected an object of rules")
+        raise PackError(
+            f"the fusion rules {path} hold a {type(content).__name__}; expected an object of rules"
+        )
     return FusionRules.from_dict(content)

@@ -97,7 +97,7 @@ def _describe(value: Any) -> str:
 
 
 def _tree(record: Any) -> tuple[int, Tree]:
-    """(number of features, tree), checked so far that descending it stays inside it and ends."""
+    """Return (number of features, tree), checked so far that descending it stays inside it and ends."""
     state = _state(record, "Tree")
     if len(record.args) != 3 or type(record.args[0]) is not int or not 0 < record.args[0] <= MAX_FEATURES:
         raise PackError("a tree does not say how many features it has")
@@ -135,7 +135,7 @@ def _tree(record: Any) -> tuple[int, Tree]:
 
 
 def _array(record: Any) -> NDArray[Any]:
-    """The numpy array that a record describes, as a read-only view of its bytes."""
+    """Return the numpy array that a record describes, as a read-only view of its bytes."""
     if not isinstance(record, Record):
         raise PackError(f"an array is expected in the place of a {_describe(record)}")
     if record.type == "_reconstruct":
@@ -169,7 +169,7 @@ def _array(record: Any) -> NDArray[Any]:
 
 
 def _dtype(record: Any) -> np.dtype[Any]:
-    """A little or big endian number, or a structure of such."""
+    """Build a number of either byte order, or a structure of such."""
     if not isinstance(record, Record) or record.type != "dtype" or not record.args:
         raise PackError(f"a dtype is expected in the place of a {_describe(record)}")
     state = record.state if isinstance(record.state, tuple) else ()
@@ -179,7 +179,8 @@ def _dtype(record: Any) -> np.dtype[Any]:
     if names is None:
         if record.args[0] not in ("i4", "i8", "u1", "f4", "f8"):
             raise PackError("an array is of a dtype that none of a forest has")
-        return np.dtype(record.args[0]).newbyteorder(state[1])
+        number: np.dtype[Any] = np.dtype(record.args[0]).newbyteorder(state[1])
+        return number
     if not isinstance(names, tuple) or not isinstance(fields, dict) or not 0 < len(names) <= 16:
         raise PackError("a structured dtype has no fields")
     if not all(isinstance(name, str) and name for name in names) or len(set(names)) < len(names):

@@ -89,7 +89,9 @@ class UpstreamGraph:
         sourceless = set()
         for name, entry in ir.items():
             if not isinstance(entry, Mapping) or not isinstance(entry.get("attr"), Mapping):
-                raise ModelFormatError(f"node {name!r} of the nn-Meter IR is not an object with the key 'attr'")
+                raise ModelFormatError(
+                    f"node {name!r} of the nn-Meter IR is not an object with the key 'attr'"
+                )
             with upstream_fault(f"node {name!r}"):
                 self.nodes[name] = _read_node(name, entry)
             if "inbounds" not in entry:
@@ -119,7 +121,9 @@ class UpstreamGraph:
             isolated = [name for name, node in nodes.items() if not node.outbounds and not node.inbounds]
             for name in isolated:
                 if name in sourceless:
-                    raise ParityError(f"node {name!r} has no key 'inbounds' and no reader; nn-Meter fails on it")
+                    raise ParityError(
+                        f"node {name!r} has no key 'inbounds' and no reader; nn-Meter fails on it"
+                    )
                 del nodes[name]
             if dropped_before == 0 and not isolated:
                 return
@@ -202,13 +206,15 @@ def _read_node(name: str, entry: Mapping[str, Any]) -> UpstreamNode:
     node = entry["attr"]
     if "type" not in node:
         raise ParityError(
-            f"node {name!r} has no type: one of its tensors has no known shape, or rank 1; nn-Meter fails on it, "
-            "so use predictor version 2.0 for this model"
+            f"node {name!r} has no type: one of its tensors has no known shape, or rank 1; nn-Meter fails "
+            "on it, so use predictor version 2.0 for this model"
         )
     attr = dict(node["attr"])
     inbounds = entry.get("inbounds", ())
     if not isinstance(node["type"], str) or not all(isinstance(source, str) for source in inbounds):
-        raise ModelFormatError(f"node {name!r} of the nn-Meter IR has a type or an input that is not a string")
+        raise ModelFormatError(
+            f"node {name!r} of the nn-Meter IR has a type or an input that is not a string"
+        )
     kind = OP_TYPES.get(node["type"], node["type"])
     input_shape = node.get("input_shape")
     if "kernel_shape" in attr:
