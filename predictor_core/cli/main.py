@@ -154,7 +154,9 @@ def _add_registry(commands: Any) -> None:
     parser.set_defaults(run=_register)
     parser = commands.add_parser("unregister", help="forget a predictor of your own")
     parser.add_argument("--predictor", required=True, metavar="NAME", help="its name")
-    parser.add_argument("--predictor-version", metavar="VERSION", help="default: every version")
+    parser.add_argument(
+        "--predictor-version", metavar="VERSION", help="needed where several versions are registered"
+    )
     _add_common(parser)
     parser.set_defaults(run=_unregister)
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from predictor_core import legacy
+from predictor_core.legacy import register_predictor, unregister_predictor
 
 
 def register(meta: str) -> int:
     """Add the predictor that a meta file describes."""
-    entry = legacy.register(meta)
+    entry = register_predictor(meta)
     print(f"[RESULT] registered {entry['name']}: version={entry['version']}")
     return 0
 
 
 def unregister(name: str, version: str | None) -> int:
-    """Forget one or every version of a registered predictor."""
-    for entry in legacy.unregister(name, version):
-        print(f"[RESULT] unregistered {entry['name']}: version={entry['version']}")
+    """Take a registered predictor off the list; its files stay."""
+    entry = unregister_predictor(name, version)
+    print(f"[RESULT] unregistered {entry['name']}: version={entry['version']}")
     return 0
