@@ -352,8 +352,8 @@ def to_graph(
     kind = model_type.lower()
     if apply_nni:
         options["apply_nni"] = True
-    # The default is meant for torch; a file has shapes of its own, which it must not override.
-    if input_shape is DEFAULT_INPUT_SHAPE and kind not in ("torch", "torchvision", "nni-ir"):
+    # The default is meant for torch; a file or an NNI graph has shapes of its own, which it must not override.
+    if input_shape is DEFAULT_INPUT_SHAPE and kind not in ("torch", "torchvision"):
         input_shape = None
     return frontends.find(kind)(model, input_shape=input_shape, **options)
 
