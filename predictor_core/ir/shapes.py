@@ -8,6 +8,7 @@ their source states; see `keeps_shape` for the elementwise ones.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -49,6 +50,61 @@ def window(
             steps -= 1
         out.append(steps + 1)
     return out[0], out[1]
+
+
+@lru_cache(maxsize=4096)
+def slide(
+    size: tuple[int, int],
+    kernel: tuple[int, int],
+    strides: tuple[int, int],
+    dilations: tuple[int, int],
+    padding: str | tuple[int, ...],
+    ceil_mode: bool = False,
+) -> tuple[tuple[int, ...], tuple[int, int]]:
+    """Explicit pads, and height and width after a sliding window.
+
+    Parameters
+    ----------
+    padding : str or tuple of int
+        ``SAME``, ``SAME_LOWER``, ``VALID``, or the pads (top, left, bottom, right).
+
+    Raises
+    ------
+    GraphError
+        When the window does not fit.
+    """
+    if min(strides) < 1 or min(kernel) < 1 or min(dilations) < 1:
+        raise GraphError(f"kernel {kernel}, strides {strides} and dilations {dilations} must be positive")
+    if padding == "VALID":
+        pads: tuple[int, ...] = (0, 0, 0, 0)
+    elif isinstance(padding, str):
+        pads = same_pads(size, kernel, strides, dilations)
+        if padding == "SAME_LOWER":
+            pads = (pads[2], pads[3], pads[0], pads[1])
+    else:
+        pads = padding
+        if min(pads) < 0:
+            raise GraphError(f"pads {pads} must not be negative")
+    out = window(size, kernel, strides, pads, dilations, ceil_mode)
+    if min(out) < 1:
+        raise GraphError(f"kernel {kernel} with pads {pads} does not fit a feature map of {size}")
+    return pads, out
+
+
+def fill(shape: Sequence[int | None], given: Sequence[int]) -> Shape | None:
+    """Fill the open dimensions (None or -1) of a channels-last shape.
+
+    `given` is channels last, or channels first where only that fits. Return None where neither does.
+    """
+    candidates = [tuple(given)]
+    if len(given) == 4:
+        candidates.append((given[0], given[2], given[3], given[1]))
+    for candidate in candidates:
+        if len(candidate) == len(shape) and all(
+            dim is None or dim == -1 or dim == wanted for dim, wanted in zip(shape, candidate)
+        ):
+            return candidate
+    return None
 
 
 def broadcast(a: Shape, b: Shape) -> Shape:

@@ -13,6 +13,7 @@ from predictor_core.ir.nnmeter_ir.document import check_document, order, read_do
 from predictor_core.ir.nnmeter_ir.source import Constant, Source
 from predictor_core.ir.nnmeter_ir.types import ONNX_TYPES, TENSORFLOW_TYPES, convert
 from predictor_core.ir.rewrite import canonicalize
+from predictor_core.ir.shapes import fill
 
 _INPUT_TYPES = frozenset({"Placeholder", "PlaceholderWithDefault", "Input", "InputLayer", "input"})
 _CONSTANT_TYPES = frozenset({"Const", "Constant", "Variable", "VariableV2", "VarHandleOp"})
@@ -275,15 +276,9 @@ def _constant(attr: Mapping[str, Any]) -> Constant:
 
 
 def _filled(name: str, shape: Sequence[Any], given: Sequence[int]) -> Shape:
-    """Fill the open dimensions of a shape from `given`, channels last or else channels first."""
-    candidates = [tuple(given)]
-    if len(given) == 4:
-        candidates.append((given[0], given[2], given[3], given[1]))
-    for candidate in candidates:
-        if len(candidate) == len(shape) and all(
-            dim in (None, -1) or dim == wanted for dim, wanted in zip(shape, candidate)
-        ):
-            return candidate
-    raise GraphError(
-        f"input {name!r} has the shape {list(shape)}, which input_shape {list(given)} does not fit"
-    )
+    filled = fill(shape, given)
+    if filled is None:
+        raise GraphError(
+            f"input {name!r} has the shape {list(shape)}, which input_shape {list(given)} does not fit"
+        )
+    return filled

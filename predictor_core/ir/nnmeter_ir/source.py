@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 from predictor_core.errors import GraphError, ModelFormatError
 from predictor_core.ir.graph import Shape
-from predictor_core.ir.shapes import Shapes, same_pads, window
+from predictor_core.ir.shapes import Shapes
 
 #: Shape and value of a constant: a number for a scalar, a list of numbers, or None where it is not stated.
 Constant = tuple[Shape, Any]
@@ -147,31 +146,3 @@ def padding_of(attrs: Mapping[str, Any]) -> str | tuple[int, ...]:
     if len(pads) == 1:
         return pads[0], 0, pads[0], 0
     raise ModelFormatError(f"expected 4 pads (top, left, bottom, right), got {pads!r}")
-
-
-@lru_cache(maxsize=4096)
-def slide(
-    size: tuple[int, int],
-    kernel: tuple[int, int],
-    strides: tuple[int, int],
-    dilations: tuple[int, int],
-    padding: str | tuple[int, ...],
-    ceil_mode: bool,
-) -> tuple[tuple[int, ...], tuple[int, int]]:
-    """Explicit pads and output height and width of a sliding window."""
-    if min(strides) < 1 or min(kernel) < 1 or min(dilations) < 1:
-        raise GraphError(f"kernel {kernel}, strides {strides} and dilations {dilations} must be positive")
-    if padding == "VALID":
-        pads: tuple[int, ...] = (0, 0, 0, 0)
-    elif isinstance(padding, str):
-        pads = same_pads(size, kernel, strides, dilations)
-        if padding == "SAME_LOWER":
-            pads = (pads[2], pads[3], pads[0], pads[1])
-    else:
-        pads = padding
-        if min(pads) < 0:
-            raise GraphError(f"pads {pads} must not be negative")
-    out = window(size, kernel, strides, pads, dilations, ceil_mode)
-    if min(out) < 1:
-        raise GraphError(f"kernel {kernel} with pads {pads} does not fit a feature map of {size}")
-    return pads, out

@@ -7,7 +7,7 @@ from typing import Any
 from predictor_core.errors import GraphError, ModelFormatError
 from predictor_core.ir import shapes
 from predictor_core.ir.nnmeter_ir.generic import stated
-from predictor_core.ir.nnmeter_ir.source import Converted, Source, padding_of, pair, slide
+from predictor_core.ir.nnmeter_ir.source import Converted, Source, padding_of, pair
 
 
 def conv(op: str, source: Source) -> Converted:
@@ -49,7 +49,7 @@ def conv(op: str, source: Source) -> Converted:
             filters = channels
     if groups < 1 or channels % groups or filters % groups:
         raise GraphError(f"{groups} groups do not divide {channels} input and {filters} output channels")
-    pads, out = slide((height, width), kernel, strides, dilations, padding_of(attrs), False)
+    pads, out = shapes.slide((height, width), kernel, strides, dilations, padding_of(attrs), False)
     converted = {
         "kernel": kernel,
         "strides": strides,
@@ -138,10 +138,10 @@ def pool(op: str, source: Source) -> Converted:
     padding = padding_of(attrs)
     size = (shape[1], shape[2])
     ceil_mode = bool(attrs.get("ceil_mode"))
-    pads, out = slide(size, kernel, strides, (1, 1), padding, ceil_mode)
+    pads, out = shapes.slide(size, kernel, strides, (1, 1), padding, ceil_mode)
     if not ceil_mode and not isinstance(padding, str) and source.stated:
         # Documents lose ceil_mode; the stated size tells it.
-        upper = slide(size, kernel, strides, (1, 1), padding, True)[1]
+        upper = shapes.slide(size, kernel, strides, (1, 1), padding, True)[1]
         if upper != out and tuple(source.stated[0][1:3]) == upper:
             out = upper
     return op, {"kernel": kernel, "strides": strides, "pads": pads}, ((shape[0], *out, shape[3]),)
