@@ -1,0 +1,53 @@
+"""Latency as a filter, a strategy and a profiler inside NNI searches."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__all__ = [
+    "CandidateLatency",
+    "FilterStats",
+    "LatencyEvolution",
+    "LatencyFilter",
+    "LatencyProfiler",
+    "LatencyRandom",
+    "LatencySorted",
+    "NniVersionError",
+    "NoCandidateError",
+    "SpaceLatency",
+    "candidate_to_graph",
+    "install_as_nn_meter",
+    "retiarii_config",
+    "run_experiment",
+]
+
+_HOMES = {
+    "CandidateLatency": "latency",
+    "FilterStats": "stats",
+    "LatencyEvolution": "strategies",
+    "LatencyFilter": "filter",
+    "LatencyProfiler": "profiler",
+    "LatencyRandom": "strategies",
+    "LatencySorted": "strategies",
+    "NniVersionError": "errors",
+    "NoCandidateError": "errors",
+    "SpaceLatency": "space",
+    "candidate_to_graph": "candidates",
+    "install_as_nn_meter": "as_nn_meter",
+    "retiarii_config": "experiment",
+    "run_experiment": "experiment",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,103 @@
+"""Whatever NNI proposes, as a Graph."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from predictor_core.errors import ModelFormatError, PredictorError
+from predictor_core.frontends import find
+from predictor_core.ir.graph import Graph, Shape
+
+if TYPE_CHECKING:
+    from nnmeter_nni.candidates.candidate import Candidate
+
+DEFAULT_INPUT_SHAPE: Shape = (1, 3, 224, 224)
+
+
+def describe(candidate: Any) -> Candidate:
+    """Return the `Candidate` record of a candidate of any kind.
+
+    Raises
+    ------
+    ModelFormatError
+        When it is none of the kinds that NNI proposes.
+    """
+    from nnmeter_nni.candidates import graph_engine, model_space, module, python_engine
+
+    for reader in (module, python_engine, graph_engine, model_space):
+        found = reader.read(candidate)
+        if found is not None:
+            return found
+    raise ModelFormatError(
+        f"got a candidate of type {type(candidate).__name__}; expected a torch.nn.Module, an NNI 2.10 Model "
+        "(Python or graph engine, or its dumped IR), or an NNI 3.0 ExecutableModelSpace"
+    )
+
+
+def candidate_to_graph(candidate: Any, input_shape: Shape | None = None) -> Graph:
+    """Convert a candidate to a Graph.
+
+    Parameters
+    ----------
+    candidate : object
+        An NNI 2.10 ``Model`` of the Python or the graph engine (or the dict of its ``_dump()``), a frozen
+        NNI 3.0 ``ExecutableModelSpace`` in raw, simplified or graph format, or a ``torch.nn.Module``.
+    input_shape : tuple of int, optional
+        Input shape, batch first, channels second. Default: what the candidate records (the dummy input of a
+        graph engine), else (1, 3, 224, 224).
+
+    Returns
+    -------
+    Graph
+        Canonical, channels last. No weights are allocated and no random state moves.
+
+    Raises
+    ------
+    PredictorError
+        When the candidate is of no known kind, or can't be traced; the message says why.
+    """
+    record = describe(candidate)
+    return record_to_graph(record, tuple(input_shape or record.input_shape or DEFAULT_INPUT_SHAPE))
+
+
+def record_to_graph(record: Candidate, input_shape: Shape) -> Graph:
+    """Build and trace a described candidate.
+
+    Raises
+    ------
+    PredictorError
+        When its constructor or its ``forward`` fails.
+    """
+    try:
+        module = record.build()
+    except PredictorError:
+        raise
+    except Exception as error:
+        raise ModelFormatError(
+            f"the candidate {dict(record.sample)} can't be built: {type(error).__name__}: {error}"
+        ) from error
+    # A module without weights can't be exported, so only the caller's own may take the way via ONNX.
+    via = None if record.kind == "module" else "direct"
+    return find("torch")(module, input_shape=input_shape, via=via)
+
+
+def load(model: Any, *, input_shape: Shape | None = None, **options: Any) -> Graph:
+    """Front end of model type ``nni-ir``: a candidate, or the path of a dumped IR (JSON).
+
+    Parameters
+    ----------
+    model : object or path
+        See `candidate_to_graph`.
+    input_shape : tuple of int, optional
+        See `candidate_to_graph`.
+    **options
+        Options of other front ends, which this one does not have.
+    """
+    if isinstance(model, (str, Path)):
+        try:
+            model = json.loads(Path(model).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ModelFormatError(f"{model} is not the JSON of an NNI graph: {error}") from error
+    return candidate_to_graph(model, input_shape)

@@ -1,0 +1,126 @@
+"""The strategies for NNI 3.0 (``nni.nas``)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Hashable
+from random import Random
+from typing import Any
+
+from nni.mutable import MutableAnnotation, SampleValidationError
+from nni.nas.strategy.base import Strategy
+from numpy.random import RandomState
+
+from nnmeter_nni.candidates.candidate import freeze
+from nnmeter_nni.strategies.search import EvolutionSearch, RandomSearch, SortedSearch
+
+_POLL_S = 0.5
+
+
+class MutableSpace:
+    """An ``ExecutableModelSpace``; a sample maps labels to choices."""
+
+    def __init__(self, model_space: Any) -> None:
+        self.model_space = model_space
+        self.mutables: dict[str, Any] = dict(model_space.simplify())
+
+    def random(self, rng: Random) -> Any:
+        """Choose everything at random; None when the draw breaks a constraint of the space."""
+        sample: dict[str, Any] = {}
+        try:
+            self.model_space.random(memo=sample, random_state=_numpy(rng))
+        except SampleValidationError:
+            return None
+        return sample
+
+    def mutate(self, sample: Any, probability: float, rng: Random) -> Any:
+        """Redraw each choice with a probability."""
+        changed = dict(sample)
+        for label, mutable in self.mutables.items():
+            if not isinstance(mutable, MutableAnnotation) and rng.random() < probability:
+                changed[label] = mutable.random(random_state=_numpy(rng))
+        return changed
+
+    def key(self, sample: Any) -> Hashable:
+        """Return the choices by label."""
+        return freeze(sample)
+
+    def model(self, sample: Any) -> Any | None:
+        """Freeze the space."""
+        if sample is None:
+            return None
+        try:
+            return self.model_space.freeze(sample)
+        except SampleValidationError:
+            return None
+
+
+class NasEngine:
+    """The execution engine that NNI gives a strategy, through its middlewares."""
+
+    def __init__(self, strategy: Any) -> None:
+        self.strategy = strategy
+
+    def ready(self) -> bool:
+        """Wait for a free worker."""
+        return bool(self.strategy.wait_for_resource())
+
+    def submit(self, model: Any) -> None:
+        """Send a model to the engine."""
+        self.strategy.engine.submit_models(model)
+
+    def metric(self, model: Any) -> tuple[bool, float | None]:
+        """Look at the status of a model."""
+        metric = model.metric
+        return model.status.completed(), None if metric is None else float(metric)
+
+    def finish(self) -> None:
+        """NNI 3.0 ends when the strategy returns."""
+
+    def wait(self) -> None:
+        """Sleep a little."""
+        time.sleep(_POLL_S)
+
+
+class _Strategy(Strategy):  # type: ignore[misc]
+    def _run(self) -> None:
+        self.search(MutableSpace(self.model_space), NasEngine(self))  # type: ignore[attr-defined]
+
+    def state_dict(self) -> dict[str, Any]:
+        """State to resume from: the random stream and what was trained."""
+        return {"rng": self.rng.getstate(), "history": list(getattr(self, "history", ()))}  # type: ignore[attr-defined]
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Resume from a state."""
+        self.rng.setstate(state_dict["rng"])  # type: ignore[attr-defined]
+        if hasattr(self, "history"):
+            self.history = list(state_dict["history"])
+            self.population = self.history[-self.population_size :]  # type: ignore[attr-defined]
+
+
+class LatencyRandom(RandomSearch, _Strategy):
+    __doc__ = RandomSearch.__doc__
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        _Strategy.__init__(self)
+        RandomSearch.__init__(self, *args, **options)
+
+
+class LatencySorted(SortedSearch, _Strategy):
+    __doc__ = SortedSearch.__doc__
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        _Strategy.__init__(self)
+        SortedSearch.__init__(self, *args, **options)
+
+
+class LatencyEvolution(EvolutionSearch, _Strategy):
+    __doc__ = EvolutionSearch.__doc__
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        _Strategy.__init__(self)
+        EvolutionSearch.__init__(self, *args, **options)
+
+
+def _numpy(rng: Random) -> RandomState:
+    return RandomState(rng.getrandbits(32))

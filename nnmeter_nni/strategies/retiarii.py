@@ -1,0 +1,105 @@
+"""The strategies for NNI 2.10 (``nni.retiarii``)."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Hashable
+from random import Random
+from typing import Any
+
+from nni.nas.execution import budget_exhausted, query_available_resources, submit_models
+from nni.nas.execution.common import ModelStatus, get_advisor
+from nni.nas.mutable import InvalidMutation
+from nni.nas.strategy import BaseStrategy
+from nni.nas.strategy.utils import dry_run_for_search_space, get_targeted_model
+from nni.runtime.tuner_command_channel import CommandType
+
+from nnmeter_nni.candidates.candidate import freeze
+from nnmeter_nni.strategies.search import EvolutionSearch, RandomSearch, SortedSearch
+
+#: Seconds between two looks at the engine.
+_POLL_S = 0.5
+
+
+class MutatorSpace:
+    """A base model and its mutators as a space; a sample maps (mutator, index) to a choice."""
+
+    def __init__(self, base_model: Any, mutators: list[Any]) -> None:
+        self.base_model = base_model
+        self.mutators = mutators
+        self.choices: dict[Any, list[Any]] = dry_run_for_search_space(base_model, mutators)
+
+    def random(self, rng: Random) -> Any:
+        """Choose everything at random."""
+        return {key: rng.choice(values) for key, values in self.choices.items()}
+
+    def mutate(self, sample: Any, probability: float, rng: Random) -> Any:
+        """Redraw each choice with a probability."""
+        return {
+            key: rng.choice(self.choices[key]) if rng.random() < probability else value
+            for key, value in sample.items()
+        }
+
+    def key(self, sample: Any) -> Hashable:
+        """Return the choices in order."""
+        return freeze(list(sample.values()))
+
+    def model(self, sample: Any) -> Any | None:
+        """Apply the mutators."""
+        try:
+            return get_targeted_model(self.base_model, self.mutators, sample)
+        except InvalidMutation:
+            return None
+
+
+class RetiariiEngine:
+    """NNI's global execution engine."""
+
+    def ready(self) -> bool:
+        """Wait for a free slot."""
+        while query_available_resources() <= 0:
+            if budget_exhausted():
+                return False
+            time.sleep(_POLL_S)
+        return True
+
+    def submit(self, model: Any) -> None:
+        """Send a model to the manager."""
+        submit_models(model)
+
+    def metric(self, model: Any) -> tuple[bool, float | None]:
+        """Look at the status of a model."""
+        if model.status is ModelStatus.Trained:
+            metric = model.metric
+            return True, float(metric["default"] if isinstance(metric, dict) else metric)
+        return model.status is ModelStatus.Failed, None
+
+    def finish(self) -> None:
+        """Tell the manager that no more trials come, or it would wait for the rest of its budget."""
+        if not budget_exhausted():
+            get_advisor().send(
+                CommandType.NoMoreTrialJobs, json.dumps({"parameter_id": "-1_0_0", "parameters": ""})
+            )
+
+    def wait(self) -> None:
+        """Sleep a little."""
+        time.sleep(_POLL_S)
+
+
+class _Strategy(BaseStrategy):  # type: ignore[misc]
+    def run(self, base_model: Any, applied_mutators: list[Any]) -> None:
+        """Search; called by the experiment."""
+        self.search(MutatorSpace(base_model, applied_mutators), RetiariiEngine())  # type: ignore[attr-defined]
+
+
+class LatencyRandom(RandomSearch, _Strategy):
+    __doc__ = RandomSearch.__doc__
+
+
+class LatencySorted(SortedSearch, _Strategy):
+    __doc__ = SortedSearch.__doc__
+
+
+class LatencyEvolution(EvolutionSearch, _Strategy):
+    __doc__ = EvolutionSearch.__doc__
