@@ -1,0 +1,362 @@
+"""How torch functions that move data become Nodes: views, joins, cuts, indexing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import torch
+
+from predictor_core.frontends.torch_recorder import Call, Handler, moved_dtype
+from predictor_core.ir.graph import Shape
+from predictor_core.ir.shapes import broadcast, resolve_reshape
+
+
+def _sizes(values: Sequence[Any]) -> tuple[Any, ...]:
+    """Arguments given one by one or as one sequence."""
+    return tuple(values[0]) if len(values) == 1 and isinstance(values[0], (tuple, list)) else tuple(values)
+
+
+def reshaped(call: Call, input: torch.Tensor, shape: Shape) -> Any:
+    """Record a reshape."""
+    return call.emit("reshape", (input,), shape)
+
+
+def transposed(call: Call, input: torch.Tensor, perm: Sequence[int]) -> Any:
+    """Record a transpose."""
+    order = tuple(axis % input.dim() for axis in perm)
+    return call.emit("transpose", (input,), tuple([input.shape[axis] for axis in order]), {"perm": order})
+
+
+def _dropout(call: Call, input: torch.Tensor, *_: Any, **__: Any) -> Any:
+    return call.emit("dropout", (input,), tuple(input.shape))
+
+
+def _same(call: Call, input: torch.Tensor, *_: Any, **__: Any) -> Any:
+    """Return the tensor itself: only the place of its data changes."""
+    return input
+
+
+def _clone(call: Call, input: torch.Tensor, *_: Any, **__: Any) -> Any:
+    return call.recorder.overwrite(torch.empty(input.shape, dtype=input.dtype, device="meta"), input)
+
+
+def _to(call: Call, input: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+    dtype = moved_dtype((input, *args), kwargs)
+    if dtype == input.dtype:
+        return _clone(call, input) if kwargs.get("copy") else input
+    return call.emit("cast", (input,), torch.empty(input.shape, dtype=dtype, device="meta"))
+
+
+def _cast(dtype: torch.dtype) -> Handler:
+    def cast(call: Call, input: torch.Tensor, *_: Any, **__: Any) -> Any:
+        return _to(call, input, dtype)
+
+    return cast
+
+
+def _view(call: Call, input: torch.Tensor, *shape: Any, **kwargs: Any) -> Any:
+    sizes = _sizes(shape or (kwargs.get("shape", kwargs.get("size")),))
+    if sizes and isinstance(sizes[0], torch.dtype):
+        return NotImplemented
+    return reshaped(call, input, resolve_reshape([int(size) for size in sizes], input.numel()))
+
+
+def _by_result(call: Call, input: torch.Tensor, *_: Any, **__: Any) -> Any:
+    """Reshape to whatever torch makes of it."""
+    return reshaped(call, input, tuple(call.run().shape))
+
+
+def _flatten(call: Call, input: torch.Tensor, start_dim: int = 0, end_dim: int = -1) -> Any:
+    shape = tuple(input.shape)
+    first, last = start_dim % len(shape), end_dim % len(shape)
+    return reshaped(call, input, (*shape[:first], prod(shape[first : last + 1]), *shape[last + 1 :]))
+
+
+def _view_as(call: Call, input: torch.Tensor, other: torch.Tensor) -> Any:
+    return reshaped(call, input, tuple(other.shape))
+
+
+def _permute(call: Call, input: torch.Tensor, *dims: Any, **kwargs: Any) -> Any:
+    return transposed(call, input, _sizes(dims or (kwargs["dims"],)))
+
+
+def _transpose(call: Call, input: torch.Tensor, dim0: int, dim1: int) -> Any:
+    order = list(range(input.dim()))
+    order[dim0], order[dim1] = order[dim1], order[dim0]
+    return transposed(call, input, order)
+
+
+def _reversed_dims(call: Call, input: torch.Tensor) -> Any:
+    return transposed(call, input, tuple(reversed(range(input.dim()))))
+
+
+def _swapped_last(call: Call, input: torch.Tensor) -> Any:
+    return _transpose(call, input, -1, -2)
+
+
+def _movedim(call: Call, input: torch.Tensor, source: Any, destination: Any) -> Any:
+    rank = input.dim()
+    sources = [source % rank] if isinstance(source, int) else [dim % rank for dim in source]
+    targets = [destination % rank] if isinstance(destination, int) else [dim % rank for dim in destination]
+    rest = iter(dim for dim in range(rank) if dim not in sources)
+    return transposed(
+        call,
+        input,
+        [sources[targets.index(place)] if place in targets else next(rest) for place in range(rank)],
+    )
+
+
+def _expand(call: Call, input: torch.Tensor, *_: Any, **__: Any) -> Any:
+    return call.emit("expand", (input,), tuple(call.run().shape))
+
+
+def _joined(call: Call, tensors: Sequence[torch.Tensor], axis: int, shape: Shape) -> Any:
+    attrs: dict[str, Any] = {"axis": axis}
+    constants = tuple(tuple(tensor.shape) for tensor in tensors if not call.tracked(tensor))
+    if constants:
+        attrs["const_shapes"] = constants
+    like = next(tensor for tensor in tensors if call.tracked(tensor))
+    result = torch.empty(shape, dtype=like.dtype, device="meta")
+    return call.emit("concat", tuple(tensors), result, attrs)
+
+
+def _cat(call: Call, tensors: Sequence[torch.Tensor], dim: int = 0, **kwargs: Any) -> Any:
+    # An empty list of features is skipped, as torch does.
+    parts = [tensor for tensor in tensors if tuple(tensor.shape) != (0,)]
+    first = parts[0].shape
+    axis = kwargs.get("axis", dim) % len(first)
+    for part in parts[1:]:
+        if len(part.shape) != len(first) or any(
+            m != n for place, (m, n) in enumerate(zip(part.shape, first)) if place != axis
+        ):
+            return call.run()
+    total = sum(part.shape[axis] for part in parts)
+    return _joined(call, parts, axis, (*first[:axis], total, *first[axis + 1 :]))
+
+
+def _stack(call: Call, tensors: Sequence[torch.Tensor], dim: int = 0, **_: Any) -> Any:
+    shape = tuple(call.run().shape)
+    axis = dim % len(shape)
+    one = (*shape[:axis], 1, *shape[axis + 1 :])
+    parts = [
+        reshaped(call, tensor, one)
+        if call.tracked(tensor)
+        else torch.empty(one, dtype=tensor.dtype, device="meta")
+        for tensor in tensors
+    ]
+    return _joined(call, parts, axis, shape)
+
+
+def _split_by(call: Call, input: torch.Tensor, axis: int, sizes: Sequence[int]) -> tuple[torch.Tensor, ...]:
+    shape = tuple(input.shape)
+    parts = [(*shape[:axis], size, *shape[axis + 1 :]) for size in sizes]
+    if len(parts) == 1:
+        return (_clone(call, input),)
+    return tuple(call.emit("split", (input,), parts, {"axis": axis, "sizes": tuple(sizes)}))
+
+
+def _split(call: Call, input: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+    """``split``, ``chunk``, ``tensor_split`` and their kin: torch tells the sizes."""
+    parts = call.run()
+    positional = args[1] if len(args) > 1 else 0
+    axis = kwargs.get("dim", kwargs.get("axis", positional)) % input.dim()
+    return _split_by(call, input, axis, [part.shape[axis] for part in parts])
+
+
+def _unbind(call: Call, input: torch.Tensor, dim: int = 0) -> Any:
+    axis = dim % input.dim()
+    shape = tuple(input.shape)
+    parts = _split_by(call, input, axis, [1] * shape[axis])
+    return tuple(reshaped(call, part, (*shape[:axis], *shape[axis + 1 :])) for part in parts)
+
+
+def _iterate(call: Call, input: torch.Tensor) -> Any:
+    return iter(_unbind(call, input))
+
+
+def _narrow(call: Call, input: torch.Tensor, dim: int, start: Any, length: int) -> Any:
+    return _sliced(call, input, {dim % input.dim(): (int(start), int(start) + length, 1)})
+
+
+def _sliced(call: Call, input: torch.Tensor, cuts: dict[int, tuple[int, int, int]]) -> Any:
+    """Record a slice; `cuts` is (start, stop, step) by dimension."""
+    shape = list(input.shape)
+    for axis, (start, stop, step) in cuts.items():
+        shape[axis] = len(range(start, stop, step))
+    attrs = {
+        "axes": tuple(cuts),
+        "starts": tuple(cut[0] for cut in cuts.values()),
+        "steps": tuple(cut[2] for cut in cuts.values()),
+    }
+    return call.emit("slice", (input,), tuple(shape), attrs)
+
+
+def _select(call: Call, input: torch.Tensor, dim: int, index: Any = 0) -> Any:
+    axis = dim % input.dim()
+    shape = tuple(input.shape)
+    return call.emit("gather", (input,), (*shape[:axis], *shape[axis + 1 :]), {"axis": axis})
+
+
+def _index_select(call: Call, input: torch.Tensor, dim: int, index: torch.Tensor) -> Any:
+    return call.emit("gather", (input, index), call.run(), {"axis": dim % input.dim()})
+
+
+def _getitem(call: Call, input: torch.Tensor, index: Any) -> Any:
+    parts = list(index) if isinstance(index, tuple) else [index]
+    advanced = [
+        part for part in parts if isinstance(part, (torch.Tensor, list)) or type(part).__module__ == "numpy"
+    ]
+    if any(isinstance(part, bool) for part in parts):
+        return NotImplemented
+    if advanced:
+        result = call.run()
+        axis = next(place for place, part in enumerate(parts) if part is advanced[0])
+        sources = [input, *(part for part in advanced if isinstance(part, torch.Tensor))]
+        return call.emit("gather", sources, result, {"axis": axis})
+    taken = sum(part is not None and part is not Ellipsis for part in parts)
+    if Ellipsis not in parts:
+        parts.append(Ellipsis)
+    place = parts.index(Ellipsis)
+    parts[place : place + 1] = [slice(None)] * (input.dim() - taken)
+    cuts: dict[int, tuple[int, int, int]] = {}
+    chosen: list[int] = []
+    final: list[int] = []
+    axis = 0
+    for part in parts:
+        if part is None:
+            final.append(1)
+            continue
+        size = input.shape[axis]
+        if isinstance(part, slice):
+            cut = part.indices(size)
+            if cut != (0, size, 1):
+                cuts[axis] = cut
+            final.append(len(range(*cut)))
+        else:
+            chosen.append(axis)
+        axis += 1
+    result = _sliced(call, input, cuts) if cuts else input
+    for axis in reversed(chosen):
+        result = _select(call, result, axis)
+    if tuple(result.shape) != tuple(final):
+        result = reshaped(call, result, tuple(final))
+    return _clone(call, input) if result is input else result
+
+
+def _setitem(call: Call, input: torch.Tensor, index: Any, value: Any) -> None:
+    sources = [part for part in (input, value) if isinstance(part, torch.Tensor)]
+    call.recorder.overwrite(input, call.emit("scatter", sources, tuple(input.shape)))
+
+
+def _copy(call: Call, input: torch.Tensor, other: torch.Tensor, *_: Any, **__: Any) -> Any:
+    if not call.tracked(other):
+        return NotImplemented
+    return other if other.shape == input.shape else call.emit("expand", (other,), tuple(input.shape))
+
+
+def _masked_fill(call: Call, input: torch.Tensor, mask: torch.Tensor, value: Any) -> Any:
+    sources = [part for part in (mask, value, input) if isinstance(part, torch.Tensor)]
+    return call.emit(
+        "where",
+        sources,
+        torch.empty(broadcast(tuple(input.shape), tuple(mask.shape)), dtype=input.dtype, device="meta"),
+    )
+
+
+def _where(call: Call, condition: torch.Tensor, input: Any = None, other: Any = None) -> Any:
+    if input is None:
+        return NotImplemented
+    sources = [part for part in (condition, input, other) if isinstance(part, torch.Tensor)]
+    return call.emit("where", sources, call.run())
+
+
+def _embedding(call: Call, input: torch.Tensor, weight: torch.Tensor, *_: Any, **__: Any) -> Any:
+    # torch.embedding and aten::embedding have the table first, functional.embedding has it second.
+    if not call.tracked(input):
+        input, weight = weight, input
+    width = weight.shape[-1]
+    result = torch.empty((*input.shape, width), dtype=weight.dtype, device="meta")
+    return call.emit("embedding", (input,), result, {"width": width, "rows": weight.shape[0]})
+
+
+def _pad(call: Call, input: torch.Tensor, pad: Sequence[int], *_: Any, **__: Any) -> Any:
+    rank = input.dim()
+    given = [(int(pad[i]), int(pad[i + 1])) for i in range(0, len(pad), 2)]
+    pads = [*[(0, 0)] * (rank - len(given)), *reversed(given)]
+    shape = tuple(size + before + after for size, (before, after) in zip(input.shape, pads))
+    if any(before < 0 or after < 0 for before, after in pads):
+        cuts = {
+            axis: (max(-before, 0), size - max(-after, 0), 1)
+            for axis, (size, (before, after)) in enumerate(zip(input.shape, pads))
+            if before < 0 or after < 0
+        }
+        input = _sliced(call, input, cuts)
+        pads = [(max(before, 0), max(after, 0)) for before, after in pads]
+    return call.emit("pad", (input,), shape, {"pads": tuple(pads)})
+
+
+def _depth_to_space(call: Call, input: torch.Tensor, upscale_factor: int) -> Any:
+    return call.emit("depthtospace", (input,), call.run(), {"block": upscale_factor})
+
+
+def _space_to_depth(call: Call, input: torch.Tensor, downscale_factor: int) -> Any:
+    return call.emit("spacetodepth", (input,), call.run(), {"block": downscale_factor})
+
+
+def _channel_shuffle(call: Call, input: torch.Tensor, groups: int) -> Any:
+    return call.emit("channelshuffle", (input,), tuple(input.shape), {"groups": groups})
+
+
+def _roll(call: Call, input: torch.Tensor, *_: Any, **__: Any) -> Any:
+    return call.emit("roll", (input,), tuple(input.shape))
+
+
+_DROPOUTS = (
+    *("dropout", "dropout1d", "dropout2d", "dropout3d"),
+    *("alpha_dropout", "feature_dropout", "feature_alpha_dropout"),
+)
+
+DATA_HANDLERS: dict[str, Handler] = {
+    **dict.fromkeys(_DROPOUTS, _dropout),
+    **dict.fromkeys(("alias", "cpu", "cuda", "contiguous", "detach", "lift_fresh", "resolve_conj"), _same),
+    "clone": _clone,
+    **dict.fromkeys(("to", "type", "type_as", "_to_copy"), _to),
+    "float": _cast(torch.float32),
+    "double": _cast(torch.float64),
+    "half": _cast(torch.float16),
+    "bfloat16": _cast(torch.bfloat16),
+    "long": _cast(torch.int64),
+    "int": _cast(torch.int32),
+    "bool": _cast(torch.bool),
+    **dict.fromkeys(("view", "reshape", "_unsafe_view"), _view),
+    **dict.fromkeys(("view_as", "reshape_as"), _view_as),
+    **dict.fromkeys(("squeeze", "unsqueeze", "unflatten", "ravel", "atleast_2d", "atleast_3d"), _by_result),
+    "flatten": _flatten,
+    "permute": _permute,
+    **dict.fromkeys(("transpose", "swapaxes", "swapdims"), _transpose),
+    "t": _reversed_dims,
+    **dict.fromkeys(("mT", "adjoint"), _swapped_last),
+    **dict.fromkeys(("movedim", "moveaxis"), _movedim),
+    **dict.fromkeys(("expand", "expand_as", "broadcast_to"), _expand),
+    **dict.fromkeys(("cat", "concat", "concatenate"), _cat),
+    "stack": _stack,
+    **dict.fromkeys(("split", "chunk", "tensor_split", "split_with_sizes"), _split),
+    "unbind": _unbind,
+    "iter": _iterate,
+    "narrow": _narrow,
+    "select": _select,
+    "index_select": _index_select,
+    "getitem": _getitem,
+    "setitem": _setitem,
+    "copy": _copy,
+    "masked_fill": _masked_fill,
+    "where": _where,
+    "embedding": _embedding,
+    "pad": _pad,
+    "pixel_shuffle": _depth_to_space,
+    "pixel_unshuffle": _space_to_depth,
+    **dict.fromkeys(("channel_shuffle", "native_channel_shuffle"), _channel_shuffle),
+    "roll": _roll,
+}

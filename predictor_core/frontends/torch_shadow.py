@@ -1,0 +1,173 @@
+"""Shadow of a torch module: same structure and classes, other tensors for weights, evaluation mode.
+
+Running the shadow runs the user's own ``forward`` code without touching the user's model: flags,
+hooks, buffers and containers that ``forward`` may change belong to the shadow, and no weight is
+copied: a meta tensor, which has a shape and no storage, stands for it.
+"""
+
+from __future__ import annotations
+
+import types
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from predictor_core.errors import ModelFormatError
+
+_ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes, torch.dtype, torch.device, torch.Size})
+
+#: Hooks are not part of what is deployed; tensors that they have computed (weight norm, pruning) stay.
+_HOOKS = (
+    "_forward_hooks",
+    "_forward_pre_hooks",
+    "_forward_hooks_with_kwargs",
+    "_forward_pre_hooks_with_kwargs",
+    "_forward_hooks_always_called",
+    "_backward_hooks",
+    "_backward_pre_hooks",
+)
+
+#: Buffers up to this size that hold integers or flags keep their values: ``forward`` may branch on them.
+_SMALL_BUFFER = 1024
+
+
+def _meta(tensor: torch.Tensor) -> torch.Tensor:
+    return torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")
+
+
+class Shadow:
+    """A runnable copy of a module without its weights.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Any module; it is only read.
+    stand_in : callable, optional
+        Makes the tensor that stands for one of the caller's; a meta tensor by default.
+
+    Attributes
+    ----------
+    module : torch.nn.Module
+        The copy, in evaluation mode.
+    scopes : list of str
+        Path of the module whose ``forward`` runs, innermost last; starts as ``[""]``.
+    leaves : set of str
+        Paths of the modules that have no submodules.
+    originals : dict of int to Tensor
+        The caller's tensor by the id of its stand-in, to read the value of a scalar constant.
+    failed : str or None
+        Path of the innermost module whose ``forward`` has raised.
+
+    Raises
+    ------
+    ModelFormatError
+        For lazy modules whose shapes are not known yet.
+    """
+
+    def __init__(
+        self, model: torch.nn.Module, stand_in: Callable[[torch.Tensor], torch.Tensor] = _meta
+    ) -> None:
+        self._stand_in = stand_in
+        self.scopes: list[str] = [""]
+        self.leaves: set[str] = set()
+        self.originals: dict[int, torch.Tensor] = {}
+        self.failed: str | None = None
+        self._memo: dict[int, Any] = {}
+        self.module: torch.nn.Module = self._module(model, "")
+
+    def tensor(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Return the tensor that stands for one of the caller's."""
+        known = self._memo.get(id(tensor))
+        if known is None:
+            if isinstance(tensor, torch.nn.parameter.UninitializedTensorMixin):
+                raise ModelFormatError(
+                    "the model has lazy modules whose shapes are not known; run it once on an input first"
+                )
+            known = self._stand_in(tensor)
+            self._memo[id(tensor)] = known
+            self.originals[id(known)] = tensor
+        return known
+
+    def release(self) -> None:
+        """Take the copy apart: its modules refer to themselves, and would wait for the garbage collector."""
+        for value in self._memo.values():
+            if isinstance(value, torch.nn.Module):
+                value.__dict__.clear()
+
+    def _buffer(self, tensor: torch.Tensor) -> torch.Tensor:
+        size = tensor.numel() if not tensor.is_meta else _SMALL_BUFFER + 1
+        if id(tensor) not in self._memo and (
+            size == 1 or (size <= _SMALL_BUFFER and not tensor.is_floating_point())
+        ):
+            self._memo[id(tensor)] = tensor.detach().clone()
+        return self.tensor(tensor)
+
+    def _module(self, module: torch.nn.Module, path: str) -> torch.nn.Module:
+        known = self._memo.get(id(module))
+        if known is not None:
+            return known
+        if isinstance(module, torch.jit.ScriptModule):
+            return module
+        shadow: torch.nn.Module = object.__new__(type(module))
+        self._memo[id(module)] = shadow
+        inner = shadow.__dict__
+        own = module.__dict__
+        inner.update(own)
+        for key in _HOOKS:
+            if key in own:
+                inner[key] = OrderedDict()
+        inner["training"] = False
+        inner["_compiled_call_impl"] = None
+        inner["_parameters"] = {
+            key: None if value is None else self.tensor(value) for key, value in own["_parameters"].items()
+        }
+        inner["_buffers"] = {
+            key: None if value is None else self._buffer(value) for key, value in own["_buffers"].items()
+        }
+        prefix = path + "." if path else ""
+        inner["_modules"] = {
+            key: None if value is None else self._module(value, prefix + key)
+            for key, value in own["_modules"].items()
+        }
+        for key, value in own.items():
+            if type(value) not in _ATOMS and inner[key] is value:
+                inner[key] = self._value(value, prefix + key)
+        inner["forward"] = self._scoped(shadow.forward, path)
+        if not own["_modules"]:
+            self.leaves.add(path)
+        return shadow
+
+    def _value(self, value: Any, path: str) -> Any:
+        """Return the shadow of an attribute: what is no container, tensor or module is shared."""
+        kind = type(value)
+        if kind in _ATOMS:
+            return value
+        if kind in (list, set, tuple):
+            return kind(self._value(item, path) for item in value)
+        if kind in (dict, OrderedDict):
+            return kind((key, self._value(item, path)) for key, item in value.items())
+        if isinstance(value, torch.nn.Module):
+            return self._module(value, path)
+        if isinstance(value, torch.Tensor):
+            return self._buffer(value)
+        if kind is types.MethodType and isinstance(value.__self__, torch.nn.Module):
+            return types.MethodType(value.__func__, self._module(value.__self__, path))
+        return value
+
+    def _scoped(self, forward: Callable[..., Any], path: str) -> Callable[..., Any]:
+        scopes = self.scopes
+
+        def scoped(*args: Any, **kwargs: Any) -> Any:
+            scopes.append(path)
+            try:
+                return forward(*args, **kwargs)
+            except Exception:
+                if self.failed is None:
+                    self.failed = path
+                raise
+            finally:
+                scopes.pop()
+
+        return scoped
