@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from predictor_core.errors import GraphError, ModelFormatError, PredictorError
 from predictor_core.ir.graph import Graph, Node, Shape
+from predictor_core.ir.inputs import InputShapes
 from predictor_core.ir.nnmeter_ir.document import check_document, order, read_document
 from predictor_core.ir.nnmeter_ir.source import Constant, Source
 from predictor_core.ir.nnmeter_ir.types import ONNX_TYPES, TENSORFLOW_TYPES, convert
 from predictor_core.ir.rewrite import canonicalize
-from predictor_core.ir.shapes import fill
 
 _INPUT_TYPES = frozenset({"Placeholder", "PlaceholderWithDefault", "Input", "InputLayer", "input"})
 _CONSTANT_TYPES = frozenset({"Const", "Constant", "Variable", "VariableV2", "VarHandleOp"})
@@ -44,7 +44,7 @@ _WEIGHTED_TYPES = frozenset(
 def load(
     model: Mapping[str, Any] | str | os.PathLike[str],
     *,
-    input_shape: Sequence[int] | None = None,
+    input_shape: Any = None,
     **options: Any,
 ) -> Graph:
     """Convert an nn-Meter IR document to a Graph.
@@ -56,9 +56,8 @@ def load(
     ----------
     model : mapping, str or path
         The document, or the JSON file that holds it.
-    input_shape : sequence of int, optional
-        Fills the open dimensions of a Placeholder; channels last, or channels first where only
-        that fits. An open batch without it is 1.
+    input_shape : optional
+        Fills the open dimensions of the Placeholders; see `predictor_core.ir.inputs.InputShapes`.
 
     Raises
     ------
@@ -85,14 +84,14 @@ def load(
 class _Reader:
     """State of one conversion: the shapes of the tensors that are known so far."""
 
-    def __init__(self, document: Mapping[str, Any], input_shape: Sequence[int] | None) -> None:
+    def __init__(self, document: Mapping[str, Any], input_shape: Any) -> None:
         self.document = document
-        self.input_shape = None if input_shape is None else tuple(input_shape)
+        self.given = InputShapes(input_shape)
         self.nodes: list[Node] = []
         self.shapes: dict[str, Shape] = {}
         self.constants: dict[str, Constant] = {}
         self.several: dict[str, int] = {}
-        self.implicit: dict[Shape, str] = {}
+        self.implicit: dict[tuple[int | None, ...], str] = {}
         self.returns: dict[int, str] = {}
         self.siblings: dict[str, str] = {}
         self._channels_first: bool | None = None
@@ -193,36 +192,21 @@ class _Reader:
         stated = (attr.get("attr") or {}).get("shape")
         if stated is None:
             stated = (attr.get("output_shape") or [None])[0]
-        if stated is None:
-            stated = self.input_shape
-        if not isinstance(stated, (list, tuple)):
-            raise ModelFormatError(f"input {name!r} states no shape (attr.attr.shape or attr.output_shape)")
-        shape = tuple(stated)
-        unknown = [i for i, dim in enumerate(shape) if dim is None or dim == -1]
-        if not unknown:
-            return shape
-        if self.input_shape is not None:
-            shape = _filled(name, shape, self.input_shape)
-        elif unknown == [0]:
-            shape = (1, *shape[1:])
-        else:
-            raise GraphError(f"input {name!r} has the open shape {list(stated)}; give input_shape")
-        return shape
+        return self.given.resolve(name, stated)
 
     def _implicit_input(self, name: str, attr: Mapping[str, Any]) -> str:
         """Name of the input that a node without inbounds reads; documents of ONNX models omit it."""
         stated = attr.get("input_shape")
         if not isinstance(stated, (list, tuple)) or not stated or not isinstance(stated[0], (list, tuple)):
             raise GraphError(f"node {name!r} ({attr['type']}) reads nothing and states no input_shape")
-        shape = tuple(stated[0])
-        if self.input_shape is not None and not all(isinstance(dim, int) and dim > 0 for dim in shape):
-            shape = _filled(name, tuple(None if dim == 0 else dim for dim in shape), self.input_shape)
+        # Documents of ONNX models write 0 for a symbolic dimension.
+        shape = tuple([None if dim == 0 else dim for dim in stated[0]])
         if shape not in self.implicit:
             new = "input" if not self.implicit else f"input_{len(self.implicit)}"
             while new in self.document:
                 new += "_"
             self.implicit[shape] = new
-            self._add(new, "input", (), {}, (shape,), {})
+            self._add(new, "input", (), {}, (self.given.resolve(new, shape),), {})
         return self.implicit[shape]
 
     def _slot(
@@ -273,12 +257,3 @@ def _constant(attr: Mapping[str, Any]) -> Constant:
     if isinstance(value, (list, tuple)) and len(value) == 1 and not shape:
         value = value[0]
     return tuple(shape), value
-
-
-def _filled(name: str, shape: Sequence[Any], given: Sequence[int]) -> Shape:
-    filled = fill(shape, given)
-    if filled is None:
-        raise GraphError(
-            f"input {name!r} has the shape {list(shape)}, which input_shape {list(given)} does not fit"
-        )
-    return filled

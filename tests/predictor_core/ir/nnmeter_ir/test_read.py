@@ -187,8 +187,16 @@ def test_order_of_the_document_does_not_matter() -> None:
 def test_input_shape_fills_open_dimensions(given: tuple[int, ...]) -> None:
     document = {"x": image(None, -1, -1, 3), "r": entry("Relu", ["x"])}
     assert load(document, input_shape=given)["r"].shape == (2, 8, 8, 3)
-    with pytest.raises(GraphError, match="'x' has the open shape"):
+    with pytest.raises(ModelFormatError, match="'x' has the open shape"):
         load(document)
+
+
+def test_input_shape_must_fit() -> None:
+    document = {"x": image(1, 8, 8, 3)}
+    assert load(document, input_shape=(1, 3, 8, 8))["x"].shape == (1, 8, 8, 3)
+    for wrong in [(2, 8, 8, 3), (1, 8, 3), (1, -8, 8, 3), "big"]:
+        with pytest.raises(ModelFormatError, match="input_shape"):
+            load(document, input_shape=wrong)
 
 
 def test_open_batch_is_one() -> None:

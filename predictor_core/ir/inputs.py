@@ -1,0 +1,89 @@
+"""Shapes of a model's inputs, where the model leaves something open and the caller fills it in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from predictor_core.errors import ModelFormatError
+from predictor_core.ir.graph import Shape
+from predictor_core.ir.shapes import fill
+
+
+class InputShapes:
+    """Shapes of the inputs of one channels-last model, met one by one.
+
+    Parameters
+    ----------
+    input_shape : sequence of int, sequence of those, mapping from input names to those, or None
+        The shape of the one input, of the inputs in order, or by name; channels last, or channels
+        first where only that fits.
+
+    Raises
+    ------
+    ModelFormatError
+        When it is none of those.
+    """
+
+    def __init__(self, input_shape: Any) -> None:
+        self._named: dict[str, Shape] = {}
+        self._ordered: list[Shape] = []
+        if input_shape is None:
+            return
+        if isinstance(input_shape, Mapping):
+            self._named = {name: _checked(shape) for name, shape in input_shape.items()}
+        elif _is_shape(input_shape):
+            self._ordered = [_checked(input_shape)]
+        elif isinstance(input_shape, Sequence) and not isinstance(input_shape, str):
+            self._ordered = [_checked(shape) for shape in input_shape]
+        else:
+            raise ModelFormatError(f"input_shape must be a shape or several, got {input_shape!r}")
+
+    def resolve(self, name: str, stated: Sequence[int | None] | None) -> Shape:
+        """Return the shape of the next input.
+
+        Parameters
+        ----------
+        name : str
+            Name of the input.
+        stated : sequence of int or None
+            What the model states; None and -1 are open dimensions. An open batch that nobody gives is 1.
+
+        Raises
+        ------
+        ModelFormatError
+            When a dimension stays open, or a given shape contradicts the model.
+        """
+        given = self._named.get(name)
+        if given is None and self._ordered:
+            given = self._ordered.pop(0)
+        if given is not None:
+            shape = given if stated is None else fill(stated, given)
+            if shape is None:
+                raise ModelFormatError(
+                    f"input {name!r} has the shape {_shown(stated)}, "
+                    f"which input_shape {list(given)} does not fit"
+                )
+            return shape
+        if stated is None:
+            raise ModelFormatError(f"input {name!r} states no shape; give input_shape")
+        shape = tuple([-1 if dim is None else dim for dim in stated])
+        if shape and shape[0] == -1:
+            shape = (1, *shape[1:])
+        if -1 in shape:
+            raise ModelFormatError(f"input {name!r} has the open shape {_shown(stated)}; give input_shape")
+        return shape
+
+
+def _is_shape(value: Any) -> bool:
+    return isinstance(value, Sequence) and len(value) > 0 and all(isinstance(dim, int) for dim in value)
+
+
+def _checked(shape: Any) -> Shape:
+    if not _is_shape(shape) or min(shape) < 1:
+        raise ModelFormatError(f"input_shape must have positive integers, got {shape!r}")
+    return tuple(shape)
+
+
+def _shown(shape: Sequence[int | None] | None) -> str:
+    return str([] if shape is None else ["?" if dim in (None, -1) else dim for dim in shape]).replace("'", "")
