@@ -1,4 +1,4 @@
-"""Import torchvision where its compiled ops do not fit the installed torch: no model needs them to be built."""
+"""Import torchvision where its compiled ops do not fit the installed torch; no classifier needs them."""
 
 from __future__ import annotations
 

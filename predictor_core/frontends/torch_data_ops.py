@@ -113,13 +113,9 @@ def _expand(call: Call, input: torch.Tensor, *_: Any, **__: Any) -> Any:
 
 
 def _joined(call: Call, tensors: Sequence[torch.Tensor], axis: int, shape: Shape) -> Any:
-    attrs: dict[str, Any] = {"axis": axis}
-    constants = tuple(tuple(tensor.shape) for tensor in tensors if not call.tracked(tensor))
-    if constants:
-        attrs["const_shapes"] = constants
     like = next(tensor for tensor in tensors if call.tracked(tensor))
     result = torch.empty(shape, dtype=like.dtype, device="meta")
-    return call.emit("concat", tuple(tensors), result, attrs)
+    return call.emit("concat", tuple(tensors), result, {"axis": axis})
 
 
 def _cat(call: Call, tensors: Sequence[torch.Tensor], dim: int = 0, **kwargs: Any) -> Any:
@@ -247,7 +243,12 @@ def _getitem(call: Call, input: torch.Tensor, index: Any) -> Any:
 
 def _setitem(call: Call, input: torch.Tensor, index: Any, value: Any) -> None:
     sources = [part for part in (input, value) if isinstance(part, torch.Tensor)]
-    call.recorder.overwrite(input, call.emit("scatter", sources, tuple(input.shape)))
+    call.recorder.overwrite(input, call.emit("ScatterND", sources, tuple(input.shape)))
+
+
+def _scatter(call: Call, input: torch.Tensor, dim: int, index: torch.Tensor, src: Any, **_: Any) -> Any:
+    sources = [part for part in (input, index, src) if isinstance(part, torch.Tensor)]
+    return call.emit("ScatterElements", sources, tuple(input.shape))
 
 
 def _copy(call: Call, input: torch.Tensor, other: torch.Tensor, *_: Any, **__: Any) -> Any:
@@ -276,12 +277,16 @@ def _embedding(call: Call, input: torch.Tensor, weight: torch.Tensor, *_: Any, *
     # torch.embedding and aten::embedding have the table first, functional.embedding has it second.
     if not call.tracked(input):
         input, weight = weight, input
-    width = weight.shape[-1]
-    result = torch.empty((*input.shape, width), dtype=weight.dtype, device="meta")
-    return call.emit("embedding", (input,), result, {"width": width, "rows": weight.shape[0]})
+    result = torch.empty((*input.shape, weight.shape[-1]), dtype=weight.dtype, device="meta")
+    return call.emit("embedding", (input,), result, {"table": tuple(weight.shape)})
 
 
-def _pad(call: Call, input: torch.Tensor, pad: Sequence[int], *_: Any, **__: Any) -> Any:
+_PAD_MODES = {"replicate": "edge", "circular": "wrap"}
+
+
+def _pad(
+    call: Call, input: torch.Tensor, pad: Sequence[int], mode: str = "constant", *_: Any, **__: Any
+) -> Any:
     rank = input.dim()
     given = [(int(pad[i]), int(pad[i + 1])) for i in range(0, len(pad), 2)]
     pads = [*[(0, 0)] * (rank - len(given)), *reversed(given)]
@@ -294,7 +299,7 @@ def _pad(call: Call, input: torch.Tensor, pad: Sequence[int], *_: Any, **__: Any
         }
         input = _sliced(call, input, cuts)
         pads = [(max(before, 0), max(after, 0)) for before, after in pads]
-    return call.emit("pad", (input,), shape, {"pads": tuple(pads)})
+    return call.emit("pad", (input,), shape, {"pads": tuple(pads), "mode": _PAD_MODES.get(mode, mode)})
 
 
 def _depth_to_space(call: Call, input: torch.Tensor, upscale_factor: int) -> Any:
@@ -339,7 +344,7 @@ DATA_HANDLERS: dict[str, Handler] = {
     "t": _reversed_dims,
     **dict.fromkeys(("mT", "adjoint"), _swapped_last),
     **dict.fromkeys(("movedim", "moveaxis"), _movedim),
-    **dict.fromkeys(("expand", "expand_as", "broadcast_to"), _expand),
+    **dict.fromkeys(("expand", "expand_as", "broadcast_to", "repeat", "tile", "repeat_interleave"), _expand),
     **dict.fromkeys(("cat", "concat", "concatenate"), _cat),
     "stack": _stack,
     **dict.fromkeys(("split", "chunk", "tensor_split", "split_with_sizes"), _split),
@@ -348,6 +353,8 @@ DATA_HANDLERS: dict[str, Handler] = {
     "narrow": _narrow,
     "select": _select,
     "index_select": _index_select,
+    **dict.fromkeys(("gather", "take_along_dim"), _index_select),
+    **dict.fromkeys(("scatter", "scatter_add"), _scatter),
     "getitem": _getitem,
     "setitem": _setitem,
     "copy": _copy,

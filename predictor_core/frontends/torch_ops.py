@@ -13,102 +13,11 @@ from typing import Any
 import torch
 
 from predictor_core.frontends.torch_data_ops import DATA_HANDLERS
-from predictor_core.frontends.torch_recorder import Call, Handler, Untraceable
+from predictor_core.frontends.torch_image_ops import IMAGE_HANDLERS, emit_all
+from predictor_core.frontends.torch_recorder import Call, Handler
 from predictor_core.frontends.torch_sequence_ops import SEQUENCE_HANDLERS
 from predictor_core.ir.graph import Shape
 from predictor_core.ir.shapes import broadcast
-
-
-def pair(value: Any, rank: int = 2) -> tuple[int, ...]:
-    """One number per spatial dimension."""
-    if isinstance(value, int):
-        return (value,) * rank
-    values = tuple(int(one) for one in value)
-    return values * rank if len(values) == 1 else values
-
-
-def batched(x: torch.Tensor, rank: int) -> None:
-    """Refuse an input without the batch dimension.
-
-    Raises
-    ------
-    Untraceable
-        When `x` has another rank.
-    """
-    if x.dim() != rank:
-        raise Untraceable(
-            f"an input of shape {list(x.shape)} where {rank} dimensions are needed: is the batch missing?"
-        )
-
-
-def window(
-    kernel: Any, stride: Any, before: Any, after: Any, dilation: Any = 1, rank: int = 2
-) -> dict[str, Any]:
-    """Attributes of a sliding window; one spatial dimension is written as two, the second of size 1."""
-    fill = (0,) if rank == 1 else ()
-    ones = (1,) if rank == 1 else ()
-    return {
-        "kernel": (*pair(kernel, rank), *ones),
-        "strides": (*pair(stride, rank), *ones),
-        "pads": (*pair(before, rank), *fill, *pair(after, rank), *fill),
-        "dilations": (*pair(dilation, rank), *ones),
-    }
-
-
-def _conv(rank: int) -> Handler:
-    def conv(
-        call: Call,
-        input: torch.Tensor,
-        weight: torch.Tensor,
-        bias: torch.Tensor | None = None,
-        stride: Any = 1,
-        padding: Any = 0,
-        dilation: Any = 1,
-        groups: int = 1,
-    ) -> Any:
-        batched(input, rank + 2)
-        n, channels, *size = input.shape
-        filters, per_group, *kernel = weight.shape
-        if channels != per_group * groups:
-            return call.run()
-        strides, dilations = pair(stride, rank), pair(dilation, rank)
-        if isinstance(padding, str):
-            totals = [d * (k - 1) if padding == "same" else 0 for k, d in zip(kernel, dilations)]
-            before = [total // 2 for total in totals]
-            after = [total - half for total, half in zip(totals, before)]
-        else:
-            before = after = list(pair(padding, rank))
-        out = [
-            (s + b + a - d * (k - 1) - 1) // step + 1
-            for s, b, a, d, k, step in zip(size, before, after, dilations, kernel, strides)
-        ]
-        attrs = window(kernel, strides, before, after, dilations, rank)
-        attrs.update(groups=groups, bias=bias is not None)
-        if min(out) <= 0:
-            return call.run()
-        return call.emit("conv3d" if rank == 3 else "conv", (input, weight), (n, filters, *out), attrs)
-
-    return conv
-
-
-def _conv_transpose(rank: int) -> Handler:
-    def conv_transpose(
-        call: Call,
-        input: torch.Tensor,
-        weight: torch.Tensor,
-        bias: torch.Tensor | None = None,
-        stride: Any = 1,
-        padding: Any = 0,
-        output_padding: Any = 0,
-        groups: int = 1,
-        dilation: Any = 1,
-    ) -> Any:
-        batched(input, rank + 2)
-        attrs = window(weight.shape[2:], stride, padding, padding, dilation, rank)
-        attrs.update(groups=groups, bias=bias is not None)
-        return call.emit("convtranspose", (input, weight), call.run(), attrs)
-
-    return conv_transpose
 
 
 def _linear(call: Call, input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> Any:
@@ -168,11 +77,12 @@ def _activation(op: str) -> Handler:
 def _clip(call: Call, input: torch.Tensor, min: Any = None, max: Any = None, **_: Any) -> Any:
     if isinstance(min, torch.Tensor) or isinstance(max, torch.Tensor):
         return NotImplemented
-    return call.emit("clip", (input,), tuple(input.shape), {"min": _number(min), "max": _number(max)})
+    bounds = {key: float(bound) for key, bound in (("min", min), ("max", max)) if bound is not None}
+    return call.emit("clip", (input,), tuple(input.shape), bounds)
 
 
-def _number(value: float | None) -> float | None:
-    return None if value is None else float(value)
+def _clip_max(call: Call, input: torch.Tensor, max: Any) -> Any:
+    return _clip(call, input, None, max)
 
 
 def _hardtanh(
@@ -226,9 +136,17 @@ def _binary_node(call: Call, op: str, left: Any, right: Any, shape: Shape) -> An
         attrs["const_shape"] = tuple(constant.shape)
     else:
         attrs["const"] = value
-    if source is right:
+    if source is right and op in ("sub", "div", "pow"):
         attrs["const_first"] = True
     return call.emit(op, (source,), shape, attrs)
+
+
+def _other_binary(op: str) -> Handler:
+    def other_binary(call: Call, input: Any, other: Any) -> Any:
+        sources = [value for value in (input, other) if isinstance(value, torch.Tensor)]
+        return call.emit(op, sources, call.run())
+
+    return other_binary
 
 
 def _extremum(op: str, reduction: str) -> Handler:
@@ -259,18 +177,29 @@ def _reduction(op: str) -> Handler:
         rank = input.dim()
         dims = range(rank) if dim is None or dim == () else (dim,) if isinstance(dim, int) else dim
         attrs = {"axes": tuple(sorted(one % rank for one in dims)), "keepdims": bool(keepdim)}
-        if isinstance(result, torch.Tensor):
-            return call.emit(op, (input,), result, attrs)
-        call.emit(op, (input,), list(result), attrs)
-        return result
+        return emit_all(call, op, input, result, attrs)
 
     return reduction
 
 
 def _topk(call: Call, input: torch.Tensor, k: int, dim: int = -1, *_: Any, **__: Any) -> Any:
+    return emit_all(call, "topk", input, call.run(), {"axis": dim % input.dim()})
+
+
+def _norm(call: Call, input: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
     result = call.run()
-    call.emit("topk", (input,), list(result), {"k": k, "axis": dim % input.dim()})
-    return result
+    keepdim = bool(result.dim()) and result.dim() == input.dim()
+    given = kwargs.get("dim", args[1] if len(args) > 1 else None)
+    dims = range(input.dim()) if given is None else (given,) if isinstance(given, int) else given
+    axes = tuple(sorted(dim % input.dim() for dim in dims))
+    return call.emit("reduce_sum", (input,), result, {"axes": axes, "keepdims": keepdim})
+
+
+def _argmax(call: Call, input: torch.Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+    result = call.run()
+    if dim is None:
+        input, dim = call.emit("reshape", (input,), (input.numel(),)), 0
+    return call.emit("argmax", (input,), result, {"axis": dim % input.dim()})
 
 
 def _softmax(op: str) -> Handler:
@@ -279,13 +208,6 @@ def _softmax(op: str) -> Handler:
         return call.emit(op, (input,), tuple(input.shape), {"axis": axis % max(input.dim(), 1)})
 
     return softmax
-
-
-def _batch_norm(call: Call, input: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-    vectors = [value for value in (*args, *kwargs.values()) if isinstance(value, torch.Tensor)]
-    if input.dim() < 2 or any(vector.numel() != input.shape[1] for vector in vectors):
-        return call.run()
-    return call.emit("bn", (input,), tuple(input.shape))
 
 
 def _layer_norm(op: str) -> Handler:
@@ -298,65 +220,6 @@ def _layer_norm(op: str) -> Handler:
         return call.emit(op, (input,), tuple(input.shape), {"axis": input.dim() - own})
 
     return layer_norm
-
-
-def _group_norm(call: Call, input: torch.Tensor, num_groups: int, *_: Any, **__: Any) -> Any:
-    if input.shape[1] % num_groups:
-        return call.run()
-    return call.emit("groupnorm", (input,), tuple(input.shape), {"groups": num_groups})
-
-
-def _local_response_norm(call: Call, input: torch.Tensor, size: int, *_: Any, **__: Any) -> Any:
-    return call.emit("lrn", (input,), tuple(input.shape), {"size": size})
-
-
-def _pool(op: str, rank: int) -> Handler:
-    def pool(
-        call: Call,
-        input: torch.Tensor,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
-        *_: Any,
-        **__: Any,
-    ) -> Any:
-        batched(input, rank + 2)
-        attrs = window(
-            kernel_size,
-            kernel_size if stride is None or stride == [] else stride,
-            padding,
-            padding,
-            rank=rank,
-        )
-        del attrs["dilations"]
-        result = call.run()
-        if isinstance(result, torch.Tensor):
-            return call.emit(op, (input,), result, attrs)
-        call.emit(op, (input,), list(result), attrs)
-        return result
-
-    return pool
-
-
-def _adaptive_pool(mode: str, rank: int) -> Handler:
-    def adaptive_pool(call: Call, input: torch.Tensor, output_size: Any, *_: Any, **__: Any) -> Any:
-        batched(input, rank + 2)
-        wanted = (output_size,) * rank if output_size is None or isinstance(output_size, int) else output_size
-        size = [given if one is None else one for one, given in zip(wanted, input.shape[2:])]
-        result: Any = (*input.shape[:2], *size)
-        if call.name.endswith("indices") or call.kwargs.get("return_indices"):
-            result = list(call.run())
-        made = call.emit("adaptivepool", (input,), result, {"mode": mode})
-        return tuple(made) if isinstance(made, list) else made
-
-    return adaptive_pool
-
-
-def _resize(call: Call, input: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-    mode = kwargs.get("mode", next((value for value in args if isinstance(value, str)), "nearest"))
-    if call.name.startswith("upsample_"):
-        mode = call.name.split("_")[1].rstrip("12d3")
-    return call.emit("resize", (input,), call.run(), {"mode": mode})
 
 
 _ACTIVATIONS = {
@@ -375,6 +238,7 @@ _ACTIVATIONS = {
     "selu": "selu",
     "softplus": "softplus",
     "mish": "mish",
+    "celu": "elu",
     "expit": "sigmoid",
     **{name: name for name in ("abs", "neg", "exp", "log", "sqrt", "rsqrt", "erf", "sin", "cos")},
     **{name: name for name in ("floor", "ceil", "round", "reciprocal", "square")},
@@ -399,47 +263,62 @@ _BINARIES = {
     "minimum": "min",
 }
 
+#: Elementwise functions without a canonical op: estimated under the names that ONNX has for them.
+_OTHER_UNARIES = {
+    "cumsum": "CumSum",
+    "isinf": "IsInf",
+    "isnan": "IsNaN",
+    "logical_not": "Not",
+    "bitwise_not": "Not",
+    "invert": "Not",
+    "sign": "Sign",
+    "softsign": "Softsign",
+    "tan": "Tan",
+    "tril": "Trilu",
+    "triu": "Trilu",
+}
+_OTHER_BINARIES = {
+    "eq": "Equal",
+    "fmod": "Mod",
+    "ge": "GreaterOrEqual",
+    "gt": "Greater",
+    "le": "LessOrEqual",
+    "logical_and": "And",
+    "logical_or": "Or",
+    "logical_xor": "Xor",
+    "lt": "Less",
+    "mod": "Mod",
+    "remainder": "Mod",
+}
+
 #: Handler by function name, in-place marks removed. A function that is absent is opened when it is
 #: written in Python, else recorded under its own name.
 HANDLERS: dict[str, Handler] = {
-    **{f"conv{rank}d": _conv(rank) for rank in (1, 2, 3)},
-    **{f"conv_transpose{rank}d": _conv_transpose(rank) for rank in (1, 2, 3)},
     "linear": _linear,
     **dict.fromkeys(("matmul", "mm", "bmm", "__rmatmul__"), _matmul),
     **dict.fromkeys(("addmm", "baddbmm"), _addmm),
     **{name: _activation(op) for name, op in _ACTIVATIONS.items()},
-    **dict.fromkeys(("clamp", "clip"), _clip),
+    **{name: _activation(op) for name, op in _OTHER_UNARIES.items()},
+    **{name: _other_binary(op) for name, op in _OTHER_BINARIES.items()},
+    **dict.fromkeys(("clamp", "clip", "clamp_min"), _clip),
+    "clamp_max": _clip_max,
     "hardtanh": _hardtanh,
     "glu": _glu,
     **{name: _binary(op) for name, op in _BINARIES.items()},
     "max": _extremum("max", "reduce_max"),
     "min": _extremum("min", "reduce_min"),
     "mean": _reduction("reduce_mean"),
-    "sum": _reduction("reduce_sum"),
+    **dict.fromkeys(("sum", "prod", "logsumexp"), _reduction("reduce_sum")),
+    **dict.fromkeys(("norm", "linalg_norm", "linalg_vector_norm"), _norm),
     "amax": _reduction("reduce_max"),
     "amin": _reduction("reduce_min"),
-    "argmax": _reduction("argmax"),
+    **dict.fromkeys(("argmax", "argmin"), _argmax),
     "topk": _topk,
     **dict.fromkeys(("softmax", "_softmax"), _softmax("softmax")),
     **dict.fromkeys(("log_softmax", "_log_softmax"), _softmax("logsoftmax")),
-    "batch_norm": _batch_norm,
     "layer_norm": _layer_norm("layernorm"),
     "rms_norm": _layer_norm("rmsnorm"),
-    "group_norm": _group_norm,
-    "instance_norm": _activation("instancenorm"),
-    "local_response_norm": _local_response_norm,
-    **{f"{kind}_pool{rank}d": _pool(f"{kind}pool", rank) for kind in ("max", "avg") for rank in (1, 2, 3)},
-    **{f"max_pool{rank}d_with_indices": _pool("maxpool", rank) for rank in (1, 2, 3)},
-    **{
-        f"adaptive_{kind}_pool{rank}d": _adaptive_pool(kind, rank)
-        for kind in ("max", "avg")
-        for rank in (1, 2, 3)
-    },
-    **{f"adaptive_max_pool{rank}d_with_indices": _adaptive_pool("max", rank) for rank in (1, 2, 3)},
-    **dict.fromkeys(
-        ("interpolate", "upsample", "upsample_nearest2d", "upsample_bilinear2d", "upsample_bicubic2d"),
-        _resize,
-    ),
+    **IMAGE_HANDLERS,
     **DATA_HANDLERS,
     **SEQUENCE_HANDLERS,
 }

@@ -142,8 +142,13 @@ def _recurrent(op: str) -> Handler:
         for _ in range(num_layers):
             own = [one for one in initial if call.tracked(one)]
             state_shapes = [(directions, batch, one.shape[-1]) for one in initial]
-            made = call.emit(op, (x, *own), [(steps, batch, width), *state_shapes], attrs)
+            made = call.emit(
+                op, (x, *own), [(steps, directions, batch, width // directions), *state_shapes], attrs
+            )
             x = made[0]
+            if directions == 2:
+                x = transposed(call, x, (0, 2, 1, 3))
+            x = reshaped(call, x, (steps, batch, width))
             for collected, state in zip(finals, made[1:]):
                 collected.append(state)
         if batch_first:

@@ -137,7 +137,7 @@ def test_what_is_no_module_is_refused() -> None:
         load("resnet18")
     with pytest.raises(PredictorError, match="via='fx'"):
         load(small_net(), via="fx")
-    with pytest.raises(PredictorError, match="unknown options.*colour"):
+    with pytest.raises(PredictorError, match="colour"):
         load(small_net(), colour="red")
     with pytest.raises(ModelFormatError, match="run it once"):
         load(nn.LazyLinear(3), input_shape=(1, 3))
