@@ -102,7 +102,11 @@ class Draft:
 
     def bypass(self, node: Node, tensor: str) -> None:
         """Remove a node with one output; its readers read `tensor`, an earlier one, instead."""
-        old = node.name
+        self.rewire(node.name, tensor)
+        self._remove(node)
+
+    def rewire(self, old: str, tensor: str) -> None:
+        """Let the readers of the tensor `old` read `tensor`, an earlier one, instead."""
         for name in dict.fromkeys(self._readers.pop(old, ())):
             reader = self.nodes[name]
             inputs = tuple([tensor if read == old else read for read in reader.inputs])
@@ -110,7 +114,6 @@ class Draft:
             self._readers.setdefault(tensor, []).extend([name] * reader.inputs.count(old))
         if old in self.outputs:
             self.outputs = [tensor if kept == old else kept for kept in self.outputs]
-        self._remove(node)
 
     def prune(self) -> None:
         """Remove what no output of the model depends on; the model's inputs stay."""

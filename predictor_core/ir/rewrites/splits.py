@@ -1,0 +1,49 @@
+"""Recognise a split that a model spells as slices."""
+
+from __future__ import annotations
+
+from predictor_core.ir.graph import Node
+from predictor_core.ir.rewrites.draft import Draft
+
+
+def joined_slices(draft: Draft) -> None:
+    """Turn slices that share out a tensor along one axis, in order and without a gap, into one ``split``."""
+    for node in draft.of("slice"):
+        source = node.inputs[0]
+        parts = sorted(draft.readers(source), key=_start)
+        if len(parts) < 2 or not all(_continues(part, node) for part in parts):
+            continue
+        (axis,) = node.attrs["axes"]
+        ends = [0]
+        for part in parts:
+            if _start(part) != ends[-1]:
+                break
+            ends.append(ends[-1] + part.shape[axis])
+        if ends[-1] == draft.shape(source)[axis] and len(ends) == len(parts) + 1:
+            sizes = tuple([part.shape[axis] for part in parts])
+            outputs = tuple([part.shape for part in parts])
+            attrs = {"axis": axis, "sizes": sizes}
+            draft.put(Node(node.name, "split", (source,), attrs, outputs, node.scope))
+            for index, part in enumerate(parts):
+                tensor = f"{node.name}:{index}"
+                if part is node:
+                    draft.rewire(part.name, tensor)
+                else:
+                    draft.bypass(part, tensor)
+
+
+def _start(node: Node) -> int:
+    starts = node.attrs.get("starts", ())
+    return starts[0] if len(starts) == 1 else -1
+
+
+def _continues(node: Node, other: Node) -> bool:
+    """Whether two slices cut the same single axis without a stride."""
+    return (
+        node.op == "slice"
+        and len(node.inputs) == 1
+        and len(node.attrs.get("axes", ())) == 1
+        and node.attrs["axes"] == other.attrs.get("axes")
+        and tuple(node.attrs.get("steps", (1,))) == (1,)
+        and _start(node) >= 0
+    )
