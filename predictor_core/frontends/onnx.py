@@ -1,0 +1,88 @@
+"""ONNX front end: a model file or a ``ModelProto`` becomes a Graph. Weights are never read."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from predictor_core.errors import ModelFormatError, PredictorError
+from predictor_core.frontends.onnx_file import import_onnx, read_model
+from predictor_core.frontends.onnx_graph import Conversion, ShapesUnknownError
+from predictor_core.ir.graph import Graph
+from predictor_core.ir.layout import channels_last
+
+
+def load(model: Any, *, input_shape: Any = None, **options: Any) -> Graph:
+    """Convert an ONNX model to a Graph.
+
+    Parameters
+    ----------
+    model : path or onnx.ModelProto
+        Opset 7 or newer, as an exporter writes it; it need not be simplified. It is not changed, and
+        weights in other files are not looked for.
+    input_shape : sequence of int, sequence of those, or mapping, optional
+        Shape of the input as the model has it (N, C, H, W), with or without the batch; for several inputs a
+        list in their order, or a mapping from name to shape. Needed for symbolic dimensions only.
+
+    Returns
+    -------
+    Graph
+        Channels last.
+
+    Raises
+    ------
+    ModelFormatError
+        When the file is not ONNX, or shapes are open: the message names the symbolic dimensions.
+    GraphError
+        When the model contradicts itself.
+    UnsupportedOpError
+        When the model has control flow that is decided at run time.
+    MissingDependencyError
+        When the package onnx is not installed.
+    """
+    if options:
+        raise PredictorError(
+            f"the ONNX front end has no option {', '.join(sorted(options))}; it has input_shape"
+        )
+    onnx = import_onnx()
+    if isinstance(model, (str, os.PathLike)):
+        proto, name = read_model(model), os.path.splitext(os.path.basename(model))[0]
+    elif isinstance(model, onnx.ModelProto):
+        proto, name = model, model.graph.name
+    else:
+        raise ModelFormatError(
+            f"expected the path of an ONNX file or an onnx.ModelProto, got {type(model).__name__}"
+        )
+    try:
+        conversion = Conversion(_inlined(proto), input_shape)
+    except ShapesUnknownError as error:
+        simplified = _simplified(model)
+        if simplified is None:
+            raise ShapesUnknownError(f"{error}; simplifying the model with onnxsim first may help") from None
+        conversion = Conversion(simplified, input_shape)
+    return channels_last(conversion.nodes, name, conversion.outputs)
+
+
+def _inlined(model: Any) -> Any:
+    """Return the model with its own functions expanded."""
+    if not model.functions:
+        return model
+    from onnx import inliner
+
+    return inliner.inline_local_functions(model)
+
+
+def _simplified(model: Any) -> Any | None:
+    """Return the model as onnx-simplifier leaves it, or None where that is absent or fails."""
+    try:
+        import onnx
+        import onnxsim
+    except ImportError:
+        return None
+    try:
+        whole = model if isinstance(model, onnx.ModelProto) else onnx.load(os.fspath(model))
+        simplified, _ = onnxsim.simplify(whole)
+    except (OSError, RuntimeError, ValueError, TypeError):
+        # onnxsim reports what it can't do as one of these; the first error is then the one to show.
+        return None
+    return simplified
