@@ -27,14 +27,15 @@ class Pattern:
     """
 
     def __init__(self, types: Mapping[str, str], edges: Sequence[tuple[str, str]]) -> None:
-        self.required = {kind for kind in types.values() if kind != ANY}
+        self._required = {kind for kind in types.values() if kind != ANY}
         self._steps = _plan(types, edges)
 
     def matches(self, graph: UpstreamGraph) -> Iterator[list[str]]:
         """Yield the names of the nodes to fuse, one list a match."""
         readers = graph.successors()
         types = {name: graph.nodes[name].type for name in readers}
-        if not self.required <= set(types.values()):
+        present = set(types.values())
+        if ANY not in present and not self._required <= present:
             return
         chosen: list[str] = []
 

@@ -86,6 +86,7 @@ class UpstreamGraph:
         if not isinstance(ir, Mapping):
             raise ModelFormatError(f"got a {type(ir).__name__}; expected an nn-Meter IR dict")
         self.nodes: dict[str, UpstreamNode] = {}
+        self._readers: dict[str, dict[str, int]] | None = None
         sourceless = set()
         for name, entry in ir.items():
             if not isinstance(entry, Mapping) or not isinstance(entry.get("attr"), Mapping):
@@ -131,12 +132,15 @@ class UpstreamGraph:
 
     def successors(self) -> dict[str, dict[str, int]]:
         """Readers of every node with the number of edges to each, both in upstream's order."""
+        if self._readers is not None:
+            return self._readers
         readers: dict[str, dict[str, int]] = {}
         for name, node in self.nodes.items():
             readers.setdefault(name, {})
             for source in node.inbounds:
                 edges = readers.setdefault(source, {})
                 edges[name] = edges.get(name, 0) + 1
+        self._readers = readers
         return readers
 
     def fuse(self, names: list[str], type: str) -> None:
@@ -163,6 +167,7 @@ class UpstreamGraph:
         for name in names:
             del nodes[name]
         nodes[fused_name] = fused
+        self._readers = None
 
     def _root(self, name: str, group: set[str]) -> str:
         """Walk upwards from `name` inside the group, always to the first input."""
