@@ -6,6 +6,7 @@ from math import prod
 
 from predictor_core.errors import GraphError
 from predictor_core.frontends.onnx_call import Call, Handler, Step, same_shape
+from predictor_core.frontends.onnx_values import as_ints
 from predictor_core.ir.graph import Shape
 from predictor_core.ir.shapes import broadcast
 
@@ -128,6 +129,8 @@ def _gather(call: Call) -> Step:
     out = (*data.shape[:axis], *indices.shape, *data.shape[axis + 1 :])
     if data.is_constant and not indices.is_constant and axis == 0:
         return Step("embedding", (indices,), {"table": data.shape}, (out,))
+    if indices.array is not None and as_ints(indices.array) == tuple(range(data.shape[axis])):
+        return call.step("reshape", out)
     return Step("gather", (data, indices), {"axis": axis}, (out,))
 
 

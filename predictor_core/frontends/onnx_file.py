@@ -15,7 +15,7 @@ from typing import Any, Union
 from predictor_core.errors import ModelFormatError, missing_dependency
 
 #: Payloads up to this many bytes stay: shapes, axes and scalars are smaller, weights are larger.
-KEPT_BYTES = 2048
+KEPT_BYTES = 16384
 
 _Buffer = Union[bytes, mmap.mmap]
 #: Field number -> the fields of the message that it holds, or None for a payload to leave out.

@@ -11,7 +11,7 @@ from predictor_core.ir.rewrites.free import drop_free, drop_noops
 from predictor_core.ir.rewrites.norms import spelled_norms
 from predictor_core.ir.rewrites.pools import global_pools
 from predictor_core.ir.rewrites.shuffle import channel_shuffles
-from predictor_core.ir.rewrites.splits import joined_slices
+from predictor_core.ir.rewrites.slices import joined_slices, merged_slices
 
 #: Each pass relies on those before it: patterns are matched where free ops are gone, and a scalar sum
 #: is part of an activation before it could be taken for a shift.
@@ -20,6 +20,7 @@ _PASSES = (
     depthwise,
     channel_shuffles,
     drop_noops,
+    merged_slices,
     joined_slices,
     global_pools,
     clips,

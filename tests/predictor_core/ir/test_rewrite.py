@@ -248,6 +248,18 @@ def test_slices_that_share_out_a_tensor_are_a_split() -> None:
     assert graph["concat_4"].inputs == ("relu_3", f"{low}:1")
 
 
+def test_slices_along_several_axes_are_one() -> None:
+    m = Model()
+    rows = m("slice", "x", axes=(1,), starts=(0,), steps=(2,), shape=(1, 4, 8, 16))
+    even = m("slice", rows, axes=(2,), starts=(0,), steps=(2,), shape=(1, 4, 4, 16))
+    odd = m("slice", rows, axes=(2,), starts=(1,), steps=(2,), shape=(1, 4, 4, 16))
+    m("add", even, odd)
+    graph = m.canonical()
+    assert ops(graph) == ["input", "slice", "slice", "add"]
+    assert graph[odd].attrs == {"axes": (1, 2), "starts": (0, 1), "steps": (2, 2)}
+    assert graph[odd].inputs == ("x",)
+
+
 @pytest.mark.parametrize("second", [(2, 1, 12), (4, 1, 11), (4, 2, 6)])
 def test_slices_with_an_overlap_a_gap_or_a_stride_stay(second: tuple[int, int, int]) -> None:
     start, step, size = second

@@ -1,9 +1,30 @@
-"""Recognise a split that a model spells as slices."""
+"""One slice for one cut of a tensor, and a split where slices share it out."""
 
 from __future__ import annotations
 
 from predictor_core.ir.graph import Node
-from predictor_core.ir.rewrites.draft import Draft
+from predictor_core.ir.rewrites.draft import Draft, retyped
+
+
+def merged_slices(draft: Draft) -> None:
+    """Join slices of slices along other axes, as in ``x[:, ::2, ::2]``."""
+    for node in draft.of("slice"):
+        inner = draft.producer(node.inputs[0])
+        if not _is_plain(node) or not _is_plain(inner) or set(inner.attrs["axes"]) & set(node.attrs["axes"]):
+            continue
+        if inner.name not in draft.outputs and all(
+            reader.op == "slice" for reader in draft.readers(inner.name)
+        ):
+            attrs = {key: (*inner.attrs[key], *node.attrs[key]) for key in ("axes", "starts", "steps")}
+            draft.put(retyped(node, "slice", inner.inputs, attrs))
+
+
+def _is_plain(node: Node) -> bool:
+    return (
+        node.op == "slice"
+        and len(node.inputs) == 1
+        and all(key in node.attrs for key in ("axes", "starts", "steps"))
+    )
 
 
 def joined_slices(draft: Draft) -> None:
