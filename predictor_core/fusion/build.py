@@ -7,7 +7,7 @@ from math import prod
 from typing import Any, Callable
 
 from predictor_core.ir.graph import Graph, Node, Shape
-from predictor_core.ir.ops import BINARY_OPS, DATA_OPS
+from predictor_core.ir.ops import BINARY_OPS, DATA_OPS, POOL_OPS
 from predictor_core.kernels.spec import KernelSpec, Pair
 
 _MAP_AXES = frozenset({(1, 2), (2, 1), (-3, -2), (-2, -3)})
@@ -52,11 +52,14 @@ def build(op: str, main: Sequence[Node], merged: Sequence[Node], graph: Graph) -
         inputs = (*inputs, tuple(head.attrs["const_shape"]))
     output = last.outputs[0]
     epilogue: tuple[str, ...] = ()
+    pool: tuple[int, ...] = ()
     if merged:
         previous = last.name
         for node in merged:
             if node.op not in DATA_OPS:
                 epilogue = (*epilogue, node.op)
+            if node.op in POOL_OPS:
+                pool = (*node.attrs["kernel"], *node.attrs["strides"])
             for tensor in node.inputs:
                 if tensor != previous:
                     inputs = (*inputs, graph.shape(tensor))
@@ -70,8 +73,9 @@ def build(op: str, main: Sequence[Node], merged: Sequence[Node], graph: Graph) -
     label = "-".join((op, "bn", *epilogue) if has_bias else (op, *epilogue))
     details = _DETAILS.get(op)
     if details is None:
-        return KernelSpec(label, op, inputs, output, epilogue=epilogue)
-    return KernelSpec(label, op, inputs, output, epilogue=epilogue, **details(main, graph))
+        return KernelSpec(label, op, inputs, output, epilogue=epilogue, extra=pool)
+    spec = KernelSpec(label, op, inputs, output, epilogue=epilogue, **details(main, graph))
+    return spec._replace(extra=pool) if pool else spec
 
 
 Details = Callable[[Sequence[Node], Graph], Mapping[str, Any]]

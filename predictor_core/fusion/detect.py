@@ -13,15 +13,15 @@ _NOTHING: frozenset[str] = frozenset()
 
 
 class _Draft:
-    """A kernel that may still take in nodes. `last_op` is what the pair rules look up."""
+    """A kernel that may still take in nodes of the ops that it `accepts`."""
 
-    __slots__ = ("last_op", "main", "merged", "op", "position")
+    __slots__ = ("accepts", "main", "merged", "op", "position")
 
-    def __init__(self, op: str, main: tuple[Node, ...], position: int) -> None:
+    def __init__(self, op: str, main: tuple[Node, ...], position: int, rules: Rules) -> None:
         self.op = op
         self.main = main
         self.merged: list[Node] = []
-        self.last_op = op
+        self.accepts = rules.pairs.get(op, _NOTHING)
         self.position = position
 
 
@@ -53,7 +53,7 @@ def detect(graph: Graph, rules: Rules) -> list[Kernel]:
         name, op = node.name, node.op
         if name in owner or is_free(op):
             continue
-        draft = _matched(starts[op], node, graph, len(drafts)) if op in starts else None
+        draft = _matched(rules, starts[op], node, graph, len(drafts)) if op in starts else None
         if draft is not None:
             for member in draft.main:
                 owner[member.name] = draft
@@ -65,30 +65,29 @@ def detect(graph: Graph, rules: Rules) -> list[Kernel]:
             draft_before = owner.get(producer.name)
             if draft_before is not None and (latest is None or draft_before.position > latest.position):
                 latest, made = draft_before, producer
-        if latest is not None and made is not None and op in pairs.get(latest.last_op, _NOTHING):
+        if latest is not None and made is not None and op in latest.accepts:
             tail = latest.merged[-1] if latest.merged else latest.main[-1]
             if (
                 tail is made
                 and made.name not in returned
                 and len(graph.consumers(made.name)) == 1
                 and not broadcasts(node, made.outputs[0])
-                and not (rules.first_operand_only and node.inputs[0] != made.name)
             ):
                 latest.merged.append(node)
-                latest.last_op = op
+                latest.accepts = pairs.get(f"{latest.op}-{op}", pairs.get(op, _NOTHING))
                 owner[name] = latest
                 continue
-        draft = _Draft(main_op(node, graph), (node,), len(drafts))
+        draft = _Draft(main_op(node, graph), (node,), len(drafts), rules)
         owner[name] = draft
         drafts.append(draft)
     return [_finish(draft, graph) for draft in drafts]
 
 
-def _matched(patterns: list[Pattern], node: Node, graph: Graph, position: int) -> _Draft | None:
+def _matched(rules: Rules, patterns: list[Pattern], node: Node, graph: Graph, position: int) -> _Draft | None:
     for pattern in patterns:
         chain = match(pattern, node, graph)
         if chain is not None:
-            return _Draft(pattern.name, chain, position)
+            return _Draft(pattern.name, chain, position, rules)
     return None
 
 

@@ -54,16 +54,14 @@ class Rules:
     Parameters
     ----------
     pairs : mapping of str to frozenset of str
-        Last op of a kernel -> ops that are merged into it. ``bn`` and biases are folded before.
+        Last op of a kernel -> ops that are merged into it. ``bn`` and biases are folded before. A key
+        ``main-last`` (``"conv-relu"``) speaks of kernels with that main op only, instead of ``last``.
     patterns : tuple of Pattern
         Chains that become one kernel, tried in this order, before the pairs.
-    first_operand_only : bool
-        Whether an op with several inputs is merged only into the kernel that makes its first input.
     """
 
     pairs: Mapping[str, frozenset[str]]
     patterns: tuple[Pattern, ...] = ()
-    first_operand_only: bool = False
 
 
 @cache
@@ -91,25 +89,22 @@ def read_rules(path: Path) -> Rules:
         When the file is not a rules file; the message names the file and the entry.
     """
     document = _yaml(path)
-    unknown = sorted(set(document) - {"classes", "pairs", "patterns", "first_operand_only"})
+    unknown = sorted(set(document) - {"classes", "pairs", "patterns"})
     if unknown:
-        raise PredictorError(
-            f"{path}: unknown entries {unknown}; expected classes, pairs, patterns, first_operand_only"
-        )
+        raise PredictorError(f"{path}: unknown entries {unknown}; expected classes, pairs, patterns")
     classes = _mapping(document.get("classes", {}), path, "classes")
     pairs: dict[str, frozenset[str]] = {}
     for left, right in _mapping(document.get("pairs", {}), path, "pairs").items():
         followers = _expand(right, classes, path)
-        for op in _expand([left], classes, path):
-            pairs[op] = pairs.get(op, frozenset()) | followers
+        main, dash, last = left.rpartition("-")
+        for op in _expand([last], classes, path):
+            pairs[main + dash + op] = pairs.get(main + dash + op, frozenset()) | followers
     shared = _shared_patterns()
     names = document.get("patterns", [])
     missing = [name for name in names if name not in shared]
     if missing:
         raise PredictorError(f"{path}: unknown patterns {missing}; patterns.yaml has {sorted(shared)}")
-    return Rules(
-        pairs, tuple(shared[name] for name in names), bool(document.get("first_operand_only", False))
-    )
+    return Rules(pairs, tuple(shared[name] for name in names))
 
 
 @cache

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from predictor_core.ir.graph import Shape
 from predictor_core.kernels.costs import Cost, elements, weights
+from predictor_core.kernels.myriad import schedule
 from predictor_core.kernels.spec import KernelSpec
 
 #: Codes of merged activations; any other counts as a costlier clamp.
@@ -50,6 +51,8 @@ class Layout(NamedTuple):
             names += [f"{channel}_mod{int(modulus)}" for modulus in _MODULI]
         return (*names, *self.plain)
 
+
+_POOLS = frozenset({"maxpool", "avgpool"})
 
 RawFunction = Callable[[KernelSpec, Cost], tuple[float, ...]]
 
@@ -114,7 +117,7 @@ def _epilogue(spec: KernelSpec) -> tuple[float, float]:
     for op in spec.epilogue:
         if op == "add":
             residuals += 1
-        else:
+        elif op not in _POOLS:
             activation = ACTIVATION_CODES.get(op, OTHER_ACTIVATION)
     return activation, residuals
 
@@ -138,6 +141,9 @@ def _conv(spec: KernelSpec, cost: Cost) -> tuple[float, ...]:
     out_side, _ = area(spec.output)
     cin, cout = spec.inputs[0][-1], spec.output[-1]
     read, written, constant = prod(spec.inputs[0]), prod(spec.output), weights(spec)
+    cycles, blocks, descriptors, splits = schedule(cin, cout, spec.kernel[0] * spec.kernel[1])
+    pixels = out_side * out_side
+    pooled = sqrt(spec.extra[0] * spec.extra[1]) if spec.extra else 0.0
     return (
         side,
         out_side,
@@ -150,8 +156,15 @@ def _conv(spec: KernelSpec, cost: Cost) -> tuple[float, ...]:
         written,
         cost.macs / cost.bytes,
         (read + written + constant) / CMX_ELEMENTS,
+        cycles,
+        cycles * pixels,
+        cost.macs / (cycles * pixels),
         cin,
         cout,
+        blocks,
+        descriptors,
+        splits,
+        pooled,
         sqrt(spec.kernel[0] * spec.kernel[1]),
         sqrt(spec.strides[0] * spec.strides[1]),
         *_window(spec, aspect),
@@ -172,9 +185,12 @@ CONV = FeatureSet(
             "written",
             "intensity",
             "cmx",
+            "cycles",
+            "all_cycles",
+            "macs_per_cycle",
         ),
         ("cin", "cout"),
-        ("kernel", "stride", *_WINDOW),
+        ("blocks", "descriptors", "splits", "pooled", "kernel", "stride", *_WINDOW),
     ),
     _conv,
 )

@@ -24,7 +24,7 @@ class KernelSpec(NamedTuple):
     inputs : tuple of tuple of int
         Shapes of the tensors read, channels last, those of merged ops (a residual) at the end.
     output : tuple of int
-        Shape of the (first) tensor written.
+        Shape of the (first) tensor that the main op makes.
     kernel, strides, dilations : (int, int)
         Height and width.
     groups : int
@@ -32,8 +32,8 @@ class KernelSpec(NamedTuple):
     epilogue : tuple of str
         Ops merged after the main one, in order, without ``bn``.
     extra : tuple of int
-        What else an op needs: widths of a split, middle channels of ``se``,
-        (hidden, layers, directions) of an ``lstm``.
+        What else a kernel needs: kernel and strides of a merged pool, elements of each output of
+        a split, middle channels of ``se``, (hidden, layers, directions) of an ``lstm``.
     """
 
     type: str
