@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -246,7 +247,13 @@ def _pad(call: Call) -> Step:
     pads = tuple(zip(given[::2], given[1::2]))
     if len(pads) != len(shape):
         raise call.error(f"{len(pads)} pairs of pads do not fit {list(shape)}")
-    return call.step("pad", tuple([dim + a + b for dim, (a, b) in zip(shape, pads)]), pads=pads)
+    attrs: dict[str, object] = {"pads": pads, "mode": "constant"}
+    if call.node.op == "MirrorPad":
+        attrs["mode"] = "reflect"
+    elif len(call.inputs) > 2 and float(call.array(2)) != 0:
+        attrs["value"] = float(call.array(2))
+    out = tuple([dim + before + after for dim, (before, after) in zip(shape, pads)])
+    return Step("pad", (call.value(),), attrs, (out,))
 
 
 def cut(node_call: Call, data: Array) -> Array:
@@ -257,8 +264,8 @@ def cut(node_call: Call, data: Array) -> Array:
         key: node.integer(f"{key}_mask") for key in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")
     }
     index: list[object] = []
-    for place, (start, stop, step) in enumerate(zip(begin, end, strides)):
-        bit = 1 << place
+    for position, (start, stop, step) in enumerate(zip(begin, end, strides)):
+        bit = 1 << position
         if masks["ellipsis"] & bit:
             index.append(Ellipsis)
         elif masks["new_axis"] & bit:
@@ -269,7 +276,8 @@ def cut(node_call: Call, data: Array) -> Array:
             index.append(
                 slice(None if masks["begin"] & bit else start, None if masks["end"] & bit else stop, step)
             )
-    result: Array = data[tuple(index)]  # type: ignore[index]
+    place: Any = tuple(index)
+    result: Array = data[place]
     return result
 
 

@@ -64,7 +64,7 @@ def fields(data: Buffer, start: int, end: int) -> Iterator[tuple[int, int, Union
             position += length
         elif kind == VARINT:
             value, position = varint(data, position, end)
-        elif kind == FIXED32 or kind == FIXED64:
+        elif kind in (FIXED32, FIXED64):
             value = position
             position += 4 if kind == FIXED32 else 8
         else:
@@ -316,7 +316,7 @@ class TensorDef:
             return None
         data = self._data
         found: list[Any] = []
-        for number, kind, value in self._parts:
+        for number, _, value in self._parts:
             if number == 4 and isinstance(value, tuple):
                 raw = np.frombuffer(bytes(data[value[0] : value[1]]), dtype=np.uint8)
                 if raw.size != count * np.dtype(dtype).itemsize:

@@ -9,6 +9,7 @@ from predictor_core.ir.rewrites.convs import depthwise
 from predictor_core.ir.rewrites.draft import Draft
 from predictor_core.ir.rewrites.free import drop_free, drop_noops
 from predictor_core.ir.rewrites.norms import spelled_norms
+from predictor_core.ir.rewrites.pads import fold_pads
 from predictor_core.ir.rewrites.pools import global_pools
 from predictor_core.ir.rewrites.shuffle import channel_shuffles
 from predictor_core.ir.rewrites.slices import joined_slices, merged_slices
@@ -20,6 +21,7 @@ _PASSES = (
     depthwise,
     channel_shuffles,
     drop_noops,
+    fold_pads,
     merged_slices,
     joined_slices,
     global_pools,

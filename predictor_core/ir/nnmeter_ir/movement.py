@@ -208,7 +208,10 @@ def pad(op: str, source: Source) -> Converted:
         pairs = list(zip(pads[::2], pads[1::2]))
     if len(pairs) != rank:
         raise GraphError(f"{len(pairs)} pairs of pads for a tensor of rank {rank}")
-    converted = {"pads": tuple((int(before), int(after)) for before, after in pairs)}
+    converted: dict[str, Any] = {"pads": tuple((int(before), int(after)) for before, after in pairs)}
+    converted["mode"] = source.first("mode") or ("reflect" if source.type == "MirrorPad" else "constant")
+    if source.first("value"):
+        converted["value"] = source.first("value")
     out = shapes.infer(op, converted, source.inputs)
     assert out is not None
     return op, converted, out

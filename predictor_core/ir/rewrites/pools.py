@@ -12,7 +12,7 @@ def global_pools(draft: Draft) -> None:
     """Turn a pool whose window is the whole feature map into ``reduce_mean``/``reduce_max`` over (1, 2).
 
     An ``adaptivepool`` whose output size divides its input size becomes the pool that it equals.
-    A reshape that only drops the reduced dimensions is part of the reduction.
+    A reshape that only drops or restores the reduced dimensions is part of the reduction.
     """
     for node in draft.of("adaptivepool"):
         _resolve_adaptive(draft, node)
@@ -48,7 +48,8 @@ def _normalise(draft: Draft, node: Node) -> None:
     )
     outputs, reader = node.outputs, draft.only_reader(node.name)
     dropped = tuple([dim for axis, dim in enumerate(shape) if axis not in axes])
-    if reader is not None and reader.op == "reshape" and reader.shape == dropped:
+    kept = tuple([1 if axis in axes else dim for axis, dim in enumerate(shape)])
+    if reader is not None and reader.op == "reshape" and reader.shape in (dropped, kept):
         outputs = reader.outputs
     attrs = {"axes": axes, "keepdims": len(outputs[0]) == len(shape)}
     if attrs != node.attrs or outputs is not node.outputs:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from predictor_core.errors import GraphError, ModelFormatError, PredictorError
+from predictor_core.errors import ModelFormatError, PredictorError
 from predictor_core.ir.nnmeter_ir import load, read_document
 
 

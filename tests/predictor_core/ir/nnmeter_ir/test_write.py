@@ -48,7 +48,7 @@ NODES: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "softmax": ({"axis": 1}, IMAGE),
     "logsoftmax": ({"axis": 3}, IMAGE),
     "slice": ({"axes": (1,), "starts": (2,), "steps": (1,)}, (2, 6, 6, 12)),
-    "pad": ({"pads": ((0, 0), (1, 1), (2, 2), (0, 0))}, (2, 10, 10, 12)),
+    "pad": ({"pads": ((0, 0), (1, 1), (2, 2), (0, 0)), "mode": "reflect"}, (2, 10, 10, 12)),
     "resize": ({"mode": "nearest"}, (2, 16, 12, 12)),
     "reshape": ({}, (2, 48, 12)),
     "transpose": ({"perm": (0, 2, 3, 1)}, (2, 6, 12, 8)),
