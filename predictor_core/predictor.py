@@ -98,6 +98,13 @@ class LatencyPredictor:
             }
         except (KeyError, TypeError, ValueError) as error:
             raise PackError(f"pack of {name} {version} lacks a part of its header: {error!r}") from error
+        for forest, entry in header["forests"].items():
+            known = kernels.FORESTS.get(forest)
+            if known is None or list(known.names) != list(entry["features"]):
+                raise PackError(
+                    f"pack of {name} {version}: forest {forest!r} was trained on other features than this "
+                    "version of the package computes; train the pack again"
+                )
         self._memo: dict[KernelSpec, KernelLatency] = {}
         self._lock = threading.Lock()
 
