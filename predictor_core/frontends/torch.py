@@ -63,7 +63,7 @@ def load(
         When torch, or onnx for ``via="onnx"``, is not installed.
     """
     try:
-        import torch
+        import torch  # noqa: F401
     except ImportError as error:
         raise missing_dependency("torch", "torch", "Reading a torch model") from error
     if via not in _VIAS:
@@ -97,8 +97,7 @@ def load(
     onnx_error: Exception | None = None
     for args, kwargs in candidates:
         try:
-            with torch.no_grad():
-                return find("onnx")(export(module, args, kwargs))
+            return find("onnx")(export(module, args, kwargs))
         except PredictorError as error:
             onnx_error = onnx_error or error
     reasons = "; ".join(

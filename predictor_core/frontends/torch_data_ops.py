@@ -177,16 +177,15 @@ def _narrow(call: Call, input: torch.Tensor, dim: int, start: Any, length: int) 
 
 
 def _sliced(call: Call, input: torch.Tensor, cuts: dict[int, tuple[int, int, int]]) -> Any:
-    """Record a slice; `cuts` is (start, stop, step) by dimension."""
-    shape = list(input.shape)
+    """Record one slice per dimension, as exporters do; `cuts` is (start, stop, step) by dimension.
+
+    The same slice of the same tensor is recorded once.
+    """
     for axis, (start, stop, step) in cuts.items():
-        shape[axis] = len(range(start, stop, step))
-    attrs = {
-        "axes": tuple(cuts),
-        "starts": tuple(cut[0] for cut in cuts.values()),
-        "steps": tuple(cut[2] for cut in cuts.values()),
-    }
-    return call.emit("slice", (input,), tuple(shape), attrs)
+        shape = (*input.shape[:axis], len(range(start, stop, step)), *input.shape[axis + 1 :])
+        attrs = {"axes": (axis,), "starts": (start,), "steps": (step,)}
+        input = call.emit_once("slice", input, shape, attrs)
+    return input
 
 
 def _select(call: Call, input: torch.Tensor, dim: int, index: Any = 0) -> Any:
@@ -314,8 +313,20 @@ def _channel_shuffle(call: Call, input: torch.Tensor, groups: int) -> Any:
     return call.emit("channelshuffle", (input,), tuple(input.shape), {"groups": groups})
 
 
-def _roll(call: Call, input: torch.Tensor, *_: Any, **__: Any) -> Any:
-    return call.emit("roll", (input,), tuple(input.shape))
+def _roll(call: Call, input: torch.Tensor, shifts: Any, dims: Any = None) -> Any:
+    """Two slices and a concat per dimension, as exporters write it."""
+    if dims is None or dims == ():
+        return NotImplemented
+    pairs = [(shifts, dims)] if isinstance(dims, int) else zip(shifts, dims)
+    for shift, dim in pairs:
+        axis = dim % input.dim()
+        size = input.shape[axis]
+        start = -int(shift) % size
+        if start:
+            tail = _sliced(call, input, {axis: (start, size, 1)})
+            head = _sliced(call, input, {axis: (0, start, 1)})
+            input = _joined(call, (tail, head), axis, tuple(input.shape))
+    return _clone(call, input)
 
 
 _DROPOUTS = (

@@ -53,7 +53,7 @@ def export(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any
     reasons = []
     for exporter in (_torchscript, _dynamo):
         try:
-            with random_state_kept(), warnings.catch_warnings(), torch.no_grad():
+            with random_state_kept(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 return exporter(model, args, kwargs)
         except PredictorError:
@@ -73,7 +73,7 @@ def _torchscript(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[st
     if kwargs:
         inputs.append({name: _real(value, device) for name, value in kwargs.items()})
     buffer = io.BytesIO()
-    with _flags_kept(model):
+    with _flags_kept(model), _no_graph_dump(), torch.enable_grad():
         torch.onnx.export(
             runnable,
             tuple(inputs),
@@ -123,10 +123,12 @@ def _has_dynamo() -> bool:
 
 
 def _shared(tensor: torch.Tensor) -> torch.Tensor:
-    """Return the caller's tensor itself, or where it has no data, zeros that all lie in one element."""
-    if tensor.is_meta:
-        return torch.zeros((), dtype=tensor.dtype).expand(tensor.shape)
-    return tensor.detach()
+    """Return an alias of the caller's tensor or, where that has no data, zeros that all lie in one element.
+
+    Parameters require gradients: without them, attention layers choose fused kernels that have no ONNX form.
+    """
+    alias = torch.zeros((), dtype=tensor.dtype).expand(tensor.shape) if tensor.is_meta else tensor.detach()
+    return alias.requires_grad_(isinstance(tensor, torch.nn.Parameter) and tensor.is_floating_point())
 
 
 def _real(value: Any, device: torch.device) -> Any:
@@ -162,6 +164,17 @@ def _flags_kept(model: torch.nn.Module) -> Iterator[None]:
     finally:
         for module, flag in flags:
             module.training = flag
+
+
+@contextmanager
+def _no_graph_dump() -> Iterator[None]:
+    """Keep the exporter from printing the whole graph when it fails."""
+    enabled = torch._C._jit_is_onnx_log_enabled()
+    torch._C._jit_set_onnx_log_enabled(False)
+    try:
+        yield
+    finally:
+        torch._C._jit_set_onnx_log_enabled(enabled)
 
 
 def _first_line(error: Exception) -> str:

@@ -14,7 +14,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from predictor_core.frontends.torch_shadow import Shadow
-from predictor_core.ir.graph import Node
+from predictor_core.ir.graph import Node, Shape
 
 Handler = Callable[..., Any]
 
@@ -108,6 +108,18 @@ class Call:
         recorder.record(op, sources, result if isinstance(result, list) else [result], attrs or {})
         return result
 
+    def emit_once(
+        self, op: str, source: torch.Tensor, shape: Shape, attrs: Mapping[str, Any]
+    ) -> torch.Tensor:
+        """Record a Node with one input, or return another name for the equal one that is there."""
+        recorder = self.recorder
+        key = (op, recorder.names[id(source)], tuple(attrs.items()))
+        known = recorder.repeated.get(key)
+        if known is None:
+            known = recorder.repeated[key] = self.emit(op, (source,), shape, attrs)
+        alias = torch.empty(shape, dtype=source.dtype, device="meta")
+        return recorder.overwrite(alias, known)
+
     def scalar(self, value: Any) -> float | None:
         """Value of a number or of a one-element constant, None where it is not known."""
         if isinstance(value, torch.Tensor):
@@ -138,6 +150,8 @@ class Recorder(TorchFunctionMode):
         self.nodes: list[Node] = []
         #: Tensor name by object id, for tensors that depend on the model's input.
         self.names: dict[int, str] = {}
+        #: Result by (op, input, attributes), of ops that are recorded once.
+        self.repeated: dict[tuple[Any, ...], torch.Tensor] = {}
         self._handlers = handlers
         self._constants: set[int] = set(shadow.originals)
         self._alive: list[Any] = []
