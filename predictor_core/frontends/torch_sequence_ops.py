@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import prod, sqrt
+from math import sqrt
 from typing import Any
 
 import torch
 
 from predictor_core.frontends.torch_data_ops import reshaped, transposed
 from predictor_core.frontends.torch_recorder import Call, Handler, Untraceable
-from predictor_core.ir.graph import Shape
 from predictor_core.ir.shapes import broadcast
 
 
@@ -62,54 +60,12 @@ def _last_two_swapped(call: Call, tensor: torch.Tensor) -> torch.Tensor:
     return made
 
 
-def _einsum(call: Call, equation: str, *operands: Any) -> Any:
-    """Two operands become transposes, reshapes and one matmul; anything else stays an ``einsum``."""
+def _einsum(call: Call, equation: Any, *operands: Any) -> Any:
+    if not isinstance(equation, str):
+        return NotImplemented
     if len(operands) == 1 and isinstance(operands[0], (tuple, list)):
         operands = tuple(operands[0])
-    result = call.run()
-    terms = equation.replace(" ", "").split("->") if isinstance(equation, str) else []
-    parts = terms[0].split(",") if len(terms) == 2 else []
-    simple = len(parts) == 2 and "." not in equation and all(len(set(part)) == len(part) for part in parts)
-    if not simple:
-        return call.emit("einsum", [one for one in operands if isinstance(one, torch.Tensor)], result)
-    left, right = parts
-    out = terms[1]
-    size = {letter: dim for part, one in zip(parts, operands) for letter, dim in zip(part, one.shape)}
-    shared = [letter for letter in left if letter in right]
-    batch = [letter for letter in shared if letter in out]
-    inner = [letter for letter in shared if letter not in out]
-    rows = [letter for letter in left if letter not in shared]
-    columns = [letter for letter in right if letter not in shared]
-    if not inner or any(letter not in out for letter in (*rows, *columns)):
-        return call.emit("einsum", operands, result)
-
-    def arranged(tensor: torch.Tensor, letters: str, order: Sequence[str], shape: Shape) -> torch.Tensor:
-        if not call.tracked(tensor):
-            return torch.empty(shape, dtype=tensor.dtype, device="meta")
-        perm = [letters.index(letter) for letter in order]
-        if perm != sorted(perm):
-            tensor = transposed(call, tensor, perm)
-        return tensor if tuple(tensor.shape) == shape else reshaped(call, tensor, shape)
-
-    lead = tuple(size[letter] for letter in batch)
-    m, k, n = (prod(size[letter] for letter in group) for group in (rows, inner, columns))
-    first = arranged(operands[0], left, [*batch, *rows, *inner], (*lead, m, k))
-    second = arranged(operands[1], right, [*batch, *inner, *columns], (*lead, k, n))
-    if not call.tracked(second) and not lead:
-        made = call.emit("fc", (first,), (m, n), {"bias": False})
-    else:
-        attrs: dict[str, Any] = {}
-        if not call.tracked(second):
-            attrs = {"const_shape": tuple(second.shape)}
-        elif not call.tracked(first):
-            attrs = {"const_shape": tuple(first.shape), "const_first": True}
-        made = call.emit("matmul", (first, second), (*lead, m, n), attrs)
-    letters = [*batch, *rows, *columns]
-    full = tuple(size[letter] for letter in letters)
-    if tuple(made.shape) != full:
-        made = reshaped(call, made, full)
-    perm = [letters.index(letter) for letter in out]
-    return made if perm == sorted(perm) else transposed(call, made, perm)
+    return call.emit("Einsum", operands, call.run(), {"equation": equation.replace(" ", "")})
 
 
 def _recurrent(op: str) -> Handler:

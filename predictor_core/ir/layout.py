@@ -12,7 +12,7 @@ from math import prod
 from typing import Any
 
 from predictor_core.errors import GraphError
-from predictor_core.ir import ops
+from predictor_core.ir import einsum, ops
 from predictor_core.ir.dims import (
     Layout,
     constant_shape,
@@ -167,7 +167,7 @@ def _is_image(graph: Graph, node: Node) -> bool:
             if reader.op in _IMAGE_OPS:
                 return True
             if reader.op not in _TRANSPARENT:
-                bound = bound or reader.op not in ops.REDUCE_OPS
+                bound = bound or reader.op in ops.KNOWN_OPS - ops.REDUCE_OPS
             elif reader.name not in seen:
                 seen.add(reader.name)
                 pending.append(reader)
@@ -187,6 +187,23 @@ def _elementwise(walk: _Conversion, node: Node) -> None:
 def _sequence(walk: _Conversion, node: Node) -> None:
     inputs = [walk.read(tensor, plain(len(walk.graph.shape(tensor)))) for tensor in node.inputs]
     walk.write(node, tuple(inputs), node.attrs, None)
+
+
+def _einsum(walk: _Conversion, node: Node) -> None:
+    """Write a product in Einstein's notation as transposes, reshapes and a matmul, where it is one."""
+    steps = einsum.plan(node.attrs.get("equation", ""), [walk.graph.shape(tensor) for tensor in node.inputs])
+    if steps is None:
+        _sequence(walk, node)
+        return
+    names = [walk.read(tensor, plain(len(walk.graph.shape(tensor)))) for tensor in node.inputs]
+    for step in steps[:-1]:
+        made = walk.unique(f"{node.name}.{step.op}")
+        inputs = tuple([names[place] for place in step.reads])
+        walk.nodes.append(Node(made, step.op, inputs, step.attrs, (step.output,), node.scope))
+        names.append(made)
+    last = steps[-1]
+    inputs = tuple([names[place] for place in last.reads])
+    walk.write(Node(node.name, last.op, (), {}, (last.output,), node.scope), inputs, last.attrs, None)
 
 
 def _expand(walk: _Conversion, node: Node) -> None:
@@ -340,6 +357,7 @@ _HANDLERS: dict[str, Callable[[_Conversion, Node], None]] = {
     **dict.fromkeys(_JOINS, _join),
     **dict.fromkeys(ops.REDUCE_OPS, _reduction),
     **dict.fromkeys(("softmax", "logsoftmax", "layernorm", "rmsnorm", "split", "slice", "pad"), _along_axis),
+    "Einsum": _einsum,
     "expand": _expand,
     "fc": _fc,
     "gather": _gather,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from predictor_core.ir.graph import Graph
 from predictor_core.ir.rewrites.activations import clips, gelu, hard_activations, smooth_activations
 from predictor_core.ir.rewrites.bias import fold_bias, join_affine
+from predictor_core.ir.rewrites.concats import joined_concats
 from predictor_core.ir.rewrites.convs import depthwise
 from predictor_core.ir.rewrites.draft import Draft
 from predictor_core.ir.rewrites.free import drop_free, drop_noops
@@ -21,6 +22,7 @@ _PASSES = (
     depthwise,
     channel_shuffles,
     drop_noops,
+    joined_concats,
     fold_pads,
     merged_slices,
     joined_slices,
