@@ -19,7 +19,7 @@ def load(model: Any, *, input_shape: Any = None, **options: Any) -> Graph:
     ----------
     model : path or onnx.ModelProto
         Opset 7 or newer, as an exporter writes it; it need not be simplified. It is not changed, and
-        weights in other files are not looked for.
+        files with its weights may be absent.
     input_shape : sequence of int, sequence of those, or mapping, optional
         Shape of the input as the model has it (N, C, H, W), with or without the batch; for several inputs a
         list in their order, or a mapping from name to shape. Needed for symbolic dimensions only.
@@ -82,7 +82,7 @@ def _simplified(model: Any) -> Any | None:
     try:
         whole = model if isinstance(model, onnx.ModelProto) else onnx.load(os.fspath(model))
         simplified, _ = onnxsim.simplify(whole)
-    except (OSError, RuntimeError, ValueError, TypeError):
+    except (OSError, RuntimeError, ValueError, TypeError, onnx.checker.ValidationError):
         # onnxsim reports what it can't do as one of these; the first error is then the one to show.
         return None
     return simplified

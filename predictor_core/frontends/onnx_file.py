@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Union
 
 from predictor_core.errors import ModelFormatError, missing_dependency
+from predictor_core.frontends.onnx_external import fill_small_constants
 
 #: Payloads up to this many bytes stay: shapes, axes and scalars are smaller, weights are larger.
 KEPT_BYTES = 16384
@@ -37,7 +38,7 @@ def read_model(path: str | os.PathLike[str]) -> Any:
     Parameters
     ----------
     path : path
-        An ONNX file. Weights that it keeps in other files are not looked for.
+        An ONNX file. Of the tensors that it keeps in another file only shapes and indices are read.
 
     Raises
     ------
@@ -67,6 +68,7 @@ def read_model(path: str | os.PathLike[str]) -> Any:
         raise ModelFormatError(f"{path} is no ONNX model: it can't be parsed as protobuf ({error})") from None
     if not model.HasField("graph"):
         raise ModelFormatError(f"{path} is no ONNX model: it has no graph")
+    fill_small_constants(model, path.parent)
     return model
 
 
