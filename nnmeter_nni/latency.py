@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Union
 
 from predictor_core import load_latency_predictor
 from predictor_core.ir.graph import Shape
 from predictor_core.predictor import LatencyPredictor
 
-_logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from nnmeter_nni.candidates.candidate import Candidate
+    from nnmeter_nni.space_memo import SpaceMemo
 
-#: Architectures remembered; past it the older half is forgotten.
-MEMO_SIZE = 2**15
+_logger = logging.getLogger(__name__)
 
 
 class CandidateLatency:
@@ -57,8 +58,7 @@ class CandidateLatency:
         self.input_shape = None if input_shape is None else tuple(input_shape)
         self.known = 0
         self.last_sample: Mapping[str, Any] = {}
-        self._memo: dict[Hashable, dict[str, float]] = {}
-        self._keep: dict[Hashable, Any] = {}
+        self._spaces: dict[Hashable, SpaceMemo] = {}
         self._told_default = False
 
     def __call__(self, candidate: Any) -> dict[str, float]:
@@ -79,23 +79,22 @@ class CandidateLatency:
             if not self._told_default:
                 self._told_default = True
                 _logger.warning("no input_shape is given and the candidates record none; taking %s", shape)
-        key = None if record.key is None else (shape, record.key)
-        if key is not None and key in self._memo:
-            self.known += 1
-            return dict(self._memo[key])
-        graph = record_to_graph(record, shape)
-        answer = {name: float(one.predict_graphs([graph])[0]) for name, one in self.predictors.items()}
-        if key is not None:
-            self._remember(key, answer)
-            # A space may be known by the id of an object, which must not be used again.
-            self._keep[record.space] = record.keep
-        return dict(answer)
+        if record.space is None:
+            graph = record_to_graph(record, shape)
+            return {name: float(one.predict_graphs([graph])[0]) for name, one in self.predictors.items()}
+        space = self._space(record, shape)
+        before = space.known
+        answer = space.latencies(record.sample, lambda: record_to_graph(record, shape))
+        self.known += space.known - before
+        return dict(zip(self.predictors, answer.tolist()))
 
-    def _remember(self, key: Hashable, answer: dict[str, float]) -> None:
-        if len(self._memo) >= MEMO_SIZE:
-            for old in list(self._memo)[: MEMO_SIZE // 2]:
-                del self._memo[old]
-        self._memo[key] = answer
+    def _space(self, record: Candidate, shape: Shape) -> SpaceMemo:
+        from nnmeter_nni.space_memo import SpaceMemo
+
+        key = (record.space, shape)
+        if key not in self._spaces:
+            self._spaces[key] = SpaceMemo(record, shape, list(self.predictors.values()))
+        return self._spaces[key]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_memo": {}, "_keep": {}}
+        return {**self.__dict__, "_spaces": {}}

@@ -10,6 +10,8 @@ from torch import nn
 
 from predictor_core.ir.graph import Shape
 
+ChoicePaths = tuple[Mapping[str, list[str]], Mapping[str, list[Any]]]
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -27,6 +29,8 @@ class Candidate:
         Identifies the model space. Candidates of one space with equal samples are the same architecture.
     build_space : callable, optional
         Makes the unmutated module of the space, for those engines that can.
+    choice_paths : callable, optional
+        Returns label -> module paths and label -> values of a space that only picks among modules, or None.
     input_shape : tuple of int, optional
         Input shape that the candidate itself records, batch first, channels second.
     keep : object
@@ -38,6 +42,7 @@ class Candidate:
     sample: Mapping[str, Any] = field(default_factory=dict)
     space: Hashable | None = None
     build_space: Callable[[], nn.Module] | None = None
+    choice_paths: Callable[[], ChoicePaths | None] | None = None
     input_shape: Shape | None = None
     keep: Any = None
 

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from nnmeter_nni.candidates.build import build
-from nnmeter_nni.candidates.candidate import Candidate
+from nnmeter_nni.candidates.candidate import Candidate, ChoicePaths
 from nnmeter_nni.candidates.interpreter import ROOT, GraphModule, Ir
+
+#: Node types of choices that change more than which module runs.
+_OTHER_CHOICES = ("InputChoice", "ValueChoice", "NasBench101Cell")
 from nnmeter_nni.candidates.python_engine import history
 from predictor_core.errors import ModelFormatError
 from predictor_core.ir.graph import Shape
@@ -22,21 +25,28 @@ def read(candidate: Any) -> Candidate | None:
                 f"{', '.join(map(repr, list(candidate)[:5])) or 'nothing'}"
             )
         return Candidate(
-            "graph", lambda: build(lambda: GraphModule(candidate)), input_shape=input_shape(candidate)
+            "graph",
+            build=lambda: build(lambda: GraphModule(candidate)),
+            input_shape=input_shape(candidate[ROOT]),
         )
     if not hasattr(candidate, "graphs") or not hasattr(candidate, "root_graph"):
         return None
-    ir = {name: graph._dump() for name, graph in candidate.graphs.items()}
+    root = candidate._root_graph_name
     sample = getattr(candidate, "sample", None)
     base = _base(candidate)
     return Candidate(
         "graph",
-        build=lambda: build(lambda: GraphModule(ir)),
+        build=lambda: build(lambda: GraphModule(_dump(candidate), root)),
         sample=history(candidate) if sample is None else sample,
-        space=("graph", id(base)),
-        input_shape=input_shape(ir),
+        space=("graph", id(base), root) if base is not candidate else None,
+        choice_paths=lambda: _choice_paths(base),
+        input_shape=input_shape(candidate.graphs[root]._dump()),
         keep=base,
     )
+
+
+def _dump(model: Any) -> dict[str, Any]:
+    return {name: graph._dump() for name, graph in model.graphs.items()}
 
 
 def _base(candidate: Any) -> Any:
@@ -45,13 +55,30 @@ def _base(candidate: Any) -> Any:
     return past[0].from_ if past else candidate
 
 
-def input_shape(ir: Ir) -> Shape | None:
-    """Return the shape of the dummy input that NNI traced the IR with, or None when it traced none."""
-    for edge in ir[ROOT]["edges"]:
+def _choice_paths(base: Any) -> ChoicePaths | None:
+    """Return paths and values of the layer choices; None when the base has choices of other kinds."""
+    paths: dict[str, list[str]] = {}
+    values: dict[str, list[Any]] = {}
+    for graph in base.graphs.values():
+        for node in graph.hidden_nodes:
+            parameters = node.operation.parameters or {}
+            if parameters.get("mutation") == "layerchoice" and node.python_name:
+                paths.setdefault(parameters["label"], []).append(node.python_name)
+                values[parameters["label"]] = list(parameters["candidates"])
+            elif "mutation" in parameters or node.operation.type.endswith(_OTHER_CHOICES):
+                return None
+            elif any(hasattr(value, "inner_choices") for value in parameters.values()):
+                return None
+    return (paths, values) if paths else None
+
+
+def input_shape(graph: Ir) -> Shape | None:
+    """Return the shape of the dummy input that NNI traced a graph with, or None when it traced none."""
+    for edge in graph["edges"]:
         name, slot = edge["tail"]
-        if edge["head"][0] != "_inputs" or name not in ir[ROOT]["nodes"]:
+        if edge["head"][0] != "_inputs" or name not in graph["nodes"]:
             continue
-        attributes = ir[ROOT]["nodes"][name]["operation"].get("attributes") or {}
+        attributes = graph["nodes"][name]["operation"].get("attributes") or {}
         shapes = attributes.get("input_shape") or []
         if (slot or 0) < len(shapes) and shapes[slot or 0]:
             return tuple(int(size) for size in shapes[slot or 0])

@@ -43,6 +43,6 @@ def read(candidate: Any) -> Candidate | None:
         build=candidate.executable_model,
         sample=sample,
         space=("raw", id(original)) if sample else None,
-        build_space=lambda: original,
+        build_space=lambda: build(lambda: original.trace_copy().get(traceable=False)),
         keep=original,
     )

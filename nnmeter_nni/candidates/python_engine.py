@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
@@ -15,13 +16,16 @@ def read(candidate: Any) -> Candidate | None:
     python_class = getattr(candidate, "python_class", None)
     if python_class is None or not hasattr(candidate, "history"):
         return None
-    arguments = dict(candidate.python_init_params or {})
-    sample = history(candidate)
+    return record(python_class, candidate.python_init_params or {}, history(candidate))
+
+
+def record(python_class: Any, arguments: Mapping[str, Any], sample: Mapping[str, Any]) -> Candidate:
+    """Describe the candidate that a class makes of its arguments in the context of a sample."""
 
     def fixed() -> nn.Module:
         from nni.nas.utils import ContextStack
 
-        with ContextStack("fixed", sample):
+        with ContextStack("fixed", dict(sample)):
             module: nn.Module = python_class(**arguments)
         return module
 
@@ -36,9 +40,14 @@ def read(candidate: Any) -> Candidate | None:
 
 
 def history(candidate: Any) -> dict[str, Any]:
-    """Return label -> choice (or list of choices) from the mutations of a ``Model``."""
+    """Return label -> choice (or list of choices) from the mutations of a ``Model``.
+
+    Choices of the evaluator are left out: they do not change the model.
+    """
     sample = {}
     for mutation in candidate.history:
-        chosen = list(mutation.samples)
-        sample[mutation.mutator.label] = chosen[0] if len(chosen) == 1 else chosen
+        mutator = mutation.mutator
+        if not type(mutator).__name__.startswith("Evaluator"):
+            chosen = mutation.samples
+            sample[mutator.label] = chosen[0] if len(chosen) == 1 else list(chosen)
     return sample

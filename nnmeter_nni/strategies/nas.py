@@ -102,7 +102,7 @@ class LatencyRandom(RandomSearch, _Strategy):
     __doc__ = RandomSearch.__doc__
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        _Strategy.__init__(self)
+        Strategy.__init__(self)
         RandomSearch.__init__(self, *args, **options)
 
 
@@ -110,7 +110,7 @@ class LatencySorted(SortedSearch, _Strategy):
     __doc__ = SortedSearch.__doc__
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        _Strategy.__init__(self)
+        Strategy.__init__(self)
         SortedSearch.__init__(self, *args, **options)
 
 
@@ -118,7 +118,7 @@ class LatencyEvolution(EvolutionSearch, _Strategy):
     __doc__ = EvolutionSearch.__doc__
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        _Strategy.__init__(self)
+        Strategy.__init__(self)
         EvolutionSearch.__init__(self, *args, **options)
 
 

@@ -53,7 +53,31 @@ class Engine(Protocol):
         """Let a little time pass."""
 
 
-class RandomSearch:
+class _Search:
+    """What the searches share: the filter and a seeded stream, of which a pickle keeps the seed alone.
+
+    NNI 2.10 refuses to save strategies above 4 KB, and saves them only before they run.
+    """
+
+    def __init__(self, latency_filter: LatencyFilter, seed: int | None) -> None:
+        if not isinstance(latency_filter, LatencyFilter):
+            raise TypeError(
+                "expected a LatencyFilter, e.g. LatencyFilter(100, 'cortexA76cpu_tflite21'), "
+                f"but got {latency_filter!r}"
+            )
+        self.latency_filter = latency_filter
+        self.seed = seed
+        self.rng = Random(seed)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key != "rng"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.rng = Random(self.seed)
+
+
+class RandomSearch(_Search):
     """Draw candidates until one passes the filter, and submit it; again until the budget is spent.
 
     Parameters
@@ -76,10 +100,9 @@ class RandomSearch:
         dedup: bool = True,
         seed: int | None = None,
     ) -> None:
-        self.latency_filter = _checked(latency_filter)
+        super().__init__(latency_filter, seed)
         self.patience = _positive("patience", patience)
         self.dedup = dedup
-        self.rng = Random(seed)
 
     def search(self, space: Space, engine: Engine) -> None:
         """Run to the end of the budget, or of the patience."""
@@ -107,7 +130,7 @@ class RandomSearch:
                     return
 
 
-class SortedSearch:
+class SortedSearch(_Search):
     """Sample a pool, predict all of it, and submit in order of latency, or of closeness to a target.
 
     Parameters
@@ -132,10 +155,9 @@ class SortedSearch:
     ) -> None:
         if target_ms is not None and target_ms <= 0:
             raise ValueError(f"target_ms must be a positive number of ms, but got {target_ms}")
-        self.latency_filter = _checked(latency_filter)
+        super().__init__(latency_filter, seed)
         self.pool_size = _positive("pool_size", pool_size)
         self.target_ms = target_ms
-        self.rng = Random(seed)
 
     def search(self, space: Space, engine: Engine) -> None:
         """Submit the pool in order, until the budget is spent."""
@@ -173,7 +195,7 @@ class Individual:
     latency_ms: float
 
 
-class EvolutionSearch:
+class EvolutionSearch(_Search):
     """Evolution whose candidates all pass the filter.
 
     Parameters
@@ -215,13 +237,12 @@ class EvolutionSearch:
             raise ValueError(f"mutation_prob must be above 0 and at most 1, but got {mutation_prob}")
         if not 1 <= sample_size <= population_size:
             raise ValueError(f"sample_size must be between 1 and population_size, but got {sample_size}")
-        self.latency_filter = _checked(latency_filter)
+        super().__init__(latency_filter, seed)
         self.objective = objective
         self.population_size = population_size
         self.sample_size = sample_size
         self.mutation_prob = mutation_prob
         self.patience = _positive("patience", patience)
-        self.rng = Random(seed)
         self.history: list[Individual] = []
         self.population: list[Individual] = []
 
@@ -324,14 +345,6 @@ def _conclude(engine: Engine, latency_filter: LatencyFilter, submitted: int) -> 
             f"no candidate passed the latency filter ({latency_filter!r}); {latency_filter.stats}. "
             "Raise the threshold, or search a space with smaller models."
         )
-
-
-def _checked(latency_filter: Any) -> LatencyFilter:
-    if not isinstance(latency_filter, LatencyFilter):
-        raise TypeError(
-            f"expected a LatencyFilter, e.g. LatencyFilter(100, 'cortexA76cpu_tflite21'), but got {latency_filter!r}"
-        )
-    return latency_filter
 
 
 def _positive(name: str, value: int) -> int:

@@ -1,0 +1,107 @@
+"""A module space whose choices only pick among modules, so that a candidate is assembled, not built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+
+class ChoiceSpace:
+    """A model space, owned by us, in which the modules of a sample can be put in place.
+
+    NNI builds every candidate of every choice to make one fixed module. Here all are built once, and a
+    sample puts the chosen ones where NNI would.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The space; it is changed.
+    paths : mapping of str to list of str
+        Label of each choice -> paths of its modules.
+    places : list
+        Parent, name and choice module of each path, inner ones first.
+    local : bool
+        Whether every choice only picks a module, and none the wiring.
+
+    Attributes
+    ----------
+    values : dict of str to list
+        Label of each choice -> what can be chosen.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        paths: Mapping[str, list[str]],
+        places: list[tuple[nn.Module, str, Any]],
+        *,
+        local: bool,
+    ) -> None:
+        self.module = module
+        self.local = local
+        self.paths = dict(paths)
+        self._places = places
+        self.values: dict[str, list[Any]] = {}
+        for _, _, choice in places:
+            self.values.setdefault(choice.label, _values(choice))
+
+    @classmethod
+    def of(cls, module: nn.Module, labels: set[str]) -> ChoiceSpace | None:
+        """Find the choices of a space; None when some of its `labels` are not choices among modules.
+
+        Parameters
+        ----------
+        module : torch.nn.Module
+            The unmutated space, not used by anybody else.
+        labels : set of str
+            Labels of a sample of the space.
+        """
+        from nni.nas.nn.pytorch import InputChoice, LayerChoice
+
+        paths: dict[str, list[str]] = {}
+        places: list[tuple[nn.Module, str, Any]] = []
+        visited: set[int] = set()
+
+        def walk(parent: nn.Module, path: str) -> None:
+            if id(parent) in visited:
+                return
+            visited.add(id(parent))
+            # A candidate takes the place of its choice, so what is inside of it has the path of the choice.
+            names = map(str, parent.names) if isinstance(parent, LayerChoice) else list(parent._modules)
+            for name in names:
+                child = parent._modules[name]
+                inner = path if isinstance(parent, LayerChoice) else f"{path}.{name}" if path else name
+                if child is not None:
+                    walk(child, inner)
+                if isinstance(child, (LayerChoice, InputChoice)):
+                    places.append((parent, name, child))
+                    paths.setdefault(child.label, []).append(inner)
+
+        walk(module, "")
+        if set(paths) != labels:
+            return None
+        return cls(module, paths, places, local=not any(isinstance(place[2], InputChoice) for place in places))
+
+    def assemble(self, sample: Mapping[str, Any]) -> nn.Module:
+        """Return the module with the choices of a sample in place."""
+        for parent, name, choice in self._places:
+            parent._modules[name] = _chosen(choice, sample[choice.label])
+        return self.module
+
+
+def _values(choice: Any) -> list[Any]:
+    if hasattr(choice, "names"):
+        return list(choice.names)
+    return list(range(choice.n_candidates))
+
+
+def _chosen(choice: Any, value: Any) -> nn.Module:
+    if hasattr(choice, "names"):
+        module: nn.Module = choice[value]
+        return module
+    from nni.nas.nn.pytorch import ChosenInputs
+
+    fixed: nn.Module = ChosenInputs(list(value) if isinstance(value, tuple) else value, choice.reduction)
+    return fixed

@@ -1,0 +1,111 @@
+"""Run NNI experiments without their traps: engine settings, ports, and a manager that always stops."""
+
+from __future__ import annotations
+
+import functools
+import socket
+from typing import Any, Literal
+
+from predictor_core.ir.graph import Shape
+
+from nnmeter_nni._nni import nni_major
+from nnmeter_nni.errors import NniVersionError
+
+#: Largest pickle, in bytes, that a checkpoint of a graph engine experiment may hold.
+_CHECKPOINT_LIMIT = 2**30
+
+
+def retiarii_config(
+    engine: Literal["python", "graph"] = "python",
+    dummy_input: Shape | None = None,
+    **settings: Any,
+) -> Any:
+    """Return a ``RetiariiExeConfig`` for a local experiment of NNI 2.10.
+
+    NNI 2.10.1 takes a dummy input only inside the configuration of the graph engine (the documented
+    ``config.dummy_input = ...`` fails), and its graph engine can't write a checkpoint of mutators above 4 KB
+    (``PayloadTooLarge``). Both are seen to here.
+
+    Parameters
+    ----------
+    engine : {"python", "graph"}
+        Execution engine.
+    dummy_input : tuple of int, optional
+        Graph engine only: shape with which NNI traces the space. That takes minutes for a large space, and
+        nothing here needs it: give the `LatencyFilter` an ``input_shape`` instead.
+    **settings
+        Attributes of the configuration, e.g. ``max_trial_number=10, trial_concurrency=2``.
+
+    Raises
+    ------
+    NniVersionError
+        Under NNI 3.0, which has no ``RetiariiExperiment``.
+    """
+    if nni_major("nnmeter_nni.retiarii_config") != 2:
+        raise NniVersionError(
+            "retiarii_config is for NNI 2.10; under NNI 3.0 write NasExperiment(space, evaluator, strategy) "
+            "and set its config, e.g. experiment.config.max_trial_number = 10"
+        )
+    if engine not in ("python", "graph"):
+        raise ValueError(f"engine must be 'python' or 'graph', but got {engine!r}")
+    if dummy_input is not None and engine == "python":
+        raise ValueError("the Python engine takes no dummy_input; give the LatencyFilter an input_shape")
+    from nni.nas.experiment.config import BaseEngineConfig, PyEngineConfig
+    from nni.retiarii.experiment.pytorch import RetiariiExeConfig
+
+    config = RetiariiExeConfig("local")
+    config.training_service.use_active_gpu = False
+    config.trial_gpu_number = 0
+    if engine == "python":
+        config.execution_engine = PyEngineConfig()
+    else:
+        config.execution_engine = BaseEngineConfig(dummy_input=None if dummy_input is None else list(dummy_input))
+        _allow_large_checkpoints()
+    for name, value in settings.items():
+        if not hasattr(config, name):
+            raise ValueError(f"RetiariiExeConfig has no setting {name!r}")
+        setattr(config, name, value)
+    return config
+
+
+def run_experiment(experiment: Any, config: Any = None, port: int | None = None) -> Any:
+    """Run an experiment to its end and stop its manager, whatever happens.
+
+    Parameters
+    ----------
+    experiment : RetiariiExperiment or NasExperiment
+        Not yet run.
+    config : RetiariiExeConfig, optional
+        NNI 2.10 only; see `retiarii_config`.
+    port : int, optional
+        Port of the manager. Default: a free one.
+
+    Returns
+    -------
+    RetiariiExperiment or NasExperiment
+        The experiment, whose ``export_top_models`` works after the stop.
+    """
+    port = free_port() if port is None else port
+    try:
+        if nni_major("nnmeter_nni.run_experiment") == 2:
+            experiment.run(config, port)
+        else:
+            experiment.run(port=port)
+    finally:
+        experiment.stop()
+    return experiment
+
+
+def free_port() -> int:
+    """Return a port of this machine that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _allow_large_checkpoints() -> None:
+    from nni.nas.experiment import pytorch
+
+    if not isinstance(pytorch.dump, functools.partial):
+        pytorch.dump = functools.partial(pytorch.dump, pickle_size_limit=_CHECKPOINT_LIMIT)

@@ -1,0 +1,46 @@
+"""Spaces of NNI 3.0: a ``ModelSpace`` module, or an ``ExecutableModelSpace``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nni.mutable import Categorical, CategoricalMultiple, MutableAnnotation
+from nni.nas.space import ExecutableModelSpace, SimplifiedModelSpace
+from torch import nn
+
+from predictor_core.errors import PredictorError
+
+from nnmeter_nni.candidates import describe
+from nnmeter_nni.candidates.candidate import Candidate
+
+
+class NasSource:
+    """Choices of a model space.
+
+    Raises
+    ------
+    PredictorError
+        When it is not one, or has choices without a finite list of values.
+    """
+
+    def __init__(self, space: Any) -> None:
+        if isinstance(space, nn.Module) and hasattr(space, "simplify"):
+            space = SimplifiedModelSpace.from_model(space)
+        if not isinstance(space, ExecutableModelSpace):
+            raise PredictorError(f"expected an NNI ModelSpace, but got {type(space).__name__}")
+        self._space = space
+        self.values: dict[str, list[Any]] = {}
+        for label, mutable in space.simplify().items():
+            if isinstance(mutable, MutableAnnotation):
+                continue
+            if not isinstance(mutable, (Categorical, CategoricalMultiple)):
+                raise PredictorError(
+                    f"the choice {label!r} ({type(mutable).__name__}) has no finite list of values; "
+                    "predict candidates of this space one by one, with nnmeter_nni.CandidateLatency"
+                )
+            self.values[label] = list(mutable.grid())
+
+    def record(self, sample: Mapping[str, Any]) -> Candidate:
+        """Describe a candidate."""
+        return describe(self._space.freeze(dict(sample)))
