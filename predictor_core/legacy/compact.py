@@ -175,11 +175,13 @@ class CompactForests:
 def _compact(tree: Tree, inner_before: int, leaves_before: int) -> dict[str, NDArray[Any]]:
     inner = tree.children_left >= 0
     codes = np.where(inner, inner_before + np.cumsum(inner) - 1, ~(leaves_before + np.cumsum(~inner) - 1))
+    with np.errstate(over="ignore"):  # beyond float32: no row that is accepted is there
+        threshold = round_down_to_float32(np.asarray(tree.threshold[inner], np.float64))
     children = np.stack([codes[tree.children_left[inner]], codes[tree.children_right[inner]]], axis=1)
     arrays = {
         "roots": codes[:1],
         "children": children.ravel(),
-        "threshold": round_down_to_float32(np.asarray(tree.threshold[inner], np.float64)),
+        "threshold": threshold,
         "value": tree.value[~inner],
         "feature": tree.feature[inner],
     }

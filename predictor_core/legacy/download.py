@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import IO, Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import Request, build_opener
 
 from predictor_core.errors import PackError
 from predictor_core.legacy.archive import extract_pack
@@ -151,7 +151,8 @@ def download(url: str, path: Path, limits: Limits) -> str:
 def _attempt(url: str, path: Path, limits: Limits) -> str:
     request = Request(url, headers={"User-Agent": "nnmeter-nni", "Accept-Encoding": "identity"})
     try:
-        with urlopen(request, timeout=limits.stall_s) as response, open(path, "wb") as file:
+        # A new opener, because the usual one reads the proxy variables once and for all.
+        with build_opener().open(request, timeout=limits.stall_s) as response, open(path, "wb") as file:
             return _transfer(response, file, url, limits)
     except HTTPError as error:
         error.close()
