@@ -45,6 +45,12 @@ def _binary(op: str) -> Handler:
     return handler
 
 
+def _sum_of_all(call: Call) -> list[Step]:
+    out = call.shape()
+    steps = [Step("add", tuple(call.inputs[:2]), {}, (out,))]
+    return steps + [Step("add", (PREVIOUS, value), {}, (out,)) for value in call.inputs[2:]]
+
+
 def _squared_difference(call: Call) -> list[Step]:
     difference = _binary("sub")(call)
     assert isinstance(difference, Step)
@@ -378,7 +384,6 @@ _UNARY = {
 
 _BINARY = {
     "Add": "add",
-    "AddN": "add",
     "AddV2": "add",
     "Div": "div",
     "DivNoNan": "div",
@@ -408,6 +413,7 @@ _BINARY = {
 HANDLERS: dict[str, Handler] = {
     **{source: _unary(op) for source, op in _UNARY.items()},
     **{source: _binary(op) for source, op in _BINARY.items()},
+    "AddN": _sum_of_all,
     "ArgMax": _argmax,
     "ArgMin": _argmax,
     "BatchMatMul": _matmul,

@@ -164,6 +164,8 @@ class NodeDef:
             elif tag == 0x12:
                 self.op = text(data, (position, stop))
             position = stop
+        if not (self.name.isprintable() and self.op.isprintable()):
+            raise ModelFormatError(f"the node at byte {span[0]} is called {self.name!r}: the file is damaged")
         self._attrs = attrs
 
     def _span(self, key: str) -> Span | None:

@@ -175,19 +175,27 @@ def fc(op: str, source: Source) -> Converted:
 
 
 def matmul(op: str, source: Source) -> Converted:
-    """Convert a product of two activations."""
-    left, right = source.inputs[:2]
-    converted = {}
-    for key, spellings in (
-        ("transpose_a", ("transpose_a", "adj_x")),
-        ("transpose_b", ("transpose_b", "adj_y")),
-    ):
-        if source.first(*spellings):
-            converted[key] = True
-    if "transpose_a" in converted:
+    """Convert a product of two activations, or of one and a constant that is no plain matrix."""
+    operands = list(source.inputs[:2])
+    converted: dict[str, Any] = {}
+    if len(operands) == 1 and source.constants:
+        converted["const_shape"] = source.constants[0][0]
+        if source.constant_first:
+            converted["const_first"] = True
+        operands.insert(0 if source.constant_first else 1, source.constants[0][0])
+    left, right = operands
+    if source.first("transpose_a", "adj_x"):
+        converted["transpose_a"] = True
         left = (*left[:-2], left[-1], left[-2])
-    if "transpose_b" in converted:
+    if source.first("transpose_b", "adj_y"):
+        converted["transpose_b"] = True
         right = (*right[:-2], right[-1], right[-2])
-    out = shapes.infer("matmul", {}, (left, right))
+    try:
+        out = shapes.infer("matmul", {}, (left, right))
+    except GraphError:
+        # Products over other dimensions than the last (einsum) state their shape.
+        if not source.stated:
+            raise
+        out = source.stated_shapes()
     assert out is not None
     return op, converted, out

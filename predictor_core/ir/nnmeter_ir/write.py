@@ -11,7 +11,11 @@ from typing import Any
 from predictor_core.errors import PredictorError
 from predictor_core.ir.graph import Graph, Node
 from predictor_core.ir.nnmeter_ir.types import NAMES
+from predictor_core.ir.ops import BINARY_OPS
 from predictor_core.ir.shapes import same_pads
+
+#: Ops whose constant operand is written as a Const node.
+_WITH_CONSTANTS = BINARY_OPS | {"matmul"}
 
 _WINDOWS = frozenset({"conv", "dwconv", "convtranspose", "maxpool", "avgpool"})
 
@@ -103,6 +107,8 @@ def _unread(graph: Graph) -> tuple[str, ...]:
 
 def _constant(node: Node, document: Mapping[str, Any], graph: Graph) -> tuple[str, dict[str, Any]] | None:
     """Name and entry of the Const node that stands for the constant operand of a node."""
+    if node.op not in _WITH_CONSTANTS:
+        return None
     if "const" in node.attrs:
         shape, values = [], [node.attrs["const"]]
     elif "const_shape" in node.attrs:
@@ -138,8 +144,9 @@ def _attributes(graph: Graph, node: Node) -> dict[str, Any]:
         attrs["paddings"] = attrs.pop("pads")
     elif "axes" in attrs and op.startswith("reduce_"):
         attrs["reduction_indices"] = attrs.pop("axes")
-    for key in ("const", "const_shape", "const_first"):
-        attrs.pop(key, None)
+    elif op in _WITH_CONSTANTS:
+        for key in ("const", "const_shape", "const_first"):
+            attrs.pop(key, None)
     return attrs
 
 

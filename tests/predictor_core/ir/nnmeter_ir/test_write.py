@@ -60,6 +60,7 @@ NODES: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "stack": ({"axis": 0}, (1, *IMAGE)),
     "groupnorm": ({"groups": 4}, IMAGE),
     "layernorm": ({"axis": 3}, IMAGE),
+    "Greater": ({"const": 0.5}, IMAGE),
     "NotAnOp": ({"power": 3, "sizes": (1, (2, 3))}, (2, 5)),
 }
 
@@ -98,12 +99,14 @@ def test_several_inputs_and_outputs_read_back_equal() -> None:
             Node("t", "transpose", ("b",), {"perm": (0, 1, 3, 2)}, ((2, 8, 16, 6),)),
             Node("m", "matmul", ("t", "b"), {}, ((2, 8, 16, 16),)),
             Node("c", "sub", ("m", "m"), {}, ((2, 8, 16, 16),)),
+            Node("e", "matmul", ("t", "t"), {}, ((2, 8, 16, 16),)),
+            Node("k", "matmul", ("t",), {"const_shape": (7, 16), "const_first": True}, ((2, 8, 7, 6),)),
         ],
-        outputs=("c", "s:1", "a"),
+        outputs=("c", "s:1", "a", "e", "k"),
     )
     again = written_and_read(graph)
     assert again.nodes == graph.nodes
-    assert again.outputs == ("c", "s:1", "a")
+    assert again.outputs == ("c", "s:1", "a", "e", "k")
 
 
 @pytest.mark.parametrize("pads", [(0, 0, 0, 0), (1, 1, 1, 1), (0, 0, 1, 1), (2, 0, 2, 0)])
