@@ -207,6 +207,10 @@ def _einsum(call: Call) -> Step:
     )
 
 
+def _scatter(call: Call) -> Step:
+    return Step(call.op, tuple(filter(None, call.inputs)), {}, (call.shape(0),))
+
+
 _UNARY = {
     "Abs": "abs",
     "Celu": "elu",
@@ -245,8 +249,6 @@ _OTHER_UNARY = (
     "IsNaN",
     "Not",
     "QuickGelu",
-    "ScatterElements",
-    "ScatterND",
     "Shrink",
     "Sign",
     "Softsign",
@@ -297,6 +299,8 @@ HANDLERS: dict[str, Handler] = {
     "ReduceSumSquare": _reduce("reduce_sum"),
     "ReduceProd": _reduce("reduce_sum"),
     "ReduceLogSumExp": _reduce("reduce_sum"),
+    "ScatterElements": _scatter,
+    "ScatterND": _scatter,
     "Softmax": _softmax("softmax"),
     "Sub": _binary("sub"),
     "Sum": _binary("add"),

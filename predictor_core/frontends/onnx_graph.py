@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
@@ -196,24 +197,27 @@ class Conversion:
 
 def scope_of(node: Any) -> str:
     """Return the path of the torch module that a node was exported from, "" where the file doesn't say."""
-    parts = node.name.split("/")[1:-1] if node.name.startswith("/") else []
-    for entry in node.metadata_props if not parts else ():
+    if node.name.startswith("/"):
+        return _module_path(tuple(node.name.split("/")[1:-1]))
+    for entry in node.metadata_props:
         if entry.key == "pkg.torch.onnx.name_scopes":
-            parts = [part.strip(" '\"") for part in entry.value.strip("[]").split(",")][:-1]
+            return _module_path(
+                tuple([part.strip(" '\"") for part in entry.value.strip("[]").split(",")][:-1])
+            )
+    return ""
+
+
+@lru_cache(maxsize=1024)
+def _module_path(parts: tuple[str, ...]) -> str:
+    """Join the names of nested modules; a child of a container repeats some of the path before it."""
     path = ""
     for part in parts:
-        # Children of a container are written with its name, other modules without.
-        path = part if not path or part.startswith(path + ".") else _joined(path, part)
+        known, _, own = part.rpartition(".")
+        if path and known and f".{path}".endswith(f".{known}"):
+            path = f"{path}.{own}"
+        else:
+            path = f"{path}.{part}" if path else part
     return path
-
-
-def _joined(path: str, part: str) -> str:
-    last = path.rpartition(".")[2]
-    if part.startswith(last + "."):
-        return path + part[len(last) :]
-    container, _, parent = path.rpartition(".")
-    two = f"{container.rpartition('.')[2]}.{parent}" if container else path
-    return path + part[len(two) :] if part.startswith(two + ".") else f"{path}.{part}"
 
 
 def _attribute(attribute: Any) -> Any:
