@@ -96,11 +96,13 @@ def read_rules(path: Path) -> Rules:
     pairs: dict[str, frozenset[str]] = {}
     for left, right in _mapping(document.get("pairs", {}), path, "pairs").items():
         followers = _expand(right, classes, path)
-        main, dash, last = left.rpartition("-")
+        main, dash, last = str(left).rpartition("-")
         for op in _expand([last], classes, path):
             pairs[main + dash + op] = pairs.get(main + dash + op, frozenset()) | followers
     shared = _shared_patterns()
     names = document.get("patterns", [])
+    if not isinstance(names, list):
+        raise PredictorError(f"{path}: patterns must be a list of names, got {names!r}")
     missing = [name for name in names if name not in shared]
     if missing:
         raise PredictorError(f"{path}: unknown patterns {missing}; patterns.yaml has {sorted(shared)}")
@@ -132,7 +134,10 @@ def _expand(names: Any, classes: Mapping[str, Any], path: Path) -> frozenset[str
         raise PredictorError(f"{path}: expected a list of ops or classes, got {names!r}")
     ops: set[str] = set()
     for name in names:
-        ops.update(classes.get(name, [name]))
+        members = classes.get(name, [name])
+        if not isinstance(members, list):
+            raise PredictorError(f"{path}: class {name!r} must be a list of ops, got {members!r}")
+        ops.update(members)
     return frozenset(ops)
 
 

@@ -1,0 +1,164 @@
+"""The registry: every op has a cost, every forest its features, and servings keep to their neighbours."""
+
+from __future__ import annotations
+
+from math import exp, log
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from predictor_core import kernels
+from predictor_core.ir.ops import FREE_OPS, KNOWN_OPS
+from predictor_core.kernels import KernelSpec, Serving
+
+
+def conv(height: int, width: int, cin: int, cout: int, groups: int = 1, batch: int = 1) -> KernelSpec:
+    op = "conv" if groups == 1 else "dwconv" if groups == cin else "groupconv"
+    shapes = ((batch, height, width, cin),), (batch, height, width, cout)
+    return KernelSpec(op, op, *shapes, kernel=(3, 3), groups=groups)
+
+
+def latency_ms(spec: KernelSpec) -> float:
+    """Latency with a made-up device whose dense convs are five times as efficient as the others."""
+
+    def part_ms(part: KernelSpec) -> float:
+        cost = kernels.cost(part)
+        return 0.01 + cost.macs * (1e-6 if part.op == "conv" else 5e-6) + cost.bytes * 1e-7
+
+    serving = kernels.serve(spec)
+    return serving.scale * exp(sum(weight * log(part_ms(part)) for weight, part in serving.parts))
+
+
+def test_every_known_op_is_in_the_registry() -> None:
+    # The registry says `groupconv` and `global-...pool` where the op and its attributes say so.
+    assert set(KNOWN_OPS) - set(kernels.KINDS) == set()
+
+
+def test_exactly_the_free_ops_and_the_input_are_free() -> None:
+    assert {op for op in kernels.KINDS if kernels.is_free(op)} == FREE_OPS | {"input"}
+
+
+def test_an_unknown_op_is_not_free_and_has_no_forest() -> None:
+    assert not kernels.is_free("NotAnOp")
+    assert kernels.kind("NotAnOp").forest is None
+
+
+def test_every_forest_of_a_kind_exists_and_is_used() -> None:
+    served = {kernels.kind(op).forest for op in kernels.KINDS if not kernels.is_free(op)}
+    assert served - {None} == set(kernels.FORESTS)
+
+
+@pytest.mark.parametrize("forest", sorted(kernels.FORESTS))
+@given(height=st.integers(1, 300), width=st.integers(1, 300), channels=st.integers(1, 2048))
+def test_features_are_finite_and_named(forest: str, height: int, width: int, channels: int) -> None:
+    shape = (1, height, width, channels)
+    extra = (8,) if forest == "se" else ()
+    spec = KernelSpec(forest, forest, (shape,), shape, kernel=(3, 3), extra=extra, epilogue=("add", "relu"))
+    x = kernels.features(forest, [spec, spec])
+    assert x.shape == (2, len(kernels.FORESTS[forest].names))
+    assert len(set(kernels.FORESTS[forest].names)) == x.shape[1]
+    assert np.isfinite(x).all()
+    assert (x[0] == x[1]).all()
+
+
+def feature(spec: KernelSpec, name: str) -> float:
+    forest = kernels.kind(spec.op).forest
+    assert forest is not None
+    return float(kernels.features(forest, [spec])[0, kernels.FORESTS[forest].names.index(name)])
+
+
+def test_features_show_what_no_measured_kernel_has() -> None:
+    square, flat = conv(28, 28, 16, 16), conv(14, 56, 16, 16)
+    assert feature(square, "aspect") == 1.0
+    assert feature(flat, "aspect") == 0.25
+    assert feature(flat, "log_side") == pytest.approx(feature(square, "log_side"))
+    assert feature(square._replace(kernel=(1, 7)), "kernel_aspect") == pytest.approx(1 / 7)
+    assert feature(square._replace(dilations=(2, 2)), "dilation") == 4.0
+    assert feature(square._replace(strides=(2, 1)), "stride_aspect") == 2.0
+
+
+def test_channel_features_by_hand() -> None:
+    spec = conv(7, 7, 20, 33)
+    assert feature(spec, "cin_pad8") == pytest.approx(24 / 20)
+    assert feature(spec, "cin_blocks16") == 2.0
+    assert feature(spec, "cout_mod4") == 1.0
+    assert feature(spec, "log_cout") == pytest.approx(log(33))
+
+
+def test_concat_features_tell_inputs_apart() -> None:
+    def concat(*widths: int) -> KernelSpec:
+        inputs = tuple((1, 7, 7, width) for width in widths)
+        return KernelSpec("concat", "concat", inputs, (1, 7, 7, sum(widths)))
+
+    assert feature(concat(8, 16), "aligned8") == 1.0
+    assert feature(concat(9, 16), "aligned8") == 0.0
+    assert feature(concat(*[8] * 20), "inputs") == 20.0
+    assert feature(concat(*[8] * 20), "log_bytes") > feature(concat(*[8] * 5), "log_bytes")
+
+
+def test_a_measured_kernel_is_served_as_it_is() -> None:
+    for spec in (conv(28, 28, 16, 24), conv(28, 28, 16, 16, groups=16)):
+        assert kernels.serve(spec) == Serving(((1.0, spec),))
+
+
+@given(batch=st.integers(2, 256), groups=st.sampled_from([1, 4, 16]))
+def test_a_batch_costs_its_number_of_single_images(batch: int, groups: int) -> None:
+    one, many = conv(14, 14, 16, 16, groups), conv(14, 14, 16, 16, groups, batch)
+    assert latency_ms(many) == pytest.approx(batch * latency_ms(one))
+    assert not kernels.serve(many).measured
+
+
+def test_what_is_shared_by_the_batch_stays_whole() -> None:
+    scale = KernelSpec("mul", "mul", ((8, 7, 7, 32), (1, 1, 1, 32)), (8, 7, 7, 32))
+    assert kernels.serve(scale).spec.inputs == ((1, 7, 7, 32), (1, 1, 1, 32))
+
+
+@given(
+    size=st.integers(1, 64),
+    channels=st.sampled_from([8, 16, 64, 128, 512]),
+    width=st.sampled_from([1, 2]),
+)
+def test_a_grouped_conv_lies_between_dense_and_depthwise(size: int, channels: int, width: int) -> None:
+    cout = channels * width
+    powers = [2**i for i in range(channels.bit_length() - 1)]
+    latencies = [latency_ms(conv(size, size, channels, cout, groups)) for groups in powers]
+    latencies.append(latency_ms(conv(size, size, channels, cout, channels)))
+    falling = sorted(latencies, reverse=True)
+    rising = sorted(latencies)
+    assert latencies == pytest.approx(falling) or latencies == pytest.approx(rising)
+
+
+def test_more_groups_are_cheaper_where_depthwise_is() -> None:
+    dense, some, many = (latency_ms(conv(28, 28, 128, 128, groups)) for groups in (1, 32, 64))
+    assert dense > some > many > latency_ms(conv(28, 28, 128, 128, 128))
+
+
+@given(rows=st.integers(2, 500))
+def test_fc_on_a_sequence_is_a_pointwise_conv(rows: int) -> None:
+    spec = KernelSpec("fc-bn", "fc", ((1, rows, 64),), (1, rows, 32))
+    part = kernels.serve(spec).spec
+    assert part.op == "conv"
+    assert part.kernel == (1, 1)
+    assert kernels.cost(part) == kernels.cost(spec)
+    assert not kernels.serve(spec).measured
+
+
+def test_fc_on_one_row_is_measured_in_any_rank() -> None:
+    flat = KernelSpec("fc", "fc", ((1, 64),), (1, 32))
+    deep = KernelSpec("fc", "fc", ((1, 1, 1, 64),), (1, 1, 1, 32))
+    assert kernels.serve(deep) == kernels.serve(flat) == Serving(((1.0, flat),))
+
+
+def test_a_channel_multiplier_is_served_by_the_channels_it_writes() -> None:
+    spec = KernelSpec("dwconv", "dwconv", ((1, 7, 7, 8),), (1, 7, 7, 16), kernel=(3, 3), groups=8)
+    serving = kernels.serve(spec)
+    assert serving.spec == conv(7, 7, 16, 16, groups=16)
+    assert not serving.measured
+
+
+def test_a_stand_in_is_not_measured() -> None:
+    shape = (1, 7, 7, 8)
+    assert not kernels.serve(KernelSpec("sub", "sub", (shape, shape), shape)).measured
+    assert kernels.serve(KernelSpec("add", "add", (shape, shape), shape)).measured
