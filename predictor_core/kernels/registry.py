@@ -247,11 +247,11 @@ def _serve_fc(spec: KernelSpec) -> Serving:
     rows = prod(spec.output[:-1])
     if rows == 1:
         flat = spec._replace(
-            inputs=tuple((1, shape[-1]) for shape in spec.inputs), output=(1, spec.output[-1])
+            inputs=tuple((1, *(shape[-1:] or ONE[:1])) for shape in spec.inputs), output=(1, spec.output[-1])
         )
         return Serving(((1.0, flat),))
     height = max(divisor for divisor in range(1, int(rows**0.5) + 1) if rows % divisor == 0)
-    inputs = tuple((1, height, rows // height, shape[-1]) for shape in spec.inputs)
+    inputs = tuple((1, height, rows // height, *(shape[-1:] or ONE[:1])) for shape in spec.inputs)
     pointwise = spec._replace(
         op="conv", inputs=inputs, output=(1, height, rows // height, spec.output[-1]), kernel=ONE
     )

@@ -23,7 +23,8 @@ def binary(op: str, source: Source) -> Converted:
         return op, NO_ATTRS, (out,)
     shape = inputs[0]
     attrs = source.attrs
-    const_shape: Shape = tuple(attrs.get("const_shape", ()))
+    # Documents of ONNX models lose constants; one that is added is a bias more often than not.
+    const_shape: Shape = tuple(attrs.get("const_shape", shape[-1:] if op == "add" else ()))
     value = attrs.get("const")
     if source.constants:
         const_shape, value = source.constants[0]
