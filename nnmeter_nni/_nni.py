@@ -12,8 +12,18 @@ Major = Literal[2, 3]
 
 
 @functools.lru_cache(maxsize=1)
-def nni_major(purpose: str = "nnmeter_nni") -> Major:
-    """Return 2 where ``nni.retiarii`` is (NNI 2.10), 3 where ``nni.nas`` stands alone (NNI 3.0).
+def installed_major() -> Major | None:
+    """Return 2 for NNI 2.10 (``nni.retiarii``), 3 for NNI 3.0 (``nni.nas`` alone), None without either."""
+    try:
+        version = metadata.version("nni")
+    except metadata.PackageNotFoundError:
+        return None
+    parts = [int(part) for part in version.split(".")[:2] if part.isdigit()]
+    return 3 if parts >= [3] else 2 if parts >= [2, 10] else None
+
+
+def nni_major(purpose: str) -> Major:
+    """Return the major version of NNI.
 
     Parameters
     ----------
@@ -25,13 +35,7 @@ def nni_major(purpose: str = "nnmeter_nni") -> Major:
     MissingDependencyError
         When NNI is not installed, or is older than 2.10.
     """
-    try:
-        version = metadata.version("nni")
-    except metadata.PackageNotFoundError:
-        raise missing_dependency("nni", "nni", purpose) from None
-    parts = [int(part) for part in version.split(".")[:2] if part.isdigit()]
-    if parts >= [3]:
-        return 3
-    if parts >= [2, 10]:
-        return 2
-    raise missing_dependency("nni>=2.10", "nni", f"{purpose} (NNI {version} was found)")
+    major = installed_major()
+    if major is None:
+        raise missing_dependency("nni>=2.10", "nni", purpose)
+    return major

@@ -8,6 +8,8 @@ import weakref
 from collections.abc import Mapping
 from typing import Any, Literal, Union
 
+from nnmeter_nni._guard import refuse_ignored_filters
+from nnmeter_nni._nni import installed_major
 from nnmeter_nni.errors import NoCandidateError
 from nnmeter_nni.latency import CandidateLatency
 from nnmeter_nni.stats import FilterStats
@@ -95,6 +97,8 @@ class LatencyFilter:
                     f"min_latency of {name} is {least} ms and its threshold {self._below[name]} ms: nothing can pass"
                 )
         self._report_at_end()
+        if installed_major() == 3:
+            refuse_ignored_filters()
 
     @property
     def input_shape(self) -> Shape | None:

@@ -23,7 +23,7 @@ from nni.mutable import MutableExpression
 from nni.nas.profiler import ExpressionProfiler
 
 
-class LatencyProfiler(ExpressionProfiler):  # type: ignore[misc]
+class LatencyProfiler(ExpressionProfiler):
     """Profiler of the latency in ms of the models of a space.
 
     Use it with NNI's ``RangeProfilerFilter``, ``SampleProfilerPenalty`` and ``ExpectationProfilerPenalty``.

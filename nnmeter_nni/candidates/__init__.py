@@ -27,7 +27,7 @@ def describe(candidate: Any) -> Candidate:
     from nnmeter_nni.candidates import graph_engine, model_space, module, python_engine
 
     for reader in (module, python_engine, graph_engine, model_space):
-        found = reader.read(candidate)
+        found: Candidate | None = reader.read(candidate)
         if found is not None:
             return found
     raise ModelFormatError(
@@ -80,7 +80,8 @@ def record_to_graph(record: Candidate, input_shape: Shape) -> Graph:
         ) from error
     # A module without weights can't be exported, so only the caller's own may take the way via ONNX.
     via = None if record.kind == "module" else "direct"
-    return find("torch")(module, input_shape=input_shape, via=via)
+    shapes = [input_shape, *record.more_inputs] if record.more_inputs else input_shape
+    return find("torch")(module, input_shape=shapes, via=via)
 
 
 def load(model: Any, *, input_shape: Shape | None = None, **options: Any) -> Graph:

@@ -33,6 +33,8 @@ class Candidate:
         Returns label -> module paths and label -> values of a space that only picks among modules, or None.
     input_shape : tuple of int, optional
         Input shape that the candidate itself records, batch first, channels second.
+    more_inputs : tuple of tuple of int
+        Shapes of further inputs.
     keep : object
         Kept alive as long as the candidate, so that `space` stays unique.
     """
@@ -44,6 +46,7 @@ class Candidate:
     build_space: Callable[[], nn.Module] | None = None
     choice_paths: Callable[[], ChoicePaths | None] | None = None
     input_shape: Shape | None = None
+    more_inputs: tuple[Shape, ...] = ()
     keep: Any = None
 
     @property

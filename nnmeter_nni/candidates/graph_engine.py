@@ -7,7 +7,7 @@ from typing import Any
 
 from nnmeter_nni.candidates.build import build
 from nnmeter_nni.candidates.candidate import Candidate, ChoicePaths
-from nnmeter_nni.candidates.interpreter import ROOT, GraphModule, Ir
+from nnmeter_nni.candidates.interpreter import ROOT, GraphModule, Ir, read_graph
 
 #: Node types of choices that change more than which module runs.
 _OTHER_CHOICES = ("InputChoice", "ValueChoice", "NasBench101Cell")
@@ -41,6 +41,7 @@ def read(candidate: Any) -> Candidate | None:
         space=("graph", id(base), root) if base is not candidate else None,
         choice_paths=lambda: _choice_paths(base),
         input_shape=input_shape(candidate.graphs[root]._dump()),
+        more_inputs=tuple(read_graph(_dump(candidate), root).loose) if base is candidate else (),
         keep=base,
     )
 

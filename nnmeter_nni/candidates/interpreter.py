@@ -11,15 +11,17 @@ import functools
 import operator
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
+from predictor_core.ir.graph import Shape
 
 ROOT = "_model"
+_LOOSE = "_loose"
 
 Ir = Mapping[str, Any]
 
@@ -80,15 +82,10 @@ class GraphModule(nn.Module):
 
     def __init__(self, ir: Ir, name: str = ROOT) -> None:
         super().__init__()
-        try:
-            graph = ir[name]
-            nodes: Ir = graph["nodes"]
-            edges: Sequence[Ir] = graph["edges"]
-        except (KeyError, TypeError) as error:
-            raise ModelFormatError(
-                f"expected the IR of an NNI model with a graph {name!r} of nodes and edges, but {error!r} is missing"
-            ) from error
-        self._arguments = _arguments(edges)
+        graph = read_graph(ir, name)
+        nodes = graph.nodes
+        self._arguments = graph.arguments
+        self._loose_count = len(graph.loose)
         self._order = _topological(nodes, self._arguments)
         self._types: dict[str, str] = {}
         self._constants: dict[str, Any] = {}
@@ -118,10 +115,15 @@ class GraphModule(nn.Module):
         """Run the nodes in order."""
         values: dict[str, Any] = {"_inputs": inputs}
         values.update(self._constants)
+        if self._loose_count:
+            values[_LOOSE] = inputs[-self._loose_count :]
         for name in self._order:
             if name not in self._constants:
                 values[name] = self._call(name, _read(values, self._arguments.get(name, ())))
         outputs = _read(values, self._arguments.get("_outputs", ()))
+        if self._loose_count:
+            read = {head for sources in self._arguments.values() for head, _ in sources}
+            outputs += [values[name] for name in self._order if name not in read]
         if not outputs:
             raise GraphError("the NNI graph returns nothing; a candidate must have an output")
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
@@ -129,7 +131,7 @@ class GraphModule(nn.Module):
     def _call(self, name: str, arguments: list[Any]) -> Any:
         child = self._children_of.get(name)
         if child is not None:
-            return self._modules[child](*arguments)  # type: ignore[misc]
+            return self._modules[child](*arguments)
         kind = self._types[name]
         if kind in _PYTHON_OPS:
             return _PYTHON_OPS[kind](*arguments)
@@ -204,16 +206,62 @@ def _module_class(kind: str) -> type[nn.Module]:
     return found  # type: ignore[no-any-return]
 
 
-def _arguments(edges: Sequence[Ir]) -> dict[str, list[tuple[str, int | None]]]:
-    """Tail node -> its (head node, head slot) in order of the tail's slots."""
-    slots: dict[str, list[tuple[int, str, int | None]]] = {}
+class IrGraph(NamedTuple):
+    """One graph of the IR, its edges sorted by what they lead to.
+
+    Parameters
+    ----------
+    nodes : mapping
+        Name -> node.
+    arguments : mapping
+        Name -> (head node, head slot) of each argument, in order.
+    loose : list of Shape
+        Shapes of arguments that no edge leads to, because NNI has cut a choice out of the graph.
+    """
+
+    nodes: Ir
+    arguments: dict[str, list[tuple[str, int | None]]]
+    loose: list[Shape]
+
+
+def read_graph(ir: Ir, name: str) -> IrGraph:
+    """Read one graph of the IR.
+
+    Raises
+    ------
+    ModelFormatError
+        When there is no such graph, or it still has choices.
+    """
+    try:
+        nodes: dict[str, Ir] = dict(ir[name]["nodes"])
+        edges: Sequence[Ir] = ir[name]["edges"]
+    except (KeyError, TypeError) as error:
+        raise ModelFormatError(
+            f"expected the IR of an NNI model with a graph {name!r} of nodes and edges, but {error!r} is missing"
+        ) from error
+    slots: dict[str, dict[int, tuple[str, int | None]]] = {}
+    cut = [key for key, node in nodes.items() if node["operation"].get("cell_name", name) not in ir]
     for edge in edges:
         (head, head_slot), (tail, tail_slot) = edge["head"], edge["tail"]
-        slots.setdefault(tail, []).append((tail_slot or 0, head, head_slot))
-    return {
-        tail: [(head, slot) for _, head, slot in sorted(found, key=operator.itemgetter(0))]
-        for tail, found in slots.items()
-    }
+        if head not in cut and tail not in cut:
+            slots.setdefault(tail, {})[tail_slot or 0] = (head, head_slot)
+    loose: list[Shape] = []
+    for key in cut:
+        del nodes[key]
+    for key, node in nodes.items():
+        operation = node["operation"]
+        if (operation.get("parameters") or {}).get("mutation"):
+            raise ModelFormatError(
+                f"the NNI graph still has the choice {operation['parameters'].get('label')!r}: it is a space, "
+                "not a candidate of it. Apply NNI's mutators, or predict the space with nnmeter_nni.SpaceLatency"
+            )
+        shapes = (operation.get("attributes") or {}).get("input_shape") or []
+        for slot, shape in enumerate(shapes):
+            if shape and slot not in slots.setdefault(key, {}):
+                slots[key][slot] = (_LOOSE, len(loose))
+                loose.append(tuple(int(size) for size in shape))
+    arguments = {tail: [source for _, source in sorted(found.items())] for tail, found in slots.items()}
+    return IrGraph(nodes, arguments, loose)
 
 
 def _topological(nodes: Ir, arguments: Mapping[str, Sequence[tuple[str, int | None]]]) -> list[str]:
@@ -227,7 +275,7 @@ def _topological(nodes: Ir, arguments: Mapping[str, Sequence[tuple[str, int | No
                 state[name] = True
                 order.append(name)
                 continue
-            if name in state or name in ("_inputs", "_outputs"):
+            if name in state or name in ("_inputs", _LOOSE):
                 if state.get(name) is False:
                     raise GraphError(f"the NNI graph has a cycle through node {name!r}")
                 continue

@@ -82,20 +82,20 @@ class NasEngine:
         time.sleep(_POLL_S)
 
 
-class _Strategy(Strategy):  # type: ignore[misc]
+class _Strategy(Strategy):
     def _run(self) -> None:
-        self.search(MutableSpace(self.model_space), NasEngine(self))  # type: ignore[attr-defined]
+        self.search(MutableSpace(self.model_space), NasEngine(self))
 
     def state_dict(self) -> dict[str, Any]:
         """State to resume from: the random stream and what was trained."""
-        return {"rng": self.rng.getstate(), "history": list(getattr(self, "history", ()))}  # type: ignore[attr-defined]
+        return {"rng": self.rng.getstate(), "history": list(getattr(self, "history", ()))}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Resume from a state."""
-        self.rng.setstate(state_dict["rng"])  # type: ignore[attr-defined]
+        self.rng.setstate(state_dict["rng"])
         if hasattr(self, "history"):
             self.history = list(state_dict["history"])
-            self.population = self.history[-self.population_size :]  # type: ignore[attr-defined]
+            self.population = self.history[-self.population_size :]
 
 
 class LatencyRandom(RandomSearch, _Strategy):

@@ -87,10 +87,10 @@ class RetiariiEngine:
         time.sleep(_POLL_S)
 
 
-class _Strategy(BaseStrategy):  # type: ignore[misc]
+class _Strategy(BaseStrategy):
     def run(self, base_model: Any, applied_mutators: list[Any]) -> None:
         """Search; called by the experiment."""
-        self.search(MutatorSpace(base_model, applied_mutators), RetiariiEngine())  # type: ignore[attr-defined]
+        self.search(MutatorSpace(base_model, applied_mutators), RetiariiEngine())
 
 
 class LatencyRandom(RandomSearch, _Strategy):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from nnmeter_nni.errors import NoCandidateError
 from nnmeter_nni.filter import LatencyFilter
@@ -188,10 +188,30 @@ class SortedSearch(_Search):
 
 @dataclass
 class Individual:
-    """A trained candidate: its sample, metric (larger is better) and latency in ms."""
+    """A trained candidate.
 
-    sample: Any
+    Parameters
+    ----------
+    sample : dict
+        Label -> choice.
+    metric : float
+        Larger is better.
+    latency_ms : float
+        On the first device of the filter.
+    genes : object
+        The sample as the space draws it.
+    """
+
+    sample: dict[str, Any]
     metric: float
+    latency_ms: float
+    genes: Any = field(repr=False, compare=False)
+
+
+class _Running(NamedTuple):
+    genes: Any
+    labels: dict[str, Any]
+    model: Any
     latency_ms: float
 
 
@@ -255,7 +275,7 @@ class EvolutionSearch(_Search):
 
     def search(self, space: Space, engine: Engine) -> None:
         """Fill the population with random candidates, then mutate the better ones, until the budget is spent."""
-        running: list[tuple[Any, Any, float]] = []
+        running: list[_Running] = []
         seen: set[Hashable] = set()
         submitted = 0
         while engine.ready():
@@ -263,7 +283,7 @@ class EvolutionSearch(_Search):
             found = self._next(space, seen, fill=submitted < self.population_size or not self.population)
             if found is None:
                 break
-            engine.submit(found[1])
+            engine.submit(found.model)
             submitted += 1
             running.append(found)
         _conclude(engine, self.latency_filter, submitted)
@@ -272,12 +292,12 @@ class EvolutionSearch(_Search):
             if running:
                 engine.wait()
 
-    def _next(self, space: Space, seen: set[Hashable], fill: bool) -> tuple[Any, Any, float] | None:
+    def _next(self, space: Space, seen: set[Hashable], fill: bool) -> _Running | None:
         for _ in range(self.patience):
             if fill:
                 sample = space.random(self.rng)
             else:
-                sample = space.mutate(self._parent().sample, self.mutation_prob, self.rng)
+                sample = space.mutate(self._parent().genes, self.mutation_prob, self.rng)
             key = space.key(sample)
             if key in seen:
                 continue
@@ -287,7 +307,8 @@ class EvolutionSearch(_Search):
                 continue
             passed, latencies = self.latency_filter.check(model)
             if passed:
-                return sample, model, _first(latencies)
+                labels = dict(self.latency_filter.latency.last_sample)
+                return _Running(sample, labels, model, _first(latencies))
         _logger.warning("no new candidate passed the latency filter in %d draws", self.patience)
         return None
 
@@ -298,15 +319,14 @@ class EvolutionSearch(_Search):
         ranks = ranking([(-one.metric, one.latency_ms) for one in rivals])
         return rivals[min(range(len(rivals)), key=ranks.__getitem__)]
 
-    def _collect(self, engine: Engine, running: list[tuple[Any, Any, float]]) -> None:
+    def _collect(self, engine: Engine, running: list[_Running]) -> None:
         for entry in list(running):
-            sample, model, latency_ms = entry
-            finished, metric = engine.metric(model)
+            finished, metric = engine.metric(entry.model)
             if not finished:
                 continue
             running.remove(entry)
             if metric is not None:
-                one = Individual(sample, metric, latency_ms)
+                one = Individual(entry.labels, metric, entry.latency_ms, entry.genes)
                 self.history.append(one)
                 self.population.append(one)
         while len(self.population) > self.population_size:
