@@ -359,8 +359,9 @@ def to_graph(
     kind = model_type.lower()
     if apply_nni:
         options["apply_nni"] = True
-    # The default is meant for torch; a file or an NNI graph has shapes of its own, which it must not override.
-    if input_shape is DEFAULT_INPUT_SHAPE and kind not in ("torch", "torchvision"):
+    # The default must not override the shapes that a file, an NNI graph or example inputs have of their own;
+    # the front ends that need it know it.
+    if input_shape is DEFAULT_INPUT_SHAPE:
         input_shape = None
     return frontends.find(kind)(model, input_shape=input_shape, **options)
 

@@ -126,6 +126,8 @@ class Conversion:
         """Return the outputs of an op that are known numbers, or None when there are no such."""
         if op == "Constant":
             return [_constant(attrs)]
+        if op == "CastLike" and inputs and inputs[0] is not None and inputs[0].is_constant:
+            return [inputs[0]]
         if op in ("Shape", "Size") and inputs and inputs[0] is not None:
             shape = inputs[0].shape
             if op == "Size":

@@ -215,26 +215,20 @@ def _getitem(call: Call, input: torch.Tensor, index: Any) -> Any:
         parts.append(Ellipsis)
     place = parts.index(Ellipsis)
     parts[place : place + 1] = [slice(None)] * (input.dim() - taken)
-    cuts: dict[int, tuple[int, int, int]] = {}
-    chosen: list[int] = []
+    result, axis = input, 0
     final: list[int] = []
-    axis = 0
     for part in parts:
         if part is None:
             final.append(1)
             continue
-        size = input.shape[axis]
         if isinstance(part, slice):
-            cut = part.indices(size)
-            if cut != (0, size, 1):
-                cuts[axis] = cut
-            final.append(len(range(*cut)))
+            cut = part.indices(result.shape[axis])
+            if cut != (0, result.shape[axis], 1):
+                result = _sliced(call, result, {axis: cut})
+            final.append(result.shape[axis])
+            axis += 1
         else:
-            chosen.append(axis)
-        axis += 1
-    result = _sliced(call, input, cuts) if cuts else input
-    for axis in reversed(chosen):
-        result = _select(call, result, axis)
+            result = _select(call, result, axis)
     if tuple(result.shape) != tuple(final):
         result = reshaped(call, result, tuple(final))
     return _clone(call, input) if result is input else result

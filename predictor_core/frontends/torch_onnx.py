@@ -73,7 +73,8 @@ def _torchscript(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[st
     if kwargs:
         inputs.append({name: _real(value, device) for name, value in kwargs.items()})
     buffer = io.BytesIO()
-    with _flags_kept(model), _no_graph_dump(), torch.enable_grad():
+    _dump_to_stderr()
+    with _flags_kept(model), torch.enable_grad():
         torch.onnx.export(
             runnable,
             tuple(inputs),
@@ -166,15 +167,11 @@ def _flags_kept(model: torch.nn.Module) -> Iterator[None]:
             module.training = flag
 
 
-@contextmanager
-def _no_graph_dump() -> Iterator[None]:
-    """Keep the exporter from printing the whole graph when it fails."""
-    enabled = torch._C._jit_is_onnx_log_enabled()
-    torch._C._jit_set_onnx_log_enabled(False)
-    try:
-        yield
-    finally:
-        torch._C._jit_set_onnx_log_enabled(enabled)
+def _dump_to_stderr() -> None:
+    """Send the graph that the exporter prints when it fails to stderr; stdout is for results."""
+    choose = getattr(torch._C, "_jit_set_onnx_log_output_stream", None)
+    if choose is not None:
+        choose("stderr")
 
 
 def _first_line(error: Exception) -> str:

@@ -32,8 +32,14 @@ def drop_free(draft: Draft) -> None:
 def drop_noops(draft: Draft) -> None:
     """Remove reshapes, slices, pools... whose output is their input, and join what is left of chains.
 
-    A transpose that moves only dimensions of size 1 is a reshape; of reshapes in a row the last one stays.
+    Transposes in a row are one. A transpose that moves only dimensions of size 1 is a reshape; of reshapes in
+    a row the last one stays.
     """
+    for node in draft.of("transpose"):
+        before = draft.producer(node.inputs[0])
+        if before.op == "transpose" and draft.only_reader(before.name) is node:
+            perm = tuple([before.attrs["perm"][axis] for axis in node.attrs["perm"]])
+            draft.put(retyped(node, "transpose", before.inputs, {**node.attrs, "perm": perm}))
     for node in draft.of("transpose"):
         if _keeps_order(draft, node):
             draft.put(retyped(node, "reshape", node.inputs))
