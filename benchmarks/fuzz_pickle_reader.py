@@ -2,8 +2,8 @@
 
     python -m benchmarks.fuzz_pickle_reader [--cases 20000] [--seed 0] [--json FILE]
 
-Prints how many were read, how many refused, the slowest case and the growth of the process; exits with 1 on any
-error that is not the package's own.
+Prints how many were read, how many refused, the slowest case and the growth of the process; exits with 1
+on any error that is not the package's own.
 """
 
 from __future__ import annotations
@@ -27,13 +27,46 @@ SEEDS = Path(__file__).parents[1] / "tests" / "predictor_core" / "legacy" / "pic
 
 #: Opcodes and operands that reach rare paths: calls, sizes near the limits, attacks in every protocol.
 TOKENS = (
-    b"R", b"\x81", b"b", b"0", b"1", b"2", b"(", b".", b"t", b"e", b"u", b"s", b"a", b"\x94", b"h\x00", b"h\xff",
-    b"j\xff\xff\xff\xff", b"r\xff\xff\xff\xff", b"cos\nsystem\n", b"cbuiltins\neval\n", b"\x93", b"N", b"\x88",
-    b"K\xff", b"J\xff\xff\xff\xff", b"J\xff\xff\xff\x7f", b"G\x7f\xf8\x00\x00\x00\x00\x00\x00", b"I1\n", b"S'x'\n",
-    b"B\xff\xff\xff\xff", b"\x8e\xff\xff\xff\xff\xff\xff\xff\x7f", b"\x96\x00\x00\x00\x00\x00\x00\x00\x80",
-    b"X\xff\xff\xff\x7f", b"\x8a\xff", b"\x8b\xff\xff\xff\x7f", b"\x82\x01", b"P1\n", b"Q", b"\x97", b"\x98", b"]",
-    b"}", b")", b"\x85", b"\x86", b"\x87", b"\x80\x05", b"\x95\xff\xff\xff\xff\xff\xff\xff\xff", b"inumpy\nndarray\n",
-)  # fmt: skip
+    *(
+        b"R",
+        b"\x81",
+        b"b",
+        b"0",
+        b"1",
+        b"2",
+        b"(",
+        b".",
+        b"t",
+        b"e",
+        b"u",
+        b"s",
+        b"a",
+        b"N",
+        b"]",
+        b"}",
+        b")",
+        b"Q",
+    ),
+    *(
+        b"\x85",
+        b"\x86",
+        b"\x87",
+        b"\x88",
+        b"\x93",
+        b"\x94",
+        b"\x97",
+        b"\x98",
+        b"\x82\x01",
+        b"\x80\x05",
+        b"P1\n",
+    ),
+    *(b"h\x00", b"h\xff", b"j\xff\xff\xff\xff", b"r\xff\xff\xff\xff", b"K\xff", b"I1\n", b"S'x'\n"),
+    *(b"cos\nsystem\n", b"cbuiltins\neval\n", b"inumpy\nndarray\n"),
+    *(b"J\xff\xff\xff\xff", b"J\xff\xff\xff\x7f", b"G\x7f\xf8\x00\x00\x00\x00\x00\x00", b"\x8a\xff"),
+    *(b"B\xff\xff\xff\xff", b"X\xff\xff\xff\x7f", b"\x8b\xff\xff\xff\x7f"),
+    *(b"\x8e\xff\xff\xff\xff\xff\xff\xff\x7f", b"\x96\x00\x00\x00\x00\x00\x00\x00\x80"),
+    b"\x95\xff\xff\xff\xff\xff\xff\xff\xff",
+)
 
 
 def mutate(pickles: Sequence[bytes], rng: random.Random) -> bytes:

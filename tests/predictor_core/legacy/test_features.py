@@ -18,7 +18,15 @@ def _vector(op: str, **fields: Any) -> Any:
 def test_a_convolution_reads_height_and_second_entries() -> None:
     parameters = 32 * (3 * 3 * 16 + 1)
 
-    assert _vector("conv-bn-relu", **CONV) == (56, 16, 32, 3, 2, 2 * 28 * 28 * parameters / 2e6, parameters / 1e6)
+    assert _vector("conv-bn-relu", **CONV) == (
+        56,
+        16,
+        32,
+        3,
+        2,
+        2 * 28 * 28 * parameters / 2e6,
+        parameters / 1e6,
+    )
 
 
 def test_a_depthwise_convolution() -> None:

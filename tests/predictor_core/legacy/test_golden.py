@@ -6,7 +6,7 @@ import gzip
 import json
 from collections import Counter
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +19,21 @@ from predictor_core.legacy.predictor import LegacyPredictor
 from predictor_core.legacy.rules import load_rules
 from predictor_core.legacy.upstream_ir import to_upstream_ir
 
-DEVICES = ("cortexA76cpu_tflite21", "adreno640gpu_tflite21", "adreno630gpu_tflite21", "myriadvpu_openvino2019r2")
+DEVICES = (
+    "cortexA76cpu_tflite21",
+    "adreno640gpu_tflite21",
+    "adreno630gpu_tflite21",
+    "myriadvpu_openvino2019r2",
+)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _answers(path: Path) -> list[dict[str, Any]]:
     with gzip.open(path, "rt", encoding="utf-8") as file:
         return [json.loads(line) for line in file]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _ir(path: Path) -> Any:
     content = gzip.decompress(path.read_bytes())
     if path.name.endswith(".json.gz"):

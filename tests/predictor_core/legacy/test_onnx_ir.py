@@ -33,15 +33,21 @@ def _model(nodes: list[Any], initializers: list[Any] = (), shape: tuple[Any, ...
     last = nodes[-1].output[-1]
     graph = helper.make_graph(nodes, "net", [_value("x", *shape)], [_value(last)], list(initializers))
     graph.output[0].type.tensor_type.ClearField("shape")
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13), helper.make_opsetid("made.up", 1)])
+    return helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 13), helper.make_opsetid("made.up", 1)]
+    )
 
 
 def _conv(name: str = "conv", source: str = "x", group: int = 1, weights: str = "w") -> Any:
-    return helper.make_node("Conv", [source, weights], [f"{name}_out"], name, kernel_shape=[3, 3], pads=[1] * 4, group=group)
+    return helper.make_node(
+        "Conv", [source, weights], [f"{name}_out"], name, kernel_shape=[3, 3], pads=[1] * 4, group=group
+    )
 
 
 def test_a_convolution_in_channels_last_shapes() -> None:
-    model = _model([_conv(), helper.make_node("Relu", ["conv_out"], ["y"], "relu")], [_weights("w", 32, 16, 3, 3)])
+    model = _model(
+        [_conv(), helper.make_node("Relu", ["conv_out"], ["y"], "relu")], [_weights("w", 32, 16, 3, 3)]
+    )
     before = model.SerializeToString()
 
     ir = onnx_to_ir(model)
@@ -55,7 +61,12 @@ def test_a_convolution_in_channels_last_shapes() -> None:
 
 
 def test_depthwise_is_told_from_the_group() -> None:
-    ir = onnx_to_ir(_model([_conv(group=16), helper.make_node("Relu", ["conv_out"], ["y"], "r")], [_weights("w", 16, 1, 3, 3)]))
+    ir = onnx_to_ir(
+        _model(
+            [_conv(group=16), helper.make_node("Relu", ["conv_out"], ["y"], "r")],
+            [_weights("w", 16, 1, 3, 3)],
+        )
+    )
 
     assert [kernel.op for kernel in detect(ir, FusionRules())] == ["dwconv", "relu"]
 

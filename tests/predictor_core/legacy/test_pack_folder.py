@@ -154,7 +154,8 @@ def test_too_many_features_are_refused(pack_folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["malicious_builtins_eval", "malicious_hidden_in_forest", "malicious_os_system", "truncated_pickle"]
+    "name",
+    ["malicious_builtins_eval", "malicious_hidden_in_forest", "malicious_os_system", "truncated_pickle"],
 )
 def test_bad_packs_are_refused_and_not_executed(
     name: str, legacy_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -31,7 +31,21 @@ class Attack:
 
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
 def test_plain_values_are_read_as_pickle_reads_them(protocol: int) -> None:
-    value = [1, -5, 2**31 - 1, 2**40, 0.1, None, True, False, "é", "x" * 300, (1,), (1, 2, 3, 4), {"a": {"b": [(), ""]}}]
+    value = [
+        1,
+        -5,
+        2**31 - 1,
+        2**40,
+        0.1,
+        None,
+        True,
+        False,
+        "é",
+        "x" * 300,
+        (1,),
+        (1, 2, 3, 4),
+        {"a": {"b": [(), ""]}},
+    ]
 
     assert parse_pickle(pickle.dumps(value, protocol=protocol)) == value
 

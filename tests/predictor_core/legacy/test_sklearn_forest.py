@@ -17,7 +17,9 @@ PICKLES = Path(__file__).parent / "pickles"
 
 def _fitted(rows: Any, targets: Any, **arguments: Any) -> Any:
     ensemble = pytest.importorskip("sklearn.ensemble")
-    return ensemble.RandomForestRegressor(**{"n_estimators": 8, "random_state": 0, **arguments}).fit(rows, targets)
+    return ensemble.RandomForestRegressor(**{"n_estimators": 8, "random_state": 0, **arguments}).fit(
+        rows, targets
+    )
 
 
 def _assert_same(content: bytes, rows: Any, expected: Any) -> None:
@@ -129,9 +131,15 @@ def _set(field: str, index: int, value: Any) -> Any:
         (lambda state: state.update(nodes=state["values"]), "lack one of the fields"),
         (lambda state: state.update(nodes=None), "array is expected"),
         (lambda state: state.clear(), "fitted Tree is expected|array is expected"),
-        (lambda state: state.update(nodes=state["nodes"][["feature", "threshold"]].copy()), "lack one of the fields"),
+        (
+            lambda state: state.update(nodes=state["nodes"][["feature", "threshold"]].copy()),
+            "lack one of the fields",
+        ),
         (lambda state: state.update(nodes=state["nodes"].astype(object)), "is not bytes"),
-        (lambda state: state.update(values=state["values"].astype("f2")), "of a dtype that none of a forest has"),
+        (
+            lambda state: state.update(values=state["values"].astype("f2")),
+            "of a dtype that none of a forest has",
+        ),
     ],
 )
 def test_malformed_trees_are_refused(change: Any, message: str) -> None:
