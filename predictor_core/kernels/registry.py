@@ -7,7 +7,7 @@ known: it is estimated from the bytes it moves, and flagged.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import log, prod
+from math import isqrt, log, prod
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ from predictor_core.ir.graph import Shape
 from predictor_core.kernels import costs
 from predictor_core.kernels.costs import Cost, CostFunction
 from predictor_core.kernels.feature_sets import CHANNELWISE, CONCAT, CONV, FC, MAPPED, SE, FeatureSet
-from predictor_core.kernels.spec import ONE, KernelSpec
+from predictor_core.kernels.spec import KernelSpec
 
 
 class KernelKind(NamedTuple):
@@ -178,6 +178,10 @@ def features(forest: str, specs: Sequence[KernelSpec]) -> NDArray[np.float64]:
     return FORESTS[forest].matrix(specs, [cost(spec) for spec in specs])
 
 
+#: Pixels of the smallest map that the benchmark's convolutions work on (7x7).
+_SMALLEST_MAP = 49
+
+
 class Serving(NamedTuple):
     """How a kernel gets its latency: ``scale`` times the weighted geometric mean of its parts.
 
@@ -205,8 +209,9 @@ def serve(spec: KernelSpec) -> Serving:
     """Express a kernel by kernels of the sorts that were measured.
 
     - A batch of n costs n kernels of batch 1 (only batch 1 was measured).
-    - A fully connected layer on several rows (a sequence) is a 1x1 convolution over a map of that many
-      pixels, which is what it is to a matrix multiplication.
+    - A fully connected layer on a sequence is a 1x1 convolution over a map of that many pixels, which is
+      what it is to a matrix multiplication; one on a sequence shorter than the smallest map that was
+      measured lies between that and the layer on one row, geometrically in the length.
     - A depthwise convolution with a channel multiplier is one on as many channels as it writes.
     - A grouped convolution lies between the dense convolution of the same shape and the depthwise one on its
       output channels. Its latency per multiply-accumulate is interpolated geometrically in log(groups),
@@ -244,15 +249,19 @@ def _depthwise(spec: KernelSpec, channels: int) -> KernelSpec:
 
 
 def _serve_fc(spec: KernelSpec) -> Serving:
-    rows = prod(spec.output[:-1])
-    if rows == 1:
-        flat = spec._replace(
-            inputs=tuple((1, *(shape[-1:] or ONE[:1])) for shape in spec.inputs), output=(1, spec.output[-1])
-        )
-        return Serving(((1.0, flat),))
-    height = max(divisor for divisor in range(1, int(rows**0.5) + 1) if rows % divisor == 0)
-    inputs = tuple((1, height, rows // height, *(shape[-1:] or ONE[:1])) for shape in spec.inputs)
-    pointwise = spec._replace(
-        op="conv", inputs=inputs, output=(1, height, rows // height, spec.output[-1]), kernel=ONE
-    )
-    return Serving(((1.0, pointwise),), measured=False)
+    batch = spec.output[0] if len(spec.output) > 1 else 1
+    length = prod(spec.output[1:-1])
+    row = _on_map(spec, (1,))
+    if length == 1:
+        return Serving(((1.0, row),), float(batch), measured=batch == 1)
+    pixels = max(length, _SMALLEST_MAP)
+    height = max(divisor for divisor in range(1, isqrt(pixels) + 1) if pixels % divisor == 0)
+    pointwise = _on_map(spec, (1, height, pixels // height))._replace(op="conv")
+    share = log(length) / log(pixels)
+    parts = ((1.0, pointwise),) if share == 1.0 else ((share, pointwise), (1.0 - share, row))
+    return Serving(parts, float(batch), measured=False)
+
+
+def _on_map(spec: KernelSpec, leading: Shape) -> KernelSpec:
+    inputs = tuple((*leading, shape[-1]) for shape in spec.inputs)
+    return spec._replace(inputs=inputs, output=(*leading, spec.output[-1]))

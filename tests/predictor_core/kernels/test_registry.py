@@ -135,20 +135,32 @@ def test_more_groups_are_cheaper_where_depthwise_is() -> None:
     assert dense > some > many > latency_ms(conv(28, 28, 128, 128, 128))
 
 
-@given(rows=st.integers(2, 500))
-def test_fc_on_a_sequence_is_a_pointwise_conv(rows: int) -> None:
-    spec = KernelSpec("fc-bn", "fc", ((1, rows, 64),), (1, rows, 32))
-    part = kernels.serve(spec).spec
-    assert part.op == "conv"
-    assert part.kernel == (1, 1)
-    assert kernels.cost(part) == kernels.cost(spec)
-    assert not kernels.serve(spec).measured
+def fc(*leading: int) -> KernelSpec:
+    return KernelSpec("fc", "fc", ((*leading, 512),), (*leading, 256))
+
+
+@given(length=st.integers(49, 5000))
+def test_fc_on_a_sequence_is_a_pointwise_conv(length: int) -> None:
+    serving = kernels.serve(fc(1, length))
+    assert serving.spec.op == "conv"
+    assert serving.spec.kernel == (1, 1)
+    assert kernels.cost(serving.spec) == kernels.cost(fc(1, length))
+    assert not serving.measured
+
+
+@given(length=st.integers(1, 400))
+def test_fc_grows_with_the_sequence_from_one_row_on(length: int) -> None:
+    assert latency_ms(fc(1, length)) < latency_ms(fc(1, length + 1))
+
+
+@given(batch=st.integers(2, 64), length=st.sampled_from([1, 10, 197]))
+def test_fc_grows_with_the_batch(batch: int, length: int) -> None:
+    assert latency_ms(fc(batch, length)) == pytest.approx(batch * latency_ms(fc(1, length)))
+    assert latency_ms(fc(batch)) == pytest.approx(batch * latency_ms(fc(1)))
 
 
 def test_fc_on_one_row_is_measured_in_any_rank() -> None:
-    flat = KernelSpec("fc", "fc", ((1, 64),), (1, 32))
-    deep = KernelSpec("fc", "fc", ((1, 1, 1, 64),), (1, 1, 1, 32))
-    assert kernels.serve(deep) == kernels.serve(flat) == Serving(((1.0, flat),))
+    assert kernels.serve(fc(1, 1, 1)) == kernels.serve(fc(1)) == Serving(((1.0, fc(1)),))
 
 
 def test_a_channel_multiplier_is_served_by_the_channels_it_writes() -> None:
