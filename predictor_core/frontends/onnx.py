@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from contextlib import redirect_stdout
 from typing import Any
 
 from predictor_core.errors import ModelFormatError, PredictorError
@@ -10,6 +12,18 @@ from predictor_core.frontends.onnx_file import import_onnx, read_model
 from predictor_core.frontends.onnx_graph import Conversion, ShapesUnknownError
 from predictor_core.ir.graph import Graph
 from predictor_core.ir.layout import channels_last
+
+#: What onnx-simplifier raises on models that it can't handle.
+_SIMPLIFIER_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 
 
 def load(model: Any, *, input_shape: Any = None, **options: Any) -> Graph:
@@ -81,8 +95,10 @@ def _simplified(model: Any) -> Any | None:
         return None
     try:
         whole = model if isinstance(model, onnx.ModelProto) else onnx.load(os.fspath(model))
-        simplified, _ = onnxsim.simplify(whole)
-    except (OSError, RuntimeError, ValueError, TypeError, onnx.checker.ValidationError):
-        # onnxsim reports what it can't do as one of these; the first error is then the one to show.
+        # It talks to stdout, which is for results.
+        with redirect_stdout(sys.stderr):
+            simplified, _ = onnxsim.simplify(whole)
+    except (*_SIMPLIFIER_ERRORS, onnx.checker.ValidationError):
+        # The error that led here is the one to show.
         return None
     return simplified

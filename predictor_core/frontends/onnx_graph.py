@@ -70,9 +70,9 @@ class Conversion:
         shapes = resolve(inputs, input_shape, symbols)
         self.declared = Declared(model, shapes, symbols)
         for name, shape in shapes.items():
-            self.names.add(name)
-            self.nodes.append(Node(name, "input", outputs=(shape,)))
-            self.values[name] = Value(shape, name)
+            own = self.unique(str(name))
+            self.nodes.append(Node(own, "input", outputs=(shape,)))
+            self.values[name] = Value(shape, own)
         self.walk(graph.node)
         found = (self.values.get(info.name) for info in graph.output)
         self.outputs = [value.node for value in found if value is not None and value.node is not None]
@@ -95,7 +95,8 @@ class Conversion:
 
     def convert(self, node: Any) -> None:
         """Convert one node: to constants, to the nodes of a branch that is taken, or to Nodes."""
-        op = node.op_type
+        # protobuf hands out text that is not UTF-8 as bytes.
+        op = str(node.op_type)
         attrs = {attribute.name: _attribute(attribute) for attribute in node.attribute}
         inputs = [self.values[name] if name else None for name in node.input]
         if op == "If" and inputs and inputs[0] is not None and inputs[0].array is not None:
@@ -143,7 +144,7 @@ class Conversion:
 
     def append(self, node: Any, attrs: dict[str, Any], inputs: Sequence[Value | None]) -> None:
         """Append the Nodes of an op, or note its shape where all it reads is constant."""
-        op = node.op_type
+        op = str(node.op_type)
         used = [index for index, name in enumerate(node.output) if name and name in self.read]
         outputs = len(node.output) if op == "Split" else max(used, default=0) + 1
         label = node.name or (node.output[0] if node.output else op)
@@ -152,7 +153,7 @@ class Conversion:
         if all(value is None or value.is_constant for value in inputs):
             self.values.update((name, Value(shape)) for name, shape in zip(node.output, steps[-1].outputs))
             return
-        name, scope = self.unique(node.name or f"{op}_{len(self.nodes)}"), scope_of(node)
+        name, scope = self.unique(str(node.name or f"{op}_{len(self.nodes)}")), scope_of(node)
         previous = ""
         for index, step in enumerate(steps, 1):
             own = name if index == len(steps) else self.unique(f"{name}.{index}")
@@ -199,8 +200,9 @@ class Conversion:
 
 def scope_of(node: Any) -> str:
     """Return the path of the torch module that a node was exported from, "" where the file doesn't say."""
-    if node.name.startswith("/"):
-        return _module_path(tuple(node.name.split("/")[1:-1]))
+    name = str(node.name)
+    if name.startswith("/"):
+        return _module_path(tuple(name.split("/")[1:-1]))
     for entry in node.metadata_props:
         if entry.key == "pkg.torch.onnx.name_scopes":
             return _module_path(

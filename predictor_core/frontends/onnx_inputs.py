@@ -125,7 +125,7 @@ def _dims(info: Any) -> list[_Dim] | None:
         if dim.HasField("dim_value"):
             dims.append(dim.dim_value)
         else:
-            dims.append(dim.dim_param or f"{info.name}_dim_{index}")
+            dims.append(str(dim.dim_param or f"{info.name}_dim_{index}"))
     return dims
 
 
