@@ -9,7 +9,7 @@ from predictor_core.errors import GraphError
 from predictor_core.ir import shapes
 from predictor_core.ir.graph import Shape
 from predictor_core.ir.nnmeter_ir.generic import NO_ATTRS, attributes
-from predictor_core.ir.nnmeter_ir.source import Converted, Source, flat_ints
+from predictor_core.ir.nnmeter_ir.source import Converted, Source, checked_axis, flat_ints
 
 
 def binary(op: str, source: Source) -> Converted:
@@ -46,17 +46,13 @@ def reduce(op: str, source: Source) -> Converted:
     axes = source.first("reduction_indices", "axes", "axis", "dim")
     if axes is None and source.constants:
         axes = source.constants[0][1]
-    onnx = source.type.startswith("Reduce")
     if axes is None:
         # Documents of ONNX models lose axes that are inputs; what such models reduce is the image.
-        axes = (1, 2) if rank == 4 else range(rank)
-        onnx = False
-    positions = tuple(sorted(source.axis(axis, rank, onnx) for axis in flat_ints(axes)))
+        axes = ((2, 3) if source.channels_first else (1, 2)) if rank == 4 else range(rank)
+    positions = tuple(sorted(checked_axis(axis, rank) for axis in flat_ints(axes)))
     keepdims = source.first("keepdims", "keep_dims")
     if keepdims is None:
-        keepdims = onnx
-        if source.stated:
-            keepdims = len(source.stated[0]) == rank
+        keepdims = len(source.stated[0]) == rank if source.stated else source.type.startswith("Reduce")
     if keepdims:
         out = tuple([1 if i in positions else dim for i, dim in enumerate(shape)])
     else:
@@ -79,22 +75,11 @@ def concat(op: str, source: Source) -> Converted:
     if axis is None and source.constants:
         axis = source.constants[-1][1]
     if axis is None:
-        axis = rank - 1
-        onnx = False
-    else:
-        (axis,) = flat_ints(axis)
-        onnx = source.type == "Concat" and source.channels_first()
-    position = source.axis(axis, rank, onnx)
-    try:
-        out = shapes.infer(op, {"axis": position}, inputs)
-    except GraphError:
-        if not onnx:
-            raise
-        # Some documents with ONNX type names write axes channels last, as their shapes.
-        position = source.axis(axis, rank, False)
-        out = shapes.infer(op, {"axis": position}, inputs)
+        axis = 1 if source.channels_first else rank - 1
+    converted = {"axis": checked_axis(flat_ints(axis)[0], rank)}
+    out = shapes.infer(op, converted, inputs)
     assert out is not None
-    return op, {"axis": position}, out
+    return op, converted, out
 
 
 def split(op: str, source: Source) -> Converted:
@@ -102,25 +87,19 @@ def split(op: str, source: Source) -> Converted:
     shape = source.inputs[0]
     rank = len(shape)
     axis = source.first("split_dim", "axis", "dim")
+    if axis is None and source.constants:
+        axis = source.constants[0][1]
     if axis is None:
-        axis = source.constants[0][1] if source.constants else rank - 1
-        position = source.axis(flat_ints(axis)[0], rank, False)
-    else:
-        (axis,) = flat_ints(axis)
-        position = source.axis(axis, rank, False if "split_dim" in source.attrs else None)
+        axis = 0 if source.channels_first else rank - 1
+    position = checked_axis(flat_ints(axis)[0], rank)
     sizes = source.first("sizes", "split", "size_splits")
     if sizes is None:
-        count = source.first("num_split", "num_outputs") or len(source.stated_shapes())
-        if count < 1 or shape[position] % count:
-            stated = [out[position] for out in source.stated_shapes()]
-            if sum(stated) != shape[position]:
+        sizes = [out[position] for out in source.stated_shapes()] if source.stated else []
+        if not sizes or sum(sizes) != shape[position]:
+            count = source.first("num_split", "num_outputs") or len(source.stated_shapes())
+            if count < 1 or shape[position] % count:
                 raise GraphError(f"can't split axis {position} of {list(shape)} into {count}")
-            sizes = stated
-        else:
-            stated = [out[position] for out in source.stated_shapes()] if source.stated else []
-            sizes = (
-                stated if sum(stated) == shape[position] and stated else [shape[position] // count] * count
-            )
+            sizes = [shape[position] // count] * count
     converted = {"axis": position, "sizes": tuple(sizes)}
     out = shapes.infer(op, converted, source.inputs)
     assert out is not None
@@ -152,10 +131,7 @@ def reshape(op: str, source: Source) -> Converted:
         if len(target) and target[0] != -1:
             candidates.append((-1, *target[1:]))
     if source.stated:
-        stated = tuple(source.stated[0])
-        if len(stated) == 5 and stated[3:] == source.inputs[0][1:3] and source.channels_first():
-            # An image with its channels in groups: (N, groups, C, H, W) in documents of ONNX models.
-            stated = (stated[0], *stated[3:], *stated[1:3])
+        stated = source.stated_shapes()[0]
         candidates += [stated, (-1, *stated[1:])]
     for candidate in candidates:
         try:
@@ -178,14 +154,7 @@ def transpose(op: str, source: Source) -> Converted:
     perm = tuple(perm)
     if sorted(perm) != list(range(len(shape))):
         raise GraphError(f"perm {list(perm)} does not permute the dimensions of {list(shape)}")
-    if len(shape) == 4 and source.channels_first():
-        perm = tuple(source.axis(perm[axis], 4) for axis in (0, 2, 3, 1))
-    out = tuple(shape[axis] for axis in perm)
-    if len(shape) == 5 and source.stated and tuple(source.stated[0]) != out and source.channels_first():
-        grouped = (0, 3, 4, 1, 2)
-        perm = tuple(grouped[perm[axis]] for axis in grouped)
-        out = tuple(shape[axis] for axis in perm)
-    return op, {"perm": perm}, (out,)
+    return op, {"perm": perm}, (tuple([shape[axis] for axis in perm]),)
 
 
 def pad(op: str, source: Source) -> Converted:
@@ -203,8 +172,6 @@ def pad(op: str, source: Source) -> Converted:
         pairs = [(before, after) for before, after in pads]
     elif source.attrs.get("pads") is not None:
         pairs = list(zip(pads[:rank], pads[rank:]))
-        if rank == 4:
-            pairs = [pairs[0], pairs[2], pairs[3], pairs[1]]
     else:
         pairs = list(zip(pads[::2], pads[1::2]))
     if len(pairs) != rank:
@@ -222,7 +189,7 @@ def axis_op(op: str, source: Source) -> Converted:
     """Convert a normalisation along one axis."""
     attrs = dict(attributes(source))
     axis = attrs.pop("softmax_dim", attrs.pop("dim", attrs.pop("axis", -1)))
-    attrs["axis"] = source.axis(axis, len(source.inputs[0]))
+    attrs["axis"] = checked_axis(axis, len(source.inputs[0]))
     return op, attrs, source.inputs[:1]
 
 

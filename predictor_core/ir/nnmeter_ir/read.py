@@ -10,12 +10,12 @@ from typing import Any
 from predictor_core.errors import GraphError, ModelFormatError, PredictorError
 from predictor_core.ir.graph import Graph, Node, Shape
 from predictor_core.ir.inputs import InputShapes
+from predictor_core.ir.layout import channels_last
 from predictor_core.ir.nnmeter_ir.document import check_document, order, read_document
-from predictor_core.ir.nnmeter_ir.source import Constant, Source
-from predictor_core.ir.nnmeter_ir.types import ONNX_TYPES, TENSORFLOW_TYPES, convert
+from predictor_core.ir.nnmeter_ir.source import Constant, Source, channels_to_front
+from predictor_core.ir.nnmeter_ir.types import INPUT_TYPES, convert, is_channels_first
 from predictor_core.ir.rewrite import canonicalize
 
-_INPUT_TYPES = frozenset({"Placeholder", "PlaceholderWithDefault", "Input", "InputLayer", "input"})
 _CONSTANT_TYPES = frozenset({"Const", "Constant", "Variable", "VariableV2", "VarHandleOp"})
 
 #: Types whose result depends on shapes alone.
@@ -94,7 +94,7 @@ class _Reader:
         self.implicit: dict[tuple[int | None, ...], str] = {}
         self.returns: dict[int, str] = {}
         self.siblings: dict[str, str] = {}
-        self._channels_first: bool | None = None
+        self.channels_first = is_channels_first(document)
 
     def graph(self, name: str) -> Graph:
         document = self.document
@@ -109,20 +109,15 @@ class _Reader:
                     f"{attr.get('attr')}"
                 ) from error
         outputs = [self.returns[position] for position in sorted(self.returns)]
+        if self.channels_first:
+            return channels_last(self.nodes, name, outputs)
         return canonicalize(Graph(self.nodes, name, outputs))
-
-    def channels_first(self) -> bool:
-        """Tell whether the document is that of an ONNX model."""
-        if self._channels_first is None:
-            types = {entry["attr"]["type"] for entry in self.document.values()}
-            self._channels_first = not types.isdisjoint(ONNX_TYPES) and types.isdisjoint(TENSORFLOW_TYPES)
-        return self._channels_first
 
     def _read(self, name: str, entry: Mapping[str, Any]) -> None:
         attr = entry["attr"]
         kind = attr["type"]
         attrs = attr.get("attr") or {}
-        if kind in _INPUT_TYPES:
+        if kind in INPUT_TYPES:
             self._add(name, "input", (), {}, (self._placeholder(name, attr),), attr)
             return
         if kind in _CONSTANT_TYPES:
@@ -192,7 +187,10 @@ class _Reader:
         stated = (attr.get("attr") or {}).get("shape")
         if stated is None:
             stated = (attr.get("output_shape") or [None])[0]
-        return self.given.resolve(name, stated)
+        return self._ordered(self.given.resolve(name, stated))
+
+    def _ordered(self, shape: Shape) -> Shape:
+        return channels_to_front(shape) if self.channels_first else shape
 
     def _implicit_input(self, name: str, attr: Mapping[str, Any]) -> str:
         """Name of the input that a node without inbounds reads; documents of ONNX models omit it."""
@@ -206,7 +204,7 @@ class _Reader:
             while new in self.document:
                 new += "_"
             self.implicit[shape] = new
-            self._add(new, "input", (), {}, (self.given.resolve(new, shape),), {})
+            self._add(new, "input", (), {}, (self._ordered(self.given.resolve(new, shape)),), {})
         return self.implicit[shape]
 
     def _slot(
@@ -226,7 +224,7 @@ class _Reader:
         used = sum(tensor.startswith(f"{producer}:") for tensor in taken)
         stated = entry["attr"].get("input_shape") or ()
         if position < len(stated):
-            shape = tuple(stated[position])
+            shape = self._ordered(tuple(stated[position]))
             fitting = [slot for slot in range(count) if self.shapes[f"{producer}:{slot}"] == shape]
             if len(fitting) == 1:
                 return f"{producer}:{fitting[0]}"

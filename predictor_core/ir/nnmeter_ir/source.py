@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from predictor_core.errors import GraphError, ModelFormatError
@@ -15,9 +15,6 @@ Constant = tuple[Shape, Any]
 #: (op, attributes, output shapes) of the Node that a document's node becomes.
 Converted = tuple[str, Mapping[str, Any], Shapes]
 
-#: Position of each channels-last dimension in the channels-first spelling of a rank 4 tensor.
-_FIRST_TO_LAST = {0: 0, 1: 3, 2: 1, 3: 2}
-
 
 class Source:
     """One node of a document, as its converter sees it.
@@ -29,15 +26,16 @@ class Source:
     attrs : mapping
         The inner attributes.
     inputs : tuple of shapes
-        Inferred shapes of the activations read.
+        Inferred shapes of the activations read, channels first where `channels_first`.
     stated : object
         The document's ``output_shape``, not yet checked.
     constants : list of Constant
         Constants read, in order.
     constant_first : bool
         Whether a constant comes before the first activation.
-    channels_first : callable
-        Tells whether the document writes axes in channels-first order.
+    channels_first : bool
+        Whether the document is that of an ONNX model: it states axes in channels-first order, and yet the
+        shapes of all tensors of rank 4 as if they were channels-last images.
     """
 
     __slots__ = ("attrs", "channels_first", "constant_first", "constants", "inputs", "stated", "type")
@@ -50,7 +48,7 @@ class Source:
         stated: Any,
         constants: list[Constant],
         constant_first: bool,
-        channels_first: Callable[[], bool],
+        channels_first: bool,
     ) -> None:
         self.type = type
         self.attrs = attrs
@@ -78,25 +76,52 @@ class Source:
             dims = tuple(shape)
             if dims and (dims[0] is None or dims[0] in (-1, 0)):
                 dims = (batch, *dims[1:])
-            found.append(dims)
+            found.append(channels_to_front(dims) if self.channels_first else dims)
         return tuple(found)
 
     def stated_channels(self) -> int | None:
-        """Last dimension of the first stated output shape, where there is one."""
+        """Channels of the first stated output, an image, where the document states it."""
         try:
-            channels = self.stated[0][-1]
+            shape = self.stated[0]
+            channels = shape[1 if self.channels_first and len(shape) == 3 else -1]
         except (TypeError, IndexError, KeyError):
             return None
         return channels if isinstance(channels, int) else None
 
-    def axis(self, axis: int, rank: int, onnx: bool | None = None) -> int:
-        """Channels-last position of an axis as the document writes it."""
-        axis = axis + rank if axis < 0 else axis
-        if not 0 <= axis < rank:
-            raise GraphError(f"axis {axis} is outside of rank {rank}")
-        if rank == 4 and (self.channels_first() if onnx is None else onnx):
-            return _FIRST_TO_LAST[axis]
-        return axis
+    def image(self) -> Shape | None:
+        """Shape of the first input as (N, H, W, C), or None where it is no image."""
+        shape = self.inputs[0]
+        if len(shape) == 4:
+            return (shape[0], shape[2], shape[3], shape[1]) if self.channels_first else shape
+        if len(shape) == 3 and self.channels_first:
+            return shape[0], shape[2], 1, shape[1]
+        return None
+
+    def ordered(self, shape: Shape) -> Shape:
+        """Return an (N, H, W, C) shape in the order and rank that the first input has."""
+        if not self.channels_first:
+            return shape
+        batch, height, width, channels = shape
+        return (batch, channels, height, width)[: len(self.inputs[0])]
+
+    def window(self) -> str | tuple[int, ...]:
+        """Return ``SAME``, ``SAME_LOWER``, ``VALID``, or four explicit pads (top, left, bottom, right)."""
+        padding = padding_of(self.attrs)
+        if len(self.inputs[0]) == 3 and not isinstance(padding, str):
+            return padding[0], 0, padding[1], 0
+        return padding
+
+
+def channels_to_front(shape: Shape) -> Shape:
+    """Return a shape of rank 4 as ONNX has it, where a document states it as a channels-last image."""
+    return (shape[0], shape[3], shape[1], shape[2]) if len(shape) == 4 else shape
+
+
+def checked_axis(axis: int, rank: int) -> int:
+    """Return an axis counted from the front, or refuse it."""
+    if not -rank <= axis < rank:
+        raise GraphError(f"axis {axis} is outside of rank {rank}")
+    return axis % rank
 
 
 def pair(value: Any) -> tuple[int, int]:

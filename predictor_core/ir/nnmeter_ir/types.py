@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from predictor_core.ir import ops
 from predictor_core.ir.nnmeter_ir import movement, weights
@@ -140,7 +141,7 @@ TYPES.update(
     }
 )
 
-#: Types that only documents of ONNX models have: their axes are channels first.
+#: Types that only documents of ONNX models have.
 ONNX_TYPES = frozenset(
     (
         "Conv",
@@ -167,6 +168,31 @@ TENSORFLOW_TYPES = frozenset(
         "FusedBatchNormV3",
     )
 )
+
+
+INPUT_TYPES = frozenset({"Placeholder", "PlaceholderWithDefault", "Input", "InputLayer", "input"})
+
+
+def is_channels_first(document: Mapping[str, Any]) -> bool:
+    """Tell whether a document states axes as ONNX has them, channels first.
+
+    Documents made of ONNX models do, and have no inputs as nodes. In one that has, with types of ONNX all the
+    same, the axes of its first reduction or concatenation tell.
+    """
+    types = {entry["attr"]["type"] for entry in document.values()}
+    if types.isdisjoint(ONNX_TYPES) or not types.isdisjoint(TENSORFLOW_TYPES):
+        return False
+    if types.isdisjoint(INPUT_TYPES):
+        return True
+    for entry in document.values():
+        attr = entry["attr"]
+        attrs = attr.get("attr") or {}
+        axes = attrs.get("axes", attrs.get("axis"))
+        if attr["type"].startswith("Reduce") and isinstance(axes, list):
+            return not set(axes) <= {1, 2}
+        if attr["type"] == "Concat" and axes in (1, 3, [1], [3]):
+            return axes in (1, [1])
+    return True
 
 
 def convert(source: Source) -> Converted:

@@ -7,14 +7,14 @@ from typing import Any
 from predictor_core.errors import GraphError, ModelFormatError
 from predictor_core.ir import shapes
 from predictor_core.ir.nnmeter_ir.generic import stated
-from predictor_core.ir.nnmeter_ir.source import Converted, Source, padding_of, pair
+from predictor_core.ir.nnmeter_ir.source import Converted, Source, pair
 
 
 def conv(op: str, source: Source) -> Converted:
     """Convert a convolution of one or two dimensions in space, grouped and depthwise ones included."""
-    shape = source.inputs[0]
-    if len(shape) != 4:
-        return stated("conv3d" if len(shape) == 5 else source.type, source)
+    shape = source.image()
+    if shape is None:
+        return stated("conv3d" if len(source.inputs[0]) == 5 else source.type, source)
     attrs = source.attrs
     batch, height, width, channels = shape
     weight = attrs.get("weight_shape")
@@ -49,7 +49,7 @@ def conv(op: str, source: Source) -> Converted:
             filters = channels
     if groups < 1 or channels % groups or filters % groups:
         raise GraphError(f"{groups} groups do not divide {channels} input and {filters} output channels")
-    pads, out = shapes.slide((height, width), kernel, strides, dilations, padding_of(attrs), False)
+    pads, out = shapes.slide((height, width), kernel, strides, dilations, source.window())
     converted = {
         "kernel": kernel,
         "strides": strides,
@@ -59,7 +59,7 @@ def conv(op: str, source: Source) -> Converted:
         "bias": bool(attrs.get("bias", source.type == "Conv")),
     }
     op = "dwconv" if groups == channels > 1 else "conv"
-    return op, converted, ((batch, *out, filters),)
+    return op, converted, (source.ordered((batch, *out, filters)),)
 
 
 def _kernel(source: Source, weight: Any) -> tuple[int, int]:
@@ -73,8 +73,8 @@ def _kernel(source: Source, weight: Any) -> tuple[int, int]:
 
 def conv_transpose(op: str, source: Source) -> Converted:
     """Convert a transposed convolution."""
-    shape = source.inputs[0]
-    if len(shape) != 4:
+    shape = source.image()
+    if shape is None:
         return stated(source.type, source)
     attrs = source.attrs
     weight = attrs.get("weight_shape")
@@ -86,7 +86,7 @@ def conv_transpose(op: str, source: Source) -> Converted:
     filters = filters or source.stated_channels()
     if filters is None:
         raise ModelFormatError("it states neither weight_shape nor output_shape, so its channels are unknown")
-    padding = padding_of(attrs)
+    padding = source.window()
     if isinstance(padding, str):
         size = tuple(n * s for n, s in zip(shape[1:3], strides))
         span = [max((k - 1) * d + 1 - s, 0) for k, d, s in zip(kernel, dilations, strides)]
@@ -107,11 +107,11 @@ def conv_transpose(op: str, source: Source) -> Converted:
             "filters": filters,
         }
         bare["output_padding"] = pair(attrs.get("output_padding", 0))
-        shape_out = shapes.infer("convtranspose", bare, source.inputs)
+        shape_out = shapes.infer("convtranspose", bare, (shape,))
         assert shape_out is not None
         size = shape_out[0][1:3]
         if "output_padding" not in attrs and source.stated:
-            shown = source.stated_shapes()[0]
+            shown = tuple(source.stated[0])
             if len(shown) == 4 and all(0 <= s - n < step for s, n, step in zip(shown[1:3], size, strides)):
                 size = shown[1:3]
     converted = {
@@ -124,18 +124,18 @@ def conv_transpose(op: str, source: Source) -> Converted:
     }
     if "output_padding" in attrs:
         converted["output_padding"] = pair(attrs["output_padding"])
-    return op, converted, ((shape[0], *size, filters),)
+    return op, converted, (source.ordered((shape[0], *size, filters)),)
 
 
 def pool(op: str, source: Source) -> Converted:
     """Convert a pool with a window."""
-    shape = source.inputs[0]
-    if len(shape) != 4:
+    shape = source.image()
+    if shape is None:
         return stated(source.type, source)
     attrs = source.attrs
     kernel = _kernel(source, None)
     strides = pair(source.first("strides", "stride") or 1)
-    padding = padding_of(attrs)
+    padding = source.window()
     size = (shape[1], shape[2])
     ceil_mode = bool(attrs.get("ceil_mode"))
     pads, out = shapes.slide(size, kernel, strides, (1, 1), padding, ceil_mode)
@@ -144,13 +144,16 @@ def pool(op: str, source: Source) -> Converted:
         upper = shapes.slide(size, kernel, strides, (1, 1), padding, True)[1]
         if upper != out and tuple(source.stated[0][1:3]) == upper:
             out = upper
-    return op, {"kernel": kernel, "strides": strides, "pads": pads}, ((shape[0], *out, shape[3]),)
+    converted = {"kernel": kernel, "strides": strides, "pads": pads}
+    return op, converted, (source.ordered((shape[0], *out, shape[3])),)
 
 
 def global_pool(op: str, source: Source) -> Converted:
     """Convert a pool over the whole feature map."""
-    batch, _, _, channels = source.inputs[0]
-    return op, {"axes": (1, 2), "keepdims": True}, ((batch, 1, 1, channels),)
+    rank = len(source.inputs[0])
+    axes = tuple(range(2, rank)) if source.channels_first else tuple(range(1, rank - 1))
+    out = tuple([1 if axis in axes else dim for axis, dim in enumerate(source.inputs[0])])
+    return op, {"axes": axes, "keepdims": True}, (out,)
 
 
 def fc(op: str, source: Source) -> Converted:
@@ -160,11 +163,10 @@ def fc(op: str, source: Source) -> Converted:
         return matmul("matmul", source)
     attrs = source.attrs
     weight = attrs.get("weight_shape")
-    filters = source.first("out_features", "filters", "cout") or (
-        weight[-1] if weight else source.stated_channels()
-    )
-    if not filters:
+    filters = source.first("out_features", "filters", "cout") or (weight[-1] if weight else None)
+    if not filters and not source.stated:
         raise ModelFormatError("it states neither weight_shape nor output_shape, so its width is unknown")
+    filters = filters or source.stated_shapes()[0][-1]
     shape = inputs[0]
     if weight and len(weight) == 2 and weight[0] != shape[-1]:
         raise GraphError(

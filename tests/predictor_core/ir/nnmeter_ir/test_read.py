@@ -308,3 +308,61 @@ def _paths(value: Any, path: tuple[Any, ...]) -> list[tuple[Any, ...]]:
     for key, inner in items:
         found += _paths(inner, (*path, key))
     return found
+
+
+def onnx_entry(kind: str, inbounds: list[str], shapes: Any, output: Any, **attrs: Any) -> dict[str, Any]:
+    node = entry(kind, inbounds, [output], **attrs)
+    node["attr"]["input_shape"] = shapes
+    return node
+
+
+def test_channel_shuffle_of_an_onnx_document() -> None:
+    image, groups, turned = [1, 28, 28, 116], [1, 2, 58, 28, 28], [1, 58, 2, 28, 28]
+    graph = load(
+        {
+            "a": onnx_entry("Conv", [], [[1, 28, 28, 3]], image, kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+            "g": onnx_entry("Reshape", ["a"], [image], groups),
+            "t": onnx_entry("Transpose", ["g"], [groups], turned, perm=[0, 2, 1, 3, 4]),
+            "r": onnx_entry("Reshape", ["t"], [turned], image),
+            "b": onnx_entry("Conv", ["r"], [image], [1, 28, 28, 8], kernel_shape=[1, 1]),
+        }
+    )
+    assert [node.op for node in graph] == ["input", "conv", "channelshuffle", "conv"]
+    assert graph["r"].attrs == {"groups": 2}
+
+
+def test_channels_last_detour_of_an_onnx_document() -> None:
+    # Every tensor of rank 4 is stated as if it were an image, whatever order it has.
+    image, turned = [1, 8, 6, 16], [1, 6, 16, 8]
+    graph = load(
+        {
+            "a": onnx_entry("Conv", [], [[1, 8, 6, 3]], image, kernel_shape=[1, 1]),
+            "t": onnx_entry("Transpose", ["a"], [image], turned, perm=[0, 2, 3, 1]),
+            "m": onnx_entry("MatMul", ["t"], [turned], [1, 6, 32, 8]),
+            "b": onnx_entry("Add", ["m"], [[1, 6, 32, 8]], [1, 6, 32, 8]),
+        }
+    )
+    assert [(node.op, node.shape) for node in graph] == [
+        ("input", (1, 8, 6, 3)),
+        ("conv", (1, 8, 6, 16)),
+        ("fc", (1, 8, 6, 32)),
+    ]
+    assert graph["m"].attrs == {"bias": True}
+
+
+def test_convolution_in_one_dimension_of_an_onnx_document() -> None:
+    attrs = {"kernel_shape": [3], "strides": [2], "pads": [1, 1]}
+    graph = load({"a": onnx_entry("Conv", [], [[2, 12, 50]], [2, 24, 25], **attrs)})
+    assert graph["a"].attrs["kernel"] == (3, 1)
+    assert graph["a"].attrs["pads"] == (1, 0, 1, 0)
+    assert sorted(graph["a"].shape) == sorted((2, 25, 24, *[1] * (len(graph["a"].shape) - 3)))
+    assert graph["a"].shape[-1] == 24
+
+
+def test_axes_tell_in_a_document_with_types_of_onnx_and_an_input() -> None:
+    def document(axes: list[int]) -> dict[str, Any]:
+        conv = entry("Conv", ["x"], [[1, 8, 8, 6]], kernel_shape=[1, 1])
+        return {"x": image(1, 8, 8, 4), "c": conv, "m": entry("ReduceMean", ["c"], [[1, 6]], axes=axes)}
+
+    assert load(document([1, 2])) == load(document([2, 3]))
+    assert load(document([1, 2]))["m"].attrs == {"axes": (1, 2), "keepdims": False}
