@@ -11,10 +11,13 @@ from predictor_core.ir.graph import Shape
 
 
 class Step(NamedTuple):
-    """A Node in the making: canonical op, values read, attributes and output shapes, channels first."""
+    """A Node in the making: canonical op, what it reads, attributes and output shapes, channels first.
+
+    Where an op becomes several Steps, a number among the reads stands for the output of that Step.
+    """
 
     op: str
-    reads: tuple[Value, ...]
+    reads: tuple[Value | int, ...]
     attrs: Mapping[str, Any]
     outputs: tuple[Shape, ...]
 
@@ -81,9 +84,6 @@ class Call(NamedTuple):
 
 
 Handler = Callable[[Call], Union[Step, "list[Step]"]]
-
-#: A read of the Step before, for ops that become several.
-PREVIOUS = Value((), "")
 
 
 def same_shape(op: str) -> Handler:

@@ -6,7 +6,7 @@ from math import prod
 from typing import Any
 
 from predictor_core.errors import GraphError
-from predictor_core.frontends.onnx_call import PREVIOUS, Call, Handler, Step, same_shape
+from predictor_core.frontends.onnx_call import Call, Handler, Step, same_shape
 from predictor_core.frontends.onnx_values import Value
 from predictor_core.ir.graph import Shape
 from predictor_core.ir.shapes import broadcast
@@ -98,42 +98,44 @@ def _matmul(call: Call) -> Step:
 
 
 def _activation_product(a: Value, b: Value, out: Shape) -> Step:
-    attrs: dict[str, Any] = {}
-    for value in (a, b):
-        if value.is_constant:
-            attrs["const_shape"] = value.shape
+    return Step("matmul", (a, b), _constant_operand(a, b), (out,))
+
+
+def _constant_operand(a: Value, b: Value) -> dict[str, Any]:
     if a.is_constant and not b.is_constant:
-        attrs["const_first"] = True
-    return Step("matmul", (a, b), attrs, (out,))
+        return {"const_shape": a.shape, "const_first": True}
+    return {"const_shape": b.shape} if b.is_constant else {}
 
 
 def _gemm(call: Call) -> list[Step]:
     steps: list[Step] = []
-    operands = []
+    operands: list[Value] = []
+    reads: list[Value | int] = []
     for index, flag in ((0, "transA"), (1, "transB")):
         value = call.value(index)
         if len(value.shape) != 2:
             raise call.error(f"takes matrices, got {list(value.shape)}")
+        reads.append(value)
         if call.attrs.get(flag):
             turned = value.shape[::-1]
             if not value.is_constant:
                 steps.append(Step("transpose", (value,), {"perm": (1, 0)}, (turned,)))
-                value = PREVIOUS
+                reads[index] = len(steps) - 1
             value = value._replace(shape=turned)
         operands.append(value)
     a, b = operands
     out = _product_shape(call, a.shape, b.shape)
-    bias = call.has(2)
+    bias = call.value(2) if call.has(2) else None
     if b.is_constant and not a.is_constant:
-        steps.append(Step("fc", (a,), {"bias": bias and call.value(2).is_constant}, (out,)))
+        has_bias = bias is not None and bias.is_constant
+        steps.append(Step("fc", (reads[0],), {"bias": has_bias}, (out,)))
+        if has_bias:
+            bias = None
     else:
-        if len(steps) == 2:
-            raise call.error("both matrices are computed and transposed, which is not supported")
-        steps.append(_activation_product(a, b, out))
-        if bias and call.value(2).is_constant:
-            steps.append(Step("add", (PREVIOUS,), {"const_shape": call.shape(2)}, (out,)))
-    if bias and not call.value(2).is_constant:
-        steps.append(Step("add", (PREVIOUS, call.value(2)), {}, (out,)))
+        steps.append(Step("matmul", tuple(reads), _constant_operand(a, b), (out,)))
+    if bias is not None:
+        attrs = {"const_shape": bias.shape} if bias.is_constant else {}
+        steps.append(Step("add", (len(steps) - 1, bias), attrs, (out,)))
     return steps
 
 

@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import Any
 
 from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
-from predictor_core.frontends import onnx_data_ops, onnx_dense_ops, onnx_image_ops
-from predictor_core.frontends.onnx_call import PREVIOUS, Call, Handler, Step
+from predictor_core.frontends import onnx_attention, onnx_data_ops, onnx_dense_ops, onnx_image_ops
+from predictor_core.frontends.onnx_call import Call, Handler, Step
 from predictor_core.frontends.onnx_fold import fold
 from predictor_core.frontends.onnx_inputs import Symbols, resolve
 from predictor_core.frontends.onnx_shapes import Declared
@@ -16,6 +16,7 @@ from predictor_core.frontends.onnx_values import NotInferableError, Value, const
 from predictor_core.ir.graph import Node
 
 _HANDLERS: dict[str, Handler] = {
+    **onnx_attention.HANDLERS,
     **onnx_data_ops.HANDLERS,
     **onnx_dense_ops.HANDLERS,
     **onnx_image_ops.HANDLERS,
@@ -154,14 +155,14 @@ class Conversion:
             self.values.update((name, Value(shape)) for name, shape in zip(node.output, steps[-1].outputs))
             return
         name, scope = self.unique(str(node.name or f"{op}_{len(self.nodes)}")), scope_of(node)
-        previous = ""
+        written: list[str] = []
         for index, step in enumerate(steps, 1):
             own = name if index == len(steps) else self.unique(f"{name}.{index}")
-            reads = [previous if read.node == PREVIOUS.node else read.node for read in step.reads]
+            reads = [written[read] if isinstance(read, int) else read.node for read in step.reads]
             tensors = tuple([tensor for tensor in reads if tensor is not None])
             made = Node(own, step.op, tensors, step.attrs, step.outputs, scope)
             self.nodes.append(made)
-            previous = own
+            written.append(own)
         for output, tensor, shape in zip(node.output, made.tensors, made.outputs):
             self.values[output] = Value(shape, tensor)
 

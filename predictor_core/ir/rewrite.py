@@ -9,7 +9,7 @@ from predictor_core.ir.rewrites.concats import joined_concats
 from predictor_core.ir.rewrites.convs import depthwise
 from predictor_core.ir.rewrites.draft import Draft
 from predictor_core.ir.rewrites.free import drop_free, drop_noops
-from predictor_core.ir.rewrites.norms import spelled_norms
+from predictor_core.ir.rewrites.norms import l2_norms, spelled_norms
 from predictor_core.ir.rewrites.pads import fold_pads
 from predictor_core.ir.rewrites.pools import global_pools
 from predictor_core.ir.rewrites.shuffle import channel_shuffles
@@ -29,6 +29,7 @@ _PASSES = (
     global_pools,
     clips,
     spelled_norms,
+    l2_norms,
     hard_activations,
     smooth_activations,
     gelu,

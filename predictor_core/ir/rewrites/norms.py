@@ -90,6 +90,20 @@ def _affine_end(draft: Draft, node: Node) -> Node:
     return node
 
 
+def l2_norms(draft: Draft) -> None:
+    """Recognise x divided by its own norm, which is kept from zero by a ``clip`` or ``max``."""
+    for node in draft.of("div"):
+        if len(node.inputs) != 2:
+            continue
+        chain = [draft.producer(node.inputs[1])]
+        for ops in (("expand",), ("clip", "max")):
+            if chain[-1].op in ops and len(chain[-1].inputs) == 1:
+                chain.append(draft.producer(chain[-1].inputs[0]))
+        bounded = len(chain) > 1 and chain[-2].op != "expand"
+        if bounded and chain[-1].op == "reduce_sum" and chain[-1].inputs == node.inputs[:1]:
+            draft.put(retyped(node, "l2norm", node.inputs[:1]))
+
+
 def channel_first_group_norms(draft: Draft) -> None:
     """Join a group norm spelled on a channels-first image: reshape to groups, instancenorm, reshape back."""
     for node in draft.of("instancenorm"):

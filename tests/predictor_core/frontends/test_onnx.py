@@ -227,6 +227,47 @@ def test_op_on_a_matrix(build: Build, op: str, shape: Shape, attrs: dict[str, An
     assert {key: node.attrs[key] for key in attrs} == attrs
 
 
+def test_matrices_that_are_transposed_on_the_way() -> None:
+    model = OnnxModel((6, 4), (5, 6), (4, 5))
+    model("Gemm", "x", "x1", "x2", transA=1, transB=1)
+    graph = model.graph()
+    assert ops(graph) == ["transpose", "transpose", "matmul", "add"]
+    assert graph.nodes[-1].shape == (4, 5)
+    assert graph.input_shapes(graph.nodes[-2]) == ((4, 6), (6, 5))
+
+
+@pytest.mark.parametrize(
+    ("query", "key", "attrs", "found"),
+    [
+        ((2, 4, 7, 6), (2, 4, 5, 6), {}, ["mul", "mul", "transpose", "matmul", "softmax", "matmul"]),
+        (
+            (2, 4, 7, 6),
+            (2, 2, 5, 6),
+            {},
+            ["mul", "mul", "expand", "expand", "transpose", "matmul", "softmax", "matmul"],
+        ),
+        (
+            (2, 7, 24),
+            (2, 5, 24),
+            {"q_num_heads": 4, "kv_num_heads": 4},
+            [
+                *["reshape", "transpose"] * 3,
+                *["mul", "mul", "transpose", "matmul", "softmax", "matmul", "transpose", "reshape"],
+            ],
+        ),
+    ],
+)
+def test_attention_is_what_it_stands_for(
+    query: Shape, key: Shape, attrs: dict[str, Any], found: list[str]
+) -> None:
+    model = OnnxModel(query, key, key, opset=23)
+    model("Attention", "x", "x1", "x2", **attrs)
+    graph = model.graph()
+    assert sorted(ops(graph)) == sorted(found)
+    assert graph.nodes[-1].shape == query
+    assert [node.shape for node in graph if node.op == "softmax"] == [(2, 4, 7, 5)]
+
+
 def test_einsum_is_a_product() -> None:
     model = OnnxModel((2, 4, 7, 6), (2, 4, 5, 6))
     model("Einsum", "x", "x1", equation="bhqd, bhkd -> bhqk")

@@ -81,6 +81,11 @@ def rmsnorm(m: Model, x: str) -> str:
     return m("mul", m("mul", x, m("rsqrt", m("add", mean, const=1e-6))), const_shape=(16,))
 
 
+def l2norm(m: Model, x: str) -> str:
+    norm = m("clip", m("reduce_sum", x, axes=(3,), keepdims=True, shape=(1, 8, 8, 1)), min=1e-12)
+    return m("div", x, m("expand", norm, shape=IMAGE))
+
+
 def shuffle(m: Model, x: str) -> str:
     y = m("reshape", x, shape=(1, 8, 8, 2, 8))
     return m("reshape", m("transpose", y, perm=(0, 1, 2, 4, 3), shape=(1, 8, 8, 8, 2)), shape=IMAGE)
@@ -101,6 +106,7 @@ SPELLINGS: list[tuple[str, Callable[[Model, str], str]]] = [
     ("relu", lambda m, x: m("clip", x, min=0.0)),
     ("layernorm", layernorm),
     ("rmsnorm", rmsnorm),
+    ("l2norm", l2norm),
     ("channelshuffle", shuffle),
     ("bn", lambda m, x: m("add", m("mul", x, const_shape=(16,)), const_shape=(1, 1, 1, 16))),
 ]
@@ -126,6 +132,7 @@ def test_composite_is_one_node_with_the_name_of_its_last(op: str, spell: Callabl
         lambda m, x: m("mul", x, m("sigmoid", m("tanh", x))),
         lambda m, x: m("mul", x, m("mul", m("add", m("erf", x), const=1.0), const=0.5)),
         lambda m, x: m("clip", x, min=-1.0, max=1.0),
+        lambda m, x: m("div", x, m("reduce_sum", x, axes=(3,), keepdims=True, shape=(1, 8, 8, 1))),
     ],
 )
 def test_near_misses_are_left_alone(spell: Callable[[Model, str], str]) -> None:
