@@ -1,6 +1,6 @@
 """Feed mutated pickles of forests to the reader of 1.0 packs: it must refuse or read them, in bounded time.
 
-    python -m benchmarks.fuzz_pickle_reader [--cases 20000] [--seed 0] [--json FILE]
+    python benchmarks/fuzz_pickle_reader.py [--cases 20000] [--seed 0]
 
 Prints how many were read, how many refused, the slowest case and the growth of the process; exits with 1
 on any error that is not the package's own.
@@ -9,7 +9,6 @@ on any error that is not the package's own.
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import resource
 import sys
@@ -110,12 +109,13 @@ def attempt(content: bytes) -> bool:
 
 
 def main() -> int:
+    from harness import publish  # beside this script; the tests import the functions above alone
+
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--cases", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path, help="write the figures here as well")
     arguments = parser.parse_args()
     rng = random.Random(arguments.seed)
     pickles = [path.read_bytes() for path in sorted(SEEDS.glob("*.pkl"))]
@@ -129,21 +129,18 @@ def main() -> int:
         except Exception as error:  # noqa: BLE001  any escape is what this looks for
             failures.append(f"case {case}: {type(error).__name__}: {error}")
         slowest = max(slowest, time.perf_counter() - start)
-    figures = {
+    row = {
         "cases": arguments.cases,
         "seed": arguments.seed,
-        "accepted": accepted,
+        "read": accepted,
         "refused": arguments.cases - accepted - len(failures),
-        "other_errors": len(failures),
-        "slowest_ms": round(1e3 * slowest, 2),
-        "peak_growth_mb": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024,
+        "other errors": len(failures),
+        "slowest (ms)": 1e3 * slowest,
+        "growth (MB)": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024,
     }
-    for name, value in figures.items():
-        print(f"{name:<16} {value}")
+    publish("fuzz_pickle_reader", "Mutated pickles of forests, read or refused", [row])
     for failure in failures[:20]:
         print(failure)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
     return 1 if failures else 0
 
 
