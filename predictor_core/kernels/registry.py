@@ -57,6 +57,9 @@ FORESTS: dict[str, FeatureSet] = {
     "channelshuffle": MAPPED,
 }
 
+#: Forests of ops that treat every element alike, wherever it stands.
+_ELEMENTWISE = frozenset({"hswish", "relu", "bn", "add", "mul"})
+
 _light = costs.elementwise(1.0)
 _heavy = costs.elementwise(8.0)
 
@@ -208,10 +211,11 @@ class Serving(NamedTuple):
 def serve(spec: KernelSpec) -> Serving:
     """Express a kernel by kernels of the sorts that were measured.
 
-    - A batch of n costs n kernels of batch 1 (only batch 1 was measured).
-    - A fully connected layer on a sequence is a 1x1 convolution over a map of that many pixels, which is
-      what it is to a matrix multiplication; one on a sequence shorter than the smallest map that was
-      measured lies between that and the layer on one row, geometrically in the length.
+    - A batch of n costs n kernels of batch 1 (only batch 1 was measured); an elementwise op sees one map of n
+      times the height.
+    - A fully connected layer on n rows (a sequence, a batch, or both) is a 1x1 convolution over a map of n
+      pixels, which is what it is to a matrix multiplication. With fewer rows than the smallest map that was
+      measured has pixels, it lies between that map and a single row, geometrically in n.
     - A depthwise convolution with a channel multiplier is one on as many channels as it writes.
     - A grouped convolution lies between the dense convolution of the same shape and the depthwise one on its
       output channels. Its latency per multiply-accumulate is interpolated geometrically in log(groups),
@@ -224,10 +228,11 @@ def serve(spec: KernelSpec) -> Serving:
     batch = spec.output[0] if spec.output else 1
     measured = entry.forest is not None and not entry.stand_in
     if batch > 1 and (entry.forest is not None or spec.op == "groupconv"):
-        single = spec._replace(
-            inputs=tuple(_one(shape, batch) for shape in spec.inputs), output=_one(spec.output, batch)
-        )
-        return serve(single)._replace(scale=float(batch), measured=False)
+        reshaped = _stacked if entry.forest in _ELEMENTWISE else _single
+        inputs = tuple(reshaped(shape) if shape[:1] == (batch,) else shape for shape in spec.inputs)
+        single = spec._replace(inputs=inputs, output=reshaped(spec.output))
+        scale = 1.0 if entry.forest in _ELEMENTWISE else float(batch)
+        return serve(single)._replace(scale=scale, measured=False)
     if spec.op == "groupconv":
         channels, width = spec.inputs[0][-1], spec.output[-1]
         share = log(spec.groups) / log(channels)
@@ -239,8 +244,12 @@ def serve(spec: KernelSpec) -> Serving:
     return Serving(((1.0, spec),), measured=measured)
 
 
-def _one(shape: Shape, batch: int) -> Shape:
-    return (1, *shape[1:]) if shape and shape[0] == batch else shape
+def _single(shape: Shape) -> Shape:
+    return (1, *shape[1:])
+
+
+def _stacked(shape: Shape) -> Shape:
+    return (1, shape[0] * shape[1], *shape[2:]) if len(shape) > 2 else (1, *shape)
 
 
 def _depthwise(spec: KernelSpec, channels: int) -> KernelSpec:
@@ -249,17 +258,16 @@ def _depthwise(spec: KernelSpec, channels: int) -> KernelSpec:
 
 
 def _serve_fc(spec: KernelSpec) -> Serving:
-    batch = spec.output[0] if len(spec.output) > 1 else 1
-    length = prod(spec.output[1:-1])
+    rows = prod(spec.output[:-1])
     row = _on_map(spec, (1,))
-    if length == 1:
-        return Serving(((1.0, row),), float(batch), measured=batch == 1)
-    pixels = max(length, _SMALLEST_MAP)
+    if rows == 1:
+        return Serving(((1.0, row),))
+    pixels = max(rows, _SMALLEST_MAP)
     height = max(divisor for divisor in range(1, isqrt(pixels) + 1) if pixels % divisor == 0)
     pointwise = _on_map(spec, (1, height, pixels // height))._replace(op="conv")
-    share = log(length) / log(pixels)
+    share = log(rows) / log(pixels)
     parts = ((1.0, pointwise),) if share == 1.0 else ((share, pointwise), (1.0 - share, row))
-    return Serving(parts, float(batch), measured=False)
+    return Serving(parts, measured=False)
 
 
 def _on_map(spec: KernelSpec, leading: Shape) -> KernelSpec:

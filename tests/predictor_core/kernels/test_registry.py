@@ -110,9 +110,18 @@ def test_a_batch_costs_its_number_of_single_images(batch: int, groups: int) -> N
     assert not kernels.serve(many).measured
 
 
-def test_what_is_shared_by_the_batch_stays_whole() -> None:
-    scale = KernelSpec("mul", "mul", ((8, 7, 7, 32), (1, 1, 1, 32)), (8, 7, 7, 32))
-    assert kernels.serve(scale).spec.inputs == ((1, 7, 7, 32), (1, 1, 1, 32))
+@pytest.mark.parametrize(
+    ("shape", "stacked"), [((8, 7, 9, 32), (1, 56, 9, 32)), ((8, 7, 32), (1, 56, 32)), ((8, 32), (1, 8, 32))]
+)
+def test_an_elementwise_op_sees_a_batch_as_a_taller_map(
+    shape: tuple[int, ...], stacked: tuple[int, ...]
+) -> None:
+    per_channel = (1,) * (len(shape) - 1) + (32,)
+    spec = KernelSpec("mul", "mul", (shape, per_channel), shape)
+    serving = kernels.serve(spec)
+    assert serving.spec.inputs == (stacked, per_channel)
+    assert kernels.cost(serving.spec) == kernels.cost(spec)
+    assert not serving.measured
 
 
 @given(
@@ -155,8 +164,9 @@ def test_fc_grows_with_the_sequence_from_one_row_on(length: int) -> None:
 
 @given(batch=st.integers(2, 64), length=st.sampled_from([1, 10, 197]))
 def test_fc_grows_with_the_batch(batch: int, length: int) -> None:
-    assert latency_ms(fc(batch, length)) == pytest.approx(batch * latency_ms(fc(1, length)))
-    assert latency_ms(fc(batch)) == pytest.approx(batch * latency_ms(fc(1)))
+    # Where the batch stands makes no difference, and it reads the weights once.
+    assert latency_ms(fc(batch, length)) == latency_ms(fc(length, batch)) == latency_ms(fc(batch * length))
+    assert latency_ms(fc(1, length)) < latency_ms(fc(batch, length)) < batch * latency_ms(fc(1, length))
 
 
 def test_fc_on_one_row_is_measured_in_any_rank() -> None:
@@ -174,3 +184,27 @@ def test_a_stand_in_is_not_measured() -> None:
     shape = (1, 7, 7, 8)
     assert not kernels.serve(KernelSpec("sub", "sub", (shape, shape), shape)).measured
     assert kernels.serve(KernelSpec("add", "add", (shape, shape), shape)).measured
+
+
+shapes = st.lists(st.integers(1, 64), max_size=5).map(tuple)
+
+
+@pytest.mark.parametrize("op", sorted(op for op in kernels.KINDS if not kernels.is_free(op)))
+@given(inputs=st.lists(shapes.filter(len), min_size=1, max_size=6), output=shapes.filter(len))
+def test_tensors_of_any_rank_are_served(
+    op: str, inputs: list[tuple[int, ...]], output: tuple[int, ...]
+) -> None:
+    extra = {"se": (8,), "lstm": (4, 1, 1), "gru": (4, 1, 1), "rnn": (4, 1, 1), "conv3d": (3, 3, 3)}
+    groups = {"groupconv": 2, "dwconv": inputs[0][-1]}
+    if op == "groupconv":
+        inputs = [(*inputs[0][:-1], 4)]
+    if op == "concat":
+        inputs = [output] * len(inputs)
+    spec = KernelSpec(op, op, tuple(inputs), output, groups=groups.get(op, 1), extra=extra.get(op, ()))
+    serving = kernels.serve(spec)
+    assert sum(weight for weight, _ in serving.parts) == pytest.approx(1.0)
+    for _, part in serving.parts:
+        assert min(kernels.cost(part)) >= 0
+        forest = kernels.kind(part.op).forest
+        if forest is not None:
+            assert np.isfinite(kernels.features(forest, [part])).all()
