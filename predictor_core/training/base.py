@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import lsq_linear
+from scipy.optimize import nnls
 
 from predictor_core import kernels
 from predictor_core.training.dataset import Dataset, Floats
@@ -86,8 +86,10 @@ def _relative_fit(columns: Floats, latency_ms: Floats, lowest: Floats) -> Floats
     solution = lowest.copy()
     for _ in range(_PASSES):
         scaled = relative / scale * weight[:, None]
-        solution = lsq_linear(scaled, weight, (lowest * scale, np.inf)).x / scale
+        above, _ = nnls(scaled, weight - scaled @ (lowest * scale))
+        solution = above / scale + lowest
         error = np.abs(relative @ solution - 1.0)
         weight = np.sqrt(_TOLERANCE / np.maximum(error, _TOLERANCE))
     solution[absent] = lowest[absent]
-    return solution
+    # Six digits are more than the fit is worth, and the same whatever order sums were taken in.
+    return np.array([float(f"{value:.6g}") for value in solution])

@@ -1,0 +1,97 @@
+"""From fitted parts to a pack file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor_core import kernels
+from predictor_core.forest import Forest, save_pack
+from predictor_core.training.base import Base
+from predictor_core.training.dataset import Dataset
+
+VERSION = "2.0"
+
+#: First line of every report: what the numbers stand for.
+DESCRIPTIONS = {
+    "cortexA76cpu_tflite21": "Pixel 4, one Cortex-A76 core, fp32, TFLite 2.1",
+    "adreno640gpu_tflite21": "Xiaomi Mi 9, Adreno 640, TFLite 2.1 GPU delegate",
+    "adreno630gpu_tflite21": "Pixel 3 XL, Adreno 630, TFLite 2.1 GPU delegate",
+    "myriadvpu_openvino2019r2": "Intel NCS2, Myriad X, fp16, OpenVINO 2019R2",
+}
+
+
+def digest(ids: NDArray[np.str_]) -> str:
+    """SHA-256 of a set of model ids, by which an evaluation knows what a pack was trained on."""
+    return hashlib.sha256("\n".join(sorted(map(str, ids))).encode()).hexdigest()
+
+
+def write_pack(
+    path: Path,
+    trained_on: Dataset,
+    base: Base,
+    constant_ms: float,
+    forests: Mapping[str, Forest],
+    features: Mapping[str, NDArray[np.float32]],
+    interval: Mapping[str, float],
+    training: Mapping[str, Any],
+) -> str:
+    """Write the pack of a device.
+
+    Parameters
+    ----------
+    path : Path
+        File to write.
+    trained_on : Dataset
+        The models that the fit has seen.
+    base, constant_ms, forests
+        What was fitted.
+    features : mapping
+        `teacher.feature_table` of the data set.
+    interval : mapping
+        Constants of `predictor_core.confidence`.
+    training : mapping
+        Provenance, for the header.
+
+    Returns
+    -------
+    str
+        SHA-256 of the file.
+    """
+    seen = trained_on.seen()
+    facts = {}
+    for name in forests:
+        table = features[name][seen[trained_on.forests == name]]
+        macs, moved, launch = map(float, base.forests[name])
+        facts[name] = {
+            "features": list(kernels.FORESTS[name].names),
+            "ranges": np.stack([table.min(axis=0), table.max(axis=0)], axis=1).astype(float).tolist(),
+            "base": {"macs": macs, "bytes": moved, "launch": launch},
+            "kernels": len(table),
+        }
+    ms_per_mac, ms_per_byte, launch_ms = map(float, base.device)
+    header = {
+        "device": trained_on.device,
+        "version": VERSION,
+        "description": DESCRIPTIONS[trained_on.device],
+        "constant_ms": constant_ms,
+        "estimate": {
+            "launch_ms": launch_ms,
+            "macs_per_ms": 1.0 / ms_per_mac,
+            "bytes_per_ms": 1.0 / ms_per_byte,
+        },
+        "interval": dict(interval),
+        "training": {
+            **training,
+            "models": len(trained_on),
+            "families": sorted(map(str, np.unique(trained_on.families))),
+            "trained_ids_sha256": digest(trained_on.ids),
+        },
+        "forests": facts,
+    }
+    return save_pack(path, header, forests)
