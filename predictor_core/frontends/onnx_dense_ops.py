@@ -9,7 +9,7 @@ from predictor_core.errors import GraphError
 from predictor_core.frontends.onnx_call import Call, Handler, Step, same_shape
 from predictor_core.frontends.onnx_values import Value
 from predictor_core.ir.graph import Shape
-from predictor_core.ir.shapes import broadcast
+from predictor_core.ir.shapes import broadcast, reduced
 
 
 def _broadcast(call: Call) -> Shape:
@@ -149,21 +149,15 @@ def _reduce(op: str) -> Handler:
             given = tuple(range(len(x)))
         axes = tuple(sorted({call.checked_axis(axis, len(x)) for axis in given}))
         keepdims = bool(call.attrs.get("keepdims", 1))
-        return call.step(op, _reduced(x, axes, keepdims), axes=axes, keepdims=keepdims)
+        return call.step(op, reduced(x, axes, keepdims), axes=axes, keepdims=keepdims)
 
     return handler
-
-
-def _reduced(shape: Shape, axes: tuple[int, ...], keepdims: bool) -> Shape:
-    if keepdims:
-        return tuple([1 if axis in axes else dim for axis, dim in enumerate(shape)])
-    return tuple([dim for axis, dim in enumerate(shape) if axis not in axes])
 
 
 def _argmax(call: Call) -> Step:
     x = call.shape(0)
     axis = call.axis(0, len(x))
-    return call.step("argmax", _reduced(x, (axis,), bool(call.attrs.get("keepdims", 1))), axis=axis)
+    return call.step("argmax", reduced(x, (axis,), bool(call.attrs.get("keepdims", 1))), axis=axis)
 
 
 def _topk(call: Call) -> Step:

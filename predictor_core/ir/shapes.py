@@ -215,12 +215,17 @@ def _split(attrs: Attrs, inputs: Shapes) -> Shapes:
     return tuple((*shape[:axis], size, *shape[axis + 1 :]) for size in attrs["sizes"])
 
 
+def reduced(shape: Shape, axes: Sequence[int], keepdims: bool) -> Shape:
+    """Shape after a reduction over `axes`, counted from the front."""
+    if keepdims:
+        return tuple([1 if axis in axes else dim for axis, dim in enumerate(shape)])
+    return tuple([dim for axis, dim in enumerate(shape) if axis not in axes])
+
+
 def _reduce(attrs: Attrs, inputs: Shapes) -> Shapes:
     shape = inputs[0]
-    axes = {axis % len(shape) for axis in attrs["axes"]}
-    if attrs.get("keepdims", True):
-        return (tuple(1 if i in axes else dim for i, dim in enumerate(shape)),)
-    return (tuple(dim for i, dim in enumerate(shape) if i not in axes),)
+    axes = [axis % len(shape) for axis in attrs["axes"]]
+    return (reduced(shape, axes, attrs.get("keepdims", True)),)
 
 
 def _reshape(attrs: Attrs, inputs: Shapes) -> Shapes:
