@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FunctionType
@@ -49,6 +50,17 @@ _FACTORIES = frozenset(
         *("new_zeros", "new_ones", "new_full", "new_empty", "new_tensor"),
     }
 )
+
+#: Where torch's own kernels for meta tensors are. Handlers run with the mode off, so that a call from there
+#: means that the kernel was started by code that the mode has not seen.
+_KERNEL_MODULES = (
+    "torch._refs",
+    "torch._prims",
+    "torch._decomp",
+    "torch._meta_registrations",
+    "torch._library",
+)
+_UNSEEN = "it runs code that torch function modes do not see (scripted code?)"
 
 _OVERRIDE_CHECKS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
 
@@ -172,7 +184,7 @@ class Recorder(TorchFunctionMode):
         """Append a Node that reads the tracked ones of `sources` and makes `results`."""
         names = self.names
         scope = self.shadow.scopes[-1]
-        if scope in self.shadow.leaves and scope not in self._used:
+        if scope and scope in self.shadow.leaves and scope not in self._used:
             base = scope
         else:
             base = f"{scope}.{op}" if scope else op
@@ -199,6 +211,8 @@ class Recorder(TorchFunctionMode):
         return result
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if sys._getframe(1).f_globals.get("__name__", "").startswith(_KERNEL_MODULES):
+            raise Untraceable(_UNSEEN)
         entry = self._entries.get(func)
         if entry is None:
             entry = self._entries[func] = self._resolve(func)
