@@ -8,7 +8,7 @@ from predictor_core.ir.graph import Graph, Node, Shape
 
 
 class NodeList:
-    """Writes nodes; every call returns the name of the tensor it makes, by default in the shape of its input."""
+    """Writes nodes; a call returns the name of the tensor it makes, in the shape of its input by default."""
 
     def __init__(self, shape: Shape) -> None:
         self.nodes = [Node("x", "input", outputs=(shape,))]
