@@ -1,15 +1,26 @@
-"""What the conversion of one TensorFlow node reads; what it gives is a `Step`."""
+"""What the conversion of one TensorFlow node reads (Call) and gives (Step)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, Union
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Union
 
 from predictor_core.errors import GraphError
-from predictor_core.frontends.onnx_call import Step
 from predictor_core.frontends.onnx_values import Array, NotInferableError, Value, as_ints
 from predictor_core.frontends.tensorflow_wire import NodeDef
 from predictor_core.ir.graph import Shape
+
+
+class Step(NamedTuple):
+    """A Node in the making: canonical op, what it reads, attributes and output shapes.
+
+    Where an op becomes several Steps, a number among the reads stands for the result of that Step.
+    """
+
+    op: str
+    reads: Sequence[Value | int]
+    attrs: Mapping[str, Any]
+    outputs: tuple[Shape, ...]
 
 
 class Call(NamedTuple):

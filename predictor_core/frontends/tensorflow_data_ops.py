@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from predictor_core.frontends.onnx_call import PREVIOUS, Step
-from predictor_core.frontends.onnx_values import Array
-from predictor_core.frontends.tensorflow_call import Call, Handler
+from predictor_core.errors import UnsupportedOpError
+from predictor_core.frontends.onnx_values import Array, Value
+from predictor_core.frontends.tensorflow_call import Call, Handler, Step
+from predictor_core.ir.einsum import plan
 from predictor_core.ir.graph import Shape
-from predictor_core.ir.shapes import broadcast, resolve_reshape
+from predictor_core.ir.shapes import broadcast, reduced, resolve_reshape
 
 #: Numbers that change nothing.
 _NEUTRAL = {"add": 0.0, "mul": 1.0, "div": 1.0}
@@ -47,14 +48,14 @@ def _binary(op: str) -> Handler:
 
 def _sum_of_all(call: Call) -> list[Step]:
     out = call.shape()
-    steps = [Step("add", tuple(call.inputs[:2]), {}, (out,))]
-    return steps + [Step("add", (PREVIOUS, value), {}, (out,)) for value in call.inputs[2:]]
+    steps = [Step("add", call.inputs[:2], {}, (out,))]
+    return steps + [Step("add", (place, value), {}, (out,)) for place, value in enumerate(call.inputs[2:])]
 
 
 def _squared_difference(call: Call) -> list[Step]:
     difference = _binary("sub")(call)
     assert isinstance(difference, Step)
-    return [difference, Step("square", (PREVIOUS,), {}, difference.outputs)]
+    return [difference, Step("square", (0,), {}, difference.outputs)]
 
 
 def _select(call: Call) -> Step:
@@ -82,64 +83,49 @@ def _matmul(call: Call) -> Step | list[Step]:
     if a_shape[-1] != b_shape[-2]:
         raise call.error(f"can't multiply {list(a_shape)} by {list(b_shape)}")
     out = (*broadcast(a_shape[:-2], b_shape[:-2]), a_shape[-2], b_shape[-1])
-    rank = len(a.shape)
-    swap = (*range(rank - 2), rank - 1, rank - 2)
     steps: list[Step] = []
-    if turn_a and not a.is_constant:
-        steps.append(Step("transpose", (a,), {"perm": swap}, (a_shape,)))
-        a = PREVIOUS
-    if b.is_constant and not a.is_constant and prod(b.shape[:-2]) == 1:
-        return [*steps, Step("fc", (a,), {"bias": False}, (out,))]
-    if turn_b and not b.is_constant:
-        if steps:
-            raise call.error("transposes both of its computed inputs, which is not supported")
-        rank = len(b.shape)
-        swap = (*range(rank - 2), rank - 1, rank - 2)
-        steps.append(Step("transpose", (b,), {"perm": swap}, (b_shape,)))
-        b = PREVIOUS
+    reads: list[Value | int] = []
+    for value, turn, shape in ((a, turn_a, a_shape), (b, turn_b, b_shape)):
+        if turn and not value.is_constant:
+            rank = len(shape)
+            perm = (*range(rank - 2), rank - 1, rank - 2)
+            reads.append(len(steps))
+            steps.append(Step("transpose", (value,), {"perm": perm}, (shape,)))
+        else:
+            reads.append(value._replace(shape=shape))
+    return [*steps, _product(reads[0], reads[1], out)]
+
+
+def _product(a: Value | int, b: Value | int, out: Shape) -> Step:
+    """Return the product of two operands: an ``fc`` where the second is a constant matrix."""
+    constant_a = isinstance(a, Value) and a.is_constant
+    if isinstance(b, Value) and b.is_constant and not constant_a and prod(b.shape[:-2]) == 1:
+        return Step("fc", (a,), {"bias": False}, (out,))
     attrs: dict[str, object] = {}
     for value in (a, b):
-        if value.is_constant:
+        if isinstance(value, Value) and value.is_constant:
             attrs["const_shape"] = value.shape
-    if a.is_constant:
+    if constant_a:
         attrs["const_first"] = True
-    return [*steps, Step("matmul", (a, b), attrs, (out,))]
+    return Step("matmul", (a, b), attrs, (out,))
 
 
 def _einsum(call: Call) -> list[Step]:
-    equation = call.node.string("equation").replace(" ", "")
-    terms, arrow, result = equation.partition("->")
-    labels = terms.split(",")
-    if not arrow or "." in equation or len(labels) != len(call.inputs):
-        raise call.error(f"has the equation {equation!r}, which is not supported")
-    sizes: dict[str, int] = {}
-    for term, value in zip(labels, call.inputs):
-        if len(term) != len(value.shape):
-            raise call.error(f"the equation {equation!r} does not fit {list(value.shape)}")
-        sizes.update(zip(term, value.shape))
-    out = tuple([sizes[label] for label in result])
-    if len(labels) == 2 and call.value(1).is_constant and not call.value(0).is_constant:
-        left, right = labels
-        summed = "".join(label for label in left if label in right and label not in result)
-        made = "".join(label for label in result if label not in left)
-        rows = left[: len(left) - len(summed)]
-        if left == rows + summed and result == rows + made and set(right) == set(summed + made):
-            return _weighted(call, [sizes[r] for r in rows], len(summed), prod(sizes[m] for m in made), out)
-    return [Step("matmul", tuple(call.inputs), {}, (out,))]
-
-
-def _weighted(call: Call, rows: list[int], summed: int, width: int, out: Shape) -> list[Step]:
-    """Return an einsum over the last dimensions, with constant weights, as an fc between reshapes."""
+    equation = call.node.string("equation")
+    planned = plan(equation, [value.shape for value in call.inputs])
+    if planned is None:
+        raise UnsupportedOpError(f"the equation {equation!r} is no product of two tensors")
     steps: list[Step] = []
-    value = call.value(0)
-    if summed != 1:
-        flat = (*rows, prod(value.shape[len(rows) :]))
-        steps.append(Step("reshape", (value,), {}, (flat,)))
-        value = PREVIOUS
-    steps.append(Step("fc", (value,), {"bias": False}, ((*rows, width),)))
-    if out != (*rows, width):
-        steps.append(Step("reshape", (PREVIOUS,), {}, (out,)))
-    return steps
+    operands: list[Value | int] = list(call.inputs)
+    for step in planned:
+        reads = [operands[place] for place in step.reads]
+        if any(isinstance(read, int) or not read.is_constant for read in reads):
+            made = Step(step.op, reads, step.attrs, (step.output,))
+            steps.append(_product(reads[0], reads[1], step.output) if step.op == "matmul" else made)
+            operands.append(len(steps) - 1)
+        else:
+            operands.append(Value(step.output))
+    return steps or [Step("matmul", call.inputs, {}, (planned[-1].output,))]
 
 
 def _reduce(op: str) -> Handler:
@@ -149,21 +135,15 @@ def _reduce(op: str) -> Handler:
         keepdims = call.node.boolean("keep_dims")
         if not axes:
             return call.step("identity", shape)
-        return call.step(op, _reduced(shape, axes, keepdims), axes=axes, keepdims=keepdims)
+        return call.step(op, reduced(shape, axes, keepdims), axes=axes, keepdims=keepdims)
 
     return handler
-
-
-def _reduced(shape: Shape, axes: tuple[int, ...], keepdims: bool) -> Shape:
-    if keepdims:
-        return tuple([1 if axis in axes else dim for axis, dim in enumerate(shape)])
-    return tuple([dim for axis, dim in enumerate(shape) if axis not in axes])
 
 
 def _argmax(call: Call) -> Step:
     shape = call.shape()
     axis = call.axis(call.ints(1)[0], len(shape))
-    return call.step("argmax", _reduced(shape, (axis,), False), axis=axis)
+    return call.step("argmax", reduced(shape, (axis,), False), axis=axis)
 
 
 def _topk(call: Call) -> Step:
@@ -308,7 +288,7 @@ def _strided_slice(call: Call) -> Step | list[Step]:
         )
         steps = tuple([1 if axis >= rank else strides[axis] for axis in changed])
         first = call.step("slice", kept, axes=tuple(changed), starts=starts, steps=steps)
-        return first if kept == out else [first, Step("reshape", (PREVIOUS,), {}, (out,))]
+        return first if kept == out else [first, Step("reshape", (0,), {}, (out,))]
     return call.step("slice", out)
 
 

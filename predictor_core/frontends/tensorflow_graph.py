@@ -9,9 +9,8 @@ import numpy as np
 
 from predictor_core.errors import GraphError, ModelFormatError, PredictorError, UnsupportedOpError
 from predictor_core.frontends import tensorflow_data_ops, tensorflow_image_ops
-from predictor_core.frontends.onnx_call import PREVIOUS, Step
 from predictor_core.frontends.onnx_values import NotInferableError, Value, constant
-from predictor_core.frontends.tensorflow_call import Call, Handler
+from predictor_core.frontends.tensorflow_call import Call, Handler, Step
 from predictor_core.frontends.tensorflow_fold import fold
 from predictor_core.frontends.tensorflow_wire import BOOL, FunctionDef, GraphDef, NodeDef
 from predictor_core.ir.graph import Node
@@ -151,13 +150,13 @@ class Walk:
         node = call.node
         if node.op in tensorflow_image_ops.IMAGE_OPS and len(steps[-1].outputs[0]) >= 4:
             self.orders.add(call.channels_first)
-        previous = ""
+        written: list[str] = []
         for index, step in enumerate(steps, 1):
             own = self._unique(node.name if index == len(steps) else f"{node.name}.{index}")
-            reads = [previous if value.node == PREVIOUS.node else value.node for value in step.reads]
+            reads = [written[read] if isinstance(read, int) else read.node for read in step.reads]
             made = Node(own, step.op, tuple([r for r in reads if r is not None]), step.attrs, step.outputs)
             self._append(made)
-            previous = own
+            written.append(own)
         return [Value(shape, tensor) for tensor, shape in zip(made.tensors, made.outputs)]
 
     def _append(self, node: Node) -> None:
@@ -262,9 +261,9 @@ class Walk:
         positive = self._negated(value.node or "")
         steps = [Step("erf", (value if positive is None else value._replace(node=positive),), {}, shapes)]
         if positive is None:
-            steps.append(Step("sub", (PREVIOUS,), {"const": 1.0, "const_first": True}, shapes))
+            steps.append(Step("sub", (0,), {"const": 1.0, "const_first": True}, shapes))
         else:
-            steps.append(Step("add", (PREVIOUS,), {"const": 1.0}, shapes))
+            steps.append(Step("add", (0,), {"const": 1.0}, shapes))
         return self._emit(Call(node, inputs), steps)
 
     def _negated(self, tensor: str) -> str | None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from predictor_core.frontends.onnx_call import Step
-from predictor_core.frontends.tensorflow_call import Call, Handler
+from predictor_core.frontends.tensorflow_call import Call, Handler, Step
 from predictor_core.ir.shapes import same_pads, slide
 
 

@@ -9,9 +9,10 @@ from predictor_core.ir.rewrites.concats import joined_concats
 from predictor_core.ir.rewrites.convs import depthwise
 from predictor_core.ir.rewrites.draft import Draft
 from predictor_core.ir.rewrites.free import drop_free, drop_noops
-from predictor_core.ir.rewrites.norms import l2_norms, spelled_norms
+from predictor_core.ir.rewrites.norms import l2_norms, moment_norms, spelled_norms
 from predictor_core.ir.rewrites.pads import fold_pads
 from predictor_core.ir.rewrites.pools import global_pools
+from predictor_core.ir.rewrites.products import flat_products
 from predictor_core.ir.rewrites.shuffle import channel_shuffles
 from predictor_core.ir.rewrites.slices import joined_slices, merged_slices
 
@@ -29,10 +30,12 @@ _PASSES = (
     global_pools,
     clips,
     spelled_norms,
+    moment_norms,
     l2_norms,
     hard_activations,
     smooth_activations,
     gelu,
+    flat_products,
     fold_bias,
     join_affine,
 )

@@ -28,6 +28,32 @@ def spelled_norms(draft: Draft) -> None:
             draft.put(retyped(last, "instancenorm", (source,)))
 
 
+def moment_norms(draft: Draft) -> None:
+    """Recognise ``x * m + (shift - mean * m)`` with m = scale / deviation, as Keras spells a layernorm."""
+    for root in draft.of("rsqrt"):
+        found = _centred_and_axes(draft, root)
+        if found is None:
+            continue
+        source, centring = _uncentred(draft, found[0], found[1])
+        factor = draft.only_reader(root.name)
+        if factor is None or factor.op != "mul" or "const_shape" not in factor.attrs:
+            factor = root
+        products = draft.readers(factor.name)
+        direct = [node for node in products if node.op == "mul" and source in node.inputs]
+        other = [node for node in products if node not in direct]
+        if not centring or len(direct) != 1 or len(other) != 1 or other[0].op != "mul":
+            continue
+        last = draft.only_reader(direct[0].name)
+        shift: Node | None = other[0]
+        if shift is not None and "const_shape" in getattr(draft.only_reader(shift.name), "attrs", {}):
+            shift = draft.only_reader(shift.name)
+        axes, rank = found[1], len(direct[0].shape)
+        if last is None or shift is None or last.op not in ("add", "sub") or shift.name not in last.inputs:
+            continue
+        if axes == tuple(range(axes[0], rank)) and last.shape == draft.shape(source):
+            draft.put(retyped(last, "layernorm", (source,), {"axis": axes[0]}))
+
+
 def _centred_and_axes(draft: Draft, root: Node) -> tuple[str, tuple[int, ...]] | None:
     """For ``root(mean(d ** 2) + eps)`` return d and the axes of the mean."""
     node = draft.producer(root.inputs[0])

@@ -64,11 +64,11 @@ def test_shapes_are_those_that_tensorflow_infers(models: dict[str, Path], name: 
     graph = read(models, name)
     compared = 0
     for node in graph:
-        # Reductions keep their dimensions or not as it suits the model, and splits stand for stacks.
-        if node.name in expected and not node.op.startswith("reduce_") and node.name != "unstack":
+        # Reductions keep dimensions as it suits the model, products take any rank, splits stand for stacks.
+        if node.name in expected and node.op not in ("reduce_mean", "fc") and node.name != "unstack":
             assert list(node.shape) == expected[node.name], node
             compared += 1
-    assert compared > 0.7 * len(graph)
+    assert compared > 0.5 * len(graph)
 
 
 @pytest.mark.parametrize("name", KERAS)
@@ -125,7 +125,9 @@ def test_channels_first_graph_becomes_channels_last(models: dict[str, Path]) -> 
 
 def test_attention_and_dilation(models: dict[str, Path]) -> None:
     attention = Counter(node.op for node in load(models["transformer_frozen"]))
-    assert (attention["matmul"], attention["fc"], attention["gelu"], attention["embedding"]) == (2, 7, 1, 1)
+    counts = {"embedding": 1, "fc": 7, "matmul": 2, "softmax": 1, "layernorm": 2, "gelu": 1, "add": 2}
+    assert {op: attention[op] for op in counts} == counts
+    assert not {"rsqrt", "neg", "square", "sub", "where"} & set(attention)
     decoder = {node.op: node for node in load(models["decoder_frozen"])}
     assert decoder["dwconv"].attrs["dilations"] == (2, 2)
     assert decoder["dwconv"].attrs["pads"] == (2, 2, 2, 2)
