@@ -1,0 +1,83 @@
+"""The state of the conversion from channels first to channels last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from predictor_core.ir.dims import Layout, laid_out
+from predictor_core.ir.graph import Graph, Node
+
+Attrs = Mapping[str, Any]
+
+
+class LayoutWalk:
+    """One walk over a channels-first graph: what is written so far, and where each source tensor is in it.
+
+    ``at`` maps a tensor of the source to the tensor written for it and its layout; ``free`` holds the
+    transposes that were not needed so far.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.nodes: list[Node] = []
+        self.at: dict[str, tuple[str, Layout]] = {}
+        self.moved: dict[tuple[str, Layout], str] = {}
+        self.names = {node.name for node in graph.nodes}
+        self.free: dict[str, None] = dict.fromkeys(graph.free)
+
+    def write(self, node: Node, inputs: tuple[str, ...], attrs: Attrs, layout: Layout | None) -> None:
+        """Append `node` with its outputs in `layout` (None, or of another rank: that of the source)."""
+        shapes = []
+        for tensor, shape in zip(node.tensors, node.outputs):
+            if layout is None or len(layout) - layout.count(-1) != len(shape):
+                self.at[tensor] = (tensor, tuple(range(len(shape))))
+                shapes.append(shape)
+            else:
+                self.at[tensor] = (tensor, layout)
+                shapes.append(laid_out(shape, layout))
+        self.nodes.append(Node(node.name, node.op, inputs, attrs, tuple(shapes), node.scope))
+
+    def layout(self, node: Node) -> Layout:
+        """Layout of the first tensor that a node reads."""
+        return self.at[node.inputs[0]][1]
+
+    def read(self, tensor: str, layout: Layout) -> str:
+        """Name of `tensor` in `layout`; writes a transpose or a reshape where it is not at hand."""
+        name, have = self.at[tensor]
+        if have == layout:
+            return name
+        moved = (tensor, layout)
+        found = self.moved.get(moved)
+        if found is not None:
+            return found
+        shape = self.graph.shape(tensor)
+        source = [dim for dim in have if dim >= 0]
+        target = [dim for dim in layout if dim >= 0]
+        # A transpose of the source that was not needed so far is needed here: it keeps its name.
+        label = tensor.replace(":", ".") + ".moved"
+        if tensor in self.free:
+            label = tensor
+            del self.free[tensor]
+            self.names.discard(tensor)
+        steps: list[tuple[str, Attrs, Layout]] = []
+        if source != target:
+            if -1 in have:
+                steps.append(("reshape", {}, tuple(source)))
+            steps.append(("transpose", {"perm": tuple([source.index(dim) for dim in target])}, tuple(target)))
+        if not steps or -1 in layout:
+            steps.append(("reshape", {}, layout))
+        scope = self.graph.producer(tensor).scope
+        for index, (op, attrs, step) in enumerate(steps, 1):
+            made = self.unique(label if index == len(steps) else f"{label}.{index}")
+            self.nodes.append(Node(made, op, (name,), attrs, (laid_out(shape, step),), scope))
+            name = made
+        self.moved[moved] = name
+        return name
+
+    def unique(self, name: str) -> str:
+        """Return `name`, or a variation of it that is not taken."""
+        while name in self.names:
+            name += "_"
+        self.names.add(name)
+        return name
