@@ -337,6 +337,48 @@ def test_one_net_in_many_opsets(opset: int) -> None:
     assert graph.nodes[-1].shape == (1, 10)
 
 
+@pytest.mark.parametrize(
+    ("opset", "build", "op", "shape"),
+    [
+        (7, lambda m: m("Upsample", "x", scales=[1.0, 1.0, 2.0, 2.0]), "resize", (1, 16, 16, 3)),
+        (
+            9,
+            lambda m: m("Upsample", "x", m.constant(np.array([1, 1, 2, 2], np.float32))),
+            "resize",
+            (1, 16, 16, 3),
+        ),
+        (
+            10,
+            lambda m: m("Resize", "x", m.constant(np.array([1, 1, 2, 2], np.float32))),
+            "resize",
+            (1, 16, 16, 3),
+        ),
+        (9, lambda m: m("Pad", "x", pads=[0, 0, 1, 1, 0, 0, 1, 1]), "pad", (1, 10, 10, 3)),
+        (9, lambda m: m("Slice", "x", starts=[0, 2], ends=[9, -2], axes=[2, 3]), "slice", (1, 8, 4, 3)),
+        (9, lambda m: m("Clip", "x", min=0.0, max=6.0), "relu6", (1, 8, 8, 3)),
+        (9, lambda m: m("TopK", "x", k=2, axis=1, outputs=2), "topk", (1, 8, 8, 2)),
+        (8, lambda m: m("Sum", "x", "x"), "add", (1, 8, 8, 3)),
+        (7, lambda m: m("Dropout", m("Relu", "x"), ratio=0.5), "relu", (1, 8, 8, 3)),
+        (18, lambda m: m("Split", "x", axis=1, num_outputs=2, outputs=2), "split", (1, 8, 8, 2)),
+        (18, lambda m: m("Pad", "x", m.ints(1, 1), "", m.ints(2)), "pad", (1, 10, 8, 3)),
+        (18, lambda m: m("Resize", "x", "", "", m.ints(4, 4), axes=[2, 3]), "resize", (1, 4, 4, 3)),
+        (20, lambda m: m("Gelu", "x"), "gelu", (1, 8, 8, 3)),
+        (
+            21,
+            lambda m: m("GroupNormalization", "x", *[m.weight(3)] * 2, num_groups=3),
+            "groupnorm",
+            (1, 8, 8, 3),
+        ),
+    ],
+)
+def test_spellings_of_old_and_new_opsets(opset: int, build: Build, op: str, shape: Shape) -> None:
+    model = OnnxModel((1, 3, 8, 8), opset=opset)
+    build(model)
+    graph = model.graph(model.nodes[-1].output[0])
+    assert ops(graph) == [op]
+    assert graph.nodes[-1].outputs[0] == shape
+
+
 def test_flatten_as_exporters_write_it() -> None:
     """Shape, Gather, Unsqueeze, Concat, Reshape; through Identity, Constant, Cast and without names."""
     m = OnnxModel((2, 8, 4, 4))
