@@ -13,11 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor_core.errors import UnsupportedOpError
+from predictor_core.ir.graph import Graph
 from predictor_core.legacy.converted import ConvertedPack
 from predictor_core.legacy.detection import UpstreamKernel, detect
 from predictor_core.legacy.features import Features, feature_vectors, forest_name
 from predictor_core.legacy.pack_folder import load_folder
-from predictor_core.legacy.upstream_ir import to_upstream_ir
+from predictor_core.legacy.upstream_ir import graph_to_upstream_ir, to_upstream_ir
 from predictor_core.predictor import DEFAULT_INPUT_SHAPE
 from predictor_core.report import KernelReport, LatencyReport
 
@@ -120,10 +121,7 @@ class LegacyPredictor:
             The model can't be read, or `strict` and a kernel is not counted.
         """
         ir = to_upstream_ir(model, model_type, input_shape, apply_nni, **options)
-        answers = self._answers([ir])[0]
-        if strict:
-            _refuse_zeros(answers)
-        return _total(answers)
+        return self._totals([ir], strict)[0]
 
     def predict_many(
         self,
@@ -168,11 +166,18 @@ class LegacyPredictor:
         options: Mapping[str, Any],
     ) -> list[float]:
         irs = [to_upstream_ir(model, model_type, input_shape, apply_nni, **options) for model in models]
+        return self._totals(irs, strict)
+
+    def _totals(self, irs: Sequence[Mapping[str, Any]], strict: bool) -> list[float]:
         answers = self._answers(irs)
         if strict:
             for one in answers:
                 _refuse_zeros(one)
         return [_total(one) for one in answers]
+
+    def predict_graphs(self, graphs: Sequence[Graph], *, strict: bool = False) -> NDArray[np.float64]:
+        """Latencies in ms of canonical Graphs, shape (n,), as nn-Meter would answer for their models."""
+        return np.array(self._totals([graph_to_upstream_ir(graph) for graph in graphs], strict), np.float64)
 
     def profile(
         self,

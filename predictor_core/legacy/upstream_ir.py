@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from predictor_core.errors import ModelFormatError, missing_dependency
+from predictor_core.ir.graph import Graph
+from predictor_core.ir.nnmeter_ir import read_document, to_document
 from predictor_core.legacy.onnx_ir import onnx_to_ir
+from predictor_core.predictor import DEFAULT_INPUT_SHAPE, to_graph
+
+#: Composites that this package's front ends name and nn-Meter finds spelled out.
+_COMPOSITES = {"HardSwish": "hswish", "ChannelShuffle": "channelshuffle"}
 
 
 def to_upstream_ir(
@@ -16,8 +22,9 @@ def to_upstream_ir(
 ) -> Mapping[str, Any]:
     """Read a model.
 
-    An nn-Meter IR is taken as it stands and an ONNX model the way nn-Meter reads one. Other models pass
-    through this package's own front ends, which see more than nn-Meter's do.
+    An nn-Meter IR is taken as it stands, an ONNX model the way nn-Meter reads one, and a torch module by way
+    of a simplified ONNX model, as nn-Meter has it. Other models pass through this package's own front ends,
+    which see more than nn-Meter's do.
 
     Parameters
     ----------
@@ -39,16 +46,27 @@ def to_upstream_ir(
     if kind == "nnmeter-ir" and isinstance(model, Mapping):
         return model
     if kind == "nnmeter-ir" and is_file:
-        from predictor_core.ir.nnmeter_ir import read_document
-
         return read_document(model)
     if kind == "onnx":
         return onnx_to_ir(_load_onnx(model) if is_file else model)
-    if not kind:
-        raise TypeError("model_type is needed, such as 'nnmeter-ir' or 'onnx'")
-    from predictor_core.ir_export import model_to_graph
+    if kind in ("torch", "torchvision") and not apply_nni and not options:
+        from predictor_core.legacy.torch_export import export_simplified
 
-    return model_to_graph(model, kind, input_shape, apply_nni, **options)
+        if isinstance(model, str):
+            from predictor_core.frontends.torchvision import build
+
+            model = build(model)
+        return onnx_to_ir(export_simplified(model, input_shape or DEFAULT_INPUT_SHAPE))
+    return graph_to_upstream_ir(to_graph(model, model_type, input_shape, apply_nni, **options))
+
+
+def graph_to_upstream_ir(graph: Graph) -> dict[str, Any]:
+    """Write a Graph as the IR that nn-Meter would have made of the model."""
+    document = to_document(graph)
+    for entry in document.values():
+        attr = entry["attr"]
+        attr["type"] = _COMPOSITES.get(attr["type"], attr["type"])
+    return document
 
 
 def _load_onnx(path: str | os.PathLike[str]) -> Any:

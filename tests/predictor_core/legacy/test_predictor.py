@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from predictor_core import load_latency_predictor
-from predictor_core.errors import ModelFormatError, UnsupportedOpError
+from predictor_core.errors import ModelFormatError, PredictorError, UnsupportedOpError
 from predictor_core.legacy.errors import ParityError
 from predictor_core.legacy.pack_folder import CONVERTED_FILE
 from predictor_core.legacy.predictor import LegacyPredictor
@@ -114,8 +114,25 @@ def test_models_that_can_not_be_read(predictor: LegacyPredictor, tmp_path: Path)
         predictor.predict(tmp_path / "absent.onnx", "onnx")
     with pytest.raises(ModelFormatError):
         predictor.predict(path, "nnmeter-ir")
-    with pytest.raises(TypeError, match="model_type is needed"):
+    with pytest.raises(PredictorError, match="model_type is needed"):
         predictor.predict(_dense().ir)
+
+
+def test_graphs_answer_as_their_models_do(golden_packs: Path, legacy_data: Path) -> None:
+    from predictor_core.batch import predict_many
+    from predictor_core.ir import nnmeter_ir
+
+    predictor = LegacyPredictor.from_folder(golden_packs / "0.24.2" / "cortexA76cpu_tflite21")
+    names = ("mobilenetv2_0", "mobilenetv3small_0", "shufflenetv2_0", "resnet18_0", "densenet_0")
+    irs = [
+        json.loads(gzip.decompress((legacy_data / "ir" / f"{name}.json.gz").read_bytes())) for name in names
+    ]
+    graphs = [nnmeter_ir.load(ir) for ir in irs]
+    expected = predictor.predict_many(irs, "nnmeter-ir")
+
+    np.testing.assert_allclose(predictor.predict_graphs(graphs), expected, rtol=1e-12)
+    np.testing.assert_allclose(predict_many([predictor], graphs)[0], expected, rtol=1e-12)
+    assert predictor.predict(graphs[0]) == pytest.approx(expected[0], rel=1e-12)
 
 
 def test_threads_share_a_predictor(predictor: LegacyPredictor) -> None:
