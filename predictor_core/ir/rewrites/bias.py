@@ -50,5 +50,5 @@ def is_channelwise(node: Node, channels: int) -> bool:
         return True
     if node.op not in ("add", "sub", "mul", "div") or len(node.inputs) != 1 or node.attrs.get("const_first"):
         return False
-    shape = node.attrs.get("const_shape", ())
+    shape = node.attrs.get("const_shape", (1,) if "const" in node.attrs else ())
     return bool(shape) and shape[-1] == channels and prod(shape) == channels

@@ -67,8 +67,8 @@ def test_a_large_model_costs_no_more_than_a_small_one(tmp_path: Path) -> None:
 
     small, large = tmp_path / "small.onnx", tmp_path / "large.onnx"
     onnx.save(net(16).proto(), small)
-    onnx.save(net(2048).proto(), large)
-    assert large.stat().st_size > 150e6
+    onnx.save(net(1024).proto(), large)
+    assert large.stat().st_size > 37e6
     assert seconds(large) < 5 * seconds(small) + 0.002
     large.unlink()
 

@@ -171,6 +171,12 @@ def test_scalar_sum_after_a_conv_stays() -> None:
     assert all_ops(m.canonical()) == ["input", "conv", "add"]
 
 
+def test_scalar_sum_after_a_conv_with_one_channel_is_its_bias() -> None:
+    m = Model((1, 8, 8, 1))
+    m("add", m.conv("x"), const=0.3)
+    assert all_ops(m.canonical()) == ["input", "conv"]
+
+
 def test_output_of_the_model_is_never_an_inner_tensor() -> None:
     m = Model()
     conv = m.conv("x")
