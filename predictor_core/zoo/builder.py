@@ -57,7 +57,6 @@ class Builder:
         outputs = infer(op, attrs, shapes)
         if outputs is None:
             raise PredictorError(f"the shape of op {op!r} can't be inferred")
-        attrs.pop("filters", None)
         return self._append(Node(name, op, inputs, attrs, outputs))
 
     def conv(

@@ -15,6 +15,7 @@ import pytest
 from predictor_core import zoo
 from predictor_core.ir.graph import Graph
 from predictor_core.ir.shapes import same_pads
+from predictor_core.training.bench import graph_of
 
 COUNTS = {
     "alexnet": 2000,
@@ -150,9 +151,10 @@ def models(data: Path, family: str) -> Iterator[tuple[dict[str, str], str]]:
             yield table[line[:200].split('"')[3]], line
 
 
-def check(family: str, row: dict[str, str], line: str) -> None:
+def check(family: str, row: dict[str, str], line: str) -> Graph:
     graph = zoo.build(family, **builder_arguments(family, row))
     assert plain(graph) == expected(json.loads(line)["ops"]), row["id"]
+    return graph
 
 
 @pytest.mark.parametrize("family", zoo.families())
@@ -160,7 +162,8 @@ def test_sampled_models_are_equal(family: str, shared_data: Path) -> None:
     rows = list(models(shared_data, family))
     assert len(rows) == COUNTS[family]
     for row, line in [rows[0], *random.Random(1).sample(rows, 20)]:
-        check(family, row, line)
+        # The reader that training uses must see the same Graphs.
+        assert check(family, row, line) == graph_of(json.loads(line))
 
 
 @pytest.mark.slow
