@@ -86,7 +86,9 @@ def _graph(data: Buffer, size: int, path: Path, input_shape: Any, signature: str
         if not graph.nodes:
             raise ModelFormatError("it has no nodes")
     except ModelFormatError as error:
-        raise ModelFormatError(f"this is no TensorFlow model: {error}") from error
+        raise ModelFormatError(
+            f"this is no TensorFlow model: {error}; expected a frozen graph or a saved_model.pb"
+        ) from error
     walk = Walk(graph, input_shape)
     outputs = walk.run(wanted)
     name = path.parent.name if path.name == "saved_model.pb" else path.stem

@@ -10,6 +10,9 @@ from predictor_core.frontends.onnx_values import Array, NotInferableError, Value
 from predictor_core.frontends.tensorflow_wire import NodeDef
 from predictor_core.ir.graph import Shape
 
+#: Most outputs of one node.
+MAX_PARTS = 4096
+
 
 class Step(NamedTuple):
     """A Node in the making: canonical op, what it reads, attributes and output shapes.

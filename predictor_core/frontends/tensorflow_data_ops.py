@@ -9,7 +9,7 @@ import numpy as np
 
 from predictor_core.errors import UnsupportedOpError
 from predictor_core.frontends.onnx_values import Array, Value
-from predictor_core.frontends.tensorflow_call import Call, Handler, Step
+from predictor_core.frontends.tensorflow_call import MAX_PARTS, Call, Handler, Step
 from predictor_core.ir.einsum import plan
 from predictor_core.ir.graph import Shape
 from predictor_core.ir.shapes import broadcast, reduced, resolve_reshape
@@ -181,7 +181,7 @@ def _split(call: Call) -> Step:
         value, axis_value = call.value(1), call.ints(0)[0]
         axis = call.axis(axis_value, len(value.shape))
         count = call.node.integer("num_split", 1)
-        if count < 1 or value.shape[axis] % count:
+        if not 1 <= count <= MAX_PARTS or value.shape[axis] % count:
             raise call.error(f"can't split {list(value.shape)} on axis {axis} into {count}")
         sizes = (value.shape[axis] // count,) * count
     else:

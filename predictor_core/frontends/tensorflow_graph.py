@@ -10,7 +10,7 @@ import numpy as np
 from predictor_core.errors import GraphError, ModelFormatError, PredictorError, UnsupportedOpError
 from predictor_core.frontends import tensorflow_data_ops, tensorflow_image_ops
 from predictor_core.frontends.onnx_values import NotInferableError, Value, constant
-from predictor_core.frontends.tensorflow_call import Call, Handler, Step
+from predictor_core.frontends.tensorflow_call import MAX_PARTS, Call, Handler, Step
 from predictor_core.frontends.tensorflow_fold import fold
 from predictor_core.frontends.tensorflow_wire import BOOL, FunctionDef, GraphDef, NodeDef
 from predictor_core.ir.graph import Node
@@ -237,6 +237,8 @@ class Walk:
         call = Call(node, inputs)
         shape = call.shape()
         axis = call.axis(node.integer("axis"), len(shape))
+        if shape[axis] > MAX_PARTS:
+            raise call.error(f"takes {shape[axis]} parts apart; at most {MAX_PARTS} are accepted")
         if inputs[0].is_constant:
             folded = fold(call)
             if folded is not None:

@@ -11,6 +11,9 @@ from predictor_core.ir.graph import Shape
 from predictor_core.ir.nnmeter_ir.generic import NO_ATTRS, attributes
 from predictor_core.ir.nnmeter_ir.source import Converted, Source, checked_axis, flat_ints
 
+#: Most outputs of one node.
+MAX_PARTS = 4096
+
 
 def binary(op: str, source: Source) -> Converted:
     """Convert an elementwise op with two or more operands."""
@@ -53,10 +56,7 @@ def reduce(op: str, source: Source) -> Converted:
     keepdims = source.first("keepdims", "keep_dims")
     if keepdims is None:
         keepdims = len(source.stated[0]) == rank if source.stated else source.type.startswith("Reduce")
-    if keepdims:
-        out = tuple([1 if i in positions else dim for i, dim in enumerate(shape)])
-    else:
-        out = tuple([dim for i, dim in enumerate(shape) if i not in positions])
+    out = shapes.reduced(shape, positions, keepdims)
     return op, {"axes": positions, "keepdims": bool(keepdims)}, (out,)
 
 
@@ -97,7 +97,7 @@ def split(op: str, source: Source) -> Converted:
         sizes = [out[position] for out in source.stated_shapes()] if source.stated else []
         if not sizes or sum(sizes) != shape[position]:
             count = source.first("num_split", "num_outputs") or len(source.stated_shapes())
-            if count < 1 or shape[position] % count:
+            if not 1 <= count <= MAX_PARTS or shape[position] % count:
                 raise GraphError(f"can't split axis {position} of {list(shape)} into {count}")
             sizes = [shape[position] // count] * count
     converted = {"axis": position, "sizes": tuple(sizes)}
