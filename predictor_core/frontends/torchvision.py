@@ -102,8 +102,13 @@ def build(name: str) -> Any:
         arguments["init_weights"] = False
     if "weights_backbone" in inspect.signature(models.get_model_builder(full)).parameters:
         arguments["weights_backbone"] = None
-    with torch.random.fork_rng(devices=[]), WeightsOnMeta():
-        return models.get_model(full, **arguments).eval()
+    with torch.random.fork_rng(devices=[]):
+        try:
+            with WeightsOnMeta():
+                return models.get_model(full, **arguments).eval()
+        except RuntimeError:
+            # A few detectors run themselves while they are built, which takes real weights.
+            return models.get_model(full, **arguments).eval()
 
 
 def _models() -> Any:
@@ -111,4 +116,14 @@ def _models() -> Any:
         from torchvision import models
     except ImportError as error:
         raise missing_dependency("torchvision", "torch", "Building a torchvision model") from error
+    except RuntimeError:
+        # torchvision's compiled ops are made for another build of torch. No model needs them to be built, but
+        # torchvision registers shapes for these while it is imported.
+        import torch
+
+        for name in ("nms", "qnms"):
+            torch.library.define(
+                f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+            )
+        from torchvision import models
     return models
