@@ -1,0 +1,42 @@
+"""What the tests of the NNI plugin share: which NNI is here, and predictors of several devices."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+
+from nnmeter_nni._nni import installed_major
+from predictor_core import LatencyPredictor, load_latency_predictor
+
+warnings.filterwarnings("ignore", module="nni")
+
+#: Modules that need one major of NNI, or none; the others run everywhere.
+NEEDS = {
+    "test_candidates_retiarii": 2,
+    "test_space_retiarii": 2,
+    "test_strategies_retiarii": 2,
+    "test_experiments_retiarii": 2,
+    "test_hub_retiarii": 2,
+    "test_candidates_nas": 3,
+    "test_space_nas": 3,
+    "test_profiler": 3,
+    "test_experiments_nas": 3,
+    "test_hub_nas": 3,
+}
+# Modules of the other major can't even be imported.
+collect_ignore = [f"{name}.py" for name, major in NEEDS.items() if installed_major() != major]
+
+DEVICES = ("cortexA76cpu_tflite21", "adreno640gpu_tflite21", "adreno630gpu_tflite21", "myriadvpu_openvino2019r2")
+
+
+@pytest.fixture(scope="session")
+def devices() -> list[LatencyPredictor]:
+    """Predictors of all four devices."""
+    return [load_latency_predictor(name) for name in DEVICES]
+
+
+@pytest.fixture(scope="session")
+def cpu(devices: list[LatencyPredictor]) -> LatencyPredictor:
+    """Predictor of the CPU."""
+    return devices[0]

@@ -1,0 +1,110 @@
+"""Model spaces for NNI 2.10."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import torch
+from nni.retiarii import model_wrapper
+from nni.retiarii.nn import pytorch as nn
+
+
+@model_wrapper
+class Mixed(nn.Module):
+    """Layer choices of all kinds: convs, identity, pools, activations; residuals; a nested choice."""
+
+    def __init__(self, channels: int = 8) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, channels, 3, padding=1)
+        self.first = nn.LayerChoice(
+            [nn.Conv2d(channels, channels, 3, padding=1), nn.Conv2d(channels, channels, 5, padding=2), nn.Identity()],
+            label="first",
+        )
+        self.second = nn.LayerChoice(
+            {
+                "pool": nn.MaxPool2d(3, 1, 1),
+                "block": nn.Sequential(nn.Conv2d(channels, channels, 1), nn.BatchNorm2d(channels), nn.Hardswish()),
+            },
+            label="second",
+        )
+        self.act = nn.LayerChoice([nn.ReLU(), nn.Identity(), nn.Sigmoid()], label="act")
+        self.fc = nn.Linear(2 * channels, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x)
+        x = x + self.first(x)
+        y = self.act(self.second(x))
+        x = torch.cat([x, y], 1)
+        left, right = torch.chunk(x, 2, 1)
+        x = torch.cat([right, left], 1).permute(0, 2, 3, 1).permute(0, 3, 1, 2)
+        x = nn.functional.relu(x)
+        return self.fc(torch.flatten(nn.functional.adaptive_avg_pool2d(x, 1), 1))
+
+
+@model_wrapper
+class Chain(nn.Module):
+    """Random chain of layer choices, some with identities, some inside residuals, some nested."""
+
+    def __init__(self, seed: int, length: int) -> None:
+        super().__init__()
+        rng = random.Random(seed)
+        channels = rng.choice([4, 8])
+        self.residual = [rng.random() < 0.4 for _ in range(length)]
+        self.stem = nn.Conv2d(3, channels, 3, padding=1)
+        self.blocks = nn.ModuleList([_choice(rng, channels, f"c{i}", depth=0) for i in range(length)])
+        self.fc = nn.Linear(channels, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x)
+        for block, residual in zip(self.blocks, self.residual):
+            x = x + block(x) if residual else block(x)
+        return self.fc(x.mean([2, 3]))
+
+
+def _choice(rng: random.Random, channels: int, label: str, depth: int) -> Any:
+    makers: list[Any] = [
+        lambda: nn.Identity(),
+        lambda: nn.ReLU(),
+        lambda: nn.BatchNorm2d(channels),
+        lambda: nn.Conv2d(channels, channels, rng.choice([1, 3, 5]), padding="same"),
+        lambda: nn.Sequential(nn.Conv2d(channels, channels, 1), nn.BatchNorm2d(channels), nn.ReLU()),
+        lambda: nn.MaxPool2d(3, 1, 1),
+        lambda: nn.Sigmoid(),
+        lambda: Gate(channels),
+    ]
+    if depth == 0:
+        makers.append(lambda: _choice(rng, channels, label + "_inner", depth=1))
+        makers.append(lambda: nn.Sequential(_choice(rng, channels, label + "_wrapped", depth=1), nn.ReLU()))
+    return nn.LayerChoice([rng.choice(makers)() for _ in range(rng.randint(2, 4))], label=label)
+
+
+class Gate(nn.Module):
+    """Squeeze and excitation."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.down = nn.Conv2d(channels, channels // 4, 1)
+        self.up = nn.Conv2d(channels // 4, channels, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        gate = nn.functional.adaptive_avg_pool2d(x, 1)
+        return x * torch.sigmoid(self.up(torch.relu(self.down(gate))))
+
+
+@model_wrapper
+class Widths(nn.Module):
+    """Value choices of channels, an input choice and a repeat."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        width = nn.ValueChoice([8, 16, 24], label="width")
+        self.stem = nn.Conv2d(3, width, 3, padding=1)
+        self.body = nn.Repeat(lambda index: nn.Conv2d(width, width, 3, padding=1), (1, 3), label="depth")
+        self.pick = nn.InputChoice(n_candidates=2, n_chosen=1, label="pick")
+        self.fc = nn.Linear(width, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x)
+        x = self.pick([x, self.body(x)])
+        return self.fc(x.mean([2, 3]))
