@@ -81,8 +81,10 @@ def _inlined(model: Any) -> Any:
     """Return the model with its own functions expanded."""
     if not model.functions:
         return model
-    from onnx import inliner
-
+    try:
+        from onnx import inliner
+    except ImportError:
+        raise ModelFormatError("the model has functions of its own, which need onnx 1.15 or newer") from None
     return inliner.inline_local_functions(model)
 
 

@@ -204,7 +204,8 @@ def scope_of(node: Any) -> str:
     name = str(node.name)
     if name.startswith("/"):
         return _module_path(tuple(name.split("/")[1:-1]))
-    for entry in node.metadata_props:
+    # onnx knows the field since 1.16.
+    for entry in getattr(node, "metadata_props", ()):
         if entry.key == "pkg.torch.onnx.name_scopes":
             return _module_path(
                 tuple([part.strip(" '\"") for part in entry.value.strip("[]").split(",")][:-1])

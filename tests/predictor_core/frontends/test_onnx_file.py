@@ -66,8 +66,8 @@ def test_a_large_model_costs_no_more_than_a_small_one(tmp_path: Path) -> None:
         return best
 
     small, large = tmp_path / "small.onnx", tmp_path / "large.onnx"
-    onnx.save(net(16).proto(), small)
-    onnx.save(net(1024).proto(), large)
+    onnx.save(net(16).proto(), str(small))
+    onnx.save(net(1024).proto(), str(large))
     assert large.stat().st_size > 37e6
     assert seconds(large) < 5 * seconds(small) + 0.002
     large.unlink()
@@ -75,14 +75,16 @@ def test_a_large_model_costs_no_more_than_a_small_one(tmp_path: Path) -> None:
 
 def test_weights_in_another_file_are_not_needed(tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
-    onnx.save(net(64).proto(), path, save_as_external_data=True, location="net.data", size_threshold=1024)
+    onnx.save(
+        net(64).proto(), str(path), save_as_external_data=True, location="net.data", size_threshold=1024
+    )
     (tmp_path / "net.data").unlink()
     assert ops(load(path)) == ["conv", "reshape"]
 
 
 def test_shapes_in_another_file_are_read(tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
-    onnx.save(net(64).proto(), path, save_as_external_data=True, location="net.data", size_threshold=0)
+    onnx.save(net(64).proto(), str(path), save_as_external_data=True, location="net.data", size_threshold=0)
     assert load(path).nodes[-1].shape == (1, 64 * 36)
     (tmp_path / "net.data").unlink()
     with pytest.raises(ModelFormatError, match=r"'Reshape_1'.*unknown"):
@@ -93,7 +95,7 @@ def test_files_outside_the_folder_of_the_model_are_not_read(tmp_path: Path) -> N
     folder = tmp_path / "model"
     folder.mkdir()
     path = folder / "net.onnx"
-    onnx.save(net(64).proto(), path, save_as_external_data=True, location="net.data", size_threshold=0)
+    onnx.save(net(64).proto(), str(path), save_as_external_data=True, location="net.data", size_threshold=0)
     (folder / "net.data").rename(tmp_path / "net.data")
     proto = onnx.load(path, load_external_data=False)
     for tensor in proto.graph.initializer:
