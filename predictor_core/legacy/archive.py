@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from predictor_core.errors import PackError
 from predictor_core.legacy.errors import DownloadError
 from predictor_core.legacy.home import write_atomically
-from predictor_core.legacy.pack_folder import DIGESTS_FILE, RULES_FILE
+from predictor_core.legacy.pack_folder import DIGESTS_FILE, RULES_FILE, files_of
 
 MAX_ENTRIES = 1000
 MAX_UNPACKED_BYTES = 16 * 2**30
@@ -51,7 +51,7 @@ def extract_pack(zip_path: Path, name: str, scratch: Path, folder: Path, wanted:
     try:
         with zipfile.ZipFile(zip_path) as archive:
             members = _audit(archive.infolist(), name)
-            missing = sorted({RULES_FILE, *(f"{forest}.pkl" for forest in wanted)} - set(members))
+            missing = sorted(set(files_of(wanted)) - set(members))
             if missing or len(members) < 2:
                 raise PackError(f"the zip of {name!r} lacks {', '.join(missing) or 'its forests'}")
             digests = {file: _extract(archive, info, unpacked / file) for file, info in members.items()}

@@ -10,7 +10,7 @@ import hashlib
 import http.client
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +23,7 @@ from predictor_core.errors import PackError
 from predictor_core.legacy.archive import extract_pack
 from predictor_core.legacy.errors import DownloadError
 from predictor_core.legacy.home import locked, packs_folder, write_atomically
-from predictor_core.legacy.pack_folder import is_pack
+from predictor_core.legacy.pack_folder import files_of, is_pack
 
 _BLOCK_BYTES = 1 << 18
 
@@ -86,7 +86,7 @@ def fetch_pack(entry: Mapping[str, Any], limits: Limits | None = None) -> Path:
     folder = packs_folder() / name
     if is_pack(folder, wanted):
         return folder
-    _check_allowed(name, url, folder)
+    _check_allowed(name, url, folder, wanted)
     with locked(packs_folder() / name):
         if is_pack(folder, wanted):
             return folder
@@ -110,15 +110,16 @@ def fetch_pack(entry: Mapping[str, Any], limits: Limits | None = None) -> Path:
     return folder
 
 
-def _check_allowed(name: str, url: str, folder: Path) -> None:
+def _check_allowed(name: str, url: str, folder: Path, wanted: Iterable[str]) -> None:
     if urlsplit(url).scheme not in ("http", "https"):
         raise DownloadError(
             f"predictor {name!r} is to be downloaded from {url!r}; only http and https are allowed"
         )
     if os.environ.get("NN_METER_OFFLINE", "").strip().lower() not in ("", "0", "false"):
+        missing = [file for file in files_of(wanted) if not (folder / file).is_file()]
         raise DownloadError(
-            f"predictor {name!r} is not at {folder} and NN_METER_OFFLINE forbids downloads; unset it, or "
-            f"unpack {url} into {folder.parent}"
+            f"the folder {folder} of predictor {name!r} lacks {', '.join(missing)}, and NN_METER_OFFLINE forbids "
+            f"downloads; unset it, or unpack {url} into {folder.parent}"
         )
 
 

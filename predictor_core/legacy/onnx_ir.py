@@ -106,6 +106,10 @@ def _with_shapes(model: ModelProto) -> ModelProto:
         from onnx import shape_inference
     except ImportError:
         raise missing_dependency("onnx", "onnx", "Reading an ONNX model") from None
+    if not isinstance(model, onnx.ModelProto):
+        raise ModelFormatError(
+            f"expected an onnx.ModelProto or the path of a file, got {type(model).__name__}"
+        )
     light = onnx.ModelProto()
     light.ir_version = model.ir_version
     light.opset_import.extend(model.opset_import)

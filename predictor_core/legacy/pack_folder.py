@@ -21,11 +21,15 @@ CONVERTED_FILE = "converted.forests"
 DIGESTS_FILE = "sha256.json"
 
 
+def files_of(kernel_predictors: Iterable[str]) -> list[str]:
+    """Names of the files of a pack with these forests."""
+    return [*(f"{name}.pkl" for name in kernel_predictors), RULES_FILE]
+
+
 def is_pack(folder: Path, kernel_predictors: Iterable[str] = ()) -> bool:
     """Whether the folder holds fusion rules and all of the named forests (at least one)."""
-    names = list(kernel_predictors)
-    return (folder / RULES_FILE).is_file() and (
-        all((folder / f"{name}.pkl").is_file() for name in names) if names else any(folder.glob("*.pkl"))
+    return all((folder / file).is_file() for file in files_of(kernel_predictors)) and any(
+        folder.glob("*.pkl")
     )
 
 

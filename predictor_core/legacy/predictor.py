@@ -48,6 +48,27 @@ class KernelAnswer:
     latency_ms: float
 
 
+@dataclass(frozen=True)
+class LegacyKernelReport(KernelReport):
+    """One kernel of a report, with what nn-Meter's forest was asked.
+
+    Parameters
+    ----------
+    features : tuple of float or None
+        Feature vector. None: nn-Meter has no rule for this op.
+    forest : str or None
+        Name of the forest. None: nothing was asked, and the kernel counts as 0 ms.
+    """
+
+    features: Features | None = None
+    forest: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form."""
+        features = None if self.features is None else list(self.features)
+        return {**super().to_dict(), "features": features, "forest": self.forest}
+
+
 class LegacyPredictor:
     """Reproduces what nn-Meter 2.0 answers with a pack of its own format, faults included.
 
@@ -288,18 +309,18 @@ def _listed(counts: Mapping[str, int]) -> str:
     return ", ".join(op if count == 1 else f"{op} ({count} times)" for op, count in sorted(counts.items()))
 
 
-def _report(answer: KernelAnswer) -> KernelReport:
-    fields = answer.kernel.fields
-    shapes = tuple(tuple(shape) for shape in fields["input_tensors"])
-    details = f"forest {answer.forest}" if answer.forest else "not counted"
-    return KernelReport(
-        name=answer.kernel.name,
-        type=answer.kernel.op,
+def _report(answer: KernelAnswer) -> LegacyKernelReport:
+    kernel = answer.kernel
+    return LegacyKernelReport(
+        name=kernel.name,
+        type=kernel.op,
         latency_ms=answer.latency_ms,
         measured=answer.forest is not None,
         outside=(),
-        input_shapes=shapes,
-        output_shape=answer.kernel.output_shape,
-        nodes=answer.kernel.nodes,
-        details=details,
+        input_shapes=tuple(tuple(shape) for shape in kernel.fields["input_tensors"]),
+        output_shape=kernel.output_shape,
+        nodes=kernel.nodes,
+        details=f"forest {answer.forest}" if answer.forest else "not counted",
+        features=answer.features,
+        forest=answer.forest,
     )

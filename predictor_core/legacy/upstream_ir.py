@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from predictor_core.errors import ModelFormatError, missing_dependency
 from predictor_core.ir.graph import Graph
 from predictor_core.ir.nnmeter_ir import read_document, to_document
 from predictor_core.legacy.onnx_ir import onnx_to_ir
@@ -48,7 +46,9 @@ def to_upstream_ir(
     if kind == "nnmeter-ir" and is_file:
         return read_document(model)
     if kind == "onnx":
-        return onnx_to_ir(_load_onnx(model) if is_file else model)
+        from predictor_core.frontends.onnx_file import read_model
+
+        return onnx_to_ir(read_model(model) if is_file else model)
     if kind in ("torch", "torchvision") and not apply_nni and not options:
         from predictor_core.legacy.torch_export import export_simplified
 
@@ -67,17 +67,3 @@ def graph_to_upstream_ir(graph: Graph) -> dict[str, Any]:
         attr = entry["attr"]
         attr["type"] = _COMPOSITES.get(attr["type"], attr["type"])
     return document
-
-
-def _load_onnx(path: str | os.PathLike[str]) -> Any:
-    try:
-        import onnx
-        from google.protobuf.message import DecodeError
-    except ImportError as error:
-        raise missing_dependency("onnx", "onnx", "Reading an ONNX model") from error
-    try:
-        return onnx.load(os.fspath(path), load_external_data=False)
-    except OSError as error:
-        raise ModelFormatError(f"the ONNX file {path} can't be read: {error.strerror}") from error
-    except (DecodeError, ValueError) as error:
-        raise ModelFormatError(f"{Path(path)} is not an ONNX file: {error}") from error

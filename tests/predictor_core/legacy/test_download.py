@@ -351,7 +351,9 @@ def test_bad_public_zips(name: str, server: Server, legacy_data: Path, own_home:
 
 def test_offline(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NN_METER_OFFLINE", "1")
-    with pytest.raises(DownloadError, match="NN_METER_OFFLINE forbids"):
+    with pytest.raises(
+        DownloadError, match=r"lacks relu\.pkl, fusion_rules\.json, and NN_METER_OFFLINE forbids"
+    ):
         _fetch(server, _content(_zip()))
     assert server.requests == 0
     monkeypatch.setenv("NN_METER_OFFLINE", "0")

@@ -71,7 +71,11 @@ def test_the_profile_tells_what_is_not_counted(predictor: LegacyPredictor) -> No
     assert report.latency_ms == predictor.predict(_dense().ir, "nnmeter-ir")
     assert report.warnings == ("1 kernels are counted as 0 ms, as nn-Meter does without a word: Sigmoid",)
     assert "fc-relu" in repr(report)
-    assert json.loads(report.to_json())["predictor"] == "device"
+    written = json.loads(report.to_json())
+    assert written["predictor"] == "device"
+    assert [kernel["forest"] for kernel in written["kernels"]] == ["fc", None]
+    assert written["kernels"][0]["features"][:2] == [16, 64]
+    assert written["kernels"][1]["features"] is None
 
 
 def test_strict_refuses_what_is_not_counted(predictor: LegacyPredictor) -> None:
@@ -108,10 +112,12 @@ def test_models_that_can_not_be_read(predictor: LegacyPredictor, tmp_path: Path)
     path = tmp_path / "x.onnx"
     path.write_bytes(b"\xff\xffno model")
 
-    with pytest.raises(ModelFormatError, match="is not an ONNX file"):
+    with pytest.raises(ModelFormatError, match="is no ONNX model"):
         predictor.predict(path, "onnx")
-    with pytest.raises(ModelFormatError, match="can't be read"):
+    with pytest.raises(ModelFormatError, match="does not exist"):
         predictor.predict(tmp_path / "absent.onnx", "onnx")
+    with pytest.raises(ModelFormatError, match="got bytes"):
+        predictor.predict(b"", "onnx")
     with pytest.raises(ModelFormatError):
         predictor.predict(path, "nnmeter-ir")
     with pytest.raises(PredictorError, match="model_type is needed"):
