@@ -79,9 +79,10 @@ def _graph(data: Buffer, size: int, path: Path, input_shape: Any, signature: str
         # Field 1 is the version number of a saved model, and the first node of a graph.
         number, kind, _ = next(fields(data, 0, size))
         if number == 1 and kind == VARINT:
-            graph, wanted = _saved(data, size, signature)
+            graph, inputs, wanted = _saved(data, size, signature)
         else:
             graph = GraphDef(data, (0, size))
+            inputs = [name for name, node in graph.nodes.items() if node.op == "Placeholder"]
             wanted = _results(graph)
         if not graph.nodes:
             raise ModelFormatError("it has no nodes")
@@ -89,7 +90,7 @@ def _graph(data: Buffer, size: int, path: Path, input_shape: Any, signature: str
         raise ModelFormatError(
             f"this is no TensorFlow model: {error}; expected a frozen graph or a saved_model.pb"
         ) from error
-    walk = Walk(graph, input_shape)
+    walk = Walk(graph, inputs, input_shape)
     outputs = walk.run(wanted)
     name = path.parent.name if path.name == "saved_model.pb" else path.stem
     if walk.orders == {True}:
@@ -111,14 +112,14 @@ def _results(graph: GraphDef) -> list[str]:
     ]
 
 
-def _saved(data: Buffer, size: int, name: str | None) -> tuple[GraphDef, list[str]]:
-    """Return the graph of a saved model, and the tensors that a signature returns."""
+def _saved(data: Buffer, size: int, name: str | None) -> tuple[GraphDef, list[str], list[str]]:
+    """Return the graph of a saved model, and the tensors that a signature takes and returns."""
     metas = saved_model(data, size)
     if not metas:
         raise ModelFormatError("the saved model holds no graph")
     _, span, signatures = next((meta for meta in metas if "serve" in meta[0]), metas[0])
     found = _signature(signatures, name)
-    return GraphDef(data, span), found.outputs
+    return GraphDef(data, span), found.inputs, found.outputs
 
 
 def _signature(signatures: dict[str, Signature], name: str | None) -> Signature:

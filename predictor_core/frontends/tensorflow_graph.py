@@ -61,6 +61,8 @@ class Walk:
     ----------
     graph : GraphDef
         The graph and its functions.
+    inputs : sequence of str
+        Tensors or nodes that are the inputs, in their order.
     input_shape : optional
         See `predictor_core.ir.inputs.InputShapes`.
 
@@ -72,11 +74,17 @@ class Walk:
         Names of nodes that cost nothing.
     """
 
-    def __init__(self, graph: GraphDef, input_shape: Any) -> None:
+    def __init__(self, graph: GraphDef, inputs: Sequence[str], input_shape: Any) -> None:
         self.graph = graph
         self.nodes: list[Node] = []
         self.free: list[str] = []
         self.orders: set[bool] = set()
+        several = isinstance(input_shape, Sequence) and all(
+            isinstance(part, Sequence) for part in input_shape
+        )
+        if several and len(input_shape) <= len(inputs):
+            # By name, because the walk meets the inputs in another order.
+            input_shape = dict(zip(map(_input_name, inputs), input_shape))
         self._given = InputShapes(input_shape)
         self._made: dict[str, Node] = {}
         self._count = 0
@@ -84,6 +92,7 @@ class Walk:
     def run(self, wanted: Sequence[str]) -> list[str]:
         """Walk to the wanted tensors; return those of the Graph that they are."""
         values = self._evaluate(self.graph.nodes, wanted, {}, 0)
+        self._given.check_all_used()
         found = [value.node for value in values if value.node]
         if not found:
             raise ModelFormatError(
@@ -183,7 +192,7 @@ class Walk:
         if node.type() == BOOL:
             # A switch between training and inference.
             return [constant(np.array(False))]
-        name = node.name[len("serving_default_") :] if node.name.startswith("serving_default_") else node.name
+        name = _input_name(node.name)
         shape = self._given.resolve(name, node.shape())
         self._append(Node(self._unique(name), "input", outputs=(shape,)))
         return [Value(shape, self.nodes[-1].name)]
@@ -335,6 +344,12 @@ _SPECIAL: dict[str, Callable[[Walk, NodeDef, list[Value], int], list[Value]]] = 
     "Switch": Walk._switch,
     "Unpack": Walk._unpack,
 }
+
+
+def _input_name(ref: str) -> str:
+    """Return the name that the user of a model knows an input by."""
+    name, prefix = ref.partition(":")[0], "serving_default_"
+    return name[len(prefix) :] if name.startswith(prefix) else name
 
 
 def _steps(call: Call) -> list[Step]:

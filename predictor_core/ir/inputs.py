@@ -26,6 +26,7 @@ class InputShapes:
     """
 
     def __init__(self, input_shape: Any) -> None:
+        self._met: list[str] = []
         self._named: dict[str, Shape] = {}
         self._ordered: list[Shape] = []
         if input_shape is None:
@@ -54,6 +55,7 @@ class InputShapes:
         ModelFormatError
             When a dimension stays open, or a given shape contradicts the model.
         """
+        self._met.append(name)
         given = self._named.get(name)
         if given is None and self._ordered:
             given = self._ordered.pop(0)
@@ -73,6 +75,24 @@ class InputShapes:
         if -1 in shape:
             raise ModelFormatError(f"input {name!r} has the open shape {_shown(stated)}; give input_shape")
         return shape
+
+    def check_all_used(self) -> None:
+        """Refuse shapes that no input took; call it when all inputs are met.
+
+        Raises
+        ------
+        ModelFormatError
+            When a shape is left over.
+        """
+        inputs = ", ".join(self._met) or "none"
+        for name in self._named:
+            if name not in self._met:
+                raise ModelFormatError(f"input_shape names {name!r}; the inputs of the model are: {inputs}")
+        if self._ordered:
+            raise ModelFormatError(
+                f"input_shape has {len(self._ordered)} more shapes than the model has inputs; "
+                f"those are: {inputs}"
+            )
 
 
 def _is_shape(value: Any) -> bool:

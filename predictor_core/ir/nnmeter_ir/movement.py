@@ -76,9 +76,15 @@ def concat(op: str, source: Source) -> Converted:
         axis = source.constants[-1][1]
     if axis is None:
         axis = 1 if source.channels_first else rank - 1
-    converted = {"axis": checked_axis(flat_ints(axis)[0], rank)}
+    place = checked_axis(flat_ints(axis)[0], rank)
+    converted = {"axis": place}
     out = shapes.infer(op, converted, inputs)
     assert out is not None
+    for stated in source.stated[:1]:
+        # A constant that is joined is no input; the stated size tells it.
+        if len(stated) == rank and stated[place] > out[0][place]:
+            joined = (*out[0][:place], stated[place], *out[0][place + 1 :])
+            out = (joined,) if joined == tuple(stated) else out
     return op, converted, out
 
 

@@ -108,6 +108,7 @@ class _Reader:
                     f"node {node_name!r} ({attr['type']}) has attributes or shapes that can't be read: "
                     f"{attr.get('attr')}"
                 ) from error
+        self.given.check_all_used()
         outputs = [self.returns[position] for position in sorted(self.returns)]
         if self.channels_first:
             return channels_last(self.nodes, name, outputs)

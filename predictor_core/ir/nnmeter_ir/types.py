@@ -174,24 +174,24 @@ INPUT_TYPES = frozenset({"Placeholder", "PlaceholderWithDefault", "Input", "Inpu
 
 
 def is_channels_first(document: Mapping[str, Any]) -> bool:
-    """Tell whether a document states axes as ONNX has them, channels first.
+    """Tell whether a document states axes as ONNX and NNI have them, channels first.
 
-    Documents made of ONNX models do, and have no inputs as nodes. In one that has, with types of ONNX all the
+    Documents made of such models do, and have no inputs as nodes. In one that has, with types of ONNX all the
     same, the axes of its first reduction or concatenation tell.
     """
     types = {entry["attr"]["type"] for entry in document.values()}
+    if types.isdisjoint(INPUT_TYPES):
+        return types.isdisjoint(TENSORFLOW_TYPES)
     if types.isdisjoint(ONNX_TYPES) or not types.isdisjoint(TENSORFLOW_TYPES):
         return False
-    if types.isdisjoint(INPUT_TYPES):
-        return True
     for entry in document.values():
         attr = entry["attr"]
         attrs = attr.get("attr") or {}
         axes = attrs.get("axes", attrs.get("axis"))
-        if attr["type"].startswith("Reduce") and isinstance(axes, list):
+        if attr["type"].startswith("Reduce") and isinstance(axes, (list, tuple)):
             return not set(axes) <= {1, 2}
-        if attr["type"] == "Concat" and axes in (1, 3, [1], [3]):
-            return axes in (1, [1])
+        if attr["type"] == "Concat" and axes in (1, 3, [1], [3], (1,), (3,)):
+            return axes in (1, [1], (1,))
     return True
 
 

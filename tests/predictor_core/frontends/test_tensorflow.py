@@ -328,3 +328,14 @@ def test_damaged_files_raise_nothing_else(models: dict[str, Path], tmp_path: Pat
             except PredictorError:
                 refused += 1
     assert refused > 150
+
+
+def test_shapes_of_several_inputs_come_in_the_order_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "model.pb"
+    nodes = [pb.placeholder("a", [-1, -1]), pb.placeholder("b", [-1, -1]), pb.const("axis", [], [1])]
+    file.write_bytes(pb.graph(*nodes, pb.node("y", "ConcatV2", ["b", "a", "axis"])))
+    for given in ([(2, 3), (2, 5)], {"b": (2, 5), "a": (2, 3)}):
+        graph = load(file, input_shape=given)
+        assert (graph["a"].shape, graph["b"].shape, graph["y"].shape) == ((2, 3), (2, 5), (2, 8))
+    with pytest.raises(ModelFormatError, match="names 'c'"):
+        load(file, input_shape={"a": (2, 3), "b": (2, 5), "c": (1,)})

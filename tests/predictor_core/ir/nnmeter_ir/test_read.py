@@ -366,3 +366,26 @@ def test_axes_tell_in_a_document_with_types_of_onnx_and_an_input() -> None:
 
     assert load(document([1, 2])) == load(document([2, 3]))
     assert load(document([1, 2]))["m"].attrs == {"axes": (1, 2), "keepdims": False}
+
+
+def test_document_of_an_nni_model() -> None:
+    image, conv = (
+        [1, 8, 8, 6],
+        {"ks": [3, 3], "pads": [1, 1], "strides": [1, 1], "group": 2, "out_channels": 6},
+    )
+    graph = load(
+        {
+            "a": onnx_entry("conv", [], [[1, 8, 8, 4]], image, **conv),
+            "b": onnx_entry("__torch__.torch.nn.modules.conv.Conv2d", [], [[1, 8, 8, 4]], image, **conv),
+            "c": onnx_entry("concat", ["a", "b"], [image, image], [1, 8, 8, 12], axis=1),
+            "g": onnx_entry("gap", ["c"], [[1, 8, 8, 12]], [1, 1, 1, 12]),
+        }
+    )
+    assert [(node.op, node.shape) for node in graph] == [
+        ("input", (1, 8, 8, 4)),
+        ("conv", (1, 8, 8, 6)),
+        ("conv", (1, 8, 8, 6)),
+        ("concat", (1, 8, 8, 12)),
+        ("reduce_mean", (1, 1, 1, 12)),
+    ]
+    assert graph["b"].attrs["pads"] == (1, 1, 1, 1)

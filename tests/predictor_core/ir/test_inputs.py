@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from predictor_core.errors import ModelFormatError
+from predictor_core.ir.inputs import InputShapes
+
+
+@pytest.mark.parametrize(
+    ("given", "stated", "resolved"),
+    [
+        (None, (1, 8, 8, 3), (1, 8, 8, 3)),
+        (None, (None, 8, 8, 3), (1, 8, 8, 3)),
+        (None, (-1, 10), (1, 10)),
+        ((4, 8, 8, 3), (-1, 8, 8, 3), (4, 8, 8, 3)),
+        ((4, 3, 16, 8), (-1, -1, -1, 3), (4, 16, 8, 3)),
+        ([2, 5], None, (2, 5)),
+        ({"x": (2, 5)}, (-1, -1), (2, 5)),
+    ],
+)
+def test_one_input(given: Any, stated: Any, resolved: tuple[int, ...]) -> None:
+    shapes = InputShapes(given)
+    assert shapes.resolve("x", stated) == resolved
+    shapes.check_all_used()
+
+
+def test_several_inputs_by_order_and_by_name() -> None:
+    for given in ([(1, 4), (1, 6)], {"b": (1, 6), "a": (1, 4)}):
+        shapes = InputShapes(given)
+        assert shapes.resolve("a", (-1, -1)) == (1, 4)
+        assert shapes.resolve("b", None) == (1, 6)
+        shapes.check_all_used()
+
+
+@pytest.mark.parametrize(
+    ("given", "stated", "message"),
+    [
+        (None, (1, -1, 3), r"'x' has the open shape \[1, \?, 3\]"),
+        (None, None, "'x' states no shape"),
+        ((1, 4), (1, 5), r"\[1, 5\], which input_shape \[1, 4\] does not fit"),
+        ((1, 4), (1, 4, 1), "does not fit"),
+    ],
+)
+def test_what_can_not_be_resolved(given: Any, stated: Any, message: str) -> None:
+    with pytest.raises(ModelFormatError, match=message):
+        InputShapes(given).resolve("x", stated)
+
+
+@pytest.mark.parametrize("given", ["big", 3, (0, 4), (1, -4), [(1, 2), "x"], {"x": 3}, ()])
+def test_what_is_no_shape(given: Any) -> None:
+    with pytest.raises(ModelFormatError, match="input_shape"):
+        InputShapes(given).resolve("x", (1, -1))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"), [({"y": (1, 4)}, "names 'y'.*: x"), ([(1, 4), (1, 4)], "1 more")]
+)
+def test_what_no_input_takes(given: Any, message: str) -> None:
+    shapes = InputShapes(given)
+    shapes.resolve("x", (1, 4))
+    with pytest.raises(ModelFormatError, match=message):
+        shapes.check_all_used()
