@@ -118,8 +118,8 @@ def _check_allowed(name: str, url: str, folder: Path, wanted: Iterable[str]) -> 
     if os.environ.get("NN_METER_OFFLINE", "").strip().lower() not in ("", "0", "false"):
         missing = [file for file in files_of(wanted) if not (folder / file).is_file()]
         raise DownloadError(
-            f"the folder {folder} of predictor {name!r} lacks {', '.join(missing)}, and NN_METER_OFFLINE forbids "
-            f"downloads; unset it, or unpack {url} into {folder.parent}"
+            f"the folder {folder} of predictor {name!r} lacks {', '.join(missing) or 'its forests'}, and "
+            f"NN_METER_OFFLINE forbids downloads; unset it, or unpack {url} into {folder.parent}"
         )
 
 
