@@ -50,16 +50,29 @@ def conv(op: str, source: Source) -> Converted:
     if groups < 1 or channels % groups or filters % groups:
         raise GraphError(f"{groups} groups do not divide {channels} input and {filters} output channels")
     pads, out = shapes.slide((height, width), kernel, strides, dilations, source.window())
-    converted = {
+    converted = _attributes(source, kernel, strides, pads, dilations, groups)
+    op = "dwconv" if groups == channels > 1 else "conv"
+    return op, converted, (source.ordered((batch, *out, filters)),)
+
+
+def _attributes(
+    source: Source,
+    kernel: tuple[int, int],
+    strides: tuple[int, int],
+    pads: tuple[int, ...],
+    dilations: tuple[int, int],
+    groups: int,
+) -> dict[str, Any]:
+    # Documents of ONNX models do not tell; next to all of their convs have a bias or a folded batch norm.
+    bias = bool(source.attrs.get("bias", source.type in ("Conv", "ConvTranspose")))
+    return {
         "kernel": kernel,
         "strides": strides,
         "pads": pads,
         "dilations": dilations,
         "groups": groups,
-        "bias": bool(attrs.get("bias", source.type == "Conv")),
+        "bias": bias,
     }
-    op = "dwconv" if groups == channels > 1 else "conv"
-    return op, converted, (source.ordered((batch, *out, filters)),)
 
 
 def _kernel(source: Source, weight: Any) -> tuple[int, int]:
@@ -114,14 +127,7 @@ def conv_transpose(op: str, source: Source) -> Converted:
             shown = tuple(source.stated[0])
             if len(shown) == 4 and all(0 <= s - n < step for s, n, step in zip(shown[1:3], size, strides)):
                 size = shown[1:3]
-    converted = {
-        "kernel": kernel,
-        "strides": strides,
-        "pads": pads,
-        "dilations": dilations,
-        "groups": groups,
-        "bias": bool(attrs.get("bias", source.type == "ConvTranspose")),
-    }
+    converted = _attributes(source, kernel, strides, pads, dilations, groups)
     if "output_padding" in attrs:
         converted["output_padding"] = pair(attrs["output_padding"])
     return op, converted, (source.ordered((shape[0], *size, filters)),)
