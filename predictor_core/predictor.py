@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import exp, log
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ from predictor_core.fusion import Rules, detect, read_rules
 from predictor_core.ir.graph import Graph
 from predictor_core.ir.ops import KNOWN_OPS
 from predictor_core.ir.rewrite import canonicalize
-from predictor_core.kernels import Kernel, KernelSpec
+from predictor_core.kernels import Cost, Kernel, KernelSpec
 from predictor_core.report import KernelReport, LatencyReport
 
 #: Input of a torch model when the caller names none: one RGB image, channels first.
@@ -50,9 +51,15 @@ class _Linear:
     def from_header(cls, entry: dict[str, Any]) -> _Linear:
         return cls(float(entry["macs"]), float(entry["bytes"]), float(entry["launch"]))
 
-    def __call__(self, specs: Sequence[KernelSpec]) -> NDArray[np.float64]:
-        costs = np.array([kernels.cost(spec) for spec in specs], dtype=np.float64)
-        return np.asarray(costs @ np.array([self.macs, self.bytes]) + self.launch)
+    def __call__(self, costs: Sequence[Cost]) -> NDArray[np.float64]:
+        return np.array([self.macs * macs + self.bytes * moved + self.launch for macs, moved in costs])
+
+
+def _limits(ranges: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Lowest and highest value of each feature, with the slack of the forests' single precision."""
+    lowest, highest = np.array(ranges, dtype=np.float64).reshape(-1, 2).T
+    slack = 1e-6 * np.maximum(np.maximum(np.abs(lowest), np.abs(highest)), 1.0)
+    return lowest - slack, highest + slack
 
 
 class LatencyPredictor:
@@ -92,10 +99,7 @@ class LatencyPredictor:
             self._bases = {
                 forest: _Linear.from_header(entry["base"]) for forest, entry in header["forests"].items()
             }
-            self._ranges = {
-                forest: np.array(entry["ranges"], dtype=np.float64).reshape(-1, 2)
-                for forest, entry in header["forests"].items()
-            }
+            self._ranges = {forest: _limits(entry["ranges"]) for forest, entry in header["forests"].items()}
         except (KeyError, TypeError, ValueError) as error:
             raise PackError(f"pack of {name} {version} lacks a part of its header: {error!r}") from error
         for forest, entry in header["forests"].items():
@@ -208,10 +212,10 @@ class LatencyPredictor:
         """
         from predictor_core.batch import predict_many
 
-        rows: NDArray[np.float64] = predict_many(
+        rows = predict_many(
             [self], models, model_type, input_shape, apply_nni, strict=strict, n_jobs=n_jobs, **options
         )
-        return rows[0]
+        return np.asarray(rows[0])
 
     def predict_graphs(self, graphs: Sequence[Graph], *, strict: bool = False) -> NDArray[np.float64]:
         """Latencies in ms of canonical Graphs, shape (n,)."""
@@ -294,31 +298,36 @@ class LatencyPredictor:
 
     def _evaluate(self, specs: Sequence[KernelSpec]) -> dict[KernelSpec, KernelLatency]:
         servings = [kernels.serve(spec) for spec in specs]
-        parts = list(dict.fromkeys(part for serving in servings for _, part in serving.parts))
         by_forest: dict[str | None, list[KernelSpec]] = {}
         forests = self._pack.forests
-        for part in parts:
+        for part in dict.fromkeys(part for serving in servings for _, part in serving.parts):
             forest = kernels.kind(part.op).forest
             by_forest.setdefault(forest if forest in forests else None, []).append(part)
         logs: dict[KernelSpec, float] = {}
         outside: dict[KernelSpec, tuple[str, ...]] = {}
         estimated = by_forest.pop(None, [])
         for part in estimated:
-            logs[part] = float(np.log(self._estimated_ms(part)))
+            logs[part] = log(self._estimated_ms(part))
             outside[part] = ()
         named = [(forest, group) for forest, group in by_forest.items() if forest is not None]
-        matrices = [kernels.features(forest, group) for forest, group in named]
+        costs = [[kernels.cost(spec) for spec in group] for _, group in named]
+        matrices = [
+            kernels.FORESTS[forest].matrix(group, cost) for (forest, group), cost in zip(named, costs)
+        ]
         ratios = predict_together([(forests[forest], x) for (forest, _), x in zip(named, matrices)])
-        for (forest, group), x, ratio in zip(named, matrices, ratios):
-            logs.update(zip(group, (np.log(self._bases[forest](group)) + ratio).tolist()))
+        for (forest, group), cost, x, ratio in zip(named, costs, matrices, ratios):
+            logs.update(zip(group, (np.log(self._bases[forest](cost)) + ratio).tolist()))
             outside.update(zip(group, self._outside(forest, x)))
         unsupported = set(estimated)
         answers = {}
-        for spec, serving in zip(specs, servings):
-            log_ms = sum(weight * logs[part] for weight, part in serving.parts)
-            supported = serving.measured and not any(part in unsupported for _, part in serving.parts)
-            names = tuple(dict.fromkeys(name for _, part in serving.parts for name in outside[part]))
-            answers[spec] = KernelLatency(serving.scale * float(np.exp(log_ms)), supported, names)
+        for spec, (parts, scale, measured) in zip(specs, servings):
+            log_ms = 0.0
+            names: list[str] = []
+            for weight, part in parts:
+                log_ms += weight * logs[part]
+                names += outside[part]
+                measured = measured and part not in unsupported
+            answers[spec] = KernelLatency(scale * exp(log_ms), measured, tuple(dict.fromkeys(names)))
         return answers
 
     def _estimated_ms(self, spec: KernelSpec) -> float:
@@ -331,12 +340,13 @@ class LatencyPredictor:
 
     def _outside(self, forest: str, x: NDArray[np.float64]) -> list[tuple[str, ...]]:
         """Names of the features of each row that no training kernel has reached."""
-        ranges = self._ranges[forest]
-        # The forests compare in single precision; so does the range check.
-        slack = 1e-6 * np.maximum(np.abs(ranges).max(axis=1), 1.0)
-        beyond = (x < ranges[:, 0] - slack) | (x > ranges[:, 1] + slack)
+        lowest, highest = self._ranges[forest]
+        beyond = (x < lowest) | (x > highest)
+        answers: list[tuple[str, ...]] = [()] * len(x)
         names = self.header["forests"][forest]["features"]
-        return [tuple(names[i] for i in np.flatnonzero(row)) if row.any() else () for row in beyond]
+        for row in np.flatnonzero(beyond.any(axis=1)):
+            answers[row] = tuple(names[i] for i in np.flatnonzero(beyond[row]))
+        return answers
 
     def _graph(
         self, model: Any, model_type: str | None, input_shape: Any, apply_nni: bool, options: Any
