@@ -49,7 +49,7 @@ def constant_shape(shape: Shape, layout: Layout) -> Shape:
 
 
 def reshaped(before: Shape, after: Shape, have: list[int]) -> Layout | None:
-    """Return the layout after a reshape of data laid out as `have`, or None where the data must move first."""
+    """Return the layout after a reshape of data laid out as `have`; None where the data must move first."""
     owners = _groups(before, after)
     order: list[int] = []
     pending = [dim for dim in have if before[dim] > 1]
