@@ -20,16 +20,23 @@ class Symbols:
         self._values: dict[str, int] = {}
 
     def bind(self, name: str, value: int) -> None:
-        """Set a symbol; the first value counts."""
-        self._values.setdefault(name, value)
+        """Set a symbol, or refuse a second value for it."""
+        if self._values.setdefault(name, value) != value:
+            raise ModelFormatError(
+                f"input_shape gives the dimension {name} two values, {self._values[name]} and {value}"
+            )
+
+    def value(self, dim: _Dim) -> _Dim:
+        """Return the value of a dimension, or its name where that is not bound."""
+        return self._values.get(dim, dim) if isinstance(dim, str) else dim
 
     def shape(self, value_info: Any) -> Shape | None:
         """Return the shape that a ``ValueInfoProto`` states, or None where it leaves something open."""
         dims = _dims(value_info)
         if dims is None:
             return None
-        known = [self._values.get(dim, 0) if isinstance(dim, str) else dim for dim in dims]
-        return tuple(known) if all(dim > 0 for dim in known) else None
+        known = [self.value(dim) for dim in dims]
+        return tuple(known) if all(isinstance(dim, int) and dim > 0 for dim in known) else None
 
 
 def resolve(inputs: Sequence[Any], input_shape: Any, symbols: Symbols) -> dict[str, Shape]:
@@ -65,7 +72,7 @@ def resolve(inputs: Sequence[Any], input_shape: Any, symbols: Symbols) -> dict[s
         dims = shapes[info.name]
         if dims is None:
             raise ModelFormatError(f"input {info.name!r} has no shape in the file; give input_shape")
-        shape: list[_Dim] = [symbols._values.get(dim, dim) if isinstance(dim, str) else dim for dim in dims]
+        shape: list[_Dim] = [symbols.value(dim) for dim in dims]
         names = [dim for dim in shape if isinstance(dim, str)]
         if names:
             raise ModelFormatError(

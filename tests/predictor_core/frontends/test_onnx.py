@@ -506,6 +506,11 @@ def test_a_symbol_has_one_value_in_all_inputs() -> None:
     assert [node.shape for node in m.graph(input_shape=(6, 3, 8, 8)).inputs] == [(6, 8, 8, 3), (6, 5)]
 
 
+def test_a_symbol_with_two_values_is_refused() -> None:
+    with pytest.raises(ModelFormatError, match="dimension n two values, 6 and 7"):
+        dynamic(("n", 3, 8, 8), ("n", 5)).graph(input_shape=[(6, 3, 8, 8), (7, 5)])
+
+
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
