@@ -1,23 +1,17 @@
-"""Features of kernels: pure functions of specs, evaluated for many specs at once.
+"""Features of each kind of kernel: pure functions of specs.
 
-Each kind of kernel lists positive *quantities* (used as logarithms), *channels* (whose remainders
-matter, because devices work on blocks of 4, 8 or 16 of them) and *plain* numbers. A map of height h
-and width w enters as sqrt(h·w) and as the aspect h/w: the benchmark measured square maps only, so the
-aspect of anything else falls outside the training range and is flagged, while its area is used well.
-The same goes for kernels, strides, dilations.
+A map of height h and width w enters as sqrt(h·w) and as the aspect h/w: the benchmark measured square maps
+only, so the aspect of anything else falls outside the training range and is flagged, while its area is used
+well. The same goes for kernels, strides, dilations.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import prod, sqrt
-from typing import Callable, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
 
 from predictor_core.ir.graph import Shape
 from predictor_core.kernels.costs import Cost, elements, weights
+from predictor_core.kernels.feature_matrix import FeatureSet, Layout
 from predictor_core.kernels.myriad import schedule
 from predictor_core.kernels.spec import KernelSpec
 
@@ -28,76 +22,7 @@ OTHER_ACTIVATION = 3
 #: On-chip memory of the Myriad X in elements of two bytes: kernels that fit run without spilling.
 CMX_ELEMENTS = 2.5 * 2**20 / 2
 
-_BLOCKS = np.array([4.0, 8.0, 16.0])
-_COUNTED = np.array([8.0, 16.0])
-_MODULI = np.array([2.0, 4.0, 8.0, 16.0])
-_PER_CHANNEL = len(_BLOCKS) + len(_COUNTED) + len(_MODULI)
-
-
-class Layout(NamedTuple):
-    """Names of the numbers that a kind's raw function returns, in this order."""
-
-    quantities: tuple[str, ...]
-    channels: tuple[str, ...]
-    plain: tuple[str, ...]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the feature columns."""
-        names = [f"log_{name}" for name in self.quantities]
-        for channel in self.channels:
-            names += [f"{channel}_pad{int(block)}" for block in _BLOCKS]
-            names += [f"{channel}_blocks{int(block)}" for block in _COUNTED]
-            names += [f"{channel}_mod{int(modulus)}" for modulus in _MODULI]
-        return (*names, *self.plain)
-
-
 _POOLS = frozenset({"maxpool", "avgpool"})
-
-RawFunction = Callable[[KernelSpec, Cost], tuple[float, ...]]
-
-
-class FeatureSet(NamedTuple):
-    """Features of one forest: names and the function that measures a spec."""
-
-    layout: Layout
-    raw: RawFunction
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the columns of `matrix`."""
-        return self.layout.names
-
-    def matrix(self, specs: Sequence[KernelSpec], costs: Sequence[Cost]) -> NDArray[np.float64]:
-        """Features of several specs.
-
-        Parameters
-        ----------
-        specs : sequence of KernelSpec
-            Kernels that this set describes.
-        costs : sequence of Cost
-            Their analytic costs.
-
-        Returns
-        -------
-        ndarray, shape (len(specs), len(self.names))
-        """
-        raw_function = self.raw
-        raw = np.array([raw_function(spec, cost) for spec, cost in zip(specs, costs)], dtype=np.float64)
-        logs, channels = len(self.layout.quantities), len(self.layout.channels)
-        columns = np.empty((len(raw), logs + channels * _PER_CHANNEL + len(self.layout.plain)))
-        np.log(raw[:, :logs], out=columns[:, :logs])
-        if channels:
-            width = raw[:, logs : logs + channels, None]
-            per_channel = columns[:, logs : logs + channels * _PER_CHANNEL].reshape(
-                len(raw), channels, _PER_CHANNEL
-            )
-            per_channel[:, :, :3] = np.ceil(width / _BLOCKS) * _BLOCKS / width
-            per_channel[:, :, 3:5] = np.ceil(width / _COUNTED)
-            per_channel[:, :, 5:] = width % _MODULI
-            columns[:, logs : logs + channels * _PER_CHANNEL] = per_channel.reshape(len(raw), -1)
-        columns[:, logs + channels * _PER_CHANNEL :] = raw[:, logs + channels :]
-        return columns
 
 
 def area(shape: Shape) -> tuple[float, float]:

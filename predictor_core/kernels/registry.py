@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from predictor_core.ir.graph import Shape
 from predictor_core.kernels import costs
 from predictor_core.kernels.costs import Cost, CostFunction
-from predictor_core.kernels.feature_sets import CHANNELWISE, CONCAT, CONV, FC, MAPPED, SE, FeatureSet
+from predictor_core.kernels.feature_matrix import FeatureSet
+from predictor_core.kernels.feature_sets import CHANNELWISE, CONCAT, CONV, FC, MAPPED, SE
 from predictor_core.kernels.spec import KernelSpec
 
 

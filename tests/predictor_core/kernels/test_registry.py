@@ -87,6 +87,15 @@ def test_channel_features_by_hand() -> None:
     assert feature(spec, "log_cout") == pytest.approx(log(33))
 
 
+def test_a_merged_pool_and_residual_are_seen() -> None:
+    spec = conv(28, 28, 16, 16)
+    pooled = spec._replace(epilogue=("relu", "maxpool"), extra=(3, 3, 2, 2))
+    residual = spec._replace(epilogue=("add", "relu6"))
+    assert [feature(each, "pooled") for each in (spec, pooled, residual)] == [0.0, 3.0, 0.0]
+    assert [feature(each, "residuals") for each in (spec, pooled, residual)] == [0.0, 0.0, 1.0]
+    assert [feature(each, "activation") for each in (spec, pooled, residual)] == [0.0, 1.0, 2.0]
+
+
 def test_concat_features_tell_inputs_apart() -> None:
     def concat(*widths: int) -> KernelSpec:
         inputs = tuple((1, 7, 7, width) for width in widths)
