@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, log
 from pathlib import Path
@@ -220,14 +220,16 @@ class LatencyPredictor:
     def predict_graphs(self, graphs: Sequence[Graph], *, strict: bool = False) -> NDArray[np.float64]:
         """Latencies in ms of canonical Graphs, shape (n,)."""
         found = [detect(graph, self.rules) for graph in graphs]
-        answers = self.kernel_latencies({kernel.spec for kernels_ in found for kernel in kernels_})
+        answers: Mapping[KernelSpec, KernelLatency] = self._memo
+        try:
+            sums = _sums(found, answers)
+        except KeyError:
+            answers = self.kernel_latencies({kernel.spec for kernels_ in found for kernel in kernels_})
+            sums = _sums(found, answers)
         if strict:
             for kernels_ in found:
                 _refuse_estimates(kernels_, answers)
-        overhead = self.overhead_ms
-        return np.array(
-            [sum([answers[kernel.spec][0] for kernel in kernels_]) + overhead for kernels_ in found]
-        )
+        return np.array(sums) + self.overhead_ms
 
     def profile(
         self,
@@ -380,7 +382,11 @@ def _load_again(path: Path, name: str, version: str, sha256: str) -> LatencyPred
     return LatencyPredictor.from_pack(path, name=name, version=version, sha256=sha256)
 
 
-def _refuse_estimates(found: Sequence[Kernel], answers: dict[KernelSpec, KernelLatency]) -> None:
+def _sums(found: Sequence[Sequence[Kernel]], answers: Mapping[KernelSpec, KernelLatency]) -> list[float]:
+    return [sum([answers[kernel.spec][0] for kernel in kernels_]) for kernels_ in found]
+
+
+def _refuse_estimates(found: Sequence[Kernel], answers: Mapping[KernelSpec, KernelLatency]) -> None:
     estimated = [kernel for kernel in found if not answers[kernel.spec].measured]
     if estimated:
         listed = ", ".join(f"{kernel.name} ({kernel.spec.type})" for kernel in estimated[:5])

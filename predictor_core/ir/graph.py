@@ -105,7 +105,8 @@ class Graph:
                     if tensor not in tensors:
                         in_order = False
                         break
-            for tensor, shape in zip(node.tensors, node.outputs):
+            own: tuple[str, ...] = (node.name,) if len(node.outputs) == 1 else node.tensors
+            for tensor, shape in zip(own, node.outputs):
                 if tensor in tensors:
                     raise GraphError(f"tensor {tensor!r} of node {node.name!r} has two producers")
                 tensors[tensor] = (node, shape)

@@ -15,6 +15,7 @@ MAX_BYTES = 64 * 2**20
 MAX_NODES = 100_000
 
 _STRINGS = frozenset({str})
+_EMPTY: Mapping[str, Any] = {}
 _EXPECTED = "expected a JSON object from node name to inbounds, outbounds and attr"
 
 
@@ -69,6 +70,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def _is_mapping(value: Any) -> bool:
+    # Nearly every one is a dict, and asking an abstract class is slow.
+    return type(value) is dict or isinstance(value, Mapping)
+
+
 def check_document(document: object) -> None:
     """Raise `ModelFormatError` unless `document` has the form of an nn-Meter IR."""
     if not isinstance(document, Mapping):
@@ -80,12 +86,12 @@ def check_document(document: object) -> None:
             f"this nn-Meter IR has {len(document)} nodes; at most {MAX_NODES} are accepted"
         )
     for name, entry in document.items():
-        attr = entry.get("attr") if isinstance(entry, Mapping) else None
-        if not isinstance(attr, Mapping):
+        attr: Any = entry.get("attr") if _is_mapping(entry) else None
+        if not _is_mapping(attr):
             raise ModelFormatError(f"this is no nn-Meter IR: node {name!r} has no attr; {_EXPECTED}")
         if not isinstance(attr.get("type"), str):
             raise ModelFormatError(f"node {name!r} states no type (attr.type)")
-        if not isinstance(attr.get("attr", {}), Mapping):
+        if not _is_mapping(attr.get("attr", _EMPTY)):
             raise ModelFormatError(f"the attributes of node {name!r} (attr.attr) are no JSON object")
         for key in ("inbounds", "outbounds"):
             bounds = entry.get(key, ())
