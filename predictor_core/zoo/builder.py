@@ -68,7 +68,8 @@ class Builder:
     def dwconv(self, x: str, name: str, kernel: int, stride: int = 1) -> str:
         """Add a depthwise convolution without bias."""
         channels = self._shapes[x][-1]
-        return self.op("dwconv", name, x, **self._window(x, kernel, stride, "SAME"), groups=channels)
+        window = self._window(x, kernel, stride, "SAME")
+        return self.op("dwconv", name, x, filters=channels, **window, groups=channels)
 
     def pool(
         self, x: str, op: str, name: str, kernel: int | tuple[int, int], stride: int, padding: str = "SAME"
