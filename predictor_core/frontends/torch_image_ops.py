@@ -193,6 +193,36 @@ def _group_norm(call: Call, input: torch.Tensor, num_groups: int, *_: Any, **__:
     return call.emit("groupnorm", (input,), tuple(input.shape), {"groups": num_groups})
 
 
+def _convolution(
+    call: Call,
+    input: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    transposed: bool,
+    output_padding: Any,
+    groups: int,
+) -> Any:
+    """Record the one function that exported programs have for all convolutions."""
+    rank = weight.dim() - 2
+    if transposed:
+        handler = _conv_transpose(rank)
+        return handler(call, input, weight, bias, stride, padding, output_padding, groups, dilation)
+    return _conv(rank)(call, input, weight, bias, stride, padding, dilation, groups)
+
+
+def _with_statistics(handler: Handler) -> Handler:
+    """``native_*`` norms also return what they have measured, which is not read at inference."""
+
+    def with_statistics(call: Call, input: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        result = call.run()
+        return (handler(call, input, *args, **kwargs), *result[1:])
+
+    return with_statistics
+
+
 def _normalised(op: str) -> Handler:
     def normalised(call: Call, input: torch.Tensor, *_: Any, **__: Any) -> Any:
         return call.emit(op, (input,), tuple(input.shape))
@@ -217,6 +247,10 @@ IMAGE_HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(_RESIZES, _resize),
     "batch_norm": _batch_norm,
     "group_norm": _group_norm,
+    "convolution": _convolution,
+    **dict.fromkeys(
+        ("native_batch_norm", "_native_batch_norm_legit_no_training"), _with_statistics(_normalised("bn"))
+    ),
     "instance_norm": _normalised("instancenorm"),
     "local_response_norm": _normalised("lrn"),
 }

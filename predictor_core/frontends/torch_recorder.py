@@ -7,12 +7,13 @@ import random
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from types import FunctionType
 from typing import Any
 
 import numpy as np
 import torch
-from torch.overrides import TorchFunctionMode
+from torch.overrides import TorchFunctionMode, handle_torch_function, has_torch_function
 
 from predictor_core.frontends.torch_shadow import Shadow
 from predictor_core.ir.graph import Node, Shape
@@ -145,6 +146,32 @@ class Call:
         return float(value)
 
 
+class _Indexed(torch.Tensor):
+    """Tensor whose indexing asks the function mode, for the releases of torch that leave it out."""
+
+    __torch_function__ = torch._C._disabled_torch_function_impl
+
+    def __getitem__(self, index: Any) -> Any:
+        if has_torch_function((self,)):
+            return handle_torch_function(torch.Tensor.__getitem__, (self,), self, index)
+        return super().__getitem__(index)
+
+
+@cache
+def _modes_see_indexing() -> bool:
+    seen = []
+
+    class Probe(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            seen.append(func)
+            return func(*args, **(kwargs or {}))
+
+    tensor = torch.empty(1, device="meta")
+    with Probe():
+        tensor[0]
+    return bool(seen)
+
+
 class Recorder(TorchFunctionMode):
     """Function mode that records what happens to the tracked tensors.
 
@@ -166,6 +193,9 @@ class Recorder(TorchFunctionMode):
         self.repeated: dict[tuple[Any, ...], torch.Tensor] = {}
         self._handlers = handlers
         self._constants: set[int] = set(shadow.originals)
+        self._must_adopt = not _modes_see_indexing()
+        for tensor in shadow.stand_ins():
+            self._adopt(tensor)
         self._alive: list[Any] = []
         self._entries: dict[Any, tuple[Handler | None, str, bool]] = {}
         self._open_functions: dict[FunctionType, FunctionType] = {}
@@ -175,6 +205,7 @@ class Recorder(TorchFunctionMode):
         """Declare a tensor as an input of the model."""
         self.nodes.append(Node(self._unique(name), "input", outputs=(tuple(tensor.shape),)))
         self.names[id(tensor)] = self.nodes[-1].name
+        self._adopt(tensor)
         self._alive.append(tensor)
         return tensor
 
@@ -195,7 +226,12 @@ class Recorder(TorchFunctionMode):
         self.nodes.append(node)
         for result, tensor in zip(results, node.tensors):
             names[id(result)] = tensor
+            self._adopt(result)
         self._alive.append(results)
+
+    def _adopt(self, tensor: torch.Tensor) -> None:
+        if self._must_adopt and type(tensor) is torch.Tensor:
+            tensor.__class__ = _Indexed
 
     def _unique(self, base: str) -> str:
         count = self._used.get(base, 0)
@@ -239,6 +275,7 @@ class Recorder(TorchFunctionMode):
     def overwrite(self, target: torch.Tensor, result: torch.Tensor) -> torch.Tensor:
         """Let `target` hold `result` from now on, as an in-place function does."""
         self.names[id(target)] = self.names[id(result)]
+        self._adopt(target)
         self._alive.append(target)
         if target.shape != result.shape:
             target.data = result
@@ -255,9 +292,7 @@ class Recorder(TorchFunctionMode):
                 if id(value) in names:
                     has_input = True
                 elif value.is_meta and id(value) not in constants:
-                    raise Untraceable(
-                        "a tensor comes from code that torch function modes do not see (scripted code?)"
-                    )
+                    raise Untraceable(_UNSEEN)
                 if value.is_meta:
                     has_meta = True
                 else:
@@ -277,6 +312,7 @@ class Recorder(TorchFunctionMode):
         for tensor in tensors_of(result):
             if tensor.is_meta:
                 self._constants.add(id(tensor))
+                self._adopt(tensor)
                 self._alive.append(tensor)
         return result
 

@@ -90,6 +90,10 @@ class Shadow:
             self.originals[id(known)] = tensor
         return known
 
+    def stand_ins(self) -> list[torch.Tensor]:
+        """Return the tensors that stand for the caller's."""
+        return [value for value in self._memo.values() if isinstance(value, torch.Tensor)]
+
     def release(self) -> None:
         """Take the copy apart: its modules refer to themselves, and would wait for the garbage collector."""
         for value in self._memo.values():

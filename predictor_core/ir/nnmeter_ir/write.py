@@ -12,7 +12,7 @@ from predictor_core.errors import PredictorError
 from predictor_core.ir.graph import Graph, Node
 from predictor_core.ir.nnmeter_ir.types import NAMES
 from predictor_core.ir.ops import BINARY_OPS
-from predictor_core.ir.shapes import same_pads
+from predictor_core.ir.shapes import same_pads, slide
 
 #: Ops whose constant operand is written as a Const node.
 _WITH_CONSTANTS = BINARY_OPS | {"matmul"}
@@ -161,7 +161,7 @@ def _window(graph: Graph, node: Node) -> dict[str, Any]:
         same = tuple(-(-n // s) for n, s in zip(shape[1:3], strides))
         if pads == same_pads(shape[1:3], kernel, strides, dilations) and node.shape[1:3] == same:
             padding = "SAME"
-        elif not any(pads):
+        elif not any(pads) and node.shape[1:3] == slide(shape[1:3], kernel, strides, dilations, "VALID")[1]:
             padding = "VALID"
     written: dict[str, Any] = {"padding": padding, "strides": list(strides), "data_format": "NHWC"}
     if node.op in ("maxpool", "avgpool"):
