@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from functools import lru_cache
@@ -24,6 +25,8 @@ ENTRY_POINT_GROUP = "predictor_core.predictors"
 PACK_FILE = "forests.pack"
 
 _MAX_META_BYTES = 2**20
+
+_LOGGER = logging.getLogger(__name__)
 
 
 def register_predictor(meta_path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -125,7 +128,7 @@ def registered_predictors() -> list[dict[str, Any]]:
     Raises
     ------
     RegistryError
-        The list or a package's entry is malformed; the message names the file or the package.
+        The user's list is malformed; the message names the file.
     """
     file = predictors_file()
     own = [check_entry(entry, str(file), file.parent) for entry in _read_list(file) if _is_custom(entry)]
@@ -236,13 +239,17 @@ def _yaml(entries: list[Any]) -> str:
 
 @lru_cache(maxsize=1)
 def _from_packages() -> tuple[dict[str, Any], ...]:
+    """Entries that installed packages offer; one that is broken is reported in the log and left out."""
     found = []
     for point in _points():
         origin = f"entry point {point.name!r} ({point.value})"
-        offered = point.load()
-        offered = offered() if callable(offered) else offered
-        for entry in offered if isinstance(offered, (list, tuple)) else [offered]:
-            found.append(check_entry(entry, origin, Path.cwd()))
+        try:
+            offered = point.load()
+            offered = offered() if callable(offered) else offered
+            entries = offered if isinstance(offered, (list, tuple)) else [offered]
+            found += [check_entry(entry, origin, Path.cwd()) for entry in entries]
+        except Exception as error:  # noqa: BLE001 - another package's code, which must not take ours down
+            _LOGGER.warning("predictors of %s are left out: %s: %s", origin, type(error).__name__, error)
     return tuple(found)
 
 

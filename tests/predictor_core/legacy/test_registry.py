@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 import os
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -297,10 +298,21 @@ def test_packages_ship_devices(form: str, package: Any, pack_folder: Path) -> No
     assert load_latency_predictor("board").version == "7"
 
 
-def test_a_malformed_entry_of_a_package_is_named(package: Any, pack_folder: Path) -> None:
-    package(f"offer = {_offer(pack_folder, version=None)}")
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("offer = {'name': 'board'}", "RegistryError: entry point 'boards'.*the key 'version' is missing"),
+        ("raise OSError('no licence')", "OSError: no licence"),
+        ("def offer(): return 1 / 0", "ZeroDivisionError"),
+        ("other = 1", "AttributeError"),
+    ],
+)
+def test_a_broken_package_is_reported_and_left_out(
+    source: str, message: str, package: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    package(source)
 
-    with pytest.raises(
-        RegistryError, match=r"entry point 'boards' \(devicepack_entries:offer\): the key 'version'"
-    ):
-        registered_predictors()
+    assert registered_predictors() == []
+    assert re.search(
+        rf"entry point 'boards' \(devicepack_entries:offer\) are left out: {message}", caplog.text
+    )
