@@ -226,11 +226,13 @@ def serve(spec: KernelSpec) -> Serving:
     entry = kind(spec.op)
     if spec.op == "fc":
         return _serve_fc(spec)
-    batch = spec.output[0] if spec.output else 1
+    batch = spec.output[0] if len(spec.output) > 1 else 1
     measured = entry.forest is not None and not entry.stand_in
     if batch > 1 and (entry.forest is not None or spec.op == "groupconv"):
         reshaped = _stacked if entry.forest in _ELEMENTWISE else _single
-        inputs = tuple(reshaped(shape) if shape[:1] == (batch,) else shape for shape in spec.inputs)
+        inputs = tuple(
+            reshaped(shape) if len(shape) > 1 and shape[0] == batch else shape for shape in spec.inputs
+        )
         single = spec._replace(inputs=inputs, output=reshaped(spec.output))
         scale = 1.0 if entry.forest in _ELEMENTWISE else float(batch)
         return serve(single)._replace(scale=scale, measured=False)
