@@ -22,6 +22,8 @@ class ChoiceSpace:
         Label of each choice -> paths of its modules.
     places : list
         Parent, name and choice module of each path, inner ones first.
+    conditions : mapping of str to mapping
+        Label of each choice -> choices that it is inside of, and their values with which it is there.
     local : bool
         Whether every choice only picks a module, and none the wiring.
 
@@ -36,10 +38,12 @@ class ChoiceSpace:
         module: nn.Module,
         paths: Mapping[str, list[str]],
         places: list[tuple[nn.Module, str, Any]],
+        conditions: Mapping[str, Mapping[str, Any]],
         *,
         local: bool,
     ) -> None:
         self.module = module
+        self.conditions = dict(conditions)
         self.local = local
         self.paths = dict(paths)
         self._places = places
@@ -64,25 +68,30 @@ class ChoiceSpace:
         places: list[tuple[nn.Module, str, Any]] = []
         visited: set[int] = set()
 
-        def walk(parent: nn.Module, path: str) -> None:
+        conditions: dict[str, dict[str, Any]] = {}
+
+        def walk(parent: nn.Module, path: str, condition: dict[str, Any]) -> None:
             if id(parent) in visited:
                 return
             visited.add(id(parent))
             # A candidate takes the place of its choice, so what is inside of it has the path of the choice.
-            names = map(str, parent.names) if isinstance(parent, LayerChoice) else list(parent._modules)
-            for name in names:
-                child = parent._modules[name]
-                inner = path if isinstance(parent, LayerChoice) else f"{path}.{name}" if path else name
+            chosen = {str(value): value for value in parent.names} if isinstance(parent, LayerChoice) else None
+            for name, child in [(name, parent._modules[name]) for name in chosen or parent._modules]:
+                inner, when = f"{path}.{name}" if path else name, condition
+                if chosen is not None:
+                    inner, when = path, {**condition, parent.label: chosen[name]}
                 if child is not None:
-                    walk(child, inner)
+                    walk(child, inner, when)
                 if isinstance(child, (LayerChoice, InputChoice)):
                     places.append((parent, name, child))
                     paths.setdefault(child.label, []).append(inner)
+                    conditions.setdefault(child.label, when)
 
-        walk(module, "")
+        walk(module, "", {})
         if set(paths) != labels:
             return None
-        return cls(module, paths, places, local=not any(isinstance(place[2], InputChoice) for place in places))
+        local = not any(isinstance(choice, InputChoice) for _, _, choice in places)
+        return cls(module, paths, places, conditions, local=local)
 
     def assemble(self, sample: Mapping[str, Any]) -> nn.Module:
         """Return the module with the choices of a sample in place."""

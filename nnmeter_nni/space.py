@@ -27,6 +27,9 @@ Sample = Mapping[str, Any]
 #: Entries of the largest table that the search for the bounds may make.
 _MAX_TABLE = 2**20
 
+#: Spaces up to this many candidates are searched whole.
+_EXHAUSTIVE = 256
+
 #: Restarts of the climb where the bounds can't be found exactly.
 _RESTARTS = 3
 
@@ -205,6 +208,9 @@ class SpaceLatency:
             ]
             if all(len(t) == prod(len(self.choices[label]) for label in labels) for labels, t in tables):
                 sample = _eliminate(tables, self.choices)
+        if sample is None and prod(len(values) for values in self.choices.values()) <= _EXHAUSTIVE:
+            every = (dict(zip(self.choices, chosen)) for chosen in product(*self.choices.values()))
+            sample = min(every, key=lambda one: sign * self.latency(one))
         if sample is not None:
             return Bound(sample, self.latency(sample), exact=True)
         sample = min(

@@ -63,12 +63,12 @@ class SpaceMemo:
         self.choices = self._find_choices(record)
         self.windows: WindowMemo | None = None
         if self.choices is not None and self.choices.local:
-            self.windows = WindowMemo(self.choices.paths, self.choices.values, self.predictors)
-            self._see_every_choice(self.choices.values)
+            found = self.choices
+            self.windows = WindowMemo(found.paths, found.values, found.conditions, self.predictors)
         elif record.choice_paths is not None:
-            found = record.choice_paths()
-            if found is not None:
-                self.windows = WindowMemo(found[0], found[1], self.predictors)
+            listed = record.choice_paths()
+            if listed is not None:
+                self.windows = WindowMemo(*listed, {}, self.predictors)
 
     def latencies(self, sample: Mapping[str, Any], build: Callable[[], Graph]) -> NDArray[np.float64]:
         """Return the latency of a sample in ms on each device.
@@ -140,8 +140,3 @@ class SpaceMemo:
             return choices
         _logger.info("the candidates of this space can't be assembled from its modules; each one is built")
         return None
-
-    def _see_every_choice(self, values: Mapping[str, Sequence[Any]]) -> None:
-        for i in range(max(len(found) for found in values.values())):
-            sample = {label: found[i % len(found)] for label, found in values.items()}
-            self.latencies(sample, lambda: self.graph(sample))  # noqa: B023 - called at once

@@ -49,6 +49,8 @@ class WindowMemo:
         Label of each choice -> paths of the modules that it decides.
     values : mapping of str to sequence
         Label of each choice -> what can be chosen.
+    conditions : mapping of str to mapping
+        Label of each choice inside of others -> their values with which it is there.
     predictors : sequence of LatencyPredictor
         The devices.
     """
@@ -57,15 +59,21 @@ class WindowMemo:
         self,
         paths: Mapping[str, Sequence[str]],
         values: Mapping[str, Sequence[Hashable]],
+        conditions: Mapping[str, Mapping[str, Hashable]],
         predictors: Sequence[LatencyPredictor],
     ) -> None:
         self.labels = tuple(paths)
-        self._bits = {path: 1 << i for i, found in enumerate(paths.values()) for path in found}
+        #: Path -> bits of the choices there; a choice that is a candidate of another has the same path.
+        self._bits: dict[str, int] = {}
+        for i, found in enumerate(paths.values()):
+            for path in found:
+                self._bits[path] = self._bits.get(path, 0) | 1 << i
         self._predictors = list(predictors)
         self._overhead = np.array([one.overhead_ms for one in self._predictors])
         self.reach = REACH
         self._values = {label: list(found) for label, found in values.items()}
-        #: Choices that no trace has shown yet. Until all are, it is not known where each one makes ops.
+        self._conditions = conditions
+        #: Choices that no trace has shown in effect yet. Until all are, it is not known where each one makes ops.
         self._unseen = {(label, value) for label, found in values.items() for value in found}
         self._pending: list[tuple[Sample, Graph]] = []
         #: Per choice: anchors seen before and after it where it made any op.
@@ -126,7 +134,9 @@ class WindowMemo:
                 members[anchor].extend(kernel.nodes)
         if self.usable:
             if self._unseen:
-                self._unseen.difference_update(sample.items())
+                self._unseen.difference_update(
+                    (label, value) for label, value in sample.items() if self._in_effect(label, sample)
+                )
                 self._pending.append((sample, graph))
                 if not self._unseen:
                     pending, self._pending = self._pending, []
@@ -143,10 +153,12 @@ class WindowMemo:
 
         Windows with more than `MAX_WINDOW` combinations of choices are left to be filled as they come up.
         """
-        if self._unseen:
-            return None
         sample: dict[str, Hashable] = {}
-        found = False
+        for label, value in sorted(self._unseen, key=repr):
+            needed = {**self._conditions.get(label, {}), label: value}
+            if all(sample.get(one, wanted) == wanted for one, wanted in needed.items()):
+                sample.update(needed)
+        found = bool(sample)
         for labels, _, table in self._windows:
             ranges = [[sample[label]] if label in sample else self._values[label] for label in labels]
             if len(table) >= prod(len(self._values[label]) for label in labels):
@@ -161,6 +173,9 @@ class WindowMemo:
         if not found:
             return None
         return {label: sample.get(label, values[0]) for label, values in self._values.items()}
+
+    def _in_effect(self, label: str, sample: Sample) -> bool:
+        return all(sample[one] == value for one, value in self._conditions.get(label, {}).items())
 
     def _store(self, sample: Sample, rows: Mapping[Hashable, Latencies], masks: Mapping[Hashable, int]) -> None:
         grown = False

@@ -73,10 +73,14 @@ def _choice(rng: random.Random, channels: int, label: str, depth: int) -> Any:
         lambda: nn.Sigmoid(),
         lambda: Gate(channels),
     ]
-    if depth == 0:
-        makers.append(lambda: _choice(rng, channels, label + "_inner", depth=1))
-        makers.append(lambda: nn.Sequential(_choice(rng, channels, label + "_wrapped", depth=1), nn.ReLU()))
-    return nn.LayerChoice([rng.choice(makers)() for _ in range(rng.randint(2, 4))], label=label)
+    candidates = []
+    for index in range(rng.randint(2, 4)):
+        if depth == 0 and rng.random() < 0.25:
+            inner = _choice(rng, channels, f"{label}_{index}", depth=1)
+            candidates.append(rng.choice([inner, nn.Sequential(inner, nn.ReLU())]))
+        else:
+            candidates.append(rng.choice(makers)())
+    return nn.LayerChoice(candidates, label=label)
 
 
 class Gate(nn.Module):
