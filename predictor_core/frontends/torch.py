@@ -77,8 +77,8 @@ def load(
     name = type(module).__name__
     direct_error: Exception | None = None
     if via != "onnx":
+        from predictor_core.frontends.torch_call import Untraceable
         from predictor_core.frontends.torch_direct import trace
-        from predictor_core.frontends.torch_recorder import Untraceable
 
         for args, kwargs in candidates:
             try:

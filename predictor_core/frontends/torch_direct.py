@@ -12,9 +12,11 @@ from typing import Any
 import torch
 
 from predictor_core.errors import PredictorError
+from predictor_core.frontends.torch_call import Untraceable
 from predictor_core.frontends.torch_ops import HANDLERS
-from predictor_core.frontends.torch_recorder import Recorder, Untraceable, random_state_kept, tensors_of
+from predictor_core.frontends.torch_recorder import Recorder
 from predictor_core.frontends.torch_shadow import Shadow
+from predictor_core.frontends.torch_tensors import random_state_kept, tensors_of
 from predictor_core.ir.graph import Node
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from predictor_core.frontends.torch_recorder import Call, Handler, Untraceable
+from predictor_core.frontends.torch_call import Call, Handler, Untraceable
 
 
 def pair(value: Any, rank: int = 2) -> tuple[int, ...]:

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 
 from predictor_core.errors import ModelFormatError, PredictorError, missing_dependency
-from predictor_core.frontends.torch_recorder import random_state_kept
 from predictor_core.frontends.torch_shadow import Shadow
+from predictor_core.frontends.torch_tensors import random_state_kept
 
 #: Opset of the TorchScript exporter: the first that has LayerNormalization as one op.
 _OPSET = 17

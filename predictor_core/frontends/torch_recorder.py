@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
-import random
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Mapping, Sequence
 from types import FunctionType
 from typing import Any
 
-import numpy as np
 import torch
-from torch.overrides import TorchFunctionMode, handle_torch_function, has_torch_function
+from torch.overrides import TorchFunctionMode
 
+from predictor_core.frontends.torch_call import Call, Handler, Untraceable
 from predictor_core.frontends.torch_shadow import Shadow
-from predictor_core.ir.graph import Node, Shape
-
-Handler = Callable[..., Any]
-
-
-class Untraceable(Exception):
-    """The direct tracer can't follow this model; the message says why."""
-
+from predictor_core.frontends.torch_tensors import (
+    Indexed,
+    modes_see_indexing,
+    moved_dtype,
+    tensors_of,
+    to_meta,
+    without_override_check,
+)
+from predictor_core.ir.graph import Node
 
 #: Functions that tell about a tensor and make none.
 _QUERIES = frozenset(
@@ -34,6 +31,8 @@ _QUERIES = frozenset(
         *("__len__", "__hash__", "__repr__", "__format__", "register_hook", "requires_grad_", "retain_grad"),
     }
 )
+
+
 #: Attributes of a tensor that are tensors; all others are queries.
 _TENSOR_ATTRIBUTES = {
     "T": "t",
@@ -44,6 +43,7 @@ _TENSOR_ATTRIBUTES = {
     "real": "detach",
 }
 
+
 #: Functions that take only shape, type and device from a tensor: their result is a constant.
 _FACTORIES = frozenset(
     {
@@ -51,6 +51,7 @@ _FACTORIES = frozenset(
         *("new_zeros", "new_ones", "new_full", "new_empty", "new_tensor"),
     }
 )
+
 
 #: Where torch's own kernels for meta tensors are. Handlers run with the mode off, so that a call from there
 #: means that the kernel was started by code that the mode has not seen.
@@ -61,115 +62,9 @@ _KERNEL_MODULES = (
     "torch._meta_registrations",
     "torch._library",
 )
+
+
 _UNSEEN = "it runs code that torch function modes do not see (scripted code?)"
-
-_OVERRIDE_CHECKS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
-
-
-class Call:
-    """One intercepted torch function, as a handler sees it.
-
-    Handlers take the Call and the function's own arguments, record Nodes with `emit`, and return
-    what the function returns; ``NotImplemented`` leaves the function to the generic rule.
-    """
-
-    __slots__ = ("args", "func", "kwargs", "name", "recorder")
-
-    def __init__(self, recorder: Recorder, func: Any, name: str, args: Any, kwargs: Any) -> None:
-        self.recorder = recorder
-        self.func = func
-        self.name = name
-        self.args = args
-        self.kwargs = kwargs
-
-    def run(self) -> Any:
-        """Return what torch returns, as meta tensors."""
-        return self.recorder.run(self.func, self.args, self.kwargs)
-
-    def tracked(self, value: Any) -> bool:
-        """Whether `value` is a tensor that depends on the model's input."""
-        return id(value) in self.recorder.names
-
-    def emit(
-        self,
-        op: str,
-        sources: Sequence[Any],
-        result: Any,
-        attrs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Record a Node and return `result`.
-
-        Parameters
-        ----------
-        op : str
-            Canonical op.
-        sources : sequence of Tensor
-            What the op reads; constants among them are left out.
-        result : Tensor, shape tuple, or list of either
-            What it makes; a shape becomes a meta tensor of the first source's dtype.
-        attrs : mapping, optional
-            Attributes of the Node, channels first.
-        """
-        recorder = self.recorder
-        if isinstance(result, tuple):
-            result = torch.empty(result, dtype=sources[0].dtype, device="meta")
-        elif isinstance(result, list):
-            result = [
-                torch.empty(one, dtype=sources[0].dtype, device="meta") if isinstance(one, tuple) else one
-                for one in result
-            ]
-        recorder.record(op, sources, result if isinstance(result, list) else [result], attrs or {})
-        return result
-
-    def emit_once(
-        self, op: str, source: torch.Tensor, shape: Shape, attrs: Mapping[str, Any]
-    ) -> torch.Tensor:
-        """Record a Node with one input, or return another name for the equal one that is there."""
-        recorder = self.recorder
-        key = (op, recorder.names[id(source)], tuple(attrs.items()))
-        known = recorder.repeated.get(key)
-        if known is None:
-            known = recorder.repeated[key] = self.emit(op, (source,), shape, attrs)
-        alias = torch.empty(shape, dtype=source.dtype, device="meta")
-        return recorder.overwrite(alias, known)
-
-    def scalar(self, value: Any) -> float | None:
-        """Value of a number or of a one-element constant, None where it is not known."""
-        if isinstance(value, torch.Tensor):
-            if value.numel() != 1:
-                return None
-            if value.is_meta:
-                value = self.recorder.shadow.originals.get(id(value))
-                if value is None or value.is_meta:
-                    return None
-            return float(value)
-        return float(value)
-
-
-class _Indexed(torch.Tensor):
-    """Tensor whose indexing asks the function mode, for the releases of torch that leave it out."""
-
-    __torch_function__ = torch._C._disabled_torch_function_impl
-
-    def __getitem__(self, index: Any) -> Any:
-        if has_torch_function((self,)):
-            return handle_torch_function(torch.Tensor.__getitem__, (self,), self, index)
-        return super().__getitem__(index)
-
-
-@cache
-def _modes_see_indexing() -> bool:
-    seen = []
-
-    class Probe(TorchFunctionMode):
-        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            seen.append(func)
-            return func(*args, **(kwargs or {}))
-
-    tensor = torch.empty(1, device="meta")
-    with Probe():
-        tensor[0]
-    return bool(seen)
 
 
 class Recorder(TorchFunctionMode):
@@ -193,7 +88,7 @@ class Recorder(TorchFunctionMode):
         self.repeated: dict[tuple[Any, ...], torch.Tensor] = {}
         self._handlers = handlers
         self._constants: set[int] = set(shadow.originals)
-        self._must_adopt = not _modes_see_indexing()
+        self._must_adopt = not modes_see_indexing()
         for tensor in shadow.stand_ins():
             self._adopt(tensor)
         self._alive: list[Any] = []
@@ -231,7 +126,7 @@ class Recorder(TorchFunctionMode):
 
     def _adopt(self, tensor: torch.Tensor) -> None:
         if self._must_adopt and type(tensor) is torch.Tensor:
-            tensor.__class__ = _Indexed
+            tensor.__class__ = Indexed
 
     def _unique(self, base: str) -> str:
         count = self._used.get(base, 0)
@@ -243,7 +138,7 @@ class Recorder(TorchFunctionMode):
 
     def run(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Call `func` with every real tensor among the arguments turned into a meta tensor."""
-        result = func(*_to_meta(args), **_to_meta(kwargs))
+        result = func(*to_meta(args), **to_meta(kwargs))
         return result
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -328,7 +223,7 @@ class Recorder(TorchFunctionMode):
     def _opened(self, func: FunctionType) -> FunctionType:
         opened = self._open_functions.get(func)
         if opened is None:
-            opened = self._open_functions[func] = _without_override_check(func)
+            opened = self._open_functions[func] = without_override_check(func)
         return opened
 
     def _resolve(self, func: Any) -> tuple[Handler | None, str, bool]:
@@ -356,63 +251,3 @@ class Recorder(TorchFunctionMode):
         elif name.endswith("_") and name != "requires_grad_":
             name, in_place = name[:-1], True
         return self._handlers.get(name), name, in_place
-
-
-def moved_dtype(args: Sequence[Any], kwargs: Mapping[str, Any]) -> torch.dtype:
-    """Dtype of the result of ``Tensor.to`` with these arguments."""
-    dtype: torch.dtype = args[0].dtype
-    for value in (*args[1:], *kwargs.values()):
-        if isinstance(value, torch.dtype):
-            dtype = value
-        elif isinstance(value, torch.Tensor):
-            dtype = value.dtype
-    return dtype
-
-
-def tensors_of(value: Any) -> Iterator[torch.Tensor]:
-    """Tensors in nested tuples, lists, mappings and dataclasses."""
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, (tuple, list)):
-        for item in value:
-            yield from tensors_of(item)
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from tensors_of(item)
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        for field in dataclasses.fields(value):
-            yield from tensors_of(getattr(value, field.name))
-
-
-def _to_meta(value: Any) -> Any:
-    if isinstance(value, torch.Tensor):
-        return value if value.is_meta else torch.empty(value.shape, dtype=value.dtype, device="meta")
-    if type(value) in (tuple, list):
-        return type(value)(_to_meta(item) for item in value)
-    if type(value) is dict:
-        return {key: _to_meta(item) for key, item in value.items()}
-    return value
-
-
-def _without_override_check(func: FunctionType) -> FunctionType:
-    """Return a torch function written in Python whose body runs, instead of asking the mode again."""
-    scope = {**func.__globals__, **dict.fromkeys(_OVERRIDE_CHECKS, _no_override)}
-    opened = FunctionType(func.__code__, scope, func.__name__, func.__defaults__, func.__closure__)
-    opened.__kwdefaults__ = func.__kwdefaults__
-    return opened
-
-
-def _no_override(*_: Any) -> bool:
-    return False
-
-
-@contextmanager
-def random_state_kept() -> Iterator[None]:
-    """Leave the generators of random, numpy and torch as they were, whatever ``forward`` draws."""
-    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - the state that others use
-    with torch.random.fork_rng(devices=[]):
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(numpy)  # noqa: NPY002

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from predictor_core.frontends.torch_data_ops import reshaped, transposed
-from predictor_core.frontends.torch_recorder import Call, Handler, Untraceable
+from predictor_core.frontends.torch_call import Call, Handler, Untraceable
+from predictor_core.frontends.torch_view_ops import reshaped, transposed
 from predictor_core.ir.shapes import broadcast
 
 

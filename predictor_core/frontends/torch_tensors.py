@@ -1,0 +1,105 @@
+"""What the direct tracer needs to know about torch's tensors and functions."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from types import FunctionType
+from typing import Any
+
+import numpy as np
+import torch
+from torch.overrides import TorchFunctionMode, handle_torch_function, has_torch_function
+
+_OVERRIDE_CHECKS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
+
+
+class Indexed(torch.Tensor):
+    """Tensor whose indexing asks the function mode, for the releases of torch that leave it out."""
+
+    __torch_function__ = torch._C._disabled_torch_function_impl
+
+    def __getitem__(self, index: Any) -> Any:
+        if has_torch_function((self,)):
+            return handle_torch_function(torch.Tensor.__getitem__, (self,), self, index)
+        return super().__getitem__(index)
+
+
+@cache
+def modes_see_indexing() -> bool:
+    """Whether function modes of the installed torch are asked about ``tensor[index]``."""
+    seen = []
+
+    class Probe(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            seen.append(func)
+            return func(*args, **(kwargs or {}))
+
+    tensor = torch.empty(1, device="meta")
+    with Probe():
+        tensor[0]
+    return bool(seen)
+
+
+def moved_dtype(args: Sequence[Any], kwargs: Mapping[str, Any]) -> torch.dtype:
+    """Dtype of the result of ``Tensor.to`` with these arguments."""
+    dtype: torch.dtype = args[0].dtype
+    for value in (*args[1:], *kwargs.values()):
+        if isinstance(value, torch.dtype):
+            dtype = value
+        elif isinstance(value, torch.Tensor):
+            dtype = value.dtype
+    return dtype
+
+
+def tensors_of(value: Any) -> Iterator[torch.Tensor]:
+    """Tensors in nested tuples, lists, mappings and dataclasses."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from tensors_of(item)
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from tensors_of(item)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for field in dataclasses.fields(value):
+            yield from tensors_of(getattr(value, field.name))
+
+
+def to_meta(value: Any) -> Any:
+    """Replace the real tensors in nested lists and dicts by meta tensors."""
+    if isinstance(value, torch.Tensor):
+        return value if value.is_meta else torch.empty(value.shape, dtype=value.dtype, device="meta")
+    if type(value) in (tuple, list):
+        return type(value)(to_meta(item) for item in value)
+    if type(value) is dict:
+        return {key: to_meta(item) for key, item in value.items()}
+    return value
+
+
+def without_override_check(func: FunctionType) -> FunctionType:
+    """Return a torch function written in Python whose body runs, instead of asking the mode again."""
+    scope = {**func.__globals__, **dict.fromkeys(_OVERRIDE_CHECKS, _no_override)}
+    opened = FunctionType(func.__code__, scope, func.__name__, func.__defaults__, func.__closure__)
+    opened.__kwdefaults__ = func.__kwdefaults__
+    return opened
+
+
+def _no_override(*_: Any) -> bool:
+    return False
+
+
+@contextmanager
+def random_state_kept() -> Iterator[None]:
+    """Leave the generators of random, numpy and torch as they were, whatever ``forward`` draws."""
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - the state that others use
+    with torch.random.fork_rng(devices=[]):
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)  # noqa: NPY002
