@@ -12,7 +12,7 @@ import numpy as np
 from harness import RSS, Row, fresh, median_seconds, publish
 from workloads import DEVICES, torchvision_models, varied_mobilenets
 
-from predictor_core import LatencyPredictor, load_latency_predictor, model_to_graph
+from predictor_core import LatencyPredictor, load_latency_predictor
 from predictor_core.batch import predict_many
 from predictor_core.fusion import detect
 from predictor_core.ir.nnmeter_ir import to_document
@@ -50,15 +50,23 @@ print(json.dumps([time.perf_counter() - start, None]))
 """
 
 
+#: Run apart, so that the rows without torch are measured in a process without torch.
+DOCUMENTS = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from workloads import torchvision_models
+from predictor_core import model_to_graph
+models = torchvision_models()
+names = sys.argv[2:] if models is not None else []
+print(json.dumps({name: model_to_graph(getattr(models, name)(weights=None).eval(), "torch") for name in names}))
+"""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeat", type=int, default=5, help="runs per row; the median counts")
     repeat = parser.parse_args().repeat
-    models = torchvision_models()
-    rows = processes(repeat)
-    if models is not None:
-        rows += ir_documents(models, repeat)
-    rows += [*sources(models, repeat), *batches(max(1, repeat // 2))]
+    rows = [*processes(repeat), *ir_documents(repeat), *batches(repeat), *sources(repeat)]
     notes = ["ms per call (medians) and MB of resident memory added; `cached` repeats a model seen before."]
     publish("speed", "Speed", rows, notes)
 
@@ -84,12 +92,14 @@ def processes(repeat: int) -> list[Row]:
     return rows
 
 
-def ir_documents(models: Any, repeat: int) -> list[Row]:
+def ir_documents(repeat: int) -> list[Row]:
     """IR dict to ms, whole and by stage."""
+    limits = {"mobilenet_v2": (2, 1), "densenet161": (9, 5)}
+    (documents,) = fresh(DOCUMENTS, str(Path(__file__).parent), *limits)
     predictor = load_latency_predictor(DEVICES[0])
     rows = []
-    for name, cold_limit, warm_limit in (("mobilenet_v2", 2, 1), ("densenet161", 9, 5)):
-        document = model_to_graph(getattr(models, name)(weights=None).eval(), "torch")
+    for name, document in documents.items():
+        cold_limit, warm_limit = limits[name]
 
         def predict(document: dict[str, Any] = document) -> float:
             return predictor.predict(document, "nnmeter-ir")
@@ -117,7 +127,7 @@ def stages(predictor: LatencyPredictor, document: dict[str, Any], repeat: int) -
     ]
 
 
-def sources(models: Any, repeat: int) -> list[Row]:
+def sources(repeat: int) -> list[Row]:
     """Model files and objects to ms, nothing cached."""
     predictor = load_latency_predictor(DEVICES[0])
     rows = []
@@ -131,6 +141,7 @@ def sources(models: Any, repeat: int) -> list[Row]:
         rows.append(row(work, seconds, limit))
 
     cold("ONNX file of mobilenet_v2", str(example), "onnx", None)
+    models = torchvision_models()
     if models is None:
         return rows
     import torch
