@@ -57,8 +57,10 @@ sys.path.insert(0, sys.argv[1])
 from workloads import torchvision_models
 from predictor_core import model_to_graph
 models = torchvision_models()
-names = sys.argv[2:] if models is not None else []
-print(json.dumps({name: model_to_graph(getattr(models, name)(weights=None).eval(), "torch") for name in names}))
+documents = {}
+for name in sys.argv[2:] if models is not None else []:
+    documents[name] = model_to_graph(getattr(models, name)(weights=None).eval(), "torch")
+print(json.dumps(documents))
 """
 
 
