@@ -77,19 +77,24 @@ def load(
     name = type(module).__name__
     direct_error: Exception | None = None
     if via != "onnx":
-        from predictor_core.frontends.torch_call import Untraceable
-        from predictor_core.frontends.torch_direct import trace
+        from predictor_core.frontends.torch_call import BatchMissing, Untraceable
+        from predictor_core.frontends.torch_direct import rejection, trace
 
-        for args, kwargs in candidates:
+        for args, kwargs in list(candidates):
             try:
                 nodes, outputs = trace(module, args, kwargs)
                 return channels_last(nodes, name, outputs)
+            except BatchMissing as error:
+                direct_error = error
+                if len(candidates) > 1:
+                    del candidates[0]
             except Untraceable as error:
-                direct_error = direct_error or error
-        if via == "direct":
+                if direct_error is None or isinstance(direct_error, BatchMissing):
+                    direct_error = error
+        if via == "direct" or all(rejection(module, args, kwargs) for args, kwargs in candidates):
+            advice = "check input_shape" if via is None else "check input_shape, or use via='onnx'"
             raise ModelFormatError(
-                f"can't trace {name} directly with {_described(candidates)}: {direct_error}. "
-                "Check input_shape, or use via='onnx'"
+                f"can't trace {name} with {_described(candidates)}: {direct_error}; {advice}"
             ) from direct_error
         _LOGGER.warning("%s can't be traced directly (%s); converting via ONNX", name, direct_error)
     from predictor_core.frontends.torch_onnx import export
@@ -100,11 +105,10 @@ def load(
             return find("onnx")(export(module, args, kwargs))
         except PredictorError as error:
             onnx_error = onnx_error or error
-    reasons = "; ".join(
-        f"{way}: {error}" for way, error in (("directly", direct_error), ("via ONNX", onnx_error)) if error
-    )
+    reasons = [f"directly: {direct_error}"] if direct_error else []
+    reasons.append(f"via ONNX: {onnx_error}")
     raise ModelFormatError(
-        f"can't convert {name} with {_described(candidates)} ({reasons}). Check input_shape"
+        f"can't convert {name} with {_described(candidates)} ({'; '.join(reasons)}); check input_shape"
     ) from (direct_error or onnx_error)
 
 

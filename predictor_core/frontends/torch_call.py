@@ -19,6 +19,10 @@ class Untraceable(Exception):
     """The direct tracer can't follow this model; the message says why."""
 
 
+class BatchMissing(Untraceable):
+    """An op on images or sequences has met an input with one dimension less."""
+
+
 class Call:
     """One intercepted torch function, as a handler sees it.
 

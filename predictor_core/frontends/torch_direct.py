@@ -16,7 +16,7 @@ from predictor_core.frontends.torch_call import Untraceable
 from predictor_core.frontends.torch_ops import HANDLERS
 from predictor_core.frontends.torch_recorder import Recorder
 from predictor_core.frontends.torch_shadow import Shadow
-from predictor_core.frontends.torch_tensors import random_state_kept, tensors_of
+from predictor_core.frontends.torch_tensors import random_state_kept, tensors_of, to_meta
 from predictor_core.ir.graph import Node
 
 
@@ -84,3 +84,19 @@ def trace(
             "nothing that it returns depends on its input through functions that the tracer sees"
         )
     return recorder.nodes, outputs
+
+
+def rejection(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Exception | None:
+    """Return the error with which a module refuses inputs of these shapes, whoever runs it.
+
+    None where the module runs, or fails only because meta tensors have no values.
+    """
+    shadow = Shadow(model)
+    with random_state_kept(), torch.no_grad():
+        try:
+            shadow.module(*to_meta(list(args)), **to_meta(dict(kwargs)))
+        except Exception as error:  # noqa: BLE001 - whatever the user's code raises is the answer
+            return None if "meta" in str(error).lower() else error
+        finally:
+            shadow.release()
+    return None

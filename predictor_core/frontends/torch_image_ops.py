@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from predictor_core.frontends.torch_call import Call, Handler, Untraceable
+from predictor_core.frontends.torch_call import BatchMissing, Call, Handler
 
 
 def pair(value: Any, rank: int = 2) -> tuple[int, ...]:
@@ -22,11 +22,11 @@ def batched(x: torch.Tensor, rank: int) -> None:
 
     Raises
     ------
-    Untraceable
+    BatchMissing
         When `x` has another rank.
     """
     if x.dim() != rank:
-        raise Untraceable(
+        raise BatchMissing(
             f"an input of shape {list(x.shape)} where {rank} dimensions are needed: is the batch missing?"
         )
 

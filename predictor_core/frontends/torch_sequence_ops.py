@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from predictor_core.frontends.torch_call import Call, Handler, Untraceable
+from predictor_core.frontends.torch_call import BatchMissing, Call, Handler, Untraceable
 from predictor_core.frontends.torch_view_ops import reshaped, transposed
 from predictor_core.ir.shapes import broadcast
 
@@ -84,7 +84,7 @@ def _recurrent(op: str) -> Handler:
         if isinstance(hx, torch.Tensor) and isinstance(params, torch.Tensor):
             raise Untraceable("packed sequences have lengths that only values tell")
         if input.dim() != 3:
-            raise Untraceable(
+            raise BatchMissing(
                 f"a recurrent layer over an input of shape {list(input.shape)}: is the batch missing?"
             )
         initial = list(hx) if isinstance(hx, (tuple, list)) else [hx]

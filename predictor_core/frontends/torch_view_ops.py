@@ -45,6 +45,8 @@ def cloned(call: Call, input: torch.Tensor, *_: Any, **__: Any) -> Any:
 
 
 def _to(call: Call, input: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+    if call.name == "type" and not args and not kwargs:
+        return NotImplemented
     dtype = moved_dtype((input, *args), kwargs)
     if dtype == input.dtype:
         return cloned(call, input) if kwargs.get("copy") else input

@@ -297,7 +297,7 @@ def test_a_branch_on_values_falls_back_to_onnx_and_says_so(caplog: pytest.LogCap
         graph = load(Branching(), input_shape=(1, 4))
     assert ops(graph) == ["fc", "relu"]
     assert "converting via ONNX" in caplog.text
-    with pytest.raises(ModelFormatError, match="directly"):
+    with pytest.raises(ModelFormatError, match="can't trace Branching"):
         load(Branching(), input_shape=(1, 4), via="direct")
 
 
@@ -308,7 +308,18 @@ def test_scripted_modules_go_via_onnx() -> None:
     assert scripted.training
 
 
+def test_inputs_that_the_model_itself_refuses_are_not_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(ModelFormatError, match=r"can't trace Sequential.*\[1, 7, 32, 32\].*module '0'"):
+        load(small_net(), input_shape=(7, 32, 32))
+    assert not caplog.records
+
+
+class Unexportable(nn.Module):
+    def forward(self, x: Any) -> Any:
+        raise OSError("needs a meta camera") if x.sum() > -1 else x
+
+
 def test_when_no_way_works_the_reasons_are_told() -> None:
     pytest.importorskip("onnx")
-    with pytest.raises(ModelFormatError, match=r"(?s)can't convert Sequential.*directly.*via ONNX"):
-        load(small_net(), input_shape=(1, 7, 32, 32))
+    with pytest.raises(ModelFormatError, match=r"(?s)can't convert Unexportable.*directly.*via ONNX.*camera"):
+        load(Unexportable(), input_shape=(1, 4))
