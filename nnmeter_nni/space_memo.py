@@ -62,6 +62,9 @@ class SpaceMemo:
         self._lock = threading.RLock()
         self.choices = self._find_choices(record)
         self.windows: WindowMemo | None = None
+        if not all(isinstance(one, LatencyPredictor) for one in self.predictors):
+            # A 1.0 pack cuts kernels its own way: its candidates are remembered as a whole.
+            return
         if self.choices is not None and self.choices.local:
             found = self.choices
             self.windows = WindowMemo(found.paths, found.values, found.conditions, self.predictors)
