@@ -47,7 +47,7 @@ def trace(
         When the model is scripted, branches on the values of its input, or returns nothing that
         the tracer has seen.
     """
-    if any(isinstance(module, torch.jit.ScriptModule) for module in model.modules()):
+    if _is_scripted(model):
         raise Untraceable("it contains TorchScript modules")
     shadow = Shadow(model)
     recorder = Recorder(shadow, HANDLERS)
@@ -89,8 +89,10 @@ def trace(
 def rejection(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Exception | None:
     """Return the error with which a module refuses inputs of these shapes, whoever runs it.
 
-    None where the module runs, or fails only because meta tensors have no values.
+    None where the module runs, fails only because meta tensors have no values, or is scripted.
     """
+    if _is_scripted(model):
+        return None
     shadow = Shadow(model)
     with random_state_kept(), torch.no_grad():
         try:
@@ -100,3 +102,7 @@ def rejection(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, 
         finally:
             shadow.release()
     return None
+
+
+def _is_scripted(model: torch.nn.Module) -> bool:
+    return any(isinstance(module, torch.jit.ScriptModule) for module in model.modules())
