@@ -63,10 +63,10 @@ def run(arguments: argparse.Namespace) -> int:
             label = answer.source.label
             for error in answer.errors:
                 progress.log(f"error: {label}: {error}")
-            for warning in dict.fromkeys(
-                warning for report in answer.reports for warning in report["warnings"]
-            ):
-                progress.log(f"warning: {label}: {warning}")
+            for report in answer.reports:
+                where = f" on {report['predictor']}" if several else ""
+                for warning in report["warnings"]:
+                    progress.log(f"warning: {label}{where}: {warning}")
             if arguments.json:
                 rows += _json_rows(answer, arguments.verbose)
             else:
