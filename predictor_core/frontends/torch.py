@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 from predictor_core.errors import ModelFormatError, PredictorError, missing_dependency
@@ -113,7 +114,7 @@ def load(
 
 
 def _load_nni(model: Any, input_shape: Any, options: Mapping[str, Any]) -> Graph:
-    if "nni-ir" not in model_types():
+    if find_spec("nni") is None or "nni-ir" not in model_types():
         raise missing_dependency("nni", "nni", "apply_nni=True")
     return find("nni-ir")(model, input_shape=input_shape or DEFAULT_SHAPE, **options)
 
