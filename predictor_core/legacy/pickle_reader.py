@@ -16,7 +16,7 @@ from predictor_core.errors import PackError
 
 #: Bounds: far above any genuine forest, low enough for time and memory to stay bounded.
 MAX_PICKLE_BYTES: Final = 4 * 2**30
-MAX_OPCODES: Final = 5_000_000
+MAX_OPCODES: Final = 3_000_000
 
 Buffer = Union[bytes, memoryview]
 

@@ -15,7 +15,6 @@ import yaml
 from predictor_core.errors import UnknownPredictorError
 from predictor_core.legacy.errors import RegistryError
 from predictor_core.legacy.home import locked, predictors_file, write_atomically
-from predictor_core.legacy.pack_folder import is_pack
 
 #: A package offers predictors through entry points of this group. Each names an entry (a dict in the
 #: format of a meta file), a list of such, or a function of no arguments that returns one of the two.
@@ -177,6 +176,8 @@ def _is_custom(entry: Any) -> bool:
 
 
 def _is_predictor(entry: Mapping[str, Any]) -> bool:
+    from predictor_core.legacy.pack_folder import is_pack
+
     folder = Path(entry["package_location"])
     return (folder / PACK_FILE).is_file() or is_pack(folder, entry.get("kernel_predictors", ()))
 

@@ -17,6 +17,7 @@ from benchmarks.fuzz_pickle_reader import attempt, mutate
 from predictor_core.errors import PackError
 from predictor_core.legacy import pickle_reader
 from predictor_core.legacy.pickle_reader import KNOWN_NAMES, Record, parse_pickle, read_pickle
+from predictor_core.legacy.sklearn_forest import parse_forest
 
 PICKLES = Path(__file__).parent / "pickles"
 
@@ -150,6 +151,20 @@ def test_shared_structure_is_read_in_linear_time() -> None:
 
     assert isinstance(value, tuple)
     assert time.perf_counter() - start < 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"N" + b"\x85" * 300_000,
+        b"]" * 300_000 + b"a" * 299_999,
+        b"cnumpy\ndtype\nq\x00" + b"q\x01\x85q\x01h\x00h\x01R" * 100_000,
+    ],
+    ids=["tuples", "lists", "calls"],
+)
+def test_deep_nesting_does_not_overflow_the_stack(content: bytes) -> None:
+    with pytest.raises(PackError):
+        parse_forest(content + b".")
 
 
 def test_opcodes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
