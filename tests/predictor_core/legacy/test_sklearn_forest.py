@@ -64,7 +64,7 @@ def test_random_forests_of_the_installed_version(seed: int) -> None:
         targets,
         max_depth=[None, 3, 12][seed % 3],
         max_leaf_nodes=[None, 30][seed % 2],
-        criterion=["squared_error", "friedman_mse", "poisson"][seed % 3],
+        criterion=["squared_error", "poisson"][seed % 2],
         min_samples_leaf=1 + seed % 2,
     )
     queries = np.concatenate([rng.random((300, 5)) * scale * 1.2, rows])
