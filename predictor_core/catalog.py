@@ -9,7 +9,6 @@ from typing import Any
 import yaml
 
 from predictor_core.errors import UnknownPredictorError
-from predictor_core.predictor import LatencyPredictor
 
 PACKAGE = Path(__file__).parent
 
@@ -108,6 +107,9 @@ def load_latency_predictor(predictor_name: str, predictor_version: str | float |
     """
     entry = find_predictor(predictor_name, predictor_version)
     if "pack" in entry:
+        # Imported here, so that listing the predictors does not wait for numpy.
+        from predictor_core.predictor import LatencyPredictor
+
         return LatencyPredictor.from_pack(
             PACKAGE / entry["pack"],
             name=entry["name"],
