@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from predictor_core.catalog import PACKAGE, list_latency_predictors
@@ -41,11 +42,17 @@ def list_devices(as_json: bool) -> int:
     if as_json:
         print(json.dumps(cards, indent=2, default=str))
         return 0
-    for i, card in enumerate(cards):
-        if i:
-            print()
-        width = max(len(key) for key in card)
-        for key, value in card.items():
-            text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-            print(f"{key:<{width}}  {' '.join(text.split())}")
+    print("\n\n".join("\n".join(_lines(card)) for card in cards))
     return 0
+
+
+def _lines(card: dict[str, Any], indent: str = "") -> Iterator[str]:
+    """Lines of a card: one a key, nested keys indented below their own."""
+    width = max((len(str(key)) for key, value in card.items() if not isinstance(value, dict)), default=0)
+    for key, value in card.items():
+        if isinstance(value, dict):
+            yield f"{indent}{key}"
+            yield from _lines(value, indent + "  ")
+        else:
+            text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            yield f"{indent}{key:<{width}}  {' '.join(text.split())}"
