@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,61 +11,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor_core.errors import UnsupportedOpError
 from predictor_core.ir.graph import Graph
+from predictor_core.legacy.answers import (
+    KernelAnswer,
+    kernel_report,
+    refuse_zeros,
+    total_ms,
+    warnings_of,
+)
 from predictor_core.legacy.converted import ConvertedPack
-from predictor_core.legacy.detection import UpstreamKernel, detect
+from predictor_core.legacy.detection import detect
 from predictor_core.legacy.features import Features, feature_vectors, forest_name
 from predictor_core.legacy.pack_folder import load_folder
 from predictor_core.legacy.upstream_ir import graph_to_upstream_ir, to_upstream_ir
 from predictor_core.predictor import DEFAULT_INPUT_SHAPE
-from predictor_core.report import KernelReport, LatencyReport
+from predictor_core.report import LatencyReport
 
 #: Models read and evaluated at a time.
 CHUNK = 500
-
-
-@dataclass(frozen=True)
-class KernelAnswer:
-    """One kernel: its feature vector and forest (None where nn-Meter has none) and its latency.
-
-    Parameters
-    ----------
-    kernel : UpstreamKernel
-        The kernel.
-    features : tuple of float or None
-        None: nn-Meter has no rule for this op.
-    forest : str or None
-        Name of the forest that gave the latency. None: the pack has none, and nn-Meter silently counts 0.
-    latency_ms : float
-        Its share of the answer.
-    """
-
-    kernel: UpstreamKernel
-    features: Features | None
-    forest: str | None
-    latency_ms: float
-
-
-@dataclass(frozen=True)
-class LegacyKernelReport(KernelReport):
-    """One kernel of a report, with what nn-Meter's forest was asked.
-
-    Parameters
-    ----------
-    features : tuple of float or None
-        Feature vector. None: nn-Meter has no rule for this op.
-    forest : str or None
-        Name of the forest. None: nothing was asked, and the kernel counts as 0 ms.
-    """
-
-    features: Features | None = None
-    forest: str | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able form."""
-        features = None if self.features is None else list(self.features)
-        return {**super().to_dict(), "features": features, "forest": self.forest}
 
 
 class LegacyPredictor:
@@ -193,8 +155,8 @@ class LegacyPredictor:
         answers = self._answers(irs)
         if strict:
             for one in answers:
-                _refuse_zeros(one)
-        return [_total(one) for one in answers]
+                refuse_zeros(one)
+        return [total_ms(one) for one in answers]
 
     def predict_graphs(self, graphs: Sequence[Graph], *, strict: bool = False) -> NDArray[np.float64]:
         """Latencies in ms of canonical Graphs, shape (n,), as nn-Meter would answer for their models."""
@@ -220,14 +182,14 @@ class LegacyPredictor:
         ir = to_upstream_ir(model, model_type, input_shape, apply_nni, **options)
         answers = self._answers([ir])[0]
         if strict:
-            _refuse_zeros(answers)
+            refuse_zeros(answers)
         name = Path(model).stem if isinstance(model, (str, os.PathLike)) else type(model).__name__
         return LatencyReport(
             name,
             self.name,
             self.version,
-            [_report(answer) for answer in answers],
-            warnings=_warnings(answers),
+            [kernel_report(answer) for answer in answers],
+            warnings=warnings_of(answers),
             device="the number that nn-Meter gives with this pack, its faults included",
         )
 
@@ -271,56 +233,3 @@ def _chunks(models: Iterable[Any]) -> Iterator[list[Any]]:
 
 def _load_again(folder: Path, name: str, version: str) -> LegacyPredictor:
     return LegacyPredictor.from_folder(folder, name=name, version=version)
-
-
-def _total(answers: Sequence[KernelAnswer]) -> float:
-    return float(sum(answer.latency_ms for answer in answers))
-
-
-def _zeros(answers: Sequence[KernelAnswer]) -> dict[str, int]:
-    """Ops that are counted as 0 ms, with the number of their kernels."""
-    zeros: dict[str, int] = {}
-    for answer in answers:
-        if answer.forest is None:
-            zeros[answer.kernel.op] = zeros.get(answer.kernel.op, 0) + 1
-    return zeros
-
-
-def _refuse_zeros(answers: Sequence[KernelAnswer]) -> None:
-    zeros = _zeros(answers)
-    if zeros:
-        raise UnsupportedOpError(
-            f"strict: this pack has no forest for {_listed(zeros)}, which nn-Meter counts as 0 ms; "
-            "use predictor version 2.0, or leave strict out"
-        )
-
-
-def _warnings(answers: Sequence[KernelAnswer]) -> list[str]:
-    zeros = _zeros(answers)
-    if not zeros:
-        return []
-    return [
-        f"{sum(zeros.values())} kernels are counted as 0 ms, as nn-Meter does without a word: "
-        + _listed(zeros)
-    ]
-
-
-def _listed(counts: Mapping[str, int]) -> str:
-    return ", ".join(op if count == 1 else f"{op} ({count} times)" for op, count in sorted(counts.items()))
-
-
-def _report(answer: KernelAnswer) -> LegacyKernelReport:
-    kernel = answer.kernel
-    return LegacyKernelReport(
-        name=kernel.name,
-        type=kernel.op,
-        latency_ms=answer.latency_ms,
-        measured=answer.forest is not None,
-        outside=(),
-        input_shapes=tuple(tuple(shape) for shape in kernel.fields["input_tensors"]),
-        output_shape=kernel.output_shape,
-        nodes=kernel.nodes,
-        details=f"forest {answer.forest}" if answer.forest else "not counted",
-        features=answer.features,
-        forest=answer.forest,
-    )

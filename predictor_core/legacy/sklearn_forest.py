@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from predictor_core.errors import PackError
 from predictor_core.forest.forest import Forest, Tree
-from predictor_core.legacy.pickle_reader import Record, parse_pickle, read_pickle
+from predictor_core.legacy.pickle_reader import parse_pickle, read_pickle
+from predictor_core.legacy.pickle_records import Record
 
 _NODE_FIELDS = ("left_child", "right_child", "feature", "threshold")
 _LEAF = -1

@@ -16,7 +16,8 @@ import pytest
 from benchmarks.fuzz_pickle_reader import attempt, mutate
 from predictor_core.errors import PackError
 from predictor_core.legacy import pickle_reader
-from predictor_core.legacy.pickle_reader import KNOWN_NAMES, Record, parse_pickle, read_pickle
+from predictor_core.legacy.pickle_reader import parse_pickle, read_pickle
+from predictor_core.legacy.pickle_records import KNOWN_NAMES, Record
 from predictor_core.legacy.sklearn_forest import parse_forest
 
 PICKLES = Path(__file__).parent / "pickles"
