@@ -54,12 +54,14 @@ def graphs(name: str) -> dict[str, Graph]:
     shape = (1, 3, size, size)
     module = frontend.build(name)
     proto = export(module, (torch.empty(shape, device="meta"),), {})
-    path = Path(tempfile.mkdtemp()) / "model.onnx"
-    path.write_bytes(proto.SerializeToString())
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        path.write_bytes(proto.SerializeToString())
+        from_file = find("onnx")(str(path))
     return {
         "direct": find("torch")(module, input_shape=shape, via="direct"),
         "via ONNX": find("onnx")(proto),
-        "ONNX file": find("onnx")(str(path)),
+        "ONNX file": from_file,
         "IR": find("nnmeter-ir")(json.loads(json.dumps(model_to_graph(module, "torch", input_shape=shape)))),
     }
 

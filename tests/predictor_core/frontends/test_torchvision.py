@@ -17,6 +17,7 @@ import torch
 from predictor_core import load_latency_predictor
 from predictor_core.errors import ModelFormatError, PredictorError
 from predictor_core.frontends import torchvision as frontend
+from predictor_core.ir.ops import KNOWN_OPS
 from tests.torchvision_shim import import_torchvision
 
 import_torchvision()
@@ -39,28 +40,7 @@ def test_every_classification_model_predicts(name: str, predictor: Any) -> None:
     report = predictor.profile(graph)
     assert 0.5 < report.latency_ms < 1e5
     assert 0.0 < report.coverage <= 1.0
-    assert not [node.op for node in graph.nodes if node.op not in KNOWN_HERE]
-
-
-#: Every op that a torchvision classifier is made of; all of them are canonical.
-KNOWN_HERE = frozenset(
-    {
-        *("input", "conv", "dwconv", "fc", "matmul", "maxpool", "avgpool", "reduce_mean", "concat", "split"),
-        *("slice", "gather", "reshape", "transpose", "pad", "channelshuffle", "add", "mul", "div", "bn"),
-        *(
-            "layernorm",
-            "l2norm",
-            "softmax",
-            "relu",
-            "relu6",
-            "hswish",
-            "hsigmoid",
-            "sigmoid",
-            "swish",
-            "gelu",
-        ),
-    }
-)
+    assert not [node.op for node in graph.nodes if node.op not in KNOWN_OPS]
 
 
 @pytest.mark.parametrize(("family", "member"), sorted(frontend.SHORT_NAMES.items()))
