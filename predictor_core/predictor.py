@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from math import exp, log
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,12 +15,12 @@ from numpy.typing import NDArray
 from predictor_core import frontends, kernels
 from predictor_core.confidence import interval
 from predictor_core.errors import PackError, PredictorError, UnsupportedOpError
-from predictor_core.forest import Pack, load_pack, predict_together
+from predictor_core.forest import Pack, load_pack, tree_values
 from predictor_core.fusion import Rules, detect, read_rules
 from predictor_core.ir.graph import Graph
 from predictor_core.ir.ops import KNOWN_OPS
 from predictor_core.ir.rewrite import canonicalize
-from predictor_core.kernels import Cost, Kernel, KernelSpec
+from predictor_core.kernels import Kernel, KernelSpec
 from predictor_core.report import KernelReport, LatencyReport
 
 #: Input of a torch model when the caller names none: one RGB image, channels first.
@@ -32,27 +31,12 @@ MEMO_SIZE = 2**16
 
 
 class KernelLatency(NamedTuple):
-    """Answer for one KernelSpec: ms, whether measurements support it, features out of range."""
+    """Answer for one KernelSpec: ms, whether measurements support it, features out of range, spread of the trees."""
 
     latency_ms: float
     measured: bool
     outside: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Linear:
-    """Analytic latency of a kernel: a·MACs + b·bytes + c, in ms."""
-
-    macs: float
-    bytes: float
-    launch: float
-
-    @classmethod
-    def from_header(cls, entry: dict[str, Any]) -> _Linear:
-        return cls(float(entry["macs"]), float(entry["bytes"]), float(entry["launch"]))
-
-    def __call__(self, costs: Sequence[Cost]) -> NDArray[np.float64]:
-        return np.array([self.macs * macs + self.bytes * moved + self.launch for macs, moved in costs])
+    spread: float
 
 
 def _limits(ranges: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -97,7 +81,7 @@ class LatencyPredictor:
             self.overhead_ms = float(header["constant_ms"])
             self._estimate = header["estimate"]
             self._bases = {
-                forest: _Linear.from_header(entry["base"]) for forest, entry in header["forests"].items()
+                forest: AnalyticBase.from_header(entry["base"]) for forest, entry in header["forests"].items()
             }
             self._ranges = {forest: _limits(entry["ranges"]) for forest, entry in header["forests"].items()}
         except (KeyError, TypeError, ValueError) as error:
@@ -258,6 +242,7 @@ class LatencyPredictor:
             np.array([report.latency_ms for report in reports]),
             np.array([report.measured for report in reports], dtype=bool),
             np.array([bool(report.outside) for report in reports], dtype=bool),
+            np.array([answers[kernel.spec].spread for kernel in found]),
         )
         return LatencyReport(
             graph.name or _model_name(model),
@@ -293,6 +278,24 @@ class LatencyPredictor:
                     memo.update(fresh)
         return answers
 
+    def to_sklearn(self) -> dict[str, Any]:
+        """Export the forests as fitted scikit-learn objects.
+
+        Returns
+        -------
+        dict of str to sklearn.ensemble.RandomForestRegressor
+            One a forest. Rows are ``kernels.features(name, specs)``; the answer is the logarithm of a
+            kernel's latency over its analytic base (`header`).
+
+        Raises
+        ------
+        MissingDependencyError
+            Without scikit-learn.
+        """
+        from predictor_core.forest.sklearn_export import to_sklearn
+
+        return {name: to_sklearn(forest) for name, forest in self._pack.forests.items()}
+
     def clear_memo(self) -> None:
         """Forget the kernels seen so far."""
         with self._lock:
@@ -307,29 +310,37 @@ class LatencyPredictor:
             by_forest.setdefault(forest if forest in forests else None, []).append(part)
         logs: dict[KernelSpec, float] = {}
         outside: dict[KernelSpec, tuple[str, ...]] = {}
+        spreads: dict[KernelSpec, float] = {}
         estimated = by_forest.pop(None, [])
         for part in estimated:
             logs[part] = log(self._estimated_ms(part))
             outside[part] = ()
+            spreads[part] = 0.0
         named = [(forest, group) for forest, group in by_forest.items() if forest is not None]
         costs = [[kernels.cost(spec) for spec in group] for _, group in named]
         matrices = [
             kernels.FORESTS[forest].matrix(group, cost) for (forest, group), cost in zip(named, costs)
         ]
-        ratios = predict_together([(forests[forest], x) for (forest, _), x in zip(named, matrices)])
-        for (forest, group), cost, x, ratio in zip(named, costs, matrices, ratios):
-            logs.update(zip(group, (np.log(self._bases[forest](cost)) + ratio).tolist()))
+        values = tree_values([(forests[forest], x) for (forest, _), x in zip(named, matrices)])
+        for (forest, group), cost, x, per_tree in zip(named, costs, matrices, values):
+            summed = forests[forest].combine == "sum"
+            ratio = per_tree.sum(axis=1) if summed else per_tree.mean(axis=1)
+            base_ms = self._bases[forest].latency_ms(group, cost)
+            logs.update(zip(group, (np.log(base_ms) + ratio).tolist()))
+            spreads.update(zip(group, [0.0] * len(group) if summed else per_tree.std(axis=1).tolist()))
             outside.update(zip(group, self._outside(forest, x)))
         unsupported = set(estimated)
         answers = {}
         for spec, (parts, scale, measured) in zip(specs, servings):
             log_ms = 0.0
+            spread = 0.0
             names: list[str] = []
             for weight, part in parts:
                 log_ms += weight * logs[part]
+                spread += weight * spreads[part]
                 names += outside[part]
                 measured = measured and part not in unsupported
-            answers[spec] = KernelLatency(scale * exp(log_ms), measured, tuple(dict.fromkeys(names)))
+            answers[spec] = KernelLatency(scale * exp(log_ms), measured, tuple(dict.fromkeys(names)), spread)
         return answers
 
     def _estimated_ms(self, spec: KernelSpec) -> float:

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from predictor_core import LatencyPredictor, load_latency_predictor, predict_many, zoo
+from predictor_core import LatencyPredictor, kernels, load_latency_predictor, predict_many, zoo
 from predictor_core.errors import PredictorError, UnsupportedOpError
+from predictor_core.fusion import detect
 from predictor_core.ir import Graph, Node
+from predictor_core.ir.rewrite import canonicalize
 from predictor_core.ir.shapes import infer
 
 DEVICES = [
@@ -113,6 +115,18 @@ def test_the_memo_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = [load_latency_predictor(DEVICES[0]).predict(graph) for graph in graphs]
     assert [predictor.predict(graph) for graph in graphs] == expected
     assert len(predictor._memo) <= 40
+
+
+def test_the_forests_export_to_scikit_learn(predictor: LatencyPredictor) -> None:
+    pytest.importorskip("sklearn")
+    specs = [kernel.spec for kernel in detect(canonicalize(zoo.build("resnet18")), predictor.rules)]
+    convs = [spec for spec in specs if spec.op == "conv"]
+    exported = predictor.to_sklearn()
+    assert set(exported) == set(predictor.header["forests"])
+    x = kernels.features("conv", convs)
+    np.testing.assert_allclose(
+        exported["conv"].predict(x), predictor._pack.forests["conv"].predict(x), rtol=1e-12
+    )
 
 
 def test_a_predictor_survives_pickling(predictor: LatencyPredictor) -> None:
