@@ -86,13 +86,7 @@ def _product_shape(call: Call, a: Shape, b: Shape) -> Shape:
 def _matmul(call: Call) -> Step:
     a, b = call.value(0), call.value(1)
     out = _product_shape(call, a.shape, b.shape)
-    if (
-        b.is_constant
-        and not a.is_constant
-        and len(a.shape) >= 2
-        and prod(b.shape[:-2]) == 1
-        and len(b.shape) >= 2
-    ):
+    if b.is_constant and not a.is_constant and prod(b.shape[:-2]) == 1 and len(b.shape) >= 2:
         return call.step("fc", out, 0, bias=False)
     return _activation_product(a, b, out)
 

@@ -85,6 +85,7 @@ class Conversion:
     def walk(self, nodes: Iterable[Any]) -> None:
         """Convert nodes in order; a file that has them in another order is sorted first."""
         nodes = list(nodes)
+        _check_outputs(nodes)
         known = set(self.values)
         for node in nodes:
             if any(name and name not in known for name in node.input):
@@ -105,7 +106,7 @@ class Conversion:
             return
         if any(attribute.type in (5, 10) for attribute in node.attribute):
             raise UnsupportedOpError(
-                f"node {node.name!r} ({op}) has a subgraph that is chosen or repeated at run time; "
+                f"node {_label(node)!r} ({op}) has a subgraph that is chosen or repeated at run time; "
                 "such control flow has no fixed latency: export the model without it"
             )
         constants = self.constants(op, attrs, inputs)
@@ -148,8 +149,7 @@ class Conversion:
         op = str(node.op_type)
         used = [index for index, name in enumerate(node.output) if name and name in self.read]
         outputs = len(node.output) if op == "Split" else max(used, default=0) + 1
-        label = node.name or (node.output[0] if node.output else op)
-        call = Call(label, op, attrs, inputs, outputs, self.opset)
+        call = Call(_label(node), op, attrs, inputs, outputs, self.opset)
         steps = self.steps(node, call)
         if all(value is None or value.is_constant for value in inputs):
             self.values.update((name, Value(shape)) for name, shape in zip(node.output, steps[-1].outputs))
@@ -265,6 +265,24 @@ def _opset(model: Any) -> int:
     return int(opset)
 
 
+def _label(node: Any) -> str:
+    """Return what messages call a node: many files leave the name empty."""
+    return str(node.name or next(filter(None, node.output), node.op_type))
+
+
+def _check_outputs(nodes: Sequence[Any]) -> None:
+    """Refuse a tensor that two nodes make."""
+    made: set[str] = set()
+    for node in nodes:
+        for name in node.output:
+            if name in made:
+                raise GraphError(
+                    f"node {_label(node)!r} ({node.op_type}) makes {name!r}, which another node makes, too"
+                )
+            if name:
+                made.add(name)
+
+
 def _sorted(nodes: Sequence[Any], known: set[str]) -> list[Any]:
     """Return nodes in topological order, or refuse a cycle or an input that nothing makes."""
     producers = {name: index for index, node in enumerate(nodes) for name in node.output}
@@ -276,7 +294,9 @@ def _sorted(nodes: Sequence[Any], known: set[str]) -> list[Any]:
             if name in producers:
                 sources.add(producers[name])
             elif name and name not in known:
-                raise GraphError(f"node {node.name!r} ({node.op_type}) reads {name!r}, which nothing makes")
+                raise GraphError(
+                    f"node {_label(node)!r} ({node.op_type}) reads {name!r}, which nothing makes"
+                )
         waiting.append(len(sources))
         for source in sources:
             readers.setdefault(source, []).append(index)
@@ -288,5 +308,5 @@ def _sorted(nodes: Sequence[Any], known: set[str]) -> list[Any]:
                 ready.append(reader)
     if len(ready) < len(nodes):
         stuck = next(node for node, count in zip(nodes, waiting) if count)
-        raise GraphError(f"the graph has a cycle through or before node {stuck.name!r} ({stuck.op_type})")
+        raise GraphError(f"the graph has a cycle through or before node {_label(stuck)!r} ({stuck.op_type})")
     return [nodes[index] for index in ready]

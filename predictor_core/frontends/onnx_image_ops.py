@@ -94,22 +94,20 @@ def _conv_transpose(call: Call) -> Step:
     kernel, rank = weight[2:], len(x) - 2
     strides, dilations, pads = _spatial(call, kernel, x[2:])
     extra = tuple(call.attrs.get("output_padding", (0,) * rank))
+    whole = [(n - 1) * s + (k - 1) * d + 1 for n, s, k, d in zip(x[2:], strides, kernel, dilations)]
+    auto = call.attrs.get("auto_pad", "NOTSET")
     if "output_shape" in call.attrs:
         size = tuple(call.attrs["output_shape"])[-rank:]
-    elif call.attrs.get("auto_pad", "NOTSET") in ("SAME_UPPER", "SAME_LOWER"):
+    elif auto in ("SAME_UPPER", "SAME_LOWER"):
         size = tuple([n * s for n, s in zip(x[2:], strides)])
     else:
-        size = tuple(
-            [
-                (n - 1) * strides[i]
-                + extra[i]
-                + (kernel[i] - 1) * dilations[i]
-                + 1
-                - pads[i]
-                - pads[i + rank]
-                for i, n in enumerate(x[2:])
-            ]
-        )
+        size = tuple([n + e - pads[i] - pads[i + rank] for i, (n, e) in enumerate(zip(whole, extra))])
+    if "output_shape" in call.attrs or auto.startswith("SAME"):
+        # The size is given; what is cut off or added to reach it follows from it.
+        cut = [max(n + e - wanted, 0) for n, e, wanted in zip(whole, extra, size)]
+        extra = tuple([wanted - n + c for n, c, wanted in zip(whole, cut, size)])
+        small, large = [n // 2 for n in cut], [n - n // 2 for n in cut]
+        pads = tuple(small + large if auto == "SAME_UPPER" else large + small)
     attrs = {**_window_attrs(kernel, (strides, dilations, pads)), "groups": groups, "bias": call.has(2)}
     if any(extra):
         attrs["output_padding"] = _as_2d(extra, 0)

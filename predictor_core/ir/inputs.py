@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
-from predictor_core.errors import ModelFormatError
-from predictor_core.ir.graph import Shape
+from predictor_core.errors import GraphError, ModelFormatError
+from predictor_core.ir.graph import MAX_DIM, Shape
 from predictor_core.ir.shapes import fill
 
 
@@ -35,7 +36,7 @@ class InputShapes:
             self._named = {name: _checked(shape) for name, shape in input_shape.items()}
         elif _is_shape(input_shape):
             self._ordered = [_checked(input_shape)]
-        elif isinstance(input_shape, Sequence) and not isinstance(input_shape, str):
+        elif isinstance(input_shape, Iterable) and not isinstance(input_shape, (str, bytes)):
             self._ordered = [_checked(shape) for shape in input_shape]
         else:
             raise ModelFormatError(f"input_shape must be a shape or several, got {input_shape!r}")
@@ -54,27 +55,30 @@ class InputShapes:
         ------
         ModelFormatError
             When a dimension stays open, or a given shape contradicts the model.
+        GraphError
+            When the model states an impossible dimension.
         """
         self._met.append(name)
         given = self._named.get(name)
         if given is None and self._ordered:
             given = self._ordered.pop(0)
+        dims = None if stated is None else _possible(name, stated)
         if given is not None:
-            shape = given if stated is None else fill(stated, given)
+            shape = given if dims is None else fill(dims, given)
             if shape is None:
                 raise ModelFormatError(
                     f"input {name!r} has the shape {_shown(stated)}, "
                     f"which input_shape {list(given)} does not fit"
                 )
             return shape
-        if stated is None:
+        if dims is None:
             raise ModelFormatError(f"input {name!r} states no shape; give input_shape")
-        shape = tuple([-1 if dim is None else dim for dim in stated])
-        if shape and shape[0] == -1:
-            shape = (1, *shape[1:])
-        if -1 in shape:
+        if dims and dims[0] is None:
+            dims[0] = 1
+        known = tuple([dim for dim in dims if dim is not None])
+        if len(known) < len(dims):
             raise ModelFormatError(f"input {name!r} has the open shape {_shown(stated)}; give input_shape")
-        return shape
+        return known
 
     def check_all_used(self) -> None:
         """Refuse shapes that no input took; call it when all inputs are met.
@@ -96,13 +100,32 @@ class InputShapes:
 
 
 def _is_shape(value: Any) -> bool:
-    return isinstance(value, Sequence) and len(value) > 0 and all(isinstance(dim, int) for dim in value)
+    if not isinstance(value, Iterable) or isinstance(value, (str, bytes, Mapping)):
+        return False
+    dims = list(value)
+    return bool(dims) and all(isinstance(dim, Integral) for dim in dims)
 
 
 def _checked(shape: Any) -> Shape:
     if not _is_shape(shape) or min(shape) < 1:
         raise ModelFormatError(f"input_shape must have positive integers, got {shape!r}")
-    return tuple(shape)
+    return tuple([int(dim) for dim in shape])
+
+
+def _possible(name: str, stated: Sequence[int | None]) -> list[int | None]:
+    """Return the dimensions that a model states as Python's integers, or refuse impossible ones."""
+    dims: list[int | None] = []
+    for dim in stated:
+        if dim is None or dim == -1:
+            dims.append(None)
+        elif isinstance(dim, Integral) and 0 < dim <= MAX_DIM:
+            dims.append(int(dim))
+        else:
+            raise GraphError(
+                f"input {name!r} has the shape {list(stated)}; "
+                f"every dimension must be a positive integer up to {MAX_DIM}"
+            )
+    return dims
 
 
 def _shown(shape: Sequence[int | None] | None) -> str:

@@ -11,7 +11,7 @@ from predictor_core.ir.rewrites.draft import Draft
 from predictor_core.ir.rewrites.free import drop_free, drop_noops
 from predictor_core.ir.rewrites.norms import l2_norms, moment_norms, spelled_norms
 from predictor_core.ir.rewrites.pads import fold_pads
-from predictor_core.ir.rewrites.pools import global_pools
+from predictor_core.ir.rewrites.pools import global_pools, pool_indices
 from predictor_core.ir.rewrites.products import flat_products
 from predictor_core.ir.rewrites.shuffle import channel_shuffles
 from predictor_core.ir.rewrites.slices import joined_slices, merged_slices
@@ -25,6 +25,7 @@ _PASSES = (
     drop_noops,
     joined_concats,
     fold_pads,
+    pool_indices,
     merged_slices,
     joined_slices,
     global_pools,

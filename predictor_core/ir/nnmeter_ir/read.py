@@ -41,6 +41,10 @@ _WEIGHTED_TYPES = frozenset(
 )
 
 
+#: How TensorFlow calls what it reads from a variable.
+_VARIABLE_ENDINGS = ("/read", "/ReadVariableOp")
+
+
 def load(
     model: Mapping[str, Any] | str | os.PathLike[str],
     *,
@@ -138,7 +142,7 @@ class _Reader:
                 inputs.append(self._slot(name, entry, source, index, len(inputs), inputs))
             elif source in self.siblings:
                 inputs.append(self.siblings[source])
-            elif not (inputs and kind in _WEIGHTED_TYPES):
+            elif not (inputs and (kind in _WEIGHTED_TYPES or source.endswith(_VARIABLE_ENDINGS))):
                 inputs.append(self._dangling(name, kind, source))
         if not inputs:
             if constants:

@@ -151,7 +151,9 @@ def pool(op: str, source: Source) -> Converted:
         if upper != out and tuple(source.stated[0][1:3]) == upper:
             out = upper
     converted = {"kernel": kernel, "strides": strides, "pads": pads}
-    return op, converted, (source.ordered((shape[0], *out, shape[3])),)
+    # The second output of a max pool are the indices of the maxima.
+    several = op == "maxpool" and isinstance(source.stated, (list, tuple)) and len(source.stated) == 2
+    return op, converted, (source.ordered((shape[0], *out, shape[3])),) * (2 if several else 1)
 
 
 def global_pool(op: str, source: Source) -> Converted:

@@ -637,3 +637,49 @@ def test_module_paths_are_kept() -> None:
     m.nodes[0].name = "/features/features.0/features.0.1/conv/Conv"
     m.nodes[1].name = "/layer1/act/Relu"
     assert [node.scope for node in m.graph()] == ["", "features.0.1.conv", "layer1.act"]
+
+
+def test_given_size_of_a_transposed_conv_is_reached_by_its_pads() -> None:
+    model = OnnxModel((1, 3, 8, 8))
+    model("ConvTranspose", "x", model.weight(3, 4, 3, 3), strides=[2, 2], output_shape=[16, 18])
+    node = model.graph().nodes[-1]
+    assert node.shape == (1, 16, 18, 4)
+    assert node.attrs["pads"] == (1, 0, 0, 0)
+    assert node.attrs["output_padding"] == (0, 1)
+
+
+def test_rank_1_input_of_a_product_with_weights() -> None:
+    model = OnnxModel((10,))
+    product = model("MatMul", "x", model.weight(10, 5))
+    model("Add", product, model.weight(5))
+    (node,) = [node for node in model.graph() if node.op != "input"]
+    assert (node.op, node.shape, node.attrs["bias"]) == ("fc", (5,), True)
+
+
+def test_indices_of_a_max_pool_as_exporters_spell_them() -> None:
+    model = OnnxModel((1, 4, 8, 8))
+    window = {"kernel_shape": [2, 2], "strides": [2, 2]}
+    model("MaxPool", "x", outputs=2, **window)
+    model("MaxPool", "x", outputs=2, kernel_shape=[1, 1])
+    first = model("Slice", "t1_1", model.ints(0, 0), model.ints(1, 1), model.ints(2, 3))
+    flat = model("Sub", "t0_1", first)
+    graph = model.graph("t0", flat)
+    assert ops(graph) == ["maxpool"]
+    assert len(graph.outputs) == 2
+
+
+def test_a_tensor_has_one_maker() -> None:
+    model = OnnxModel()
+    model("Relu", "x", named=False)
+    proto = model.proto()
+    proto.graph.node.append(proto.graph.node[0])
+    with pytest.raises(GraphError, match=r"node 't0' .* makes 't0', which another node makes"):
+        load(proto)
+
+
+def test_messages_call_a_node_without_a_name_by_what_it_makes() -> None:
+    model = OnnxModel()
+    model("Add", "x", "t1", named=False)
+    model("Relu", "t0", named=False)
+    with pytest.raises(GraphError, match="cycle through or before node 't0'"):
+        load(model.proto())

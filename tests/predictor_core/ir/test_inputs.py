@@ -2,9 +2,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
-from predictor_core.errors import ModelFormatError
+from predictor_core.errors import GraphError, ModelFormatError
 from predictor_core.ir.inputs import InputShapes
 
 
@@ -62,3 +63,18 @@ def test_what_no_input_takes(given: Any, message: str) -> None:
     shapes.resolve("x", (1, 4))
     with pytest.raises(ModelFormatError, match=message):
         shapes.check_all_used()
+
+
+@pytest.mark.parametrize(
+    "stated", [(1, -5, 8, 3), (1, 0, 8, 3), (1, 10**12, 8, 3), (1, 8.5, 8, 3), (1, "8", 8, 3)]
+)
+def test_dimensions_that_can_not_be_are_refused_where_they_are_stated(stated: Any) -> None:
+    with pytest.raises(GraphError, match="input 'x' has the shape"):
+        InputShapes(None).resolve("x", stated)
+
+
+def test_shapes_of_numpy() -> None:
+    assert InputShapes(np.array([2, 8])).resolve("x", (None, 8)) == (2, 8)
+    resolved = InputShapes(None).resolve("x", tuple(np.array([2, 8])))
+    assert resolved == (2, 8)
+    assert all(type(dim) is int for dim in resolved)

@@ -212,9 +212,9 @@ def test_open_batch_is_one() -> None:
         ({"a": {"attr": {}}}, "node 'a' states no type"),
         ({"a": {"attr": {"type": "Relu"}, "inbounds": "x"}}, "inbounds of node 'a'"),
         ({"a": entry("Relu", ["b"]), "b": entry("Relu", ["a"])}, "cycle through or before node 'a'"),
-        ({"x": image(1, -5, 8, 3)}, "node 'x'.*-5"),
-        ({"x": image(1, 0, 8, 3)}, "node 'x'"),
-        ({"x": image(1, 2**31, 8, 3)}, "node 'x'"),
+        ({"x": image(1, -5, 8, 3)}, "input 'x'.*-5"),
+        ({"x": image(1, 0, 8, 3)}, "input 'x'"),
+        ({"x": image(1, 2**31, 8, 3)}, "input 'x'"),
         ({"x": image(1, 8, 8, 3), "r": entry("Relu", ["nobody"])}, "node 'r'.*'nobody'"),
         ({"x": image(1, 8, 8, 3), "r": entry("NotAnOp", ["x"])}, "node 'r'.*output_shape"),
         ({"x": image(1, 8, 8, 3), "c": entry("Conv2D", ["x"])}, "node 'c'.*kernel size"),
@@ -389,3 +389,11 @@ def test_document_of_an_nni_model() -> None:
         ("reduce_mean", (1, 1, 1, 12)),
     ]
     assert graph["b"].attrs["pads"] == (1, 1, 1, 1)
+
+
+def test_variables_that_the_document_does_not_list() -> None:
+    document = {"x": image(1, 8, 8, 3), "y": entry("NotAnOp", ["x", "scale/read"], [[1, 8, 8, 3]])}
+    assert load(document)["y"].inputs == ("x",)
+    document["y"]["inbounds"][1] = "nowhere"
+    with pytest.raises(PredictorError, match="reads 'nowhere'"):
+        load(document)

@@ -163,3 +163,15 @@ def test_published_model_reads_back_equal(shared_data: Path) -> None:
 def test_unwritable_file(tmp_path: Path) -> None:
     with pytest.raises(PredictorError, match="can't write"):
         dump({}, tmp_path / "no" / "folder.json")
+
+
+def test_indices_of_a_max_pool_come_back() -> None:
+    shape = (1, 4, 4, 4)
+    window = {"kernel": (2, 2), "strides": (2, 2), "pads": (0, 0, 0, 0)}
+    nodes = [
+        Node("x", "input", outputs=((1, 8, 8, 4),)),
+        Node("pool", "maxpool", ("x",), window, (shape, shape)),
+        Node("unpool", "MaxUnpool", ("pool:0", "pool:1"), {}, ((1, 8, 8, 4),)),
+    ]
+    graph = Graph(nodes)
+    assert load(to_document(graph)) == graph
