@@ -177,7 +177,8 @@ SE = FeatureSet(
 
 def _mapped(spec: KernelSpec, cost: Cost) -> tuple[float, ...]:
     side, aspect = area(spec.inputs[0])
-    channels = spec.inputs[0][-1]
+    # A number without dimensions is a map of one element.
+    channels = spec.inputs[0][-1] if spec.inputs[0] else 1
     read, written = elements(spec.inputs), prod(spec.output)
     return (
         side,
