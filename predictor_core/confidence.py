@@ -14,23 +14,28 @@ def interval(
     latencies_ms: NDArray[np.float64],
     measured: NDArray[np.bool_],
     outside: NDArray[np.bool_],
+    spread: NDArray[np.float64],
 ) -> tuple[float, float]:
     """Interval that holds the measured latency of nine models in ten.
 
-    The half width is a sum over the kernels, each with its share of the latency: kernels like those that the
-    forests were trained on count little, kernels outside the training range more, and estimates most.
+    The half width is a mean over the kernels, weighted by their shares of the latency. Where the trees of a
+    forest disagree about a kernel, they have seen few like it, and it counts more; a kernel outside the
+    training range more still, and an estimate most.
 
     Parameters
     ----------
     header : mapping
-        Header of a pack: ``interval`` holds the half widths of the three sorts of kernels in the logarithm of
-        the latency (``inside``, ``outside``, ``estimated``), ``constant_ms`` the latency that no kernel has.
+        Header of a pack: ``interval`` holds the half widths, in the logarithm of the latency, of kernels
+        inside (``inside``) and outside (``outside``) the training range and of estimates (``estimated``),
+        and what the spread of the trees adds (``per_spread``); ``constant_ms`` is the latency of no kernel.
     latencies_ms : (n,) float64
         Latency of each kernel.
     measured : (n,) bool
         False where a kernel was estimated.
     outside : (n,) bool
         True where a kernel is outside the training range.
+    spread : (n,) float64
+        Standard deviation of what the trees of its forest say, in the logarithm.
 
     Returns
     -------
@@ -42,8 +47,7 @@ def interval(
     total_ms = float(latencies_ms.sum()) + constant_ms
     if total_ms <= 0.0:
         return 0.0, 0.0
-    of_kernels = np.where(
-        measured, np.where(outside, widths["outside"], widths["inside"]), widths["estimated"]
-    )
+    known = np.where(outside, widths["outside"], widths["inside"]) + widths["per_spread"] * spread
+    of_kernels = np.where(measured, known, widths["estimated"])
     width = (float(of_kernels @ latencies_ms) + widths["inside"] * constant_ms) / total_ms
     return total_ms * float(np.exp(-width)), total_ms * float(np.exp(width))

@@ -21,6 +21,7 @@ from predictor_core.ir.graph import Graph
 from predictor_core.ir.ops import KNOWN_OPS
 from predictor_core.ir.rewrite import canonicalize
 from predictor_core.kernels import Kernel, KernelSpec
+from predictor_core.kernels.base import AnalyticBase
 from predictor_core.report import KernelReport, LatencyReport
 
 #: Input of a torch model when the caller names none: one RGB image, channels first.
@@ -31,7 +32,7 @@ MEMO_SIZE = 2**16
 
 
 class KernelLatency(NamedTuple):
-    """Answer for one KernelSpec: ms, whether measurements support it, features out of range, spread of the trees."""
+    """Answer for one KernelSpec: ms, is it measured, features out of range, spread of the trees."""
 
     latency_ms: float
     measured: bool
@@ -377,8 +378,10 @@ def to_graph(
     """Read a model into a canonical Graph; parameters as for `LatencyPredictor.predict`."""
     if isinstance(model, Graph):
         return canonicalize(model)
-    if model_type is None:
-        raise PredictorError(f"model_type is needed: one of {', '.join(frontends.model_types())}")
+    if not isinstance(model_type, str):
+        raise PredictorError(
+            f"model_type must be one of {', '.join(frontends.model_types())}; got {model_type!r}"
+        )
     kind = model_type.lower()
     if apply_nni:
         options["apply_nni"] = True

@@ -1,6 +1,15 @@
 """Array forests: evaluation in numpy, and the pack file that stores them."""
 
-from predictor_core.forest.forest import Forest, Tree, TreeArrays, predict_together
+from predictor_core.forest.forest import Forest, Tree, TreeArrays, predict_together, tree_values
 from predictor_core.forest.pack import Pack, load_pack, save_pack
 
-__all__ = ["Forest", "Pack", "Tree", "TreeArrays", "load_pack", "predict_together", "save_pack"]
+__all__ = [
+    "Forest",
+    "Pack",
+    "Tree",
+    "TreeArrays",
+    "load_pack",
+    "predict_together",
+    "save_pack",
+    "tree_values",
+]

@@ -276,6 +276,14 @@ def predict_together(work: Sequence[tuple[Forest, Any]]) -> list[NDArray[np.floa
     list of (n_i,) float64
         In the order of `work`.
     """
+    return [
+        values.mean(axis=1) if forest.combine == "mean" else values.sum(axis=1)
+        for (forest, _), values in zip(work, tree_values(work))
+    ]
+
+
+def tree_values(work: Sequence[tuple[Forest, Any]]) -> list[NDArray[np.float64]]:
+    """Return what each tree says: as `predict_together`, but of shape (n_i, trees of forest i)."""
     if not work:
         return []
     arrays = work[0][0].arrays
@@ -305,7 +313,6 @@ def predict_together(work: Sequence[tuple[Forest, Any]]) -> list[NDArray[np.floa
     start = 0
     for (forest, _), block in zip(work, blocks):
         stop = start + len(block) * forest.n_trees
-        per_tree = values[start:stop].reshape(len(block), forest.n_trees)
-        out.append(per_tree.mean(axis=1) if forest.combine == "mean" else per_tree.sum(axis=1))
+        out.append(values[start:stop].reshape(len(block), forest.n_trees))
         start = stop
     return out

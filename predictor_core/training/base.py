@@ -1,8 +1,7 @@
-"""The analytic base: what a kernel takes, to first order, from its arithmetic, its traffic and its launch.
+"""Fit of the analytic base: bounded least squares on the models' latencies.
 
-The forests predict the logarithm of latency / base. So the base carries the extrapolation: beyond the
-training range a forest says what its outermost leaves say, and only the base keeps growing. Therefore
-every coefficient is positive: at least a share of what it is on the device as a whole.
+Every coefficient is at least a share of what it is on the device as a whole, so that larger always costs
+more, and is drawn to the device's where the models don't say otherwise (kernels that occur in fixed proportions).
 """
 
 from __future__ import annotations
@@ -11,13 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from predictor_core import kernels
+from predictor_core.kernels.base import AnalyticBase
 from predictor_core.training.dataset import Dataset, Floats
 
 #: Lowest coefficient of a forest's base, as a share of the device-wide one.
 FLOOR = 0.1
+#: Pull to the device-wide coefficients, against one unit for all models together.
+PULL = 1e-7
 #: Reweighted passes, so that models that no linear law explains don't bend it.
 _PASSES = 4
 _TOLERANCE = 0.05
@@ -25,35 +28,29 @@ _TOLERANCE = 0.05
 
 @dataclass(frozen=True)
 class Base:
-    """Coefficients of the analytic latency.
+    """Fitted base of a device.
 
     Parameters
     ----------
-    forests : mapping of str to (3,) array
-        Forest -> ms per MAC, ms per byte, ms per launch.
+    forests : mapping of str to AnalyticBase
     device : (3,) array
-        The same, for all kernels of the device together.
+        ms per MAC, ms per byte, ms per launch of all kernels together.
     constant_ms : float
         Added once per model.
     """
 
-    forests: Mapping[str, Floats]
+    forests: Mapping[str, AnalyticBase]
     device: Floats
     constant_ms: float
 
     def latency_ms(self, data: Dataset) -> Floats:
-        """Base of every kernel of a data set, shape (m,)."""
-        terms = cost_terms(data)
-        out = np.empty(len(data.specs))
-        for name, coefficients in self.forests.items():
-            members = data.forests == name
-            out[members] = terms[members] @ coefficients
+        """Return the base of every kernel of a data set in ms, shape (m,)."""
+        out = np.full(len(data.specs), np.nan)
+        for name, base in self.forests.items():
+            members = np.flatnonzero(data.forests == name)
+            specs = [data.specs[i] for i in members]
+            out[members] = base.latency_ms(specs, [kernels.cost(spec) for spec in specs])
         return out
-
-
-def cost_terms(data: Dataset) -> Floats:
-    """MACs, bytes and 1 of every kernel, shape (m, 3)."""
-    return np.array([(*kernels.cost(spec), 1.0) for spec in data.specs], dtype=np.float64)
 
 
 def fit_base(data: Dataset) -> Base:
@@ -62,34 +59,54 @@ def fit_base(data: Dataset) -> Base:
     Parameters
     ----------
     data : Dataset
-        Training models only.
+        Training models only. Forests whose kernels they don't hold get the device-wide base.
     """
-    terms = cost_terms(data)
-    device = _relative_fit(data.counts @ terms, data.latency_ms, np.zeros(4))
-    # A byte costs at least what a tenth of a MAC costs, a launch at least a microsecond.
-    device = np.maximum(device, [device[0], 0.1 * device[0], 1e-3, 0.0])
-    names = [str(name) for name in np.unique(data.forests)]
-    columns = [data.counts @ (terms * (data.forests == name)[:, None]) for name in names]
-    lowest = np.concatenate([np.tile(FLOOR * device[:3], len(names)), [0.0]])
-    fitted = _relative_fit(np.hstack(columns), data.latency_ms, lowest)
-    forests = {name: fitted[3 * i : 3 * i + 3] for i, name in enumerate(names)}
-    return Base(forests, device[:3], float(fitted[-1]))
+    terms = np.array([(*kernels.cost(spec), 1.0) for spec in data.specs], dtype=np.float64)
+    windows = np.array([spec.kernel[0] * spec.kernel[1] for spec in data.specs])
+    everything = _relative_fit(data.counts @ terms, data.latency_ms, np.zeros(4), np.zeros(4))
+    # Traffic costs at least a tenth of arithmetic, a launch at least a microsecond.
+    device = np.maximum(everything[:3], [1e-12, 0.1 * everything[0], 1e-3])
+
+    seen = data.seen()
+    classes: list[tuple[str, int]] = []
+    columns = []
+    for name in np.unique(data.forests):
+        members = data.forests == name
+        for window in np.unique(windows[members & seen]):
+            classes.append((str(name), int(window)))
+            columns.append(data.counts @ (terms * (members & (windows == window))[:, None]))
+    towards = np.concatenate([np.tile(device, len(classes)), [0.0]])
+    fitted = _relative_fit(np.hstack(columns), data.latency_ms, FLOOR * towards, towards)
+    rows = fitted[:-1].reshape(-1, 3)
+    forests = {}
+    for name in map(str, np.unique(data.forests)):
+        own = [i for i, (forest, _) in enumerate(classes) if forest == name]
+        if own:
+            forests[name] = AnalyticBase(tuple(classes[i][1] for i in own), tuple(map(_triple, rows[own])))
+        else:
+            forests[name] = AnalyticBase((1,), (_triple(device),))
+    return Base(forests, device, float(fitted[-1]))
 
 
-def _relative_fit(columns: Floats, latency_ms: Floats, lowest: Floats) -> Floats:
+def _triple(row: NDArray[np.float64]) -> tuple[float, float, float]:
+    return float(row[0]), float(row[1]), float(row[2])
+
+
+def _relative_fit(columns: Floats, latency_ms: Floats, lowest: Floats, towards: Floats) -> Floats:
     """Coefficients >= lowest of `columns` and a constant, by robust least squares on the relative error."""
     relative = np.hstack([columns, np.ones((len(columns), 1))]) / latency_ms[:, None]
-    scale = relative.max(axis=0)
-    absent = scale == 0.0
-    scale[absent] = 1.0
+    pulled = towards > 0.0
+    scale = np.where(pulled, towards, 1.0 / np.maximum(relative.max(axis=0), 1e-30))
+    pull = np.sqrt(PULL * len(relative)) * np.diag(pulled.astype(float))
+    scaled = relative * scale
     weight = np.ones(len(relative))
-    solution = lowest.copy()
+    solution = lowest
     for _ in range(_PASSES):
-        scaled = relative / scale * weight[:, None]
-        above, _ = nnls(scaled, weight - scaled @ (lowest * scale))
-        solution = above / scale + lowest
+        rows = np.vstack([scaled * weight[:, None], pull])
+        target = np.concatenate([weight, np.diag(pull)])
+        above, _ = nnls(rows, target - rows @ (lowest / scale))
+        solution = above * scale + lowest
         error = np.abs(relative @ solution - 1.0)
         weight = np.sqrt(_TOLERANCE / np.maximum(error, _TOLERANCE))
-    solution[absent] = lowest[absent]
     # Six digits are more than the fit is worth, and the same whatever order sums were taken in.
     return np.array([float(f"{value:.6g}") for value in solution])

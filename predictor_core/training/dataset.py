@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ class Dataset:
         return len(self.ids)
 
     def only(self, models: Mask) -> Dataset:
-        """The data set of some of the models, with all kernels."""
+        """Return the data set of some of the models, with all kernels."""
         return replace(
             self,
             ids=self.ids[models],
@@ -108,7 +108,7 @@ def build_datasets(models: Iterable[Measured], rules: dict[str, Rules]) -> dict[
 
 
 def _served(spec: KernelSpec) -> KernelSpec:
-    """The kernel that is measured; the displayed type is no part of it."""
+    """Return the kernel that is measured; the displayed type is no part of it."""
     serving = kernels.serve(spec)
     if len(serving.parts) != 1 or serving.scale != 1.0:
         raise PredictorError(f"a {spec.type} kernel of the training data is not measured directly")
@@ -151,15 +151,14 @@ class _Table:
         )
 
 
-def split(groups: Sequence[str], families: Sequence[str], seed: int) -> NDArray[np.str_]:
+def split(groups: NDArray[np.str_], families: NDArray[np.str_], seed: int) -> NDArray[np.str_]:
     """Assign each group to ``train``, ``validation`` or ``test``, in equal shares of every family.
 
     The order is that of a hash of seed and group, so a group keeps its place whatever else is in the data.
     """
     part = np.empty(len(groups), dtype="<U10")
-    family_of = np.asarray(families)
-    for family in np.unique(family_of):
-        members = np.flatnonzero(family_of == family)
+    for family in np.unique(families):
+        members = np.flatnonzero(families == family)
         keys = [hashlib.sha256(f"{seed}/{groups[i]}".encode()).digest() for i in members]
         ordered = members[sorted(range(len(members)), key=keys.__getitem__)]
         n_test = round(SHARES["test"] * len(ordered))

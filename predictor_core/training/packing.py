@@ -67,11 +67,10 @@ def write_pack(
     facts = {}
     for name in forests:
         table = features[name][seen[trained_on.forests == name]]
-        macs, moved, launch = map(float, base.forests[name])
         facts[name] = {
             "features": list(kernels.FORESTS[name].names),
             "ranges": np.stack([table.min(axis=0), table.max(axis=0)], axis=1).astype(float).tolist(),
-            "base": {"macs": macs, "bytes": moved, "launch": launch},
+            "base": base.forests[name].to_header(),
             "kernels": len(table),
         }
     ms_per_mac, ms_per_byte, launch_ms = map(float, base.device)

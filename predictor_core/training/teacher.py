@@ -1,16 +1,17 @@
 """The teacher: kernel latencies out of model latencies, by gradient boosting.
 
-latency(model) = constant + sum over kernels of count * base * exp(f(features)). One boosted model f per forest,
-all fitted together to the one thing that was measured: the models. With S the prediction, y the measurement and
-r = log(S / y), the loss is Huber's of r, and a kernel's latency l enters its gradient with the kernel's shares of
-the models it occurs in: dL/df = sum of clip(r) * n * l / S. The same sum with 1 in place of clip(r) bounds
-the curvature even when all kernels of a model move at once, because the shares of a model sum to 1.
+latency(model) = constant + sum over kernels of count * base * exp(f(features)). One boosted model f per
+forest, all fitted together to the one thing that was measured: the models. With S the prediction, y the
+measurement and r = log(S / y), the loss is Huber's of r, and a kernel's latency l enters its gradient with the
+kernel's shares of the models it occurs in: dL/df = sum of clip(r) * n * l / S. The same sum with 1 in place
+of clip(r) bounds the curvature even when all kernels of a model move at once, because the shares of a
+model sum to 1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -42,20 +43,19 @@ class Settings:
         Share of the features that a tree may use.
     huber : float
         |log ratio| beyond which an error counts linearly.
+    leaf : int
+        Fewest kernels in a leaf: more of them where the measurements are noisy.
     ridge : float
         Pull of each kernel towards its base, in shares of a model.
-    threads : int
-        Of LightGBM. Changing it may change the last bits of the result.
     """
 
-    rounds: int = 800
+    rounds: int = 300
     learning_rate: float = 0.2
-    leaves: int = 63
-    columns: float = 0.5
+    leaves: int = 31
+    columns: float = 0.9
     huber: float = 0.1
-    ridge: float = 5e-4
-    threads: int = 2
-    extra: dict[str, Any] = field(default_factory=dict)
+    leaf: int = 5
+    ridge: float = 1e-4
 
 
 @dataclass(frozen=True)
@@ -136,15 +136,14 @@ def fit_teacher(
                 "objective": "none",
                 "learning_rate": settings.learning_rate,
                 "num_leaves": settings.leaves,
-                "min_data_in_leaf": 1,
+                "min_data_in_leaf": settings.leaf,
                 "min_sum_hessian_in_leaf": 1e-9,
                 "feature_fraction": settings.columns,
-                "num_threads": settings.threads,
+                "num_threads": 1,
                 "deterministic": True,
                 "force_row_wise": True,
                 "seed": seed + number,
                 "verbose": -1,
-                **settings.extra,
             },
             set_,
         )
@@ -160,7 +159,7 @@ def fit_teacher(
     for name, group in zip(features, groups):
         if group.booster is None:
             continue
-        predicted = group.booster.predict(features[name], raw_score=True, num_threads=settings.threads)
+        predicted = group.booster.predict(features[name], raw_score=True)
         log_ratio[data.forests == name] = np.clip(predicted, -_MOST, _MOST)
     boosters = {name: group.booster for name, group in zip(features, groups) if group.booster}
     return Teacher(log_ratio, float(state.constant_ms), boosters)
