@@ -80,6 +80,8 @@ def machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         **packages,
+        # A table made while others used the cores is not to be compared with one that was not.
+        "load average": round(os.getloadavg()[0], 1),
     }
 
 
