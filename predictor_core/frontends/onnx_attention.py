@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Union
 
 from predictor_core.frontends.onnx_call import Call, Handler, Step
-from predictor_core.frontends.onnx_values import Value
+from predictor_core.frontends.values import Value
 from predictor_core.ir.graph import Shape
 
 #: What a Step reads, with its shape.

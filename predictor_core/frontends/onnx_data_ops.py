@@ -6,7 +6,7 @@ from math import prod
 
 from predictor_core.errors import GraphError
 from predictor_core.frontends.onnx_call import Call, Handler, Step, same_shape
-from predictor_core.frontends.onnx_values import as_ints
+from predictor_core.frontends.values import as_ints
 from predictor_core.ir.graph import Shape
 from predictor_core.ir.shapes import broadcast
 

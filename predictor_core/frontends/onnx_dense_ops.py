@@ -7,7 +7,7 @@ from typing import Any
 
 from predictor_core.errors import GraphError
 from predictor_core.frontends.onnx_call import Call, Handler, Step, same_shape
-from predictor_core.frontends.onnx_values import Value
+from predictor_core.frontends.values import Value
 from predictor_core.ir.graph import Shape
 from predictor_core.ir.shapes import broadcast, reduced
 

@@ -6,7 +6,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from predictor_core.frontends.onnx_values import MAX_KNOWN_ELEMENTS
+from predictor_core.frontends.values import MAX_KNOWN_ELEMENTS
 
 #: ``TensorProto.DataType`` of the integers that shapes and indices are made of, with their size in bytes.
 _INTEGERS = {6: 4, 7: 8, 9: 1}

@@ -10,15 +10,15 @@ from __future__ import annotations
 import mmap
 import os
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 from predictor_core.errors import ModelFormatError, missing_dependency
 from predictor_core.frontends.onnx_external import fill_small_constants
+from predictor_core.frontends.protobuf import FIXED32, FIXED64, SPAN, VARINT, BrokenWireError, Buffer, varint
 
 #: Payloads up to this many bytes stay: shapes, axes and scalars are smaller, weights are larger.
 KEPT_BYTES = 16384
 
-_Buffer = Union[bytes, mmap.mmap]
 #: Field number -> the fields of the message that it holds, or None for a payload to leave out.
 _Fields = dict[int, Any]
 
@@ -60,7 +60,7 @@ def read_model(path: str | os.PathLike[str]) -> Any:
         raise ModelFormatError(f"{path} does not exist") from None
     except OSError as error:
         raise ModelFormatError(f"{path} can't be read: {error.strerror or error}") from error
-    except _BrokenError as error:
+    except BrokenWireError as error:
         raise ModelFormatError(
             f"{path} is no ONNX model: {error}; is it cut short or another format?"
         ) from None
@@ -81,10 +81,6 @@ def import_onnx() -> Any:
     return onnx
 
 
-class _BrokenError(Exception):
-    """The bytes are not a sequence of protobuf fields."""
-
-
 def _decode_error() -> type[Exception]:
     from google.protobuf.message import DecodeError
 
@@ -92,24 +88,24 @@ def _decode_error() -> type[Exception]:
     return error
 
 
-def without_payloads(data: _Buffer) -> bytes:
+def without_payloads(data: Buffer) -> bytes:
     """Return a serialised ``ModelProto`` without the payloads of large tensors."""
     return b"".join(_kept(data, 0, len(data), _MODEL))
 
 
-def _kept(data: _Buffer, start: int, end: int, fields: _Fields) -> list[bytes]:
+def _kept(data: Buffer, start: int, end: int, fields: _Fields) -> list[bytes]:
     """Return the parts of the message in ``data[start:end]`` that stay."""
     parts: list[bytes] = []
     copied = position = start
     while position < end:
         field = position
-        tag, position = _varint(data, position, end)
+        tag, position = varint(data, position, end)
         wire = tag & 7
-        if wire == 2:
-            length, position = _varint(data, position, end)
+        if wire == SPAN:
+            length, position = varint(data, position, end)
             body, position = position, position + length
             if position > end:
-                raise _BrokenError(f"a field of {length} bytes at byte {field} runs over the end")
+                raise BrokenWireError(f"a field of {length} bytes at byte {field} runs over the end")
             if length > KEPT_BYTES and tag >> 3 in fields:
                 parts.append(data[copied:field])
                 copied = position
@@ -118,28 +114,16 @@ def _kept(data: _Buffer, start: int, end: int, fields: _Fields) -> list[bytes]:
                     kept = _kept(data, body, position, inner)
                     parts.append(_as_varint(tag) + _as_varint(sum(map(len, kept))))
                     parts.extend(kept)
-        elif wire == 0:
-            _, position = _varint(data, position, end)
-        elif wire in (1, 5):
-            position += 8 if wire == 1 else 4
+        elif wire == VARINT:
+            _, position = varint(data, position, end)
+        elif wire in (FIXED32, FIXED64):
+            position += 8 if wire == FIXED64 else 4
             if position > end:
-                raise _BrokenError(f"a number at byte {field} runs over the end")
+                raise BrokenWireError(f"a number at byte {field} runs over the end")
         else:
-            raise _BrokenError(f"byte {field} starts no protobuf field")
+            raise BrokenWireError(f"byte {field} starts no protobuf field")
     parts.append(data[copied:end])
     return parts
-
-
-def _varint(data: _Buffer, position: int, end: int) -> tuple[int, int]:
-    value = shift = 0
-    while position < end and shift < 70:
-        byte = data[position]
-        position += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, position
-        shift += 7
-    raise _BrokenError(f"a number before byte {position} has no end")
 
 
 def _as_varint(value: int) -> bytes:

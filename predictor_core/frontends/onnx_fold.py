@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from predictor_core.frontends.onnx_values import MAX_KNOWN_ELEMENTS, Array, as_ints
+from predictor_core.frontends.values import MAX_KNOWN_ELEMENTS, Array, as_ints
 
 Attrs = Mapping[str, Any]
 _Arrays = Sequence[Any]

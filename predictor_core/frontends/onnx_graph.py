@@ -12,7 +12,8 @@ from predictor_core.frontends.onnx_call import Call, Handler, Step
 from predictor_core.frontends.onnx_fold import fold
 from predictor_core.frontends.onnx_inputs import Symbols, resolve
 from predictor_core.frontends.onnx_shapes import Declared
-from predictor_core.frontends.onnx_values import NotInferableError, Value, constant, from_tensor
+from predictor_core.frontends.onnx_tensors import from_tensor
+from predictor_core.frontends.values import NotInferableError, Value, constant
 from predictor_core.ir.graph import Node
 
 _HANDLERS: dict[str, Handler] = {

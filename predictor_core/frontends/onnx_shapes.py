@@ -6,7 +6,7 @@ from typing import Any
 
 from predictor_core.frontends.onnx_file import import_onnx
 from predictor_core.frontends.onnx_inputs import Symbols
-from predictor_core.frontends.onnx_values import MAX_KNOWN_ELEMENTS
+from predictor_core.frontends.values import MAX_KNOWN_ELEMENTS
 from predictor_core.ir.graph import Shape
 
 

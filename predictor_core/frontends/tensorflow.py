@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from predictor_core.errors import ModelFormatError, PredictorError
+from predictor_core.frontends.protobuf import VARINT, Buffer
 from predictor_core.frontends.tensorflow_graph import Walk
-from predictor_core.frontends.tensorflow_wire import VARINT, Buffer, GraphDef, Signature, fields, saved_model
+from predictor_core.frontends.tensorflow_wire import GraphDef, Signature, fields, saved_model
 from predictor_core.ir.graph import Graph
 from predictor_core.ir.layout import channels_last
 from predictor_core.ir.rewrite import canonicalize

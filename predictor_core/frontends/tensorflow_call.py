@@ -1,68 +1,43 @@
-"""What the conversion of one TensorFlow node reads (Call) and gives (Step)."""
+"""One TensorFlow node with its inputs known."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Union
+from collections.abc import Callable, Sequence
+from typing import Union
 
-from predictor_core.errors import GraphError
-from predictor_core.frontends.onnx_values import Array, NotInferableError, Value, as_ints
+from predictor_core.frontends.call import BaseCall, Step
 from predictor_core.frontends.tensorflow_wire import NodeDef
+from predictor_core.frontends.values import Value
 from predictor_core.ir.graph import Shape
+
+__all__ = ["MAX_PARTS", "Call", "Handler", "Step"]
 
 #: Most outputs of one node.
 MAX_PARTS = 4096
 
 
-class Step(NamedTuple):
-    """A Node in the making: canonical op, what it reads, attributes and output shapes.
+class Call(BaseCall):
+    """One TensorFlow node.
 
-    Where an op becomes several Steps, a number among the reads stands for the result of that Step.
+    Parameters
+    ----------
+    node : NodeDef
+        The node with its attributes.
+    inputs : sequence of Value
+        What it reads; nothing is left out.
     """
 
-    op: str
-    reads: Sequence[Value | int]
-    attrs: Mapping[str, Any]
-    outputs: tuple[Shape, ...]
-
-
-class Call(NamedTuple):
-    """One TensorFlow node with its inputs known."""
-
-    node: NodeDef
+    __slots__ = ("node",)
     inputs: Sequence[Value]
+
+    def __init__(self, node: NodeDef, inputs: Sequence[Value]) -> None:
+        super().__init__(node.name, node.op, inputs)
+        self.node = node
 
     @property
     def channels_first(self) -> bool:
         """Whether the node has its images in ``NCHW``."""
         return self.node.string("data_format").startswith("NC")
-
-    def value(self, index: int = 0) -> Value:
-        """Return an input; a negative index counts from the end."""
-        if not -len(self.inputs) <= index < len(self.inputs):
-            raise self.error(f"lacks its input {index}")
-        return self.inputs[index]
-
-    def shape(self, index: int = 0) -> Shape:
-        """Return the shape of an input."""
-        return self.value(index).shape
-
-    def array(self, index: int) -> Array:
-        """Return the numbers of a constant input."""
-        array = self.value(index).array
-        if array is None:
-            raise NotInferableError(f"its input {index} is not a known constant")
-        return array
-
-    def ints(self, index: int) -> tuple[int, ...]:
-        """Return the integers of a constant input."""
-        return as_ints(self.array(index))
-
-    def axis(self, axis: int, rank: int) -> int:
-        """Return an axis counted from the front, or refuse it."""
-        if not -rank <= axis < rank:
-            raise self.error(f"axis {axis} is outside a tensor of {rank} dimensions")
-        return axis % rank
 
     def image(self, index: int = 0) -> Shape:
         """Return the shape of an input as (N, H, W, C), whatever order the node has it in."""
@@ -94,14 +69,6 @@ class Call(NamedTuple):
             raise self.error(f"explicit_paddings has {len(pads)} numbers, expected 8")
         first = 4 if self.channels_first else 2
         return pads[first], pads[first + 2], pads[first + 1], pads[first + 3]
-
-    def step(self, op: str, output: Shape, *reads: int, **attrs: object) -> Step:
-        """Return a Step with one output that reads the given inputs (default: the first)."""
-        return Step(op, tuple([self.value(index) for index in reads or (0,)]), attrs, (output,))
-
-    def error(self, message: str) -> GraphError:
-        """Return the error for a node that contradicts itself."""
-        return GraphError(f"node {self.node.name!r} ({self.node.op}): {message}")
 
 
 Handler = Callable[[Call], Union[Step, "list[Step]"]]

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from predictor_core.errors import UnsupportedOpError
-from predictor_core.frontends.onnx_values import Array, Value
 from predictor_core.frontends.tensorflow_call import MAX_PARTS, Call, Handler, Step
+from predictor_core.frontends.values import Array, Value
 from predictor_core.ir.einsum import plan
 from predictor_core.ir.graph import Shape
 from predictor_core.ir.shapes import broadcast, reduced, resolve_reshape
@@ -131,7 +131,7 @@ def _einsum(call: Call) -> list[Step]:
 def _reduce(op: str) -> Handler:
     def handler(call: Call) -> Step:
         shape = call.shape()
-        axes = tuple(sorted({call.axis(axis, len(shape)) for axis in call.ints(1)}))
+        axes = tuple(sorted({call.checked_axis(axis, len(shape)) for axis in call.ints(1)}))
         keepdims = call.node.boolean("keep_dims")
         if not axes:
             return call.step("identity", shape)
@@ -142,7 +142,7 @@ def _reduce(op: str) -> Handler:
 
 def _argmax(call: Call) -> Step:
     shape = call.shape()
-    axis = call.axis(call.ints(1)[0], len(shape))
+    axis = call.checked_axis(call.ints(1)[0], len(shape))
     return call.step("argmax", reduced(shape, (axis,), False), axis=axis)
 
 
@@ -157,11 +157,11 @@ def _softmax(op: str) -> Handler:
 
 
 def _concat(call: Call) -> Step:
-    first = call.node.op == "Concat"
+    first = call.op == "Concat"
     axis_value, parts = (0, call.inputs[1:]) if first else (-1, call.inputs[:-1])
     shapes = [value.shape for value in parts]
     rank = len(shapes[0])
-    axis = call.axis(call.ints(axis_value)[0], rank)
+    axis = call.checked_axis(call.ints(axis_value)[0], rank)
     rest = [shape[:axis] + shape[axis + 1 :] for shape in shapes]
     if any(other != rest[0] for other in rest):
         raise call.error(f"can't join {', '.join(str(list(shape)) for shape in shapes)} on axis {axis}")
@@ -171,22 +171,22 @@ def _concat(call: Call) -> Step:
 
 def _stack(call: Call) -> Step:
     shape = call.shape()
-    axis = call.axis(call.node.integer("axis"), len(shape) + 1)
+    axis = call.checked_axis(call.node.integer("axis"), len(shape) + 1)
     out = (*shape[:axis], len(call.inputs), *shape[axis:])
     return Step("stack", tuple(call.inputs), {"axis": axis}, (out,))
 
 
 def _split(call: Call) -> Step:
-    if call.node.op == "Split":
+    if call.op == "Split":
         value, axis_value = call.value(1), call.ints(0)[0]
-        axis = call.axis(axis_value, len(value.shape))
+        axis = call.checked_axis(axis_value, len(value.shape))
         count = call.node.integer("num_split", 1)
         if not 1 <= count <= MAX_PARTS or value.shape[axis] % count:
             raise call.error(f"can't split {list(value.shape)} on axis {axis} into {count}")
         sizes = (value.shape[axis] // count,) * count
     else:
         value, axis_value = call.value(0), call.ints(2)[0]
-        axis = call.axis(axis_value, len(value.shape))
+        axis = call.checked_axis(axis_value, len(value.shape))
         sizes = call.ints(1)
         if -1 in sizes:
             rest = value.shape[axis] - sum(sizes) - 1
@@ -210,14 +210,16 @@ def _reshape(call: Call) -> Step:
 
 def _expand_dims(call: Call) -> Step:
     shape = call.shape()
-    axis = call.axis(call.ints(1)[0], len(shape) + 1)
+    axis = call.checked_axis(call.ints(1)[0], len(shape) + 1)
     return _reshaped(call, (*shape[:axis], 1, *shape[axis:]))
 
 
 def _squeeze(call: Call) -> Step:
     shape = call.shape()
     given = call.node.integers("squeeze_dims") or call.node.integers("axis")
-    axes = {call.axis(axis, len(shape)) for axis in given} or {i for i, dim in enumerate(shape) if dim == 1}
+    axes = {call.checked_axis(axis, len(shape)) for axis in given} or {
+        i for i, dim in enumerate(shape) if dim == 1
+    }
     return _reshaped(call, tuple([dim for axis, dim in enumerate(shape) if axis not in axes]))
 
 
@@ -234,7 +236,7 @@ def _pad(call: Call) -> Step:
     if len(pads) != len(shape):
         raise call.error(f"{len(pads)} pairs of pads do not fit {list(shape)}")
     attrs: dict[str, object] = {"pads": pads, "mode": "constant"}
-    if call.node.op == "MirrorPad":
+    if call.op == "MirrorPad":
         attrs["mode"] = "reflect"
     elif len(call.inputs) > 2 and float(call.array(2)) != 0:
         attrs["value"] = float(call.array(2))
@@ -320,7 +322,7 @@ def _slice(call: Call) -> Step:
 
 def _gather(call: Call) -> Step:
     data, indices = call.value(0), call.value(1)
-    axis = call.axis(call.ints(2)[0] if len(call.inputs) > 2 else 0, len(data.shape))
+    axis = call.checked_axis(call.ints(2)[0] if len(call.inputs) > 2 else 0, len(data.shape))
     out = (*data.shape[:axis], *indices.shape, *data.shape[axis + 1 :])
     if data.is_constant and axis == 0:
         return Step("embedding", (indices,), {"table": data.shape}, (out,))
@@ -328,7 +330,7 @@ def _gather(call: Call) -> Step:
 
 
 def _expand(call: Call) -> Step:
-    if call.node.op == "BroadcastTo":
+    if call.op == "BroadcastTo":
         return call.step("expand", call.ints(1))
     return call.step("expand", tuple([dim * times for dim, times in zip(call.shape(), call.ints(1))]))
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from predictor_core.frontends.onnx_values import MAX_KNOWN_ELEMENTS, Array
 from predictor_core.frontends.tensorflow_call import Call
 from predictor_core.frontends.tensorflow_data_ops import cut
 from predictor_core.frontends.tensorflow_wire import DTYPES
+from predictor_core.frontends.values import MAX_KNOWN_ELEMENTS, Array
 
 
 def fold(call: Call) -> list[Array] | None:
     """Return the outputs of an op on known numbers, or None where the op is not one that is evaluated."""
-    function = _FUNCTIONS.get(call.node.op)
+    function = _FUNCTIONS.get(call.op)
     if function is None:
         return None
     arrays = [value.array for value in call.inputs]

@@ -9,10 +9,10 @@ import numpy as np
 
 from predictor_core.errors import GraphError, ModelFormatError, PredictorError, UnsupportedOpError
 from predictor_core.frontends import tensorflow_data_ops, tensorflow_image_ops
-from predictor_core.frontends.onnx_values import NotInferableError, Value, constant
 from predictor_core.frontends.tensorflow_call import MAX_PARTS, Call, Handler, Step
 from predictor_core.frontends.tensorflow_fold import fold
 from predictor_core.frontends.tensorflow_wire import BOOL, FunctionDef, GraphDef, NodeDef
+from predictor_core.frontends.values import NotInferableError, Value, constant
 from predictor_core.ir.graph import Node
 from predictor_core.ir.inputs import InputShapes
 
@@ -245,7 +245,7 @@ class Walk:
     def _unpack(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
         call = Call(node, inputs)
         shape = call.shape()
-        axis = call.axis(node.integer("axis"), len(shape))
+        axis = call.checked_axis(node.integer("axis"), len(shape))
         if shape[axis] > MAX_PARTS:
             raise call.error(f"takes {shape[axis]} parts apart; at most {MAX_PARTS} are accepted")
         if inputs[0].is_constant:
@@ -354,7 +354,7 @@ def _input_name(ref: str) -> str:
 
 def _steps(call: Call) -> list[Step]:
     """Return what a node becomes, by its own rule or as the file describes it."""
-    handler = _HANDLERS.get(call.node.op)
+    handler = _HANDLERS.get(call.op)
     if handler is not None:
         steps = handler(call)
         return steps if isinstance(steps, list) else [steps]
@@ -362,7 +362,7 @@ def _steps(call: Call) -> list[Step]:
     known = tuple([shape for shape in shapes if shape is not None and min(shape, default=1) > 0])
     if not known or len(known) < len(shapes):
         raise UnsupportedOpError("the op is not known, and the file does not state its output shape")
-    return [Step(call.node.op, tuple(call.inputs), {}, known)]
+    return [Step(call.op, tuple(call.inputs), {}, known)]
 
 
 def _pick(values: Mapping[str, list[Value]], ref: str) -> Value:

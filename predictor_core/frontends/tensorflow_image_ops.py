@@ -12,7 +12,7 @@ def _conv(call: Call) -> Step:
     if len(weight.shape) != 4 or not weight.is_constant:
         raise call.error(f"takes constant weights of 4 dimensions, got {list(weight.shape)}")
     kernel = (weight.shape[0], weight.shape[1])
-    if call.node.op == "DepthwiseConv2dNative":
+    if call.op == "DepthwiseConv2dNative":
         groups, filters, expected = channels, channels * weight.shape[3], weight.shape[2]
     else:
         groups, filters = max(channels // max(weight.shape[2], 1), 1), weight.shape[3]

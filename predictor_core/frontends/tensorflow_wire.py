@@ -16,14 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor_core.errors import ModelFormatError
-
-#: What messages are read from: bytes, or a memory-mapped file.
-Buffer = Any
+from predictor_core.frontends.protobuf import FIXED32, FIXED64, SPAN, VARINT, Buffer, varint
 
 #: A message or string: where it starts and ends in the buffer.
 Span = tuple[int, int]
-
-VARINT, FIXED64, SPAN, FIXED32 = 0, 1, 2, 5
 
 #: TensorFlow's numbers of the types whose values are read.
 DTYPES = {
@@ -72,27 +68,6 @@ def fields(data: Buffer, start: int, end: int) -> Iterator[tuple[int, int, Union
         if position > end or number == 0:
             raise ModelFormatError(f"the message that starts at byte {start} is truncated or damaged")
         yield number, kind, value
-
-
-def varint(data: Buffer, position: int, end: int) -> tuple[int, int]:
-    """Read a number of variable length; return it and the position behind it."""
-    if position >= end:
-        raise ModelFormatError("the file ends inside of a message: it is truncated or damaged")
-    byte = data[position]
-    position += 1
-    if byte < 128:
-        return byte, position
-    value = byte & 127
-    shift = 7
-    while True:
-        if position >= end or shift > 63:
-            raise ModelFormatError("the file ends inside of a message: it is truncated or damaged")
-        byte = data[position]
-        position += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, position
-        shift += 7
 
 
 def signed(value: int) -> int:

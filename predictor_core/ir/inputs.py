@@ -112,13 +112,13 @@ def _checked(shape: Any) -> Shape:
     return tuple([int(dim) for dim in shape])
 
 
-def _possible(name: str, stated: Sequence[int | None]) -> list[int | None]:
+def _possible(name: str, stated: Sequence[Any]) -> list[int | None]:
     """Return the dimensions that a model states as Python's integers, or refuse impossible ones."""
     dims: list[int | None] = []
     for dim in stated:
         if dim is None or dim == -1:
             dims.append(None)
-        elif isinstance(dim, Integral) and 0 < dim <= MAX_DIM:
+        elif isinstance(dim, Integral) and 0 < int(dim) <= MAX_DIM:
             dims.append(int(dim))
         else:
             raise GraphError(

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from predictor_core.frontends.onnx_fold import fold
-from predictor_core.frontends.onnx_values import MAX_KNOWN_ELEMENTS, Value
+from predictor_core.frontends.values import MAX_KNOWN_ELEMENTS, Value
 from tests.onnx_factory import INT64, np, onnx
 
 reference = pytest.importorskip("onnx.reference")

@@ -1,0 +1,48 @@
+"""Values of a source graph as its converter knows them: a shape always, the numbers where they are few."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from predictor_core.ir.graph import Shape
+
+Array = npt.NDArray[Any]
+
+#: Larger constants are weights: only their shape is kept.
+MAX_KNOWN_ELEMENTS = 4096
+
+
+class Value(NamedTuple):
+    """A tensor of the source graph.
+
+    ``node`` is the tensor of the Graph that holds it, None for a constant; ``array`` the numbers of a
+    constant where they are known.
+    """
+
+    shape: Shape
+    node: str | None = None
+    array: Array | None = None
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the value does not depend on the inputs of the model."""
+        return self.node is None
+
+
+class NotInferableError(Exception):
+    """The output shapes of an op can't be told from what is known of its inputs."""
+
+
+def constant(array: Any) -> Value:
+    """Return the value of known numbers."""
+    array = np.asarray(array)
+    return Value(array.shape, None, array if array.size <= MAX_KNOWN_ELEMENTS else None)
+
+
+def as_ints(values: Sequence[Any] | Array) -> tuple[int, ...]:
+    """Return a sequence of numbers as a tuple of Python ints."""
+    return tuple([int(value) for value in np.asarray(values).reshape(-1).tolist()])
