@@ -33,7 +33,7 @@ OURS = (
     + """
 import json, statistics, sys, time
 before, start = rss_mb(), time.perf_counter()
-from predictor_core import load_latency_predictor
+from predictor_core import LatencyPredictor, load_latency_predictor
 answer = {"import": [time.perf_counter() - start, rss_mb() - before]}
 before, start = rss_mb(), time.perf_counter()
 predictor = load_latency_predictor("cortexA76cpu_tflite21")
