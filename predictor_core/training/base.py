@@ -1,7 +1,7 @@
 """Fit of the analytic base: bounded least squares on the models' latencies.
 
 Every coefficient is at least a share of what it is on the device as a whole, so that larger always costs
-more, and is drawn to the device's where the models don't say otherwise (kernels that occur in fixed proportions).
+more, and is drawn to the device's where the models don't say otherwise: where kernels always occur together.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ class Predictions:
         )
 
     def interval_ms(self, widths: Mapping[str, float]) -> tuple[Floats, Floats]:
-        """Return the ends of the intervals, by the constants of a pack; no kernel of the benchmark is estimated."""
+        """Return the ends of the intervals, by the constants of a pack."""
         extra = widths["outside"] - widths["inside"]
         half = widths["inside"] + extra * self.outside + widths["per_spread"] * self.spread
         return self.predicted_ms * np.exp(-half), self.predicted_ms * np.exp(half)

@@ -8,23 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
 from predictor_core import kernels
+from predictor_core.catalog import PACKAGE
 from predictor_core.forest import Forest, save_pack
 from predictor_core.training.base import Base
 from predictor_core.training.dataset import Dataset
 
 VERSION = "2.0"
-
-#: First line of every report: what the numbers stand for.
-DESCRIPTIONS = {
-    "cortexA76cpu_tflite21": "Pixel 4, one Cortex-A76 core, fp32, TFLite 2.1",
-    "adreno640gpu_tflite21": "Xiaomi Mi 9, Adreno 640, TFLite 2.1 GPU delegate",
-    "adreno630gpu_tflite21": "Pixel 3 XL, Adreno 630, TFLite 2.1 GPU delegate",
-    "myriadvpu_openvino2019r2": "Intel NCS2, Myriad X, fp16, OpenVINO 2019R2",
-}
-
 
 def digest(ids: NDArray[np.str_]) -> str:
     """SHA-256 of a set of model ids, by which an evaluation knows what a pack was trained on."""
@@ -77,7 +70,7 @@ def write_pack(
     header = {
         "device": trained_on.device,
         "version": VERSION,
-        "description": DESCRIPTIONS[trained_on.device],
+        "description": _description(trained_on.device),
         "constant_ms": constant_ms,
         "estimate": {
             "launch_ms": launch_ms,
@@ -94,3 +87,9 @@ def write_pack(
         "forests": facts,
     }
     return save_pack(path, header, forests)
+
+
+def _description(device: str) -> str:
+    """Return the line of the device card that heads every report: what the numbers stand for."""
+    path = PACKAGE / "devices" / device / "device.yaml"
+    return str(yaml.safe_load(path.read_text(encoding="utf-8"))["description"])

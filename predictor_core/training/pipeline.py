@@ -27,7 +27,7 @@ from predictor_core.training.dataset import SHARES, Dataset, load_dataset, split
 from predictor_core.training.evaluate import Predictions, predict
 from predictor_core.training.packing import VERSION, write_pack
 
-#: Chosen on the validation models: the CPU's measurements are noisy; the VPU's are not, but its latency jumps.
+#: Chosen on the validation models: the CPU's measurements are noisy; the VPU's are not, but they jump.
 TEACHERS = {
     "cortexA76cpu_tflite21": teacher.Settings(rounds=250, leaves=16, leaf=50),
     "adreno640gpu_tflite21": teacher.Settings(rounds=300, leaves=31, leaf=20),

@@ -2,10 +2,10 @@
 
 latency(model) = constant + sum over kernels of count * base * exp(f(features)). One boosted model f per
 forest, all fitted together to the one thing that was measured: the models. With S the prediction, y the
-measurement and r = log(S / y), the loss is Huber's of r, and a kernel's latency l enters its gradient with the
-kernel's shares of the models it occurs in: dL/df = sum of clip(r) * n * l / S. The same sum with 1 in place
-of clip(r) bounds the curvature even when all kernels of a model move at once, because the shares of a
-model sum to 1.
+measurement and r = log(S / y), the loss is Huber's of r, and a kernel's latency l enters its gradient with
+the kernel's shares of the models it occurs in: dL/df = sum of clip(r) * n * l / S. The same sum with 1 in
+place of clip(r) bounds the curvature even when all kernels of a model move at once, because the shares of
+a model sum to 1.
 """
 
 from __future__ import annotations
