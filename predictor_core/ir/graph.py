@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -93,7 +93,7 @@ class Graph:
         self.free = tuple(free)
         given = tuple(nodes)
         by_name: dict[str, Node] = {}
-        tensors: dict[str, tuple[Node, Shape]] = {}
+        tensors: dict[str, Node] = {}
         in_order = True
         for node in given:
             if node.name in by_name:
@@ -105,28 +105,21 @@ class Graph:
                     if tensor not in tensors:
                         in_order = False
                         break
-            own: tuple[str, ...] = (node.name,) if len(node.outputs) == 1 else node.tensors
-            for tensor, shape in zip(own, node.outputs):
+            for tensor in (node.name,) if len(node.outputs) == 1 else node.tensors:
                 if tensor in tensors:
                     raise GraphError(f"tensor {tensor!r} of node {node.name!r} has two producers")
-                tensors[tensor] = (node, shape)
+                tensors[tensor] = node
         self._by_name = by_name
         self._tensors = tensors
         self.nodes: tuple[Node, ...] = given if in_order else _sorted(given, tensors)
-        consumers: dict[str, list[Node]] = {}
-        for node in self.nodes:
-            for tensor in node.inputs:
-                readers = consumers.setdefault(tensors[tensor][0].name, [])
-                if not readers or readers[-1] is not node:
-                    readers.append(node)
-        self._consumers = consumers
+        self._consumers: dict[str, list[Node]] | None = None
         wanted = tuple(outputs)
         for tensor in wanted:
             if tensor not in tensors:
                 raise GraphError(f"output {tensor!r} is not a tensor of the graph")
         if not wanted:
             read = {tensor for node in self.nodes for tensor in node.inputs}
-            wanted = tuple(tensor for tensor in tensors if tensor not in read)
+            wanted = tuple([tensor for tensor in tensors if tensor not in read])
         self.outputs = wanted
 
     def __getitem__(self, name: str) -> Node:
@@ -152,7 +145,9 @@ class Graph:
         return f"Graph({self.name!r}, {len(self.nodes)} nodes)"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (Graph, (self.nodes, self.name, self.outputs, self.free))
+        # The attributes of a node without any are a view, which can't be pickled.
+        nodes = tuple([replace(node, attrs=dict(node.attrs)) for node in self.nodes])
+        return (Graph, (nodes, self.name, self.outputs, self.free))
 
     @property
     def inputs(self) -> tuple[Node, ...]:
@@ -161,20 +156,33 @@ class Graph:
 
     def shape(self, tensor: str) -> Shape:
         """Shape of a tensor."""
-        return self._tensors[tensor][1]
+        node = self._tensors[tensor]
+        outputs = node.outputs
+        return outputs[0] if len(outputs) == 1 else outputs[node.tensors.index(tensor)]
 
     def producer(self, tensor: str) -> Node:
         """Node that makes a tensor."""
-        return self._tensors[tensor][0]
+        return self._tensors[tensor]
 
     def input_shapes(self, node: Node) -> tuple[Shape, ...]:
         """Shapes of the tensors that a node reads."""
-        tensors = self._tensors
-        return tuple([tensors[tensor][1] for tensor in node.inputs])
+        return tuple([self.shape(tensor) for tensor in node.inputs])
 
     def consumers(self, name: str) -> tuple[Node, ...]:
         """Nodes that read any output of the node `name`, each once, in order."""
+        if self._consumers is None:
+            self._consumers = self._find_consumers()
         return tuple(self._consumers.get(name, ()))
+
+    def _find_consumers(self) -> dict[str, list[Node]]:
+        # Many graphs on the way to a canonical one are never asked.
+        consumers: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            for tensor in node.inputs:
+                readers = consumers.setdefault(self._tensors[tensor].name, [])
+                if not readers or readers[-1] is not node:
+                    readers.append(node)
+        return consumers
 
 
 def _check_shapes(node: Node) -> None:
@@ -196,7 +204,7 @@ def _check_shapes(node: Node) -> None:
             )
 
 
-def _sorted(nodes: tuple[Node, ...], tensors: dict[str, tuple[Node, Shape]]) -> tuple[Node, ...]:
+def _sorted(nodes: tuple[Node, ...], tensors: dict[str, Node]) -> tuple[Node, ...]:
     """Stable topological order (Kahn's algorithm on a queue that starts in the given order)."""
     waiting: dict[str, int] = {}
     readers: dict[str, list[Node]] = {}
@@ -205,7 +213,7 @@ def _sorted(nodes: tuple[Node, ...], tensors: dict[str, tuple[Node, Shape]]) -> 
         for tensor in node.inputs:
             if tensor not in tensors:
                 raise GraphError(f"node {node.name!r} ({node.op}) reads {tensor!r}, which no node makes")
-            producers.add(tensors[tensor][0].name)
+            producers.add(tensors[tensor].name)
         waiting[node.name] = len(producers)
         for producer in producers:
             readers.setdefault(producer, []).append(node)

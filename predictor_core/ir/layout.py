@@ -14,7 +14,7 @@ from predictor_core.ir.dims import image_layout
 from predictor_core.ir.graph import Graph, Node
 from predictor_core.ir.layout_ops import HANDLERS, IMAGE_OPS, TRANSPARENT, unknown
 from predictor_core.ir.layout_walk import LayoutWalk
-from predictor_core.ir.rewrite import canonicalize
+from predictor_core.ir.rewrite import rewrite_all
 from predictor_core.ir.rewrites.draft import Draft
 from predictor_core.ir.rewrites.norms import channel_first_group_norms
 from predictor_core.ir.rewrites.shuffle import channel_first_shuffles
@@ -46,7 +46,7 @@ def channels_last(nodes: Iterable[Node], name: str = "", outputs: Iterable[str] 
         When the nodes are no valid graph.
     """
     graph = Graph(nodes, name, outputs)
-    draft = Draft(graph)
+    draft = Draft.of_graph(graph)
     channel_first_shuffles(draft)
     channel_first_group_norms(draft)
     if draft.changed:
@@ -60,7 +60,9 @@ def channels_last(nodes: Iterable[Node], name: str = "", outputs: Iterable[str] 
             write = HANDLERS.get(node.op, unknown) if node.inputs else unknown
             write(walk, node)
     written = dict.fromkeys(walk.at[tensor][0] for tensor in graph.outputs)
-    return canonicalize(Graph(walk.nodes, graph.name, written, walk.free))
+    draft = Draft(walk.nodes, graph.name, written, walk.free)
+    rewrite_all(draft)
+    return draft.graph()
 
 
 def _is_image(graph: Graph, node: Node) -> bool:

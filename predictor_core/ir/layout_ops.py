@@ -83,26 +83,29 @@ def _join(walk: LayoutWalk, node: Node) -> None:
     """Write a node whose inputs are broadcast or joined: they move to the layout that moves least."""
     rank = len(node.shape)
     shapes = [walk.graph.shape(tensor) for tensor in node.inputs]
-    full = [
-        (walk.at[tensor][1], prod(shape)) for tensor, shape in zip(node.inputs, shapes) if len(shape) == rank
+    have = {walk.at[tensor][1] for tensor, shape in zip(node.inputs, shapes) if len(shape) == rank}
+    layout = have.pop() if len(have) == 1 else _least_moved(walk, node, shapes)
+    inputs = [
+        walk.read(tensor, layout) if len(shape) == rank else _lifted(walk, tensor, shape, layout)
+        for tensor, shape in zip(node.inputs, shapes)
     ]
-    layout = plain(rank)
-    if full:
-        layout = min(
-            (have for have, _ in full), key=lambda goal: sum(size for have, size in full if have != goal)
-        )
-    inputs = []
-    for tensor, shape in zip(node.inputs, shapes):
-        if len(shape) == rank:
-            inputs.append(walk.read(tensor, layout))
-        else:
-            inputs.append(_lifted(walk, tensor, shape, layout))
     attrs = dict(node.attrs)
     if "const_shape" in attrs:
         attrs["const_shape"] = constant_shape(attrs["const_shape"], layout)
     if "axis" in attrs:
         attrs["axis"] = layout.index(attrs["axis"] % rank)
     walk.write(node, tuple(inputs), attrs, layout)
+
+
+def _least_moved(walk: LayoutWalk, node: Node, shapes: list[Shape]) -> Layout:
+    """Return the layout in which the operands of full rank move least."""
+    rank = len(node.shape)
+    full = [
+        (walk.at[tensor][1], prod(shape)) for tensor, shape in zip(node.inputs, shapes) if len(shape) == rank
+    ]
+    if not full:
+        return plain(rank)
+    return min((have for have, _ in full), key=lambda goal: sum(size for have, size in full if have != goal))
 
 
 def _lifted(walk: LayoutWalk, tensor: str, shape: Shape, layout: Layout) -> str:

@@ -28,6 +28,16 @@ class LayoutWalk:
 
     def write(self, node: Node, inputs: tuple[str, ...], attrs: Attrs, layout: Layout | None) -> None:
         """Append `node` with its outputs in `layout` (None, or of another rank: that of the source)."""
+        if (
+            len(node.outputs) == 1
+            and layout is not None
+            and len(layout) == len(node.outputs[0])
+            and -1 not in layout
+        ):
+            self.at[node.name] = (node.name, layout)
+            outputs = (laid_out(node.outputs[0], layout),)
+            self.nodes.append(Node(node.name, node.op, inputs, attrs, outputs, node.scope))
+            return
         shapes = []
         for tensor, shape in zip(node.tensors, node.outputs):
             if layout is None or len(layout) - layout.count(-1) != len(shape):

@@ -60,8 +60,13 @@ def canonicalize(graph: Graph) -> Graph:
     Graph
         Surviving nodes keep their names; a composite has the name of its last node.
     """
-    draft = Draft(graph)
+    draft = Draft.of_graph(graph)
+    rewrite_all(draft)
+    return draft.graph() if draft.changed else graph
+
+
+def rewrite_all(draft: Draft) -> None:
+    """Bring a Draft to its canonical form."""
     draft.prune()
     for rewrite in _PASSES:
         rewrite(draft)
-    return draft.graph() if draft.changed else graph

@@ -8,7 +8,10 @@ from predictor_core.ir.rewrites.draft import Draft
 
 def joined_concats(draft: Draft) -> None:
     """Put the inputs of a concat in its place where only another concat on the same axis reads it."""
+    concats = {node.name for node in draft.of("concat")}
     for node in draft.of("concat"):
+        if concats.isdisjoint(node.inputs):
+            continue
         inputs: list[str] = []
         for tensor in node.inputs:
             part = draft.producer(tensor)

@@ -13,36 +13,45 @@ class Draft:
 
     Parameters
     ----------
-    graph : Graph
-        Where to start from; not changed.
+    nodes : iterable of Node
+        Where to start from, producers first.
+    name, outputs, free
+        As for `Graph`.
     """
 
     __slots__ = ("_by_op", "_readers", "changed", "free", "name", "nodes", "outputs")
 
-    def __init__(self, graph: Graph) -> None:
-        self.name = graph.name
-        self.free = list(graph.free)
-        self.outputs = list(graph.outputs)
+    def __init__(
+        self, nodes: Iterable[Node], name: str, outputs: Iterable[str], free: Iterable[str] = ()
+    ) -> None:
+        self.name = name
+        self.free = list(free)
+        self.outputs = list(outputs)
         self.changed = False
         self.nodes: dict[str, Node] = {}
         self._readers: dict[str, list[str]] = {}
         self._by_op: dict[str, dict[str, None]] = {}
         readers = self._readers
         by_op = self._by_op
-        for node in graph.nodes:
-            name = node.name
-            self.nodes[name] = node
+        for node in nodes:
+            own = node.name
+            self.nodes[own] = node
             named = by_op.get(node.op)
             if named is None:
-                by_op[node.op] = {name: None}
+                by_op[node.op] = {own: None}
             else:
-                named[name] = None
+                named[own] = None
             for tensor in node.inputs:
                 reading = readers.get(tensor)
                 if reading is None:
-                    readers[tensor] = [name]
+                    readers[tensor] = [own]
                 else:
-                    reading.append(name)
+                    reading.append(own)
+
+    @classmethod
+    def of_graph(cls, graph: Graph) -> Draft:
+        """Return the draft of a Graph, which is not changed."""
+        return cls(graph.nodes, graph.name, graph.outputs, graph.free)
 
     def graph(self) -> Graph:
         """Return the result as a validated Graph."""
@@ -118,7 +127,9 @@ class Draft:
     def prune(self) -> None:
         """Remove what no output of the model depends on; the model's inputs stay."""
         for node in reversed(list(self.nodes.values())):
-            if node.name in self.nodes and node.op != "input" and not self._is_read(node):
+            if self._readers.get(node.name) or node.op == "input" or node.name not in self.nodes:
+                continue
+            if not self._is_read(node):
                 self._remove(node)
 
     def _is_read(self, node: Node) -> bool:

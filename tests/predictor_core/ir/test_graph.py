@@ -93,3 +93,8 @@ def test_graphs_survive_pickling_and_compare_by_content() -> None:
     assert copy == graph
     assert (copy.name, copy.free, copy.outputs) == (graph.name, graph.free, graph.outputs)
     assert graph != Graph(chain(4))
+
+
+def test_pickle_of_nodes_without_attributes() -> None:
+    graph = Graph([Node("x", "input", outputs=((1, 4),)), Node("y", "relu", ("x",), outputs=((1, 4),))])
+    assert pickle.loads(pickle.dumps(graph)) == graph
