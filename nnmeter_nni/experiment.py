@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from predictor_core.ir.graph import Shape
@@ -68,8 +70,9 @@ def retiarii_config(
     return config
 
 
-def run_experiment(experiment: Any, config: Any = None, port: int | None = None) -> Any:
-    """Run an experiment to its end and stop its manager, whatever happens.
+@contextmanager
+def run_experiment(experiment: Any, config: Any = None, port: int | None = None) -> Iterator[Any]:
+    """Run an experiment to its end, and stop its manager when the ``with`` block ends, whatever happens.
 
     Parameters
     ----------
@@ -80,10 +83,17 @@ def run_experiment(experiment: Any, config: Any = None, port: int | None = None)
     port : int, optional
         Port of the manager. Default: a free one.
 
-    Returns
-    -------
+    Yields
+    ------
     RetiariiExperiment or NasExperiment
-        The experiment, whose ``export_top_models`` works after the stop.
+        The finished experiment. NNI 3.0 exports models only until its manager stops, so do it in the block.
+
+    Examples
+    --------
+    ::
+
+        with run_experiment(experiment, retiarii_config(max_trial_number=10)):
+            print(experiment.export_top_models(top_k=3, formatter="dict"))
     """
     port = free_port() if port is None else port
     try:
@@ -91,9 +101,9 @@ def run_experiment(experiment: Any, config: Any = None, port: int | None = None)
             experiment.run(config, port)
         else:
             experiment.run(port=port)
+        yield experiment
     finally:
         experiment.stop()
-    return experiment
 
 
 def free_port() -> int:

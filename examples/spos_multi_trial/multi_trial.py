@@ -63,9 +63,9 @@ def main(arguments: list[str] | None = None) -> None:
         experiment_name="SPOS under a latency threshold",
         experiment_working_directory=str(output / "nni"),
     )
-    run_experiment(experiment, config, options.nni_port)
-    print(f"latency filter: {latency_filter.stats}")
-    report(output, options.top)
+    with run_experiment(experiment, config, options.nni_port):
+        print(f"latency filter: {latency_filter.stats}")
+        report(output, options.top)
 
 
 def report(output: Path, top: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Hashable
 from random import Random
 from typing import Any
@@ -13,8 +12,6 @@ from numpy.random import RandomState
 
 from nnmeter_nni.candidates.candidate import freeze
 from nnmeter_nni.strategies.search import EvolutionSearch, RandomSearch, SortedSearch
-
-_POLL_S = 0.5
 
 
 class MutableSpace:
@@ -77,9 +74,10 @@ class NasEngine:
     def finish(self) -> None:
         """NNI 3.0 ends when the strategy returns."""
 
-    def wait(self) -> None:
-        """Sleep a little."""
-        time.sleep(_POLL_S)
+    def wait(self, models: list[Any]) -> None:
+        """Wait for the models; those submitted after the last trial of the budget are never run."""
+        if not all(self.metric(model)[0] for model in models):
+            self.strategy.engine.wait_models()
 
 
 class _Strategy(Strategy):

@@ -82,9 +82,10 @@ class RetiariiEngine:
                 CommandType.NoMoreTrialJobs, json.dumps({"parameter_id": "-1_0_0", "parameters": ""})
             )
 
-    def wait(self) -> None:
-        """Sleep a little."""
-        time.sleep(_POLL_S)
+    def wait(self, models: list[Any]) -> None:
+        """Wait for the models; those submitted after the last trial of the budget are never run."""
+        while not all(self.metric(model)[0] for model in models) and not budget_exhausted():
+            time.sleep(_POLL_S)
 
 
 class _Strategy(BaseStrategy):

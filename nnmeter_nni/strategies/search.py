@@ -49,8 +49,8 @@ class Engine(Protocol):
     def finish(self) -> None:
         """Tell that nothing more will be submitted."""
 
-    def wait(self) -> None:
-        """Let a little time pass."""
+    def wait(self, models: list[Any]) -> None:
+        """Wait until submitted candidates are finished, or the engine gives them up."""
 
 
 class _Search:
@@ -287,10 +287,8 @@ class EvolutionSearch(_Search):
             submitted += 1
             running.append(found)
         _conclude(engine, self.latency_filter, submitted)
-        while running:
-            self._collect(engine, running)
-            if running:
-                engine.wait()
+        engine.wait([entry.model for entry in running])
+        self._collect(engine, running)
 
     def _next(self, space: Space, seen: set[Hashable], fill: bool) -> _Running | None:
         for _ in range(self.patience):

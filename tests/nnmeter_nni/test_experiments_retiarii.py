@@ -36,7 +36,7 @@ def test_random_with_a_filter_on_both_engines(tmp_path: Path, engine: str, strat
 @pytest.mark.parametrize("strategy", ["nni-evolution", "pareto"])
 def test_evolution(tmp_path: Path, strategy: str) -> None:
     outcome = run("run_retiarii.py", tmp_path, strategy=strategy, threshold=EVERYTHING, trials=4)
-    result = check(outcome, 4 if strategy == "pareto" else 3, EVERYTHING)
+    result = check(outcome, 4, EVERYTHING)
     if strategy == "pareto":
         assert result["front"]
         assert set(result["front"][0]) == {"first", "second", "third"}

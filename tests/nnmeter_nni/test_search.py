@@ -61,8 +61,8 @@ class Budget:
     def finish(self) -> None:
         self.finished = True
 
-    def wait(self) -> None:
-        pass
+    def wait(self, models: list[Any]) -> None:
+        assert all(model in self.submitted for model in models)
 
 
 @pytest.fixture

@@ -39,13 +39,14 @@ def main() -> None:
     experiment.config.trial_concurrency = 2
     experiment.config.training_service.use_active_gpu = False
     experiment.config.experiment_working_directory = options["folder"]
-    run_experiment(experiment)
+    with run_experiment(experiment):
+        top = [model.sample for model in experiment.export_top_models(top_k=3)]
     stats = latency_filter.stats
     print(
         "RESULT "
         + json.dumps(
             {
-                "top": [model.sample for model in experiment.export_top_models(top_k=3)],
+                "top": top,
                 "accepted": stats.accepted,
                 "latencies": list(stats.latencies_ms["cortexA76cpu_tflite21"]),
                 "front": [one.sample for one in getattr(search, "front", [])],

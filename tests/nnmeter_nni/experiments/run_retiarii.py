@@ -38,7 +38,7 @@ def main() -> None:
     strategies = {
         "nni-random": lambda: strategy.Random(model_filter=latency_filter, dedup=options.get("dedup", True)),
         "nni-evolution": lambda: strategy.RegularizedEvolution(
-            population_size=2, sample_size=1, cycles=3, model_filter=latency_filter
+            population_size=2, sample_size=1, cycles=4, model_filter=latency_filter
         ),
         "random": lambda: LatencyRandom(latency_filter, patience=60, seed=0),
         "sorted": lambda: LatencySorted(latency_filter, pool_size=options.get("pool_size", 10), seed=0),
@@ -55,13 +55,14 @@ def main() -> None:
         trial_concurrency=2,
         experiment_working_directory=options["folder"],
     )
-    run_experiment(experiment, config)
+    with run_experiment(experiment, config):
+        top = experiment.export_top_models(top_k=3, formatter="dict")
     stats = latency_filter.stats
     print(
         "RESULT "
         + json.dumps(
             {
-                "top": experiment.export_top_models(top_k=3, formatter="dict"),
+                "top": top,
                 "accepted": stats.accepted,
                 "latencies": list(stats.latencies_ms["cortexA76cpu_tflite21"]),
                 "front": [one.sample for one in getattr(search, "front", [])],
