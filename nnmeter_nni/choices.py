@@ -75,7 +75,9 @@ class ChoiceSpace:
                 return
             visited.add(id(parent))
             # A candidate takes the place of its choice, so what is inside of it has the path of the choice.
-            chosen = {str(value): value for value in parent.names} if isinstance(parent, LayerChoice) else None
+            chosen = (
+                {str(value): value for value in parent.names} if isinstance(parent, LayerChoice) else None
+            )
             for name, child in [(name, parent._modules[name]) for name in chosen or parent._modules]:
                 inner, when = f"{path}.{name}" if path else name, condition
                 if chosen is not None:

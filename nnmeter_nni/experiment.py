@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from predictor_core.ir.graph import Shape
-
 from nnmeter_nni._nni import nni_major
 from nnmeter_nni.errors import NniVersionError
+from predictor_core.ir.graph import Shape
 
 #: Largest pickle, in bytes, that a checkpoint of a graph engine experiment may hold.
 _CHECKPOINT_LIMIT = 2**30
@@ -61,7 +60,9 @@ def retiarii_config(
     if engine == "python":
         config.execution_engine = PyEngineConfig()
     else:
-        config.execution_engine = BaseEngineConfig(dummy_input=None if dummy_input is None else list(dummy_input))
+        config.execution_engine = BaseEngineConfig(
+            dummy_input=None if dummy_input is None else list(dummy_input)
+        )
         _allow_large_checkpoints()
     for name, value in settings.items():
         if not hasattr(config, name):

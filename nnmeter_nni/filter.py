@@ -26,8 +26,8 @@ Policy = Literal["raise", "reject", "accept"]
 class LatencyFilter:
     """Accept a candidate when its predicted latency is below a threshold.
 
-    Use it as ``model_filter`` of NNI 2.10's ``Random`` and ``RegularizedEvolution``, as ``filter_fn`` of NNI 3.0's
-    ``Filter``, in the strategies of this package, or by itself: call it with a candidate.
+    Use it as ``model_filter`` of NNI 2.10's ``Random`` and ``RegularizedEvolution``, as ``filter_fn`` of
+    NNI 3.0's ``Filter``, in the strategies of this package, or by itself: call it with a candidate.
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ class LatencyFilter:
     on_error : {"raise", "reject", "accept"}
         What to do with a candidate that can't be predicted, whatever `reverse` says.
     patience : int or None
-        Raise `NoCandidateError` after this many rejections in a row, so that a search that can't succeed ends.
-        None: never.
+        Raise `NoCandidateError` after this many rejections in a row, so that a search that can't succeed
+        ends. None: never.
 
     Attributes
     ----------
@@ -94,7 +94,7 @@ class LatencyFilter:
         for name, least in self._at_least.items():
             if least >= self._below[name]:
                 raise ValueError(
-                    f"min_latency of {name} is {least} ms and its threshold {self._below[name]} ms: nothing can pass"
+                    f"min_latency of {name} is {least} ms, threshold {self._below[name]} ms: nothing can pass"
                 )
         self._report_at_end()
         if installed_major() == 3:
@@ -160,7 +160,7 @@ class LatencyFilter:
         return inside != self.reverse
 
     def distance(self, latency_ms: Mapping[str, float]) -> float:
-        """How far, in ms, a candidate is from passing on the device where it is farthest; 0 when it passes."""
+        """Ms that a candidate is from passing, on the device where it is farthest; 0 when it passes."""
         if self.judge(latency_ms):
             return 0.0
         if self.reverse:

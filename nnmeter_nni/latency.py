@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 from predictor_core import load_latency_predictor
 from predictor_core.ir.graph import Shape
@@ -42,7 +42,7 @@ class CandidateLatency:
 
     def __init__(
         self,
-        predictors: Sequence[Union[str, LatencyPredictor]],
+        predictors: Sequence[str | LatencyPredictor],
         predictor_version: str | float | None = None,
         *,
         input_shape: Shape | None = None,

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from predictor_core.ir.graph import Shape
-
 from nnmeter_nni._nni import nni_major
 from nnmeter_nni.candidates import DEFAULT_INPUT_SHAPE
 from nnmeter_nni.errors import NniVersionError
 from nnmeter_nni.filter import Predictor
 from nnmeter_nni.space import SpaceLatency
+from predictor_core.ir.graph import Shape
 
 if nni_major("nnmeter_nni.LatencyProfiler") != 3:
     raise NniVersionError(

@@ -12,15 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor_core.errors import PredictorError
-from predictor_core.ir.graph import Graph, Shape
-
 from nnmeter_nni._nni import nni_major
 from nnmeter_nni.candidates import DEFAULT_INPUT_SHAPE, record_to_graph
 from nnmeter_nni.candidates.candidate import Candidate
 from nnmeter_nni.filter import Predictor
 from nnmeter_nni.latency import CandidateLatency
 from nnmeter_nni.space_memo import SpaceMemo
+from predictor_core.errors import PredictorError
+from predictor_core.ir.graph import Graph, Shape
 
 Sample = Mapping[str, Any]
 

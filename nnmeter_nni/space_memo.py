@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor_core.frontends import find
-from predictor_core.ir.graph import Graph, Shape
-from predictor_core.predictor import LatencyPredictor
-
 from nnmeter_nni.candidates import record_to_graph
 from nnmeter_nni.candidates.candidate import Candidate, freeze
 from nnmeter_nni.choices import ChoiceSpace
 from nnmeter_nni.windows import WindowMemo
+from predictor_core.frontends import find
+from predictor_core.ir.graph import Graph, Shape
+from predictor_core.predictor import LatencyPredictor
 
 _logger = logging.getLogger(__name__)
 

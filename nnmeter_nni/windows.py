@@ -73,7 +73,7 @@ class WindowMemo:
         self.reach = REACH
         self._values = {label: list(found) for label, found in values.items()}
         self._conditions = conditions
-        #: Choices that no trace has shown in effect yet. Until all are, it is not known where each one makes ops.
+        #: Choices not seen in effect yet. Until all are, it is not known where each one makes ops.
         self._unseen = {(label, value) for label, found in values.items() for value in found}
         self._pending: list[tuple[Sample, Graph]] = []
         #: Per choice: anchors seen before and after it where it made any op.
@@ -144,7 +144,9 @@ class WindowMemo:
                         self.learn(*known)
             else:
                 near = self._near(graph, anchors)
-                self._store(sample, rows, {a: _union(near[name] for name in found) for a, found in members.items()})
+                self._store(
+                    sample, rows, {a: _union(near[name] for name in found) for a, found in members.items()}
+                )
         total: Latencies = self._overhead + sum(rows.values())
         return total
 
@@ -177,7 +179,9 @@ class WindowMemo:
     def _in_effect(self, label: str, sample: Sample) -> bool:
         return all(sample[one] == value for one, value in self._conditions.get(label, {}).items())
 
-    def _store(self, sample: Sample, rows: Mapping[Hashable, Latencies], masks: Mapping[Hashable, int]) -> None:
+    def _store(
+        self, sample: Sample, rows: Mapping[Hashable, Latencies], masks: Mapping[Hashable, int]
+    ) -> None:
         grown = False
         for anchor, mask in masks.items():
             column = self._columns.setdefault(anchor, len(self._masks))

@@ -49,7 +49,7 @@ def _cifar10(folder: str | None) -> tuple[Split, Split]:
     if missing:
         raise SystemExit(
             f"CIFAR-10 is not in {root}: {', '.join(missing)} missing. Unpack the Python version "
-            "(cifar-10-python.tar.gz) there and name its folder with --data cifar10 FOLDER, or use --data digits"
+            "(cifar-10-python.tar.gz) there and name the folder with --data cifar10 FOLDER, or use digits"
         )
     batches = [_cifar_batch(root / name) for name in CIFAR_FILES]
     x = torch.cat([images for images, _ in batches[:-1]])

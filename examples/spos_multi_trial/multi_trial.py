@@ -27,6 +27,8 @@ def main(arguments: list[str] | None = None) -> None:
     from nni.retiarii import strategy
     from nni.retiarii.evaluator import FunctionalEvaluator
     from nni.retiarii.experiment.pytorch import RetiariiExperiment
+    from space import SposSpace
+    from train import evaluate
 
     from nnmeter_nni import (
         LatencyEvolution,
@@ -35,8 +37,6 @@ def main(arguments: list[str] | None = None) -> None:
         retiarii_config,
         run_experiment,
     )
-    from space import SposSpace
-    from train import evaluate
 
     dataset, *folder = options.data
     if dataset == "cifar10":
@@ -53,7 +53,11 @@ def main(arguments: list[str] | None = None) -> None:
     else:
         search = LatencyEvolution(latency_filter, objective="pareto", population_size=4, sample_size=2)
     evaluator = FunctionalEvaluator(
-        evaluate, dataset=dataset, folder=folder[0] if folder else None, epochs=options.epochs, samples=options.samples
+        evaluate,
+        dataset=dataset,
+        folder=folder[0] if folder else None,
+        epochs=options.epochs,
+        samples=options.samples,
     )
     experiment = RetiariiExperiment(SposSpace(), evaluator, [], search)
     config = retiarii_config(
@@ -71,18 +75,20 @@ def main(arguments: list[str] | None = None) -> None:
 def report(output: Path, top: int) -> None:
     """Print a table of the trained candidates and write results.json, top_models.json and pareto.png."""
     from nni.nas.execution import list_models
-    from predictor_core import list_latency_predictors, load_latency_predictor
 
     from nnmeter_nni import CandidateLatency
     from nnmeter_nni.candidates import describe
     from nnmeter_nni.strategies.pareto import fronts
+    from predictor_core import list_latency_predictors, load_latency_predictor
 
     newest = {entry["name"]: load_latency_predictor(entry["name"]) for entry in list_latency_predictors()}
     latency = CandidateLatency(list(newest.values()), input_shape=INPUT_SHAPE)
     rows = []
     for model in list_models():
         if model.metric is not None:
-            sample = {label: str(choice).rpartition("_")[2] for label, choice in describe(model).sample.items()}
+            sample = {
+                label: str(choice).rpartition("_")[2] for label, choice in describe(model).sample.items()
+            }
             rows.append({"sample": sample, "accuracy": float(model.metric), "latency_ms": latency(model)})
     rows.sort(key=lambda row: -row["accuracy"])
     if not rows:
@@ -95,7 +101,9 @@ def report(output: Path, top: int) -> None:
         print(f"{number:>9}  {row['accuracy']:>8.4f}  {cells}  {blocks}")
     device = next(iter(newest))
     best = fronts([(-row["accuracy"], row["latency_ms"][device]) for row in rows])[0]
-    (output / "results.json").write_text(json.dumps({"input_shape": INPUT_SHAPE, "candidates": rows}, indent=2))
+    (output / "results.json").write_text(
+        json.dumps({"input_shape": INPUT_SHAPE, "candidates": rows}, indent=2)
+    )
     (output / "top_models.json").write_text(json.dumps([row["sample"] for row in rows[:top]], indent=2))
     picture(output / "pareto.png", rows, best, device)
     print(f"results.json, top_models.json and pareto.png are in {output}")
@@ -121,12 +129,22 @@ def picture(path: Path, rows: list[dict[str, Any]], best: list[int], device: str
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    parser.add_argument("--predictor", default="cortexA76cpu_tflite21", help="device that the threshold is for")
-    parser.add_argument("--threshold", type=float, default=100.0, help="latency in ms that candidates stay below")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument(
+        "--predictor", default="cortexA76cpu_tflite21", help="device that the threshold is for"
+    )
+    parser.add_argument(
+        "--threshold", type=float, default=100.0, help="latency in ms that candidates stay below"
+    )
     parser.add_argument("--strategy", choices=("random", "sorted", "evolution"), default="random")
-    parser.add_argument("--engine", choices=("python", "graph"), default="python", help="NNI's execution engine")
-    parser.add_argument("--data", nargs="+", default=["digits"], metavar="DATA", help="digits, or cifar10 FOLDER")
+    parser.add_argument(
+        "--engine", choices=("python", "graph"), default="python", help="NNI's execution engine"
+    )
+    parser.add_argument(
+        "--data", nargs="+", default=["digits"], metavar="DATA", help="digits, or cifar10 FOLDER"
+    )
     parser.add_argument("--trials", type=int, default=4, help="candidates to train")
     parser.add_argument("--concurrency", type=int, default=2, help="candidates trained at a time")
     parser.add_argument("--epochs", type=int, default=4, help="passes over the training images")
@@ -135,7 +153,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--nni-port", type=int, help="port of NNI's manager; a free one if left out")
     parser.add_argument("--output", type=Path, default=Path("spos_results"))
     options = parser.parse_args(arguments)
-    if options.data[0] not in ("digits", "cifar10") or len(options.data) > (2 if options.data[0] == "cifar10" else 1):
+    if options.data[0] not in ("digits", "cifar10") or len(options.data) > (
+        2 if options.data[0] == "cifar10" else 1
+    ):
         parser.error(f"--data must be 'digits' or 'cifar10 FOLDER', but got {' '.join(options.data)!r}")
     return options
 

@@ -30,6 +30,7 @@ class ShuffleUnit(nn.Module):
             self.side = nn.Sequential()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Run the unit."""
         if self.stride == 2:
             left, right = self.side(x), x
         else:
@@ -95,6 +96,7 @@ class SposSpace(nn.Module):
         self.classifier = nn.Linear(1024, classes)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Run the first candidate of every block; NNI puts the chosen ones in their place."""
         x = self.last(self.blocks(self.stem(x)))
         x = self.dropout(torch.flatten(self.pool(x), 1))
         return self.classifier(x)

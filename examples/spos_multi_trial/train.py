@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import data
 import nni
 import torch
 from torch import nn
-
-import data
 
 BATCH = 64
 

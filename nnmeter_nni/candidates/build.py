@@ -34,13 +34,13 @@ class _MetaWeights(TorchFunctionMode):
 @contextmanager
 def same_random_state() -> Iterator[None]:
     """Give torch, numpy and ``random`` their states back at the end."""
-    state = random.getstate(), np.random.get_state()
+    state = random.getstate(), np.random.get_state()  # noqa: NPY002 - the state that user code draws from
     try:
         with torch.random.fork_rng(devices=[]):
             yield
     finally:
         random.setstate(state[0])
-        np.random.set_state(state[1])
+        np.random.set_state(state[1])  # noqa: NPY002
 
 
 def build(factory: Callable[[], Any]) -> nn.Module:

@@ -20,7 +20,8 @@ class Candidate:
     Parameters
     ----------
     kind : str
-        ``"module"``, ``"python"`` (NNI 2.x Python engine), ``"graph"`` (IR of either NNI) or ``"space"`` (NNI 3.x).
+        ``"module"``, ``"python"`` (Python engine of NNI 2.10), ``"graph"`` (IR of either NNI) or ``"space"``
+        (NNI 3.0).
     build : callable
         Makes the fixed module; expensive, called when a trace is needed.
     sample : mapping

@@ -1,4 +1,4 @@
-"""Candidates of the graph engines: the IR ``Model`` of NNI 2.x, the graph format of NNI 3.x, or a dumped IR."""
+"""Candidates of the graph engines: IR ``Model`` of NNI 2.10, graph format of NNI 3.0, or a dumped IR."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 from nnmeter_nni.candidates.build import build
 from nnmeter_nni.candidates.candidate import Candidate, ChoicePaths
 from nnmeter_nni.candidates.interpreter import ROOT, GraphModule, Ir, read_graph
-
-#: Node types of choices that change more than which module runs.
-_OTHER_CHOICES = ("InputChoice", "ValueChoice", "NasBench101Cell")
 from nnmeter_nni.candidates.python_engine import history
 from predictor_core.errors import ModelFormatError
 from predictor_core.ir.graph import Shape
+
+#: Node types of choices that change more than which module runs.
+_OTHER_CHOICES = ("InputChoice", "ValueChoice", "NasBench101Cell")
 
 
 def read(candidate: Any) -> Candidate | None:
@@ -66,9 +66,9 @@ def _choice_paths(base: Any) -> ChoicePaths | None:
             if parameters.get("mutation") == "layerchoice" and node.python_name:
                 paths.setdefault(parameters["label"], []).append(node.python_name)
                 values[parameters["label"]] = list(parameters["candidates"])
-            elif "mutation" in parameters or node.operation.type.endswith(_OTHER_CHOICES):
-                return None
-            elif any(hasattr(value, "inner_choices") for value in parameters.values()):
+                continue
+            composed = any(hasattr(value, "inner_choices") for value in parameters.values())
+            if composed or "mutation" in parameters or node.operation.type.endswith(_OTHER_CHOICES):
                 return None
     return (paths, values) if paths else None
 

@@ -201,7 +201,7 @@ def _module_class(kind: str) -> type[nn.Module]:
     found = getattr(sys.modules.get(module_name), class_name, None)
     if found is None:
         raise ModelFormatError(
-            f"the NNI graph has a module of class {path!r}, which is not imported; import {module_name!r} first"
+            f"the NNI graph has a module of class {path!r}, not imported here; import {module_name!r} first"
         )
     return found  # type: ignore[no-any-return]
 
@@ -237,7 +237,7 @@ def read_graph(ir: Ir, name: str) -> IrGraph:
         edges: Sequence[Ir] = ir[name]["edges"]
     except (KeyError, TypeError) as error:
         raise ModelFormatError(
-            f"expected the IR of an NNI model with a graph {name!r} of nodes and edges, but {error!r} is missing"
+            f"expected the IR of an NNI model with a graph {name!r} of nodes and edges, but got {error!r}"
         ) from error
     slots: dict[str, dict[int, tuple[str, int | None]]] = {}
     cut = [key for key, node in nodes.items() if node["operation"].get("cell_name", name) not in ir]
@@ -252,8 +252,8 @@ def read_graph(ir: Ir, name: str) -> IrGraph:
         operation = node["operation"]
         if (operation.get("parameters") or {}).get("mutation"):
             raise ModelFormatError(
-                f"the NNI graph still has the choice {operation['parameters'].get('label')!r}: it is a space, "
-                "not a candidate of it. Apply NNI's mutators, or predict the space with nnmeter_nni.SpaceLatency"
+                f"the NNI graph still has the choice {operation['parameters'].get('label')!r}: a space, "
+                "not a candidate. Apply NNI's mutators, or predict the space with nnmeter_nni.SpaceLatency"
             )
         shapes = (operation.get("attributes") or {}).get("input_shape") or []
         for slot, shape in enumerate(shapes):

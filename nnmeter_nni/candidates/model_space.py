@@ -17,7 +17,7 @@ def read(candidate: Any) -> Candidate | None:
         return None
     if not candidate.status.frozen():
         raise ModelFormatError(
-            f"got a model space of {len(candidate.simplify())} choices, but only a single model has a latency; "
+            f"got a model space of {len(candidate.simplify())} choices, which has no single latency; "
             "freeze it with a sample first, or predict the whole space with nnmeter_nni.SpaceLatency"
         )
     sample = dict(candidate.sample or {})

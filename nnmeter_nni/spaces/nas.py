@@ -9,10 +9,9 @@ from nni.mutable import Categorical, CategoricalMultiple, MutableAnnotation
 from nni.nas.space import ExecutableModelSpace, SimplifiedModelSpace
 from torch import nn
 
-from predictor_core.errors import PredictorError
-
 from nnmeter_nni.candidates import describe
 from nnmeter_nni.candidates.candidate import Candidate
+from predictor_core.errors import PredictorError
 
 
 class NasSource:

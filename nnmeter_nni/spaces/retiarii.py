@@ -8,10 +8,9 @@ from typing import Any
 from nni.nas.nn.pytorch.mutator import extract_mutation_from_pt_module
 from torch import nn
 
-from predictor_core.errors import PredictorError
-
 from nnmeter_nni.candidates.candidate import Candidate
 from nnmeter_nni.candidates.python_engine import record
+from predictor_core.errors import PredictorError
 
 
 class RetiariiSource:
@@ -25,7 +24,9 @@ class RetiariiSource:
 
     def __init__(self, space: Any) -> None:
         if not isinstance(space, nn.Module):
-            raise PredictorError(f"expected a module under NNI's model_wrapper, but got {type(space).__name__}")
+            raise PredictorError(
+                f"expected a module under NNI's model_wrapper, but got {type(space).__name__}"
+            )
         base, mutators = extract_mutation_from_pt_module(space)
         self._class = base.python_class
         self._arguments = dict(base.python_init_params or {})

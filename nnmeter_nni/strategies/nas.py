@@ -97,7 +97,7 @@ class _Strategy(Strategy):
 
 
 class LatencyRandom(RandomSearch, _Strategy):
-    __doc__ = RandomSearch.__doc__
+    """`RandomSearch` as a strategy of NNI 3.0; takes the same arguments."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         Strategy.__init__(self)
@@ -105,7 +105,7 @@ class LatencyRandom(RandomSearch, _Strategy):
 
 
 class LatencySorted(SortedSearch, _Strategy):
-    __doc__ = SortedSearch.__doc__
+    """`SortedSearch` as a strategy of NNI 3.0; takes the same arguments."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         Strategy.__init__(self)
@@ -113,7 +113,7 @@ class LatencySorted(SortedSearch, _Strategy):
 
 
 class LatencyEvolution(EvolutionSearch, _Strategy):
-    __doc__ = EvolutionSearch.__doc__
+    """`EvolutionSearch` as a strategy of NNI 3.0; takes the same arguments."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         Strategy.__init__(self)

@@ -23,7 +23,7 @@ def fronts(points: Sequence[Point]) -> list[list[int]]:
     Returns
     -------
     list of list of int
-        Indices: first those that no point dominates, then those that only points of the first front dominate, ...
+        Indices: first those that no point dominates, then those that only the first front dominates, ...
     """
     dominated_by = [sum(dominates(other, point) for other in points) for point in points]
     beats = [[j for j, other in enumerate(points) if dominates(point, other)] for point in points]

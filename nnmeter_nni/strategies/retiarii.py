@@ -95,12 +95,12 @@ class _Strategy(BaseStrategy):
 
 
 class LatencyRandom(RandomSearch, _Strategy):
-    __doc__ = RandomSearch.__doc__
+    """`RandomSearch` as a strategy of NNI 2.10; takes the same arguments."""
 
 
 class LatencySorted(SortedSearch, _Strategy):
-    __doc__ = SortedSearch.__doc__
+    """`SortedSearch` as a strategy of NNI 2.10; takes the same arguments."""
 
 
 class LatencyEvolution(EvolutionSearch, _Strategy):
-    __doc__ = EvolutionSearch.__doc__
+    """`EvolutionSearch` as a strategy of NNI 2.10; takes the same arguments."""

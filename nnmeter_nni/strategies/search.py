@@ -1,4 +1,4 @@
-"""The searches, written once for both majors of NNI: they see a space to draw from and an engine to submit to."""
+"""The searches, written once for both majors of NNI: over a space to draw from and an engine to submit to."""
 
 from __future__ import annotations
 
@@ -274,7 +274,7 @@ class EvolutionSearch(_Search):
         return sorted((self.history[i] for i in best), key=lambda one: one.latency_ms)
 
     def search(self, space: Space, engine: Engine) -> None:
-        """Fill the population with random candidates, then mutate the better ones, until the budget is spent."""
+        """Fill the population at random, then mutate the better ones, until the budget is spent."""
         running: list[_Running] = []
         seen: set[Hashable] = set()
         submitted = 0

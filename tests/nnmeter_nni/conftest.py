@@ -27,7 +27,12 @@ NEEDS = {
 # Modules of the other major can't even be imported.
 collect_ignore = [f"{name}.py" for name, major in NEEDS.items() if installed_major() != major]
 
-DEVICES = ("cortexA76cpu_tflite21", "adreno640gpu_tflite21", "adreno630gpu_tflite21", "myriadvpu_openvino2019r2")
+DEVICES = (
+    "cortexA76cpu_tflite21",
+    "adreno640gpu_tflite21",
+    "adreno630gpu_tflite21",
+    "myriadvpu_openvino2019r2",
+)
 
 
 @pytest.fixture(scope="session")

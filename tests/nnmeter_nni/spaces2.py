@@ -18,13 +18,19 @@ class Mixed(nn.Module):
         super().__init__()
         self.stem = nn.Conv2d(3, channels, 3, padding=1)
         self.first = nn.LayerChoice(
-            [nn.Conv2d(channels, channels, 3, padding=1), nn.Conv2d(channels, channels, 5, padding=2), nn.Identity()],
+            [
+                nn.Conv2d(channels, channels, 3, padding=1),
+                nn.Conv2d(channels, channels, 5, padding=2),
+                nn.Identity(),
+            ],
             label="first",
         )
         self.second = nn.LayerChoice(
             {
                 "pool": nn.MaxPool2d(3, 1, 1),
-                "block": nn.Sequential(nn.Conv2d(channels, channels, 1), nn.BatchNorm2d(channels), nn.Hardswish()),
+                "block": nn.Sequential(
+                    nn.Conv2d(channels, channels, 1), nn.BatchNorm2d(channels), nn.Hardswish()
+                ),
             },
             label="second",
         )

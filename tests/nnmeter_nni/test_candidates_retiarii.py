@@ -36,9 +36,9 @@ def sampled(space: MutatorSpace, labels: dict[str, str]) -> Any:
     """Return the candidate with the given choices; the graph engine prefixes their names."""
     sample = {}
     for (mutator, index), values in space.choices.items():
-        (sample[mutator, index],) = [value for value in values if str(value).endswith(f"_{labels[mutator.label]}")] or [
-            labels[mutator.label]
-        ]
+        (sample[mutator, index],) = [
+            value for value in values if str(value).endswith(f"_{labels[mutator.label]}")
+        ] or [labels[mutator.label]]
     return space.model(sample)
 
 
@@ -48,7 +48,12 @@ def content(graph: Graph) -> list[Any]:
 
 ARCHITECTURES = [
     {"first": first, "second": second, "act": act}
-    for first, second, act in [("0", "pool", "0"), ("1", "block", "1"), ("2", "block", "2"), ("2", "pool", "1")]
+    for first, second, act in [
+        ("0", "pool", "0"),
+        ("1", "block", "1"),
+        ("2", "block", "2"),
+        ("2", "pool", "1"),
+    ]
 ]
 
 
@@ -123,7 +128,7 @@ def test_a_space_is_refused(graph_engine: MutatorSpace) -> None:
 def test_a_constructor_that_fails_is_named() -> None:
     candidate = sampled(python_space(Mixed()), ARCHITECTURES[0])
     candidate.python_init_params = {"channels": -1}
-    with pytest.raises(ModelFormatError, match="can't be built: .*Error"):
+    with pytest.raises(ModelFormatError, match=r"can't be built: .*Error"):
         candidate_to_graph(candidate, SHAPE)
 
 

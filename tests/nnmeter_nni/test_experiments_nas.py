@@ -48,7 +48,12 @@ def test_it_stops_when_nothing_passes(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_it_stops_on_ctrl_c(tmp_path: Path) -> None:
     outcome = run(
-        "run_nas.py", tmp_path, threshold=EVERYTHING, strategy="random", trials=50, interrupt_at="Starting exploration"
+        "run_nas.py",
+        tmp_path,
+        threshold=EVERYTHING,
+        strategy="random",
+        trials=50,
+        interrupt_at="Starting exploration",
     )
     assert "Experiment stopped" in outcome.output
     assert not outcome.left

@@ -1,4 +1,4 @@
-"""Whole experiments of NNI 2.10: a real manager, the local training service, trials in processes of their own."""
+"""Whole experiments of NNI 2.10: a real manager and the local training service."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ def check(outcome: Any, trials: int, threshold: float) -> dict[str, Any]:
 @pytest.mark.parametrize("engine", ["python", "graph"])
 @pytest.mark.parametrize("strategy", ["nni-random", "random"])
 def test_random_with_a_filter_on_both_engines(tmp_path: Path, engine: str, strategy: str) -> None:
-    outcome = run("run_retiarii.py", tmp_path, strategy=strategy, engine=engine, threshold=EVERYTHING, trials=2)
+    outcome = run(
+        "run_retiarii.py", tmp_path, strategy=strategy, engine=engine, threshold=EVERYTHING, trials=2
+    )
     check(outcome, 2, EVERYTHING)
 
 
@@ -43,12 +45,16 @@ def test_evolution(tmp_path: Path, strategy: str) -> None:
 
 
 def test_sorted_ends_when_its_pool_is_smaller_than_the_budget(tmp_path: Path) -> None:
-    outcome = run("run_retiarii.py", tmp_path, strategy="sorted", threshold=EVERYTHING, trials=50, pool_size=2)
+    outcome = run(
+        "run_retiarii.py", tmp_path, strategy="sorted", threshold=EVERYTHING, trials=50, pool_size=2
+    )
     result = check(outcome, 2, EVERYTHING)
     assert result["accepted"] == 2
 
 
-@pytest.mark.parametrize("options", [{"strategy": "random"}, {"strategy": "nni-random", "dedup": False, "patience": 40}])
+@pytest.mark.parametrize(
+    "options", [{"strategy": "random"}, {"strategy": "nni-random", "dedup": False, "patience": 40}]
+)
 def test_it_stops_when_nothing_passes(tmp_path: Path, options: dict[str, Any]) -> None:
     outcome = run("run_retiarii.py", tmp_path, threshold=NOTHING, **options)
     assert outcome.status == 1
@@ -58,7 +64,9 @@ def test_it_stops_when_nothing_passes(tmp_path: Path, options: dict[str, Any]) -
 
 
 def test_it_stops_when_the_prediction_fails(tmp_path: Path) -> None:
-    outcome = run("run_retiarii.py", tmp_path, strategy="nni-random", threshold=EVERYTHING, input_shape=(1, 5, 32, 32))
+    outcome = run(
+        "run_retiarii.py", tmp_path, strategy="nni-random", threshold=EVERYTHING, input_shape=(1, 5, 32, 32)
+    )
     assert outcome.status == 1
     assert "ModelFormatError" in outcome.output
     assert not outcome.left
@@ -66,7 +74,12 @@ def test_it_stops_when_the_prediction_fails(tmp_path: Path) -> None:
 
 def test_it_stops_on_ctrl_c(tmp_path: Path) -> None:
     outcome = run(
-        "run_retiarii.py", tmp_path, strategy="random", threshold=EVERYTHING, trials=50, interrupt_at="Start strategy"
+        "run_retiarii.py",
+        tmp_path,
+        strategy="random",
+        threshold=EVERYTHING,
+        trials=50,
+        interrupt_at="Start strategy",
     )
     assert "Experiment stopped" in outcome.output
     assert not outcome.left

@@ -33,7 +33,9 @@ def test_reverse_is_the_exact_complement(cpu: LatencyPredictor, factor: float, l
     model = chain(16, 32)
     threshold = factor * latency(cpu, model)
     options: dict[str, Any] = {"input_shape": SHAPE, "min_latency": least and least * threshold}
-    assert LatencyFilter(threshold, CPU, **options)(model) != LatencyFilter(threshold, CPU, None, True, **options)(model)
+    assert LatencyFilter(threshold, CPU, **options)(model) != LatencyFilter(
+        threshold, CPU, None, True, **options
+    )(model)
 
 
 def test_min_latency_rejects_what_is_too_fast(cpu: LatencyPredictor) -> None:
@@ -55,7 +57,10 @@ def test_several_devices_must_all_agree(devices: list[LatencyPredictor]) -> None
 
 def test_a_predictor_object_and_a_version_are_taken(cpu: LatencyPredictor) -> None:
     model = chain(16)
-    for latency_filter in (LatencyFilter(1e6, cpu, input_shape=SHAPE), LatencyFilter(1e6, CPU, "2.0", input_shape=SHAPE)):
+    for latency_filter in (
+        LatencyFilter(1e6, cpu, input_shape=SHAPE),
+        LatencyFilter(1e6, CPU, "2.0", input_shape=SHAPE),
+    ):
         assert latency_filter(model)
         assert latency_filter.stats.latencies_ms[CPU][0] == pytest.approx(latency(cpu, model), rel=1e-12)
 

@@ -26,7 +26,9 @@ def run(code: str) -> str:
 
 
 def test_the_package_imports_without_nni_and_torch() -> None:
-    out = run("import nnmeter_nni; print(sorted({'nni', 'torch'} & {m for m in sys.modules if sys.modules[m]}))")
+    out = run(
+        "import nnmeter_nni; print(sorted({'nni', 'torch'} & {m for m in sys.modules if sys.modules[m]}))"
+    )
     assert out == "[]"
 
 

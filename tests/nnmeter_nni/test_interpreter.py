@@ -21,7 +21,11 @@ SHAPE = (1, 3, 16, 16)
 
 
 def node(kind: str, shapes: Any = (), cell: str | None = None, **parameters: Any) -> dict[str, Any]:
-    operation: dict[str, Any] = {"type": kind, "parameters": parameters, "attributes": {"input_shape": list(shapes)}}
+    operation: dict[str, Any] = {
+        "type": kind,
+        "parameters": parameters,
+        "attributes": {"input_shape": list(shapes)},
+    }
     if cell is not None:
         operation["cell_name"] = cell
     return {"operation": operation}
@@ -206,5 +210,5 @@ def test_naming_a_class_does_not_import_its_module(tmp_path: Path, monkeypatch: 
     monkeypatch.syspath_prepend(tmp_path)
     ir = residual()
     ir["_model"]["nodes"]["stem"] = node("__torch__.trap_module.Stem")
-    with pytest.raises(ModelFormatError, match="is not imported"):
+    with pytest.raises(ModelFormatError, match="not imported here"):
         candidate_to_graph(ir, SHAPE)

@@ -105,7 +105,9 @@ def test_when_nothing_passes_it_stops_and_names_the_nearest(kind: Any, cpu: Late
     fastest = latency(cpu, chain(4, 4, 4))
     options = {"pool_size": 200} if kind is SortedSearch else {"patience": 200}
     engine = Budget(5)
-    with pytest.raises(NoCandidateError, match=r"no candidate passed .* nearest .* ms on cortexA76cpu_tflite21"):
+    with pytest.raises(
+        NoCandidateError, match=r"no candidate passed .* nearest .* ms on cortexA76cpu_tflite21"
+    ):
         kind(LatencyFilter(fastest / 2, CPU, input_shape=SHAPE), seed=0, **options).search(Widths(), engine)
     assert engine.finished
     assert not engine.submitted
@@ -147,7 +149,11 @@ def test_sorted_can_aim_at_a_target(cpu: LatencyPredictor, middle: float) -> Non
 def test_evolution_improves_under_the_constraint(cpu: LatencyPredictor, middle: float) -> None:
     engine = Budget(60)
     search = EvolutionSearch(
-        LatencyFilter(middle, CPU, input_shape=SHAPE), population_size=8, sample_size=4, mutation_prob=0.4, seed=0
+        LatencyFilter(middle, CPU, input_shape=SHAPE),
+        population_size=8,
+        sample_size=4,
+        mutation_prob=0.4,
+        seed=0,
     )
     search.search(Widths(), engine)
     assert all(latency(cpu, model) < middle for model in engine.submitted)

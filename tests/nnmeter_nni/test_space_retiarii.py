@@ -31,7 +31,12 @@ def fixed(kind: Any, *arguments: Any) -> Any:
     return build
 
 
-@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(seed=st.integers(0, 10_000), length=st.integers(1, 6), device=st.integers(0, 3))
 def test_equals_full_traces_on_random_spaces(
     devices: list[LatencyPredictor], seed: int, length: int, device: int

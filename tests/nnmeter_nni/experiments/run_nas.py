@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-import warnings
 from typing import Any
-
-warnings.simplefilter("ignore")
 
 from nni.nas.evaluator import FunctionalEvaluator
 from nni.nas.experiment import NasExperiment

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-import warnings
 from typing import Any
-
-warnings.simplefilter("ignore")
 
 from nni.retiarii import strategy
 from nni.retiarii.evaluator import FunctionalEvaluator

@@ -16,14 +16,22 @@ class SmallSpace(nn.Module):
         super().__init__()
         self.stem = nn.Conv2d(3, channels, 3, padding=1)
         self.first = nn.LayerChoice(
-            [nn.Conv2d(channels, channels, 3, padding=1), nn.Conv2d(channels, channels, 5, padding=2), nn.Identity()],
+            [
+                nn.Conv2d(channels, channels, 3, padding=1),
+                nn.Conv2d(channels, channels, 5, padding=2),
+                nn.Identity(),
+            ],
             label="first",
         )
         self.second = nn.LayerChoice(
             [nn.Conv2d(channels, channels, 3, padding=1), nn.MaxPool2d(3, 1, 1)], label="second"
         )
         self.third = nn.LayerChoice(
-            [nn.Conv2d(channels, channels, 3, padding=1), nn.MaxPool2d(3, 1, 1), nn.Conv2d(channels, channels, 1)],
+            [
+                nn.Conv2d(channels, channels, 3, padding=1),
+                nn.MaxPool2d(3, 1, 1),
+                nn.Conv2d(channels, channels, 1),
+            ],
             label="third",
         )
         self.fc = nn.Linear(channels, 10)
