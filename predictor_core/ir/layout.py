@@ -46,11 +46,11 @@ def channels_last(nodes: Iterable[Node], name: str = "", outputs: Iterable[str] 
         When the nodes are no valid graph.
     """
     graph = Graph(nodes, name, outputs)
-    draft = Draft.of_graph(graph)
-    channel_first_shuffles(draft)
-    channel_first_group_norms(draft)
-    if draft.changed:
-        graph = draft.graph()
+    if any(node.op in ("transpose", "instancenorm") for node in graph):
+        draft = Draft.of_graph(graph)
+        channel_first_shuffles(draft)
+        channel_first_group_norms(draft)
+        graph = draft.graph() if draft.changed else graph
     walk = LayoutWalk(graph)
     for node in graph.nodes:
         if node.op == "input":
@@ -70,14 +70,14 @@ def _is_image(graph: Graph, node: Node) -> bool:
     rank = len(node.shape)
     if rank not in (3, 4, 5):
         return False
-    pending, seen, bound = [node], {node.name}, False
-    while pending:
-        for reader in graph.consumers(pending.pop().name):
-            if reader.op in IMAGE_OPS:
-                return True
-            if reader.op not in TRANSPARENT:
-                bound = bound or reader.op in ops.KNOWN_OPS - ops.REDUCE_OPS
-            elif reader.name not in seen:
-                seen.add(reader.name)
-                pending.append(reader)
+    reached, bound = {node.name}, False
+    for reader in graph:
+        if reached.isdisjoint(reader.inputs):
+            continue
+        if reader.op in IMAGE_OPS:
+            return True
+        if reader.op in TRANSPARENT:
+            reached.update(reader.tensors)
+        elif reader.op in ops.KNOWN_OPS and reader.op not in ops.REDUCE_OPS:
+            bound = True
     return rank == 4 and not bound

@@ -10,11 +10,13 @@ from __future__ import annotations
 #: bottom, right); ``groups``: int; ``bias``: bool (a per-channel shift or a folded batch norm).
 CONV_OPS = frozenset({"conv", "dwconv", "convtranspose", "conv3d"})
 
-#: ``fc``: constant weight on the last dimension, ``bias``. ``matmul``: two activations.
+#: ``fc``: constant weight on the last dimension, ``bias``. ``matmul``: two activations, or one and a constant
+#: (``const_shape``) that is no plain matrix on the right; ``const_first``: the constant is the left operand.
 #: ``embedding``: table look-up. ``lstm``/``gru``/``rnn``: ``hidden``, ``layers``, ``bidirectional``.
 DENSE_OPS = frozenset({"fc", "matmul", "embedding", "lstm", "gru", "rnn"})
 
-#: Two inputs, or one and a constant: ``const`` (float, scalar) or ``const_shape`` (tuple).
+#: Two inputs, or one and a constant: ``const`` (float, scalar) or ``const_shape`` (tuple). ``const_first``:
+#: the constant is the left operand of ``sub``, ``div`` or ``pow``.
 BINARY_OPS = frozenset({"add", "sub", "mul", "div", "pow", "max", "min"})
 
 #: One input, elementwise.
@@ -73,8 +75,10 @@ NORM_OPS = frozenset(
 )
 
 #: ``maxpool``/``avgpool``: ``kernel``, ``strides``, ``pads``. Pools over the whole feature map in
-#: any spelling are ``reduce_mean``/``reduce_max`` with ``axes`` (1, 2). ``adaptivepool``: other sizes.
-POOL_OPS = frozenset({"maxpool", "avgpool", "adaptivepool"})
+#: any spelling are ``reduce_mean``/``reduce_max`` with ``axes`` (1, 2). ``adaptivepool``: to a size that does
+#: not divide that of the input, ``mode`` ``avg`` or ``max``. ``maxpool3d``/``avgpool3d``: with depth, height and
+#: width in each attribute. A max pool may have a second output, the indices of the maxima.
+POOL_OPS = frozenset({"maxpool", "avgpool", "adaptivepool", "maxpool3d", "avgpool3d"})
 REDUCE_OPS = frozenset({"reduce_mean", "reduce_sum", "reduce_max", "reduce_min", "argmax", "topk"})
 
 #: ``concat``: ``axis``; ``split``: ``axis``, ``sizes``; ``slice``: ``axes``, ``starts``, ``steps``;

@@ -86,6 +86,8 @@ KINDS: dict[str, KernelKind | None] = {
     "maxpool": KernelKind(costs.pool, "maxpool"),
     "avgpool": KernelKind(costs.pool, "avgpool"),
     "adaptivepool": KernelKind(costs.reduction),
+    "maxpool3d": KernelKind(costs.reduction),
+    "avgpool3d": KernelKind(costs.reduction),
     "global-avgpool": KernelKind(costs.reduction, "global-avgpool"),
     "global-maxpool": KernelKind(costs.reduction, "global-avgpool", stand_in=True),
     "reduce_mean": KernelKind(costs.reduction),
