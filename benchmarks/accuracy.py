@@ -44,15 +44,15 @@ _GPU_WEAK_SPOTS = (
 )
 WEAK_SPOTS = {
     "cortexA76cpu_tflite21": (
-        "A repeated measurement differs by 2.5 % (median) and 10 % (95th percentile), most for models that run"
-        " for seconds (vgg) and for resnet: no prediction can be closer than that."
+        "A repeated measurement differs by 2.5 % (median) and 10 % (95th percentile), most for models that "
+        "run for seconds (vgg) and for resnet: no prediction can be closer than that."
     ),
     "adreno640gpu_tflite21": _GPU_WEAK_SPOTS,
     "adreno630gpu_tflite21": _GPU_WEAK_SPOTS,
     "myriadvpu_openvino2019r2": (
         "Latency jumps with channel counts and tiles: convolutions between the measured widths (vgg) are off "
-        "most. Small models (nasbench201, 2 to 8 ms) depend on where tensors are placed, which kernels don't tell. "
-        "Families unlike the trained ones can be off by tens of percent."
+        "most. Small models (nasbench201, 2 to 8 ms) depend on where tensors are placed, which kernels don't "
+        "tell. Families unlike the trained ones can be off by tens of percent."
     ),
 }
 
@@ -235,8 +235,8 @@ def main() -> None:
         rows,
         [
             "`unseen models`: the test part of the split, seen by no fit and no choice. `trained on`: "
-            "models that the forests were trained on, for comparison only. `family left out`: forests trained "
-            "without the family."
+            "models that the forests were trained on, for comparison only. `family left out`: forests "
+            "trained without the family."
         ],
     )
 

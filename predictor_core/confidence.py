@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+Numbers = TypeVar("Numbers", float, NDArray[np.float64])
 
 
 def interval(
@@ -18,16 +20,17 @@ def interval(
 ) -> tuple[float, float]:
     """Interval that holds the measured latency of nine models in ten.
 
-    The half width is a mean over the kernels, weighted by their shares of the latency. Where the trees of a
-    forest disagree about a kernel, they have seen few like it, and it counts more; a kernel outside the
-    training range more still, and an estimate most.
+    The half width is a mean over the kernels, weighted by their shares of the latency: a kernel outside the
+    training range counts more than one inside, an estimate more still. It grows further, up to a limit,
+    with the spread of the trees: where they disagree about a model's kernels, they have seen few like them.
 
     Parameters
     ----------
     header : mapping
         Header of a pack: ``interval`` holds the half widths, in the logarithm of the latency, of kernels
-        inside (``inside``) and outside (``outside``) the training range and of estimates (``estimated``),
-        and what the spread of the trees adds (``per_spread``); ``constant_ms`` is the latency of no kernel.
+        inside (``inside``) and outside (``outside``) the training range and of estimates (``estimated``), the
+        most that the spread adds (``unfamiliar``), and the spread at which it adds 63 % of that
+        (``spread_scale``); ``constant_ms`` is the latency that no kernel has.
     latencies_ms : (n,) float64
         Latency of each kernel.
     measured : (n,) bool
@@ -47,7 +50,14 @@ def interval(
     total_ms = float(latencies_ms.sum()) + constant_ms
     if total_ms <= 0.0:
         return 0.0, 0.0
-    known = np.where(outside, widths["outside"], widths["inside"]) + widths["per_spread"] * spread
+    known = np.where(outside, widths["outside"], widths["inside"])
     of_kernels = np.where(measured, known, widths["estimated"])
     width = (float(of_kernels @ latencies_ms) + widths["inside"] * constant_ms) / total_ms
+    width += unfamiliarity(float(spread @ latencies_ms) / total_ms, widths)
     return total_ms * float(np.exp(-width)), total_ms * float(np.exp(width))
+
+
+def unfamiliarity(spread: Numbers, widths: Mapping[str, float]) -> Numbers:
+    """Return what the mean spread of a model's kernels adds to the half width, by the constants of a pack."""
+    added: Numbers = widths["unfamiliar"] * (1.0 - np.exp(-spread / widths["spread_scale"]))
+    return added

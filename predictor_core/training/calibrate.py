@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 
-from predictor_core.training.dataset import Floats
 from predictor_core.training.evaluate import Predictions
 
 #: Coverage aimed at on unseen models of known families: a little over nominal, for the scatter of a sample.
@@ -16,8 +16,11 @@ LEFT_OUT_COVERAGE = 0.85
 
 #: Half width of a kernel without measurements, in the logarithm: an estimate may be off by a factor of two.
 ESTIMATED = float(np.log(2.0))
-_PER_SPREAD = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
-_OUTSIDE = (0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
+#: Least half width of a kernel inside the training range.
+LEAST = 0.005
+_UNFAMILIAR = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7)
+_SPREAD_SCALE = (0.001, 0.002, 0.005, 0.01, 0.02)
+_OUTSIDE = (0.1, 0.2, 0.3, 0.5)
 
 
 def calibrate(held_out: Predictions, left_out: Sequence[Predictions]) -> dict[str, float]:
@@ -33,27 +36,20 @@ def calibrate(held_out: Predictions, left_out: Sequence[Predictions]) -> dict[st
     Returns
     -------
     dict
-        ``inside``, ``outside``, ``per_spread``, ``estimated``: see `predictor_core.confidence`.
+        See `predictor_core.confidence.interval`.
     """
-    best: tuple[float, float, dict[str, float]] | None = None
-    for per_spread in _PER_SPREAD:
-        for extra in _OUTSIDE:
-            beyond = _beyond(held_out, per_spread, extra)
-            inside = max(float(np.quantile(np.abs(held_out.log_error) - beyond, COVERAGE)), 0.005)
-            covered, width = [], []
-            for family in left_out:
-                half = inside + _beyond(family, per_spread, extra)
-                covered.append(float((np.abs(family.log_error) <= half).mean()))
-                width.append(float(half.mean()))
-            missing = max(LEFT_OUT_COVERAGE - float(np.mean(covered)), 0.0)
-            found = {"inside": inside, "outside": inside + extra, "per_spread": per_spread}
-            key = (round(missing, 3), float(np.mean(width)))
-            if best is None or key < best[:2]:
-                best = (*key, found)
-    if best is None:
-        raise ValueError("no widths to choose from")
-    return {name: round(value, 5) for name, value in {**best[2], "estimated": ESTIMATED}.items()}
-
-
-def _beyond(models: Predictions, per_spread: float, extra: float) -> Floats:
-    return per_spread * models.spread + extra * models.outside
+    best: tuple[float, float] = (np.inf, np.inf)
+    chosen: dict[str, float] = {}
+    for unfamiliar, scale, extra in product(_UNFAMILIAR, _SPREAD_SCALE, _OUTSIDE):
+        widths = {"inside": 0.0, "outside": extra, "unfamiliar": unfamiliar, "spread_scale": scale}
+        rest = np.abs(held_out.log_error) - held_out.half_width(widths)
+        inside = max(float(np.quantile(rest, COVERAGE)), LEAST)
+        widths.update(inside=inside, outside=inside + extra)
+        halves = [family.half_width(widths) for family in left_out]
+        covered = [(np.abs(family.log_error) <= half).mean() for family, half in zip(left_out, halves)]
+        missing = max(LEFT_OUT_COVERAGE - float(np.mean(covered)), 0.0)
+        # The mean over families would let one hopeless family widen the intervals of all.
+        key = (round(missing, 2), float(np.median([half.mean() for half in halves])))
+        if key < best:
+            best, chosen = key, widths
+    return {name: round(value, 5) for name, value in {**chosen, "estimated": ESTIMATED}.items()}

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from predictor_core.confidence import unfamiliarity
 from predictor_core.errors import missing_dependency
 from predictor_core.predictor import LatencyPredictor
 from predictor_core.training.dataset import Dataset, Floats, Mask
@@ -49,10 +50,14 @@ class Predictions:
             self.spread[models],
         )
 
+    def half_width(self, widths: Mapping[str, float]) -> Floats:
+        """Return the half widths of the intervals in the logarithm, by the constants of a pack."""
+        inside, outside = widths["inside"], widths["outside"]
+        return inside + (outside - inside) * self.outside + unfamiliarity(self.spread, widths)
+
     def interval_ms(self, widths: Mapping[str, float]) -> tuple[Floats, Floats]:
         """Return the ends of the intervals, by the constants of a pack."""
-        extra = widths["outside"] - widths["inside"]
-        half = widths["inside"] + extra * self.outside + widths["per_spread"] * self.spread
+        half = self.half_width(widths)
         return self.predicted_ms * np.exp(-half), self.predicted_ms * np.exp(half)
 
 

@@ -19,6 +19,7 @@ from predictor_core.training.dataset import Dataset
 
 VERSION = "2.0"
 
+
 def digest(ids: NDArray[np.str_]) -> str:
     """SHA-256 of a set of model ids, by which an evaluation knows what a pack was trained on."""
     return hashlib.sha256("\n".join(sorted(map(str, ids))).encode()).hexdigest()

@@ -39,7 +39,7 @@ FORESTS = distil.Settings()
 LEFT_OUT_ROUNDS = 0.4
 
 VALIDATION = "validation"
-_UNKNOWN_WIDTHS = {"inside": 0.1, "outside": 0.5, "per_spread": 1.0, "estimated": 0.7}
+_UNKNOWN_WIDTHS = {"inside": 0.1, "outside": 0.5, "estimated": 0.7, "unfamiliar": 0.0, "spread_scale": 1.0}
 
 
 @dataclass(frozen=True)
