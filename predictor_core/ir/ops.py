@@ -76,8 +76,8 @@ NORM_OPS = frozenset(
 
 #: ``maxpool``/``avgpool``: ``kernel``, ``strides``, ``pads``. Pools over the whole feature map in
 #: any spelling are ``reduce_mean``/``reduce_max`` with ``axes`` (1, 2). ``adaptivepool``: to a size that does
-#: not divide that of the input, ``mode`` ``avg`` or ``max``. ``maxpool3d``/``avgpool3d``: with depth, height and
-#: width in each attribute. A max pool may have a second output, the indices of the maxima.
+#: not divide that of the input, ``mode`` ``avg`` or ``max``. ``maxpool3d``/``avgpool3d``: with depth, height
+#: and width in each attribute. A max pool may have a second output, the indices of the maxima.
 POOL_OPS = frozenset({"maxpool", "avgpool", "adaptivepool", "maxpool3d", "avgpool3d"})
 REDUCE_OPS = frozenset({"reduce_mean", "reduce_sum", "reduce_max", "reduce_min", "argmax", "topk"})
 
