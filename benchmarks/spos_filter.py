@@ -1,6 +1,7 @@
 """Speed of the latency filter and of whole-space predictions on the SPOS space, under NNI 2.10.
 
-Prints a table and writes ``spos_filter.json`` beside it. NNI's own mutations are made before the clock starts.
+Prints a table and writes ``spos_filter.json`` beside it. NNI's own mutations are made before the clock
+starts.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "examples" / "spos_multi_trial")]
 INPUT_SHAPE = (1, 3, 224, 224)
 PREDICTOR = "cortexA76cpu_tflite21"
 
-#: Candidates per second and seconds of set-up of nn-Meter 2.0 with NNI's graph engine on a machine of this class.
+#: nn-Meter 2.0 with NNI's graph engine, measured on a machine of this class.
 PEER = {"filter, candidates/s": 2.6, "set-up, s": 139.0}
 
 
