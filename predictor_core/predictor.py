@@ -332,16 +332,18 @@ class LatencyPredictor:
             outside.update(zip(group, self._outside(forest, x)))
         unsupported = set(estimated)
         answers = {}
-        for spec, (parts, scale, measured) in zip(specs, servings):
-            log_ms = 0.0
-            spread = 0.0
-            names: list[str] = []
-            for weight, part in parts:
-                log_ms += weight * logs[part]
-                spread += weight * spreads[part]
-                names += outside[part]
-                measured = measured and part not in unsupported
-            answers[spec] = KernelLatency(scale * exp(log_ms), measured, tuple(dict.fromkeys(names)), spread)
+        for spec, serving in zip(specs, servings):
+            parts, scale, measured, summed = serving
+            if summed:
+                shares = [weight * exp(logs[part]) for weight, part in parts]
+                latency_ms = sum(shares)
+                spread = sum(share * spreads[part] for share, (_, part) in zip(shares, parts)) / latency_ms
+            else:
+                latency_ms = exp(sum(weight * logs[part] for weight, part in parts))
+                spread = sum(weight * spreads[part] for weight, part in parts)
+            names = dict.fromkeys(name for _, part in parts for name in outside[part])
+            measured = measured and not any(part in unsupported for _, part in parts)
+            answers[spec] = KernelLatency(scale * latency_ms, measured, tuple(names), spread)
         return answers
 
     def _estimated_ms(self, spec: KernelSpec) -> float:

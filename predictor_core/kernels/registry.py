@@ -189,21 +189,24 @@ _SMALLEST_MAP = 49
 
 
 class Serving(NamedTuple):
-    """How a kernel gets its latency: ``scale`` times the weighted geometric mean of its parts.
+    """How a kernel gets its latency: ``scale`` times the weighted geometric mean, or sum, of its parts.
 
     Parameters
     ----------
     parts : tuple of (float, KernelSpec)
-        Weights, which sum to 1, and kernels that a forest (or the analytic estimate) answers directly.
+        Weights, and kernels that a forest (or the analytic estimate) answers directly.
     scale : float
         Factor, e.g. the batch.
     measured : bool
         Whether the benchmark measured kernels of this sort; False is an estimate.
+    summed : bool
+        Whether the weighted latencies are added; else the weights sum to 1 and the mean is geometric.
     """
 
     parts: tuple[tuple[float, KernelSpec], ...]
     scale: float = 1.0
     measured: bool = True
+    summed: bool = False
 
     @property
     def spec(self) -> KernelSpec:
@@ -216,9 +219,10 @@ def serve(spec: KernelSpec) -> Serving:
 
     - A batch of n costs n kernels of batch 1 (only batch 1 was measured); an elementwise op sees one map of n
       times the height.
-    - A fully connected layer on n rows (a sequence, a batch, or both) is a 1x1 convolution over a map of n
-      pixels, which is what it is to a matrix multiplication. With fewer rows than the smallest map that was
-      measured has pixels, it lies between that map and a single row, geometrically in n.
+    - A fully connected layer on n rows (a sequence, a batch, or both) costs one row, and on top of it a 1x1
+      convolution over a map of n pixels, which is what it is to a matrix multiplication: more rows never
+      cost less. With fewer rows than the smallest map that was measured has pixels, it costs the share
+      (n - 1) / (pixels - 1) of that map.
     - A depthwise convolution with a channel multiplier is one on as many channels as it writes.
     - A grouped convolution lies between the dense convolution of the same shape and the depthwise one on its
       output channels. Its latency per multiply-accumulate is interpolated geometrically in log(groups),
@@ -270,9 +274,7 @@ def _serve_fc(spec: KernelSpec) -> Serving:
     pixels = max(rows, _SMALLEST_MAP)
     height = max(divisor for divisor in range(1, isqrt(pixels) + 1) if pixels % divisor == 0)
     pointwise = _on_map(spec, (1, height, pixels // height))._replace(op="conv")
-    share = log(rows) / log(pixels)
-    parts = ((1.0, pointwise),) if share == 1.0 else ((share, pointwise), (1.0 - share, row))
-    return Serving(parts, measured=False)
+    return Serving(((1.0, row), ((rows - 1) / (pixels - 1), pointwise)), measured=False, summed=True)
 
 
 def _on_map(spec: KernelSpec, leading: Shape) -> KernelSpec:

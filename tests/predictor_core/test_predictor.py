@@ -260,5 +260,22 @@ def test_what_is_wrong_with_a_call_is_said() -> None:
     predictor = load_latency_predictor(DEVICES[0])
     with pytest.raises(PredictorError, match=r"unknown model_type 'keras'.*onnx"):
         predictor.predict("model.h5", "keras")
-    with pytest.raises(PredictorError, match="model_type"):
-        predictor.predict("model.onnx")
+    for wrong in (None, 5):
+        with pytest.raises(PredictorError, match=f"model_type must be one of .*onnx.*; got {wrong}"):
+            predictor.predict("model.onnx", wrong)  # type: ignore[arg-type]
+
+
+def test_a_number_without_dimensions_has_a_latency() -> None:
+    graph = Graph([Node("x", "input", outputs=((),)), Node("y", "relu", ("x",), outputs=((),))])
+    predictor = load_latency_predictor(DEVICES[0])
+    assert predictor.predict(graph) > predictor.overhead_ms
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_more_rows_of_a_fully_connected_layer_take_longer(device: str) -> None:
+    def linear(rows: int) -> Graph:
+        nodes = [Node("x", "input", outputs=((1, rows, 64),))]
+        return Graph([*nodes, Node("y", "fc", ("x",), {"bias": True}, ((1, rows, 64),))])
+
+    latencies_ms = load_latency_predictor(device).predict_graphs([linear(rows) for rows in (1, 8, 64, 512)])
+    assert list(latencies_ms) == sorted(set(latencies_ms))

@@ -28,6 +28,8 @@ def latency_ms(spec: KernelSpec) -> float:
         return 0.01 + cost.macs * (1e-6 if part.op == "conv" else 5e-6) + cost.bytes * 1e-7
 
     serving = kernels.serve(spec)
+    if serving.summed:
+        return serving.scale * sum(weight * part_ms(part) for weight, part in serving.parts)
     return serving.scale * exp(sum(weight * log(part_ms(part)) for weight, part in serving.parts))
 
 
@@ -158,11 +160,13 @@ def fc(*leading: int) -> KernelSpec:
 
 
 @given(length=st.integers(49, 5000))
-def test_fc_on_a_sequence_is_a_pointwise_conv(length: int) -> None:
+def test_fc_on_a_sequence_is_one_row_and_a_pointwise_conv(length: int) -> None:
     serving = kernels.serve(fc(1, length))
-    assert serving.spec.op == "conv"
-    assert serving.spec.kernel == (1, 1)
-    assert kernels.cost(serving.spec) == kernels.cost(fc(1, length))
+    (first, row), (second, pointwise) = serving.parts
+    assert (first, row, second) == (1.0, fc(1), 1.0)
+    assert (pointwise.op, pointwise.kernel) == ("conv", (1, 1))
+    assert kernels.cost(pointwise) == kernels.cost(fc(1, length))
+    assert serving.summed
     assert not serving.measured
 
 
@@ -215,7 +219,7 @@ def test_tensors_of_any_rank_are_served(
         inputs = [output] * len(inputs)
     spec = KernelSpec(op, op, tuple(inputs), output, groups=groups.get(op, 1), extra=extra.get(op, ()))
     serving = kernels.serve(spec)
-    assert sum(weight for weight, _ in serving.parts) == pytest.approx(1.0)
+    assert serving.summed or sum(weight for weight, _ in serving.parts) == pytest.approx(1.0)
     for _, part in serving.parts:
         assert min(kernels.cost(part)) >= 0
         forest = kernels.kind(part.op).forest
