@@ -64,13 +64,9 @@ class SpaceMemo:
         if not all(isinstance(one, LatencyPredictor) for one in self.predictors):
             # A 1.0 pack cuts kernels its own way: its candidates are remembered as a whole.
             return
-        if self.choices is not None and self.choices.local:
-            found = self.choices
-            self.windows = WindowMemo(found.paths, found.values, found.conditions, self.predictors)
-        elif record.choice_paths is not None:
-            listed = record.choice_paths()
-            if listed is not None:
-                self.windows = WindowMemo(*listed, {}, self.predictors)
+        # nn-Meter's own kernel detection, which 1.0 predictors reproduce, can depend on ops far away.
+        if all(isinstance(one, LatencyPredictor) for one in self.predictors):
+            self.windows = self._open_windows(record)
 
     def latencies(self, sample: Mapping[str, Any], build: Callable[[], Graph]) -> NDArray[np.float64]:
         """Return the latency of a sample in ms on each device.
@@ -127,6 +123,15 @@ class SpaceMemo:
         if self.windows is not None and self.windows.usable:
             return self.windows.lookup(chosen)
         return self._memo.get(freeze(chosen))
+
+    def _open_windows(self, record: Candidate) -> WindowMemo | None:
+        found = self.choices
+        if found is not None:
+            if not found.local:
+                return None
+            return WindowMemo(found.paths, found.values, found.conditions, self.predictors)
+        listed = None if record.choice_paths is None else record.choice_paths()
+        return None if listed is None else WindowMemo(*listed, {}, self.predictors)
 
     def _find_choices(self, record: Candidate) -> ChoiceSpace | None:
         """Find the choices, and make sure that assembling gives what building gives."""
