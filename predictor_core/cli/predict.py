@@ -65,10 +65,13 @@ def run(arguments: argparse.Namespace) -> int:
                 progress.log(f"error: {label}: {error}")
             for report in answer.reports:
                 where = f" on {report['predictor']}" if several else ""
+                if report["interval_ms"]:
+                    low_ms, high_ms = report["interval_ms"]
+                    progress.log(f"{label}{where}: 90 % interval {low_ms:.4g} to {high_ms:.4g} ms")
                 for warning in report["warnings"]:
                     progress.log(f"warning: {label}{where}: {warning}")
             if arguments.json:
-                rows += _json_rows(answer, arguments.verbose)
+                rows += _json_rows(answer)
             else:
                 for report, table in zip(answer.reports, answer.tables):
                     where = f" ({report['predictor']})" if several else ""
@@ -132,14 +135,10 @@ def _answer(request: _Request, source: Source) -> _Answer:
     return answer
 
 
-def _json_rows(answer: _Answer, verbose: bool) -> list[dict[str, Any]]:
+def _json_rows(answer: _Answer) -> list[dict[str, Any]]:
     origin = {"model": answer.source.label, "path": answer.source.path}
-    rows: list[dict[str, Any]] = []
-    for report in answer.reports:
-        kept = report if verbose else {key: report[key] for key in report if key not in ("kernels", "free")}
-        rows.append({**origin, **kept})
-    rows += [{**origin, "error": error} for error in answer.errors]
-    return rows
+    rows = [{**origin, **report} for report in answer.reports]
+    return [*rows, *({**origin, "error": error} for error in answer.errors)]
 
 
 class _Progress:
