@@ -17,7 +17,7 @@ from predictor_core.ir.layout_walk import LayoutWalk
 from predictor_core.ir.rewrite import rewrite_all
 from predictor_core.ir.rewrites.draft import Draft
 from predictor_core.ir.rewrites.norms import channel_first_group_norms
-from predictor_core.ir.rewrites.shuffle import channel_first_shuffles
+from predictor_core.ir.rewrites.shuffle import channel_first_shuffles, channel_first_unshuffles
 
 
 def channels_last(nodes: Iterable[Node], name: str = "", outputs: Iterable[str] = ()) -> Graph:
@@ -49,6 +49,7 @@ def channels_last(nodes: Iterable[Node], name: str = "", outputs: Iterable[str] 
     if any(node.op in ("transpose", "instancenorm") for node in graph):
         draft = Draft.of_graph(graph)
         channel_first_shuffles(draft)
+        channel_first_unshuffles(draft)
         channel_first_group_norms(draft)
         graph = draft.graph() if draft.changed else graph
     walk = LayoutWalk(graph)

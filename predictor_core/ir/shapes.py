@@ -94,8 +94,8 @@ def slide(
 def fill(shape: Sequence[int | None], given: Sequence[int]) -> Shape | None:
     """Fill the open dimensions (None or -1) of a channels-last shape.
 
-    `given` is channels last, or channels first where only that fits, and may lack the batch. Return None where
-    nothing fits.
+    `given` is channels last, or channels first where only that fits, and may lack the batch. Return None
+    where nothing fits.
     """
     if len(given) == len(shape) - 1:
         batch = shape[0]

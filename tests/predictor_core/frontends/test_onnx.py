@@ -683,3 +683,12 @@ def test_messages_call_a_node_without_a_name_by_what_it_makes() -> None:
     model("Relu", "t0", named=False)
     with pytest.raises(GraphError, match="cycle through or before node 't0'"):
         load(model.proto())
+
+
+def test_pixel_unshuffle_as_exporters_spell_it() -> None:
+    model = OnnxModel((1, 4, 8, 12))
+    parted = model("Reshape", "x", model.ints(1, 4, 4, 2, 6, 2))
+    turned = model("Transpose", parted, perm=[0, 1, 3, 5, 2, 4])
+    model("Reshape", turned, model.ints(1, 16, 4, 6))
+    (node,) = [node for node in model.graph() if node.op != "input"]
+    assert (node.op, node.shape, dict(node.attrs)) == ("spacetodepth", (1, 4, 6, 16), {"block": 2})
