@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from nnmeter_nni._nni import nni_major
-from nnmeter_nni.errors import NniVersionError
+from nnmeter_nni.errors import NniVersionError, NoCandidateError
 from predictor_core.ir.graph import Shape
 
 #: Largest pickle, in bytes, that a checkpoint of a graph engine experiment may hold.
@@ -84,6 +84,11 @@ def run_experiment(experiment: Any, config: Any = None, port: int | None = None)
     port : int, optional
         Port of the manager. Default: a free one.
 
+    Raises
+    ------
+    NoCandidateError
+        When the strategy ends without having submitted anything.
+
     Yields
     ------
     RetiariiExperiment or NasExperiment
@@ -99,12 +104,33 @@ def run_experiment(experiment: Any, config: Any = None, port: int | None = None)
     port = free_port() if port is None else port
     try:
         if nni_major("nnmeter_nni.run_experiment") == 2:
+            _settle_before_waiting(experiment)
             experiment.run(config, port)
         else:
             experiment.run(port=port)
         yield experiment
     finally:
         experiment.stop()
+
+
+def _settle_before_waiting(experiment: Any) -> None:
+    """Let NNI 2.10 wait for what its strategy has submitted, where it would wait for its whole budget."""
+    wait = experiment._wait_completion
+
+    def settle_and_wait() -> Any:
+        from nni.nas.execution import list_models
+
+        from nnmeter_nni.strategies.retiarii import RetiariiEngine
+
+        submitted = len(list(list_models()))
+        if submitted == 0:
+            raise NoCandidateError(
+                "the strategy has ended without a candidate to train: its filter has rejected all that it drew"
+            )
+        RetiariiEngine().finish(submitted)
+        return wait()
+
+    experiment._wait_completion = settle_and_wait
 
 
 def free_port() -> int:

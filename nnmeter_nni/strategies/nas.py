@@ -71,7 +71,7 @@ class NasEngine:
         metric = model.metric
         return model.status.completed(), None if metric is None else float(metric)
 
-    def finish(self) -> None:
+    def finish(self, submitted: int) -> None:
         """NNI 3.0 ends when the strategy returns."""
 
     def wait(self, models: list[Any]) -> None:

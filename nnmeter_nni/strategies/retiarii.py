@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Hashable
 from random import Random
 from typing import Any
 
-from nni.nas.execution import budget_exhausted, query_available_resources, submit_models
-from nni.nas.execution.common import ModelStatus, get_advisor
+from nni.experiment import rest
+from nni.nas.execution import (
+    budget_exhausted,
+    get_execution_engine,
+    query_available_resources,
+    submit_models,
+)
+from nni.nas.execution.common import ModelStatus
 from nni.nas.mutable import InvalidMutation
 from nni.nas.strategy import BaseStrategy
 from nni.nas.strategy.utils import dry_run_for_search_space, get_targeted_model
-from nni.runtime.tuner_command_channel import CommandType
 
 from nnmeter_nni.candidates.candidate import freeze
 from nnmeter_nni.strategies.search import EvolutionSearch, RandomSearch, SortedSearch
@@ -75,12 +79,14 @@ class RetiariiEngine:
             return True, float(metric["default"] if isinstance(metric, dict) else metric)
         return model.status is ModelStatus.Failed, None
 
-    def finish(self) -> None:
-        """Tell the manager that no more trials come, or it would wait for the rest of its budget."""
-        if not budget_exhausted():
-            get_advisor().send(
-                CommandType.NoMoreTrialJobs, json.dumps({"parameter_id": "-1_0_0", "parameters": ""})
-            )
+    def finish(self, submitted: int) -> None:
+        """Lower the budget to what was submitted, or the experiment would wait for the rest of it for ever."""
+        if submitted == 0 or budget_exhausted():
+            return
+        engine = get_execution_engine()
+        profile = rest.get(engine.port, "/experiment", engine.url_prefix)
+        profile["params"]["maxTrialNumber"] = submitted
+        rest.put(engine.port, "/experiment?update_type=MAX_TRIAL_NUM", profile, engine.url_prefix)
 
     def wait(self, models: list[Any]) -> None:
         """Wait for the models; those submitted after the last trial of the budget are never run."""

@@ -46,8 +46,8 @@ class Engine(Protocol):
     def metric(self, model: Any) -> tuple[bool, float | None]:
         """Return whether a submitted candidate is finished, and its metric."""
 
-    def finish(self) -> None:
-        """Tell that nothing more will be submitted."""
+    def finish(self, submitted: int) -> None:
+        """Tell that nothing will be submitted after the `submitted` candidates so far."""
 
     def wait(self, models: list[Any]) -> None:
         """Wait until submitted candidates are finished, or the engine gives them up."""
@@ -356,7 +356,7 @@ def _first(latency_ms: Mapping[str, float]) -> float:
 
 
 def _conclude(engine: Engine, latency_filter: LatencyFilter, submitted: int) -> None:
-    engine.finish()
+    engine.finish(submitted)
     _logger.info("search ends with %d candidates submitted; %s", submitted, latency_filter.stats)
     if submitted == 0 and latency_filter.stats.seen:
         raise NoCandidateError(

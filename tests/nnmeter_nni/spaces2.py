@@ -118,3 +118,28 @@ class Widths(nn.Module):
         x = self.stem(x)
         x = self.pick([x, self.body(x)])
         return self.fc(x.mean([2, 3]))
+
+
+@model_wrapper
+class Kernels(nn.Module):
+    """A chain of convs of three kernel sizes."""
+
+    def __init__(self, length: int = 8) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, padding=1)
+        self.blocks = nn.Sequential(
+            *[
+                nn.LayerChoice(
+                    [
+                        nn.Sequential(nn.Conv2d(8, 8, size, padding=size // 2), nn.ReLU())
+                        for size in (1, 3, 5)
+                    ],
+                    label=f"k{index}",
+                )
+                for index in range(length)
+            ]
+        )
+        self.fc = nn.Linear(8, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.blocks(self.stem(x)).mean([2, 3]))

@@ -58,7 +58,8 @@ class Budget:
     def metric(self, model: Any) -> tuple[bool, float | None]:
         return True, float(sum(model.sample)) if model.sample[0] != 4 else None
 
-    def finish(self) -> None:
+    def finish(self, submitted: int) -> None:
+        assert submitted == len(self.submitted)
         self.finished = True
 
     def wait(self, models: list[Any]) -> None:
