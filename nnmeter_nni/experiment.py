@@ -125,7 +125,7 @@ def _settle_before_waiting(experiment: Any) -> None:
         submitted = len(list(list_models()))
         if submitted == 0:
             raise NoCandidateError(
-                "the strategy has ended without a candidate to train: its filter has rejected all that it drew"
+                "the strategy has ended without a candidate to train: its filter rejected all that it drew"
             )
         RetiariiEngine().finish(submitted)
         return wait()

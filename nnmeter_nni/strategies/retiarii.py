@@ -80,7 +80,7 @@ class RetiariiEngine:
         return model.status is ModelStatus.Failed, None
 
     def finish(self, submitted: int) -> None:
-        """Lower the budget to what was submitted, or the experiment would wait for the rest of it for ever."""
+        """Lower the budget to what was submitted, or the experiment would wait for the rest for ever."""
         if submitted == 0 or budget_exhausted():
             return
         engine = get_execution_engine()
