@@ -207,9 +207,13 @@ def test_an_empty_graph_has_no_kernels() -> None:
 def test_detection_is_linear() -> None:
     def seconds(blocks: int) -> float:
         builder = _chain(*["Conv2D", "FusedBatchNorm", "Relu", "Add", "Mul"] * blocks)
-        start = time.process_time()
-        detect(builder.ir, _rules("conv_bn_relu", "conv_bn", "add_relu"))
-        return time.process_time() - start
+        times = []
+        # The best of three: a busy machine must not decide.
+        for _ in range(3):
+            start = time.process_time()
+            detect(builder.ir, _rules("conv_bn_relu", "conv_bn", "add_relu"))
+            times.append(time.process_time() - start)
+        return min(times)
 
     assert seconds(4000) < 12 * max(seconds(1000), 0.02)
 

@@ -120,7 +120,7 @@ def test_models_that_can_not_be_read(predictor: LegacyPredictor, tmp_path: Path)
         predictor.predict(b"", "onnx")
     with pytest.raises(ModelFormatError):
         predictor.predict(path, "nnmeter-ir")
-    with pytest.raises(PredictorError, match="model_type is needed"):
+    with pytest.raises(PredictorError, match="model_type must be one of"):
         predictor.predict(_dense().ir)
 
 
