@@ -46,7 +46,7 @@ _PYTHON_OPS: dict[str, Callable[..., Any]] = {
     "prim::ListUnpack": lambda items: items,
     "prim::TupleUnpack": lambda items: items,
     "prim::unchecked_cast": lambda value: value,
-    "noop_identity": lambda value: value,
+    "noop_identity": lambda *values: values[0] if len(values) == 1 else values,
     "ToDevice": lambda value: value,
 }
 _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {

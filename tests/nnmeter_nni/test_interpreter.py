@@ -141,6 +141,17 @@ def test_nodes_may_stand_in_any_order() -> None:
     assert shape_of(candidate_to_graph(ir, SHAPE)) == shape_of(candidate_to_graph(residual(), SHAPE))
 
 
+def test_both_values_of_a_branch_that_nni_has_settled() -> None:
+    ir = residual()
+    graph = ir["_model"]
+    graph["nodes"]["branch"] = node("noop_identity")
+    for one in graph["edges"]:
+        if one["head"][0] == "chunk":
+            one["head"][0] = "branch"
+    graph["edges"] += [edge("chunk", "branch", 0, 0), edge("chunk", "branch", 1, 1)]
+    assert shape_of(candidate_to_graph(ir, SHAPE)) == shape_of(candidate_to_graph(residual(), SHAPE))
+
+
 def test_a_dumped_ir_is_read_from_a_file_with_the_input_shape_that_it_records(tmp_path: Path) -> None:
     ir = residual()
     ir["_model"]["nodes"]["stem"]["operation"]["attributes"]["input_shape"] = [[1, 3, 48, 40]]
