@@ -205,7 +205,8 @@ class LatencyPredictor:
     def predict_graphs(self, graphs: Sequence[Graph], *, strict: bool = False) -> NDArray[np.float64]:
         """Latencies in ms of canonical Graphs, shape (n,)."""
         found = [detect(graph, self.rules) for graph in graphs]
-        answers: Mapping[KernelSpec, KernelLatency] = self._memo
+        # Another thread may make the memo forget a kernel between the two looks that `strict` takes.
+        answers: Mapping[KernelSpec, KernelLatency] = {} if strict else self._memo
         try:
             sums = _sums(found, answers)
         except KeyError:

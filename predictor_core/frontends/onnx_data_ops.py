@@ -6,7 +6,6 @@ from math import prod
 
 from predictor_core.errors import GraphError
 from predictor_core.frontends.onnx_call import Call, Handler, Step, same_shape
-from predictor_core.frontends.values import as_ints
 from predictor_core.ir.graph import Shape
 from predictor_core.ir.shapes import broadcast
 
@@ -53,6 +52,8 @@ def _unsqueeze(call: Call) -> Step:
     given = call.ints_of("axes", 1) or ()
     rank = len(x) + len(given)
     axes = {call.checked_axis(axis, rank) for axis in given}
+    if len(axes) < len(given):
+        raise call.error(f"axes {list(given)} name a dimension twice")
     dims = iter(x)
     return _reshaped(call, tuple([1 if axis in axes else next(dims) for axis in range(rank)]))
 
@@ -129,7 +130,8 @@ def _gather(call: Call) -> Step:
     out = (*data.shape[:axis], *indices.shape, *data.shape[axis + 1 :])
     if data.is_constant and not indices.is_constant and axis == 0:
         return Step("embedding", (indices,), {"table": data.shape}, (out,))
-    if indices.array is not None and as_ints(indices.array) == tuple(range(data.shape[axis])):
+    known = prod(indices.shape) == data.shape[axis] and indices.array is not None
+    if known and call.ints(1) == tuple(range(data.shape[axis])):
         return call.step("reshape", out)
     return Step("gather", (data, indices), {"axis": axis}, (out,))
 

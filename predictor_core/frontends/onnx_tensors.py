@@ -25,13 +25,21 @@ _TYPES: dict[int, tuple[Any, str]] = {
     13: (np.uint64, "uint64_data"),
 }
 
+#: Most dimensions of an array in every numpy.
+_MAX_RANK = 32
+
 
 def from_tensor(tensor: Any) -> Value:
     """Return the value of a ``TensorProto``; its payload is read only when it is small and there."""
     shape = tuple(tensor.dims)
     elements = prod(shape)
     array = None
-    if 0 <= elements <= MAX_KNOWN_ELEMENTS and tensor.data_type in _TYPES and not tensor.external_data:
+    if (
+        0 <= elements <= MAX_KNOWN_ELEMENTS
+        and len(shape) <= _MAX_RANK
+        and tensor.data_type in _TYPES
+        and not tensor.external_data
+    ):
         dtype, field = _TYPES[tensor.data_type]
         if tensor.raw_data:
             if len(tensor.raw_data) == elements * np.dtype(dtype).itemsize:

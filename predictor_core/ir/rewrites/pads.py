@@ -18,6 +18,9 @@ def fold_pads(draft: Draft) -> None:
         reader = draft.only_reader(pad.name)
         if reader is None or len(pad.shape) != 4 or pad.attrs.get("mode", "constant") != "constant":
             continue
+        if "pads" not in pad.attrs:
+            # They are computed at run time.
+            continue
         batch, rows, columns, channels = pad.attrs["pads"]
         if any(batch) or any(channels) or pad.attrs.get("value", 0) != 0:
             continue

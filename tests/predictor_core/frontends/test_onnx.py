@@ -692,3 +692,26 @@ def test_pixel_unshuffle_as_exporters_spell_it() -> None:
     model("Reshape", turned, model.ints(1, 16, 4, 6))
     (node,) = [node for node in model.graph() if node.op != "input"]
     assert (node.op, node.shape, dict(node.attrs)) == ("spacetodepth", (1, 4, 6, 16), {"block": 2})
+
+
+def test_pads_that_are_computed_stay_before_a_conv() -> None:
+    model = OnnxModel((1, 4, 8, 8), (8,))
+    padded = model("Pad", "x", "x1")
+    model.conv(padded, (8, 4, 3, 3))
+    proto = model.proto()
+    proto.graph.value_info.append(onnx.helper.make_tensor_value_info(padded, FLOAT, (1, 4, 10, 10)))
+    assert ops(load(proto)) == ["pad", "conv"]
+
+
+def test_axes_of_unsqueeze_are_distinct() -> None:
+    model = OnnxModel((2, 3))
+    model("Unsqueeze", "x", model.ints(0, 0))
+    with pytest.raises(GraphError, match="name a dimension twice"):
+        model.graph()
+
+
+def test_gather_from_a_gigantic_dimension_is_refused() -> None:
+    model = OnnxModel((1, 10**12))
+    model("Gather", "x", model.ints(0), axis=1)
+    with pytest.raises(GraphError, match="every dimension must be a positive integer"):
+        model.graph()
