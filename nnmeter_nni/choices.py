@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import nn
 
+from nnmeter_nni.candidates.interpreter import GraphChoice
+
 
 class ChoiceSpace:
     """A model space, owned by us, in which the modules of a sample can be put in place.
@@ -64,6 +66,8 @@ class ChoiceSpace:
         """
         from nni.nas.nn.pytorch import InputChoice, LayerChoice
 
+        layer_choices = (LayerChoice, GraphChoice)
+
         paths: dict[str, list[str]] = {}
         places: list[tuple[nn.Module, str, Any]] = []
         visited: set[int] = set()
@@ -76,7 +80,7 @@ class ChoiceSpace:
             visited.add(id(parent))
             # A candidate takes the place of its choice, so what is inside of it has the path of the choice.
             chosen = (
-                {str(value): value for value in parent.names} if isinstance(parent, LayerChoice) else None
+                {str(value): value for value in parent.names} if isinstance(parent, layer_choices) else None
             )
             for name, child in [(name, parent._modules[name]) for name in chosen or parent._modules]:
                 inner, when = f"{path}.{name}" if path else name, condition
@@ -84,7 +88,7 @@ class ChoiceSpace:
                     inner, when = path, {**condition, parent.label: chosen[name]}
                 if child is not None:
                     walk(child, inner, when)
-                if isinstance(child, (LayerChoice, InputChoice)):
+                if isinstance(child, (*layer_choices, InputChoice)):
                     places.append((parent, name, child))
                     paths.setdefault(child.label, []).append(inner)
                     conditions.setdefault(child.label, when)

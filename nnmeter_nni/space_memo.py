@@ -66,7 +66,9 @@ class SpaceMemo:
             return
         # nn-Meter's own kernel detection, which 1.0 predictors reproduce, can depend on ops far away.
         if all(isinstance(one, LatencyPredictor) for one in self.predictors):
-            self.windows = self._open_windows(record)
+            found = self.choices
+            if found is not None and found.local:
+                self.windows = WindowMemo(found.paths, found.values, found.conditions, self.predictors)
 
     def latencies(self, sample: Mapping[str, Any], build: Callable[[], Graph]) -> NDArray[np.float64]:
         """Return the latency of a sample in ms on each device.
@@ -124,26 +126,29 @@ class SpaceMemo:
             return self.windows.lookup(chosen)
         return self._memo.get(freeze(chosen))
 
-    def _open_windows(self, record: Candidate) -> WindowMemo | None:
-        found = self.choices
-        if found is not None:
-            if not found.local:
-                return None
-            return WindowMemo(found.paths, found.values, found.conditions, self.predictors)
-        listed = None if record.choice_paths is None else record.choice_paths()
-        return None if listed is None else WindowMemo(*listed, {}, self.predictors)
-
     def _find_choices(self, record: Candidate) -> ChoiceSpace | None:
         """Find the choices, and make sure that assembling gives what building gives."""
         if record.build_space is None:
             return None
         module = record.build_space()
+        if module is None:
+            return None
         labels = set(module.simplify()) if hasattr(module, "simplify") else set(record.sample)
         choices = ChoiceSpace.of(module, labels)
         if choices is None:
             return None
         self.choices = choices
-        if self.graph(record.sample) == record_to_graph(record, self.input_shape):
+        if _same(self.graph(record.sample), record_to_graph(record, self.input_shape)):
             return choices
         _logger.info("the candidates of this space can't be assembled from its modules; each one is built")
         return None
+
+
+def _same(first: Graph, second: Graph) -> bool:
+    """Whether two Graphs are equal but for names."""
+
+    def content(graph: Graph) -> list[Any]:
+        position = {tensor: (i, k) for i, node in enumerate(graph) for k, tensor in enumerate(node.tensors)}
+        return [(n.op, dict(n.attrs), n.outputs, [position[tensor] for tensor in n.inputs]) for n in graph]
+
+    return content(first) == content(second)

@@ -10,8 +10,6 @@ from torch import nn
 
 from predictor_core.ir.graph import Shape
 
-ChoicePaths = tuple[Mapping[str, list[str]], Mapping[str, list[Any]]]
-
 
 @dataclass(frozen=True)
 class Candidate:
@@ -29,9 +27,7 @@ class Candidate:
     space : hashable, optional
         Identifies the model space. Candidates of one space with equal samples are the same architecture.
     build_space : callable, optional
-        Makes the unmutated module of the space, for those engines that can.
-    choice_paths : callable, optional
-        Returns label -> module paths and label -> values of a space that only picks among modules, or None.
+        Makes the unmutated module of the space, or None where candidates can only be built.
     input_shape : tuple of int, optional
         Input shape that the candidate itself records, batch first, channels second.
     more_inputs : tuple of tuple of int
@@ -44,8 +40,7 @@ class Candidate:
     build: Callable[[], nn.Module]
     sample: Mapping[str, Any] = field(default_factory=dict)
     space: Hashable | None = None
-    build_space: Callable[[], nn.Module] | None = None
-    choice_paths: Callable[[], ChoicePaths | None] | None = None
+    build_space: Callable[[], nn.Module | None] | None = None
     input_shape: Shape | None = None
     more_inputs: tuple[Shape, ...] = ()
     keep: Any = None

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from torch import nn
+
 from nnmeter_nni.candidates.build import build
-from nnmeter_nni.candidates.candidate import Candidate, ChoicePaths
-from nnmeter_nni.candidates.interpreter import ROOT, GraphModule, Ir, read_graph
+from nnmeter_nni.candidates.candidate import Candidate
+from nnmeter_nni.candidates.interpreter import ROOT, GraphModule, Ir, read_graph, refuse_choices
 from nnmeter_nni.candidates.python_engine import history
 from predictor_core.errors import ModelFormatError
 from predictor_core.ir.graph import Shape
@@ -26,7 +28,7 @@ def read(candidate: Any) -> Candidate | None:
             )
         return Candidate(
             "graph",
-            build=lambda: build(lambda: GraphModule(candidate)),
+            build=lambda: _build(candidate, ROOT),
             input_shape=input_shape(candidate[ROOT]),
         )
     if not hasattr(candidate, "graphs") or not hasattr(candidate, "root_graph"):
@@ -36,10 +38,10 @@ def read(candidate: Any) -> Candidate | None:
     base = _base(candidate)
     return Candidate(
         "graph",
-        build=lambda: build(lambda: GraphModule(_dump(candidate), root)),
+        build=lambda: _build(_dump(candidate), root),
         sample=history(candidate) if sample is None else sample,
         space=("graph", id(base), root) if base is not candidate else None,
-        choice_paths=lambda: _choice_paths(base),
+        build_space=lambda: _build_space(base, root),
         input_shape=input_shape(candidate.graphs[root]._dump()),
         more_inputs=tuple(read_graph(_dump(candidate), root).loose) if base is candidate else (),
         keep=base,
@@ -56,21 +58,21 @@ def _base(candidate: Any) -> Any:
     return past[0].from_ if past else candidate
 
 
-def _choice_paths(base: Any) -> ChoicePaths | None:
-    """Return paths and values of the layer choices; None when the base has choices of other kinds."""
-    paths: dict[str, list[str]] = {}
-    values: dict[str, list[Any]] = {}
+def _build(ir: Ir, root: str) -> nn.Module:
+    refuse_choices(ir, root)
+    return build(lambda: GraphModule(ir, root))
+
+
+def _build_space(base: Any, root: str) -> nn.Module | None:
+    """Make the space with its layer choices open; None when it has choices of other kinds."""
     for graph in base.graphs.values():
         for node in graph.hidden_nodes:
             parameters = node.operation.parameters or {}
-            if parameters.get("mutation") == "layerchoice" and node.python_name:
-                paths.setdefault(parameters["label"], []).append(node.python_name)
-                values[parameters["label"]] = list(parameters["candidates"])
-                continue
             composed = any(hasattr(value, "inner_choices") for value in parameters.values())
-            if composed or "mutation" in parameters or node.operation.type.endswith(_OTHER_CHOICES):
+            other = parameters.get("mutation", "layerchoice") != "layerchoice"
+            if composed or other or node.operation.type.endswith(_OTHER_CHOICES):
                 return None
-    return (paths, values) if paths else None
+    return build(lambda: GraphModule(_dump(base), root))
 
 
 def input_shape(graph: Ir) -> Shape | None:

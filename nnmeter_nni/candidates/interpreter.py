@@ -21,6 +21,9 @@ from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpErr
 from predictor_core.ir.graph import Shape
 
 ROOT = "_model"
+
+#: Prefixes of the node types that are modules.
+_MODULES = ("__torch__.", "__mutated__.")
 _LOOSE = "_loose"
 
 Ir = Mapping[str, Any]
@@ -98,10 +101,8 @@ class GraphModule(nn.Module):
                 self._constants[node_name] = _constant(node_name, kind, parameters)
             elif kind == "shared":
                 self._children_of[node_name] = self._children_of[parameters["reference"]]
-            elif kind == "_cell":
-                self._add(node_name, nodes[node_name], GraphModule(ir, operation["cell_name"]))
-            elif kind.startswith(("__torch__.", "__mutated__.")):
-                self._add(node_name, nodes[node_name], _module_class(kind)(**parameters))
+            elif kind == "_cell" or kind.startswith(_MODULES):
+                self._add(node_name, nodes[node_name], _module(ir, operation))
 
     def _add(self, node_name: str, node: Ir, module: nn.Module) -> None:
         path = node.get("python_name") or node_name
@@ -144,6 +145,50 @@ class GraphModule(nn.Module):
         if kind in ("prim::is_cuda", "prim::data"):
             return getattr(arguments[0], kind.rpartition("::")[2])
         raise UnsupportedOpError(f"node {name!r} of the NNI graph has type {kind!r}, which can't be run")
+
+
+class GraphChoice(nn.Module):
+    """A layer choice of a space in IR form: holds its candidates until one takes its place."""
+
+    def __init__(self, ir: Ir, operation: Ir) -> None:
+        super().__init__()
+        self.label: str = operation["parameters"]["label"]
+        self.names: list[str] = list(operation["parameters"]["candidates"])
+        nodes = ir[operation["cell_name"]]["nodes"]
+        # Not add_module: a label may have dots.
+        self._modules.update({name: _module(ir, nodes[name]["operation"]) for name in self.names})
+
+    def __getitem__(self, name: str) -> Any:
+        return self._modules[name]
+
+
+def _module(ir: Ir, operation: Ir) -> nn.Module:
+    """Make the module that a node stands for: a choice, a cell, or a module of torch or the user."""
+    parameters = operation.get("parameters") or {}
+    if parameters.get("mutation") == "layerchoice":
+        return GraphChoice(ir, operation)
+    if operation["type"] == "_cell":
+        return GraphModule(ir, operation["cell_name"])
+    return _module_class(operation["type"])(**parameters)
+
+
+def refuse_choices(ir: Ir, name: str = ROOT) -> None:
+    """Raise when a graph, or one that it contains, still has choices.
+
+    Raises
+    ------
+    ModelFormatError
+        It is a space, not a candidate.
+    """
+    for node in read_graph(ir, name).nodes.values():
+        parameters = node["operation"].get("parameters") or {}
+        if parameters.get("mutation"):
+            raise ModelFormatError(
+                f"the NNI graph still has the choice {parameters.get('label')!r}: a space, not a candidate. "
+                "Apply NNI's mutators, or predict the space with nnmeter_nni.SpaceLatency"
+            )
+        if node["operation"]["type"] == "_cell":
+            refuse_choices(ir, node["operation"]["cell_name"])
 
 
 def _aten(kind: str, arguments: list[Any]) -> Any:
@@ -230,7 +275,7 @@ def read_graph(ir: Ir, name: str) -> IrGraph:
     Raises
     ------
     ModelFormatError
-        When there is no such graph, or it still has choices.
+        When there is no such graph.
     """
     try:
         nodes: dict[str, Ir] = dict(ir[name]["nodes"])
@@ -250,11 +295,6 @@ def read_graph(ir: Ir, name: str) -> IrGraph:
         del nodes[key]
     for key, node in nodes.items():
         operation = node["operation"]
-        if (operation.get("parameters") or {}).get("mutation"):
-            raise ModelFormatError(
-                f"the NNI graph still has the choice {operation['parameters'].get('label')!r}: a space, "
-                "not a candidate. Apply NNI's mutators, or predict the space with nnmeter_nni.SpaceLatency"
-            )
         shapes = (operation.get("attributes") or {}).get("input_shape") or []
         for slot, shape in enumerate(shapes):
             if shape and slot not in slots.setdefault(key, {}):
