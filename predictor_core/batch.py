@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from predictor_core.fusion import Rules, detect
+from predictor_core.kernels import KernelSpec
 from predictor_core.predictor import DEFAULT_INPUT_SHAPE, LatencyPredictor, to_graph
 
 #: Models read and evaluated at a time: enough to fill the forests, few enough to keep memory flat.
@@ -65,8 +67,21 @@ def _predict_chunk(
     strict: bool,
     options: dict[str, Any],
 ) -> NDArray[np.float64]:
-    graphs = [to_graph(model, model_type, input_shape, apply_nni, **options) for model in chunk]
-    return np.stack([predictor.predict_graphs(graphs, strict=strict) for predictor in predictors])
+    graphs = (to_graph(model, model_type, input_shape, apply_nni, **options) for model in chunk)
+    if strict or not all(isinstance(predictor, LatencyPredictor) for predictor in predictors):
+        rows = [[one.predict_graphs([graph], strict=strict)[0] for one in predictors] for graph in graphs]
+        return np.array(rows).T
+    distinct: list[Rules] = []
+    for predictor in predictors:
+        if predictor.rules not in distinct:
+            distinct.append(predictor.rules)
+    # Only the kernels are kept, each once: the Graphs of a thousand models would keep the collector busy.
+    known: dict[KernelSpec, KernelSpec] = {}
+    found: list[list[list[KernelSpec]]] = [[] for _ in distinct]
+    for graph in graphs:
+        for rules, models in zip(distinct, found):
+            models.append([known.setdefault(kernel.spec, kernel.spec) for kernel in detect(graph, rules)])
+    return np.stack([one.predict_kernels(found[distinct.index(one.rules)]) for one in predictors])
 
 
 def _chunks(models: Iterable[Any], size: int) -> Iterable[list[Any]]:

@@ -205,16 +205,18 @@ class LatencyPredictor:
     def predict_graphs(self, graphs: Sequence[Graph], *, strict: bool = False) -> NDArray[np.float64]:
         """Latencies in ms of canonical Graphs, shape (n,)."""
         found = [detect(graph, self.rules) for graph in graphs]
-        # Another thread may make the memo forget a kernel between the two looks that `strict` takes.
-        answers: Mapping[KernelSpec, KernelLatency] = {} if strict else self._memo
-        try:
-            sums = _sums(found, answers)
-        except KeyError:
-            answers = self.kernel_latencies({kernel.spec for kernels_ in found for kernel in kernels_})
-            sums = _sums(found, answers)
         if strict:
+            answers = self.kernel_latencies({kernel.spec for kernels_ in found for kernel in kernels_})
             for kernels_ in found:
                 _refuse_estimates(kernels_, answers)
+        return self.predict_kernels([[kernel.spec for kernel in kernels_] for kernels_ in found])
+
+    def predict_kernels(self, models: Sequence[Sequence[KernelSpec]]) -> NDArray[np.float64]:
+        """Latencies in ms of models given as their kernels, shape (n,)."""
+        try:
+            sums = _sums(models, self._memo)
+        except KeyError:
+            sums = _sums(models, self.kernel_latencies({spec for specs in models for spec in specs}))
         return np.array(sums) + self.overhead_ms
 
     def profile(
@@ -399,8 +401,8 @@ def _load_again(path: Path, name: str, version: str, sha256: str) -> LatencyPred
     return LatencyPredictor.from_pack(path, name=name, version=version, sha256=sha256)
 
 
-def _sums(found: Sequence[Sequence[Kernel]], answers: Mapping[KernelSpec, KernelLatency]) -> list[float]:
-    return [sum([answers[kernel.spec][0] for kernel in kernels_]) for kernels_ in found]
+def _sums(models: Sequence[Sequence[KernelSpec]], answers: Mapping[KernelSpec, KernelLatency]) -> list[float]:
+    return [sum([answers[spec][0] for spec in specs]) for specs in models]
 
 
 def _refuse_estimates(found: Sequence[Kernel], answers: Mapping[KernelSpec, KernelLatency]) -> None:
