@@ -1,7 +1,6 @@
 """Fit of the analytic base: bounded least squares on the models' latencies.
 
-Every coefficient is at least a share of what it is on the device as a whole, so that larger always costs
-more, and is drawn to the device's where the models don't say otherwise: where kernels always occur together.
+Every coefficient is at least a share of what it is on the whole device, so that larger always costs more.
 """
 
 from __future__ import annotations
@@ -18,9 +17,7 @@ from predictor_core.kernels.base import AnalyticBase
 from predictor_core.training.dataset import Dataset, Floats
 
 #: Lowest coefficient of a forest's base, as a share of the device-wide one.
-FLOOR = 0.1
-#: Pull to the device-wide coefficients, against one unit for all models together.
-PULL = 1e-7
+FLOOR = 0.02
 #: Reweighted passes, so that models that no linear law explains don't bend it.
 _PASSES = 4
 _TOLERANCE = 0.05
@@ -53,17 +50,19 @@ class Base:
         return out
 
 
-def fit_base(data: Dataset) -> Base:
+def fit_base(data: Dataset, by_window: bool) -> Base:
     """Fit the base to models, in relative error.
 
     Parameters
     ----------
     data : Dataset
         Training models only. Forests whose kernels they don't hold get the device-wide base.
+    by_window : bool
+        Whether kernels of each window size have coefficients of their own.
     """
     terms = np.array([(*kernels.cost(spec), 1.0) for spec in data.specs], dtype=np.float64)
-    windows = np.array([spec.kernel[0] * spec.kernel[1] for spec in data.specs])
-    everything = _relative_fit(data.counts @ terms, data.latency_ms, np.zeros(4), np.zeros(4))
+    windows = np.array([spec.kernel[0] * spec.kernel[1] if by_window else 1 for spec in data.specs])
+    everything = _relative_fit(data.counts @ terms, data.latency_ms, np.zeros(4))
     # Traffic costs at least a tenth of arithmetic, a launch at least a microsecond.
     device = np.maximum(everything[:3], [1e-12, 0.1 * everything[0], 1e-3])
 
@@ -75,8 +74,8 @@ def fit_base(data: Dataset) -> Base:
         for window in np.unique(windows[members & seen]):
             classes.append((str(name), int(window)))
             columns.append(data.counts @ (terms * (members & (windows == window))[:, None]))
-    towards = np.concatenate([np.tile(device, len(classes)), [0.0]])
-    fitted = _relative_fit(np.hstack(columns), data.latency_ms, FLOOR * towards, towards)
+    lowest = FLOOR * np.concatenate([np.tile(device, len(classes)), [0.0]])
+    fitted = _relative_fit(np.hstack(columns), data.latency_ms, lowest)
     rows = fitted[:-1].reshape(-1, 3)
     forests = {}
     for name in map(str, np.unique(data.forests)):
@@ -92,19 +91,15 @@ def _triple(row: NDArray[np.float64]) -> tuple[float, float, float]:
     return float(row[0]), float(row[1]), float(row[2])
 
 
-def _relative_fit(columns: Floats, latency_ms: Floats, lowest: Floats, towards: Floats) -> Floats:
+def _relative_fit(columns: Floats, latency_ms: Floats, lowest: Floats) -> Floats:
     """Coefficients >= lowest of `columns` and a constant, by robust least squares on the relative error."""
     relative = np.hstack([columns, np.ones((len(columns), 1))]) / latency_ms[:, None]
-    pulled = towards > 0.0
-    scale = np.where(pulled, towards, 1.0 / np.maximum(relative.max(axis=0), 1e-30))
-    pull = np.sqrt(PULL * len(relative)) * np.diag(pulled.astype(float))
+    scale = 1.0 / np.maximum(relative.max(axis=0), 1e-30)
     scaled = relative * scale
     weight = np.ones(len(relative))
     solution = lowest
     for _ in range(_PASSES):
-        rows = np.vstack([scaled * weight[:, None], pull])
-        target = np.concatenate([weight, np.diag(pull)])
-        above, _ = nnls(rows, target - rows @ (lowest / scale))
+        above, _ = nnls(scaled * weight[:, None], weight - (scaled * weight[:, None]) @ (lowest / scale))
         solution = above * scale + lowest
         error = np.abs(relative @ solution - 1.0)
         weight = np.sqrt(_TOLERANCE / np.maximum(error, _TOLERANCE))
