@@ -1,7 +1,8 @@
-"""What the README promises about the command is what the command takes."""
+"""What the README says about the command and the accuracy holds."""
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -30,3 +31,18 @@ def test_it_opens_with_two_commands() -> None:
 def test_every_command_is_understood(command: str) -> None:
     arguments = build_parser().parse_args(shlex.split(command)[1:])
     assert arguments.list_predictors or arguments.command
+
+
+def test_the_accuracy_table_is_that_of_the_benchmark() -> None:
+    results = Path(__file__).parents[1] / "benchmarks" / "results" / "accuracy.json"
+    figures = {
+        (row["device"], row["models"], row["family"]): row
+        for row in json.loads(results.read_text(encoding="utf-8"))["rows"]
+    }
+    lines = re.findall(r"^\| `(\w+)` \| ([\d.]+)% \| ([\d.]+)% \| ([\d.]+)% \|$", README, re.MULTILINE)
+    assert len(lines) == 4
+    for device, *printed in lines:
+        unseen = figures[device, "unseen models", "all"]
+        left_out = figures[device, "family left out", "mean"]
+        exact = [unseen["within ±5 %"], unseen["within ±10 %"], left_out["within ±10 %"]]
+        assert printed == [f"{figure:.1f}" for figure in exact], device
