@@ -141,8 +141,9 @@ class TreeArrays:
         if len(value) != n - len(inner):
             raise PackError(f"{len(value)} leaf values for {n - len(inner)} leaves")
         left = np.arange(n, dtype=np.int32)
-        left[inner] = np.arange(n_trees, n, 2, dtype=np.int32)
-        if np.any(left[inner] <= inner):
+        children = np.arange(n_trees, n, 2, dtype=np.int32)
+        left[inner] = children
+        if np.any(children <= inner):
             raise PackError("a tree of the forest contains a cycle")
         if np.any(np.isnan(threshold)) or not np.all(np.isfinite(value)):
             raise PackError("a threshold or a leaf value of the forest is not a finite number")
