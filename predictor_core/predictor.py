@@ -167,7 +167,7 @@ class LatencyPredictor:
         PredictorError
             When the model can't be read, or `strict` and a kernel would be estimated.
         """
-        graph = self._graph(model, model_type, input_shape, apply_nni, options)
+        graph = to_graph(model, model_type, input_shape, apply_nni, **options)
         return float(self.predict_graphs([graph], strict=strict)[0])
 
     def predict_many(
@@ -235,7 +235,7 @@ class LatencyPredictor:
         -------
         LatencyReport
         """
-        graph = self._graph(model, model_type, input_shape, apply_nni, options)
+        graph = to_graph(model, model_type, input_shape, apply_nni, **options)
         found = detect(graph, self.rules)
         answers = self.kernel_latencies({kernel.spec for kernel in found})
         if strict:
@@ -366,11 +366,6 @@ class LatencyPredictor:
         for row in np.flatnonzero(beyond.any(axis=1)):
             answers[row] = tuple(names[i] for i in np.flatnonzero(beyond[row]))
         return answers
-
-    def _graph(
-        self, model: Any, model_type: str | None, input_shape: Any, apply_nni: bool, options: Any
-    ) -> Graph:
-        return to_graph(model, model_type, input_shape, apply_nni, **options)
 
 
 def to_graph(
