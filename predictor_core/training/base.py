@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.optimize import nnls
 
 from predictor_core import kernels
 from predictor_core.kernels.base import AnalyticBase
@@ -23,7 +22,7 @@ from predictor_core.kernels.work import WORK
 from predictor_core.training.dataset import Dataset, Floats
 
 #: Prior standard deviations of the logarithm: of a group, of forests that are alike, of a window.
-_GROUP, _ALIKE, _WINDOW = 3.0, 0.3, 0.3
+_GROUP, _ALIKE, _WINDOW = 1.5, 0.3, 0.3
 #: Prior of the constant once per model: median in ms, standard deviation of the logarithm.
 _CONSTANT = (0.5, 1.5)
 #: Relative noise of a model's latency, and the relative error beyond which it counts linearly.
@@ -68,7 +67,8 @@ class Base:
     ----------
     forests : mapping of str to AnalyticBase
     device : (3,) array
-        ms per MAC, ms per byte, ms per launch of all kernels together.
+        ms per MAC of kernels that compute; ms per byte and per launch of those that move data. For
+        estimates of what no forest serves.
     constant_ms : float
         Added once per model.
     """
@@ -108,8 +108,9 @@ def fit_base(data: Dataset, plan: Plan) -> Base:
     plan : Plan
     """
     coefficients, columns = _columns(data, plan)
-    effects, prior, deviation = _effects(coefficients, columns, data.latency_ms, plan)
-    logs = effects @ _maximum_posterior(columns, data.latency_ms, effects, prior, deviation)
+    place, effects, prior, deviation = _effects(coefficients, columns, data.latency_ms, plan)
+    found = _maximum_posterior(columns, data.latency_ms, effects, prior, deviation)
+    logs = effects @ found
     # Six digits are more than the fit is worth, and the same whatever order sums were taken in.
     values = [float(f"{value:.6g}") for value in np.exp(logs)]
     forests = {}
@@ -119,7 +120,16 @@ def fit_base(data: Dataset, plan: Plan) -> Base:
         fitted = {(c.window, c.term): value for c, value in zip(coefficients, values) if c.forest == name}
         rows = tuple(tuple(fitted[window, term] for term in terms) for window in windows)
         forests[name] = AnalyticBase(terms, tuple(windows), rows)
-    return Base(forests, _device(data), values[-1])
+
+    def group(term: str, alike: bool) -> float:
+        at = place.get((alike, term), place.get((not alike, term)))
+        assert at is not None
+        return float(f"{np.exp(found[at]):.6g}")
+
+    per_mac, per_byte, launch = group("macs", False), group("bytes", True), group("launch", True)
+    # Traffic costs at least a tenth of arithmetic, a launch at least a microsecond.
+    device = np.array([per_mac, max(per_byte, 0.1 * per_mac), max(launch, 1e-3)])
+    return Base(forests, device, values[-1])
 
 
 def _columns(data: Dataset, plan: Plan) -> tuple[list[_Coefficient], Floats]:
@@ -147,8 +157,8 @@ def _columns(data: Dataset, plan: Plan) -> tuple[list[_Coefficient], Floats]:
 
 def _effects(
     coefficients: list[_Coefficient], columns: Floats, latency_ms: Floats, plan: Plan
-) -> tuple[sparse.csr_matrix, Floats, Floats]:
-    """Which effects add up to the logarithm of which coefficient, and the priors of the effects."""
+) -> tuple[dict[object, int], sparse.csr_matrix, Floats, Floats]:
+    """Places of the effects, which of them add up to the logarithm of which coefficient, and their priors."""
     main = sum(
         columns[:, i] for i, c in enumerate(coefficients) if c.kind == "macs" and c.forest not in plan.alike
     )
@@ -175,7 +185,7 @@ def _effects(
     rows, places = np.array(entries).T
     shape = (len(coefficients) + 1, len(place))
     effects = sparse.csr_matrix((np.ones(len(rows)), (rows, places)), shape=shape)
-    return effects, np.array(prior), np.array(deviation)
+    return place, effects, np.array(prior), np.array(deviation)
 
 
 def _maximum_posterior(
@@ -214,14 +224,3 @@ def _maximum_posterior(
         if gain < _DONE * abs(loss):
             break
     return at
-
-
-def _device(data: Dataset) -> Floats:
-    """Return ms per MAC, byte and launch of all kernels alike, for estimates of what no forest serves."""
-    terms = np.array([(*kernels.cost(spec), 1.0) for spec in data.specs], dtype=np.float64)
-    relative = np.hstack([data.counts @ terms, np.ones((len(data), 1))]) / data.latency_ms[:, None]
-    scale = 1.0 / relative.max(axis=0)
-    fitted, _ = nnls(relative * scale, np.ones(len(data)))
-    per_mac, per_byte, launch = (float(f"{value:.6g}") for value in (fitted * scale)[:3])
-    # Traffic costs at least a tenth of arithmetic, a launch at least a microsecond.
-    return np.maximum([per_mac, per_byte, launch], [1e-12, 0.1 * per_mac, 1e-3])
