@@ -9,6 +9,7 @@ and no larger.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ from predictor_core.kernels.work import WORK
 from predictor_core.training.dataset import Dataset, Floats
 
 #: Prior standard deviations of the logarithm: of a group, of forests that are alike, of a window.
-_GROUP, _ALIKE, _WINDOW = 1.5, 0.3, 0.3
+_GROUP, _ALIKE, _WINDOW = 1.5, 0.1, 0.3
 #: Prior of the constant once per model: median in ms, standard deviation of the logarithm.
 _CONSTANT = (0.5, 1.5)
 #: Relative noise of a model's latency, and the relative error beyond which it counts linearly.
@@ -164,6 +165,7 @@ def _effects(
     )
     per_mac = 0.7 * float(np.median(latency_ms / main))
     start = {"macs": per_mac, "bytes": 3.0 * per_mac, "unfolded": per_mac, "launch": 0.01, "chain": 1e-5}
+    forests = Counter((c.forest, c.term) for c in coefficients)
     place: dict[object, int] = {}
     prior, deviation = [], []
     entries = []
@@ -180,7 +182,8 @@ def _effects(
         add(row, (alike, c.kind), float(np.log(start.get(c.kind, 0.3 * per_mac))), _GROUP)
         spread = plan.launch if c.term == "launch" else plan.forest
         add(row, (c.forest, c.term), 0.0, _ALIKE if alike else spread)
-        add(row, c, 0.0, _WINDOW)
+        if forests[c.forest, c.term] > 1:
+            add(row, c, 0.0, _WINDOW)
     add(len(coefficients), "constant", float(np.log(_CONSTANT[0])), _CONSTANT[1])
     rows, places = np.array(entries).T
     shape = (len(coefficients) + 1, len(place))

@@ -5,23 +5,11 @@ from __future__ import annotations
 from predictor_core.training import distil, teacher
 from predictor_core.training.base import Plan
 
-_MOVING = frozenset(
-    (
-        "add",
-        "avgpool",
-        "bn",
-        "channelshuffle",
-        "concat",
-        "global-avgpool",
-        "hswish",
-        "maxpool",
-        "mul",
-        "relu",
-        "split",
-    )
-)
+_ELEMENTWISE = frozenset({"add", "bn", "hswish", "mul", "relu"})
+_POOLS = frozenset({"avgpool", "maxpool"})
+_MOVING = _ELEMENTWISE | _POOLS | {"channelshuffle", "concat", "global-avgpool", "split"}
 _ANY, _MOVES = ("macs", "bytes", "launch"), ("bytes", "launch")
-_COMMON = {"": _ANY, **dict.fromkeys(_MOVING - {"avgpool", "maxpool"}, _MOVES)}
+_COMMON = {"": _ANY, **dict.fromkeys(_MOVING - _POOLS, _MOVES)}
 
 #: TFLite multiplies unfolded convolutions in blocks of 4 x 8 channels on the CPU.
 _CPU = Plan({**_COMMON, "conv": ("macs_4x8", "bytes", "launch", "unfolded")}, alike=_MOVING)
@@ -43,10 +31,10 @@ _VPU = Plan(
         "conv": ("engine_macs", "bytes", "launch", "crowded_macs"),
         "dwconv": (*_ANY, "rows"),
     },
-    alike=_MOVING,
+    alike=_ELEMENTWISE,
     one_window=frozenset({"conv"}),
     forest=1.0,
-    launch=0.5,
+    launch=1.0,
 )
 
 PLANS = {
@@ -58,9 +46,9 @@ PLANS = {
 
 #: The CPU's measurements are noisy; the VPU's are not, but they jump.
 TEACHERS = {
-    "cortexA76cpu_tflite21": teacher.Settings(rounds=250, leaves=16, leaf=50),
-    "adreno640gpu_tflite21": teacher.Settings(rounds=300, leaves=31, leaf=20),
-    "adreno630gpu_tflite21": teacher.Settings(rounds=300, leaves=31, leaf=20),
+    "cortexA76cpu_tflite21": teacher.Settings(rounds=400, leaves=6, leaf=100),
+    "adreno640gpu_tflite21": teacher.Settings(rounds=800, leaves=31, leaf=20),
+    "adreno630gpu_tflite21": teacher.Settings(rounds=800, leaves=31, leaf=20),
     "myriadvpu_openvino2019r2": teacher.Settings(rounds=600, leaves=63, leaf=3, columns=0.7),
 }
 
