@@ -175,6 +175,11 @@ SE = FeatureSet(
 )
 
 
+#: What `KernelSpec.context` holds: what the kernel runs beside, and inputs that a convolution, a pool makes.
+CONTEXT = ("beside", "from_conv", "from_pool")
+_NO_CONTEXT = (0,) * len(CONTEXT)
+
+
 def _mapped(spec: KernelSpec, cost: Cost) -> tuple[float, ...]:
     side, aspect = area(spec.inputs[0])
     # A number without dimensions is a map of one element.
@@ -190,6 +195,7 @@ def _mapped(spec: KernelSpec, cost: Cost) -> tuple[float, ...]:
         len(spec.inputs),
         aspect,
         *_epilogue(spec),
+        *(spec.context or _NO_CONTEXT),
     )
 
 
@@ -198,7 +204,7 @@ MAPPED = FeatureSet(
     Layout(
         ("side", "channels", "bytes", "read", "cmx"),
         ("channels",),
-        ("inputs", "aspect", "activation", "residuals"),
+        ("inputs", "aspect", "activation", "residuals", *CONTEXT),
     ),
     _mapped,
 )
