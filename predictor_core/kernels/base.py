@@ -17,23 +17,27 @@ from numpy.typing import NDArray
 
 from predictor_core.kernels.costs import Cost
 from predictor_core.kernels.spec import KernelSpec
+from predictor_core.kernels.work import WORK
 
 
 @dataclass(frozen=True)
 class AnalyticBase:
-    """Latency linear in MACs and bytes, with coefficients that depend on the size of the kernel window.
+    """Latency linear in a device's work, with coefficients that depend on the size of the kernel window.
 
     Parameters
     ----------
+    terms : tuple of str
+        Sorts of work that count, out of `predictor_core.kernels.work.WORK`.
     windows : tuple of int
         Window areas (height x width), increasing. A kernel takes the coefficients of the smallest
         window that is no smaller than its own, or else of the largest.
-    coefficients : tuple of (float, float, float)
-        For each window: ms per MAC, ms per byte, ms per launch.
+    coefficients : tuple of tuple of float
+        For each window, ms per unit of each term.
     """
 
+    terms: tuple[str, ...]
     windows: tuple[int, ...]
-    coefficients: tuple[tuple[float, float, float], ...]
+    coefficients: tuple[tuple[float, ...], ...]
 
     @classmethod
     def from_header(cls, entry: dict[str, Any]) -> AnalyticBase:
@@ -42,23 +46,29 @@ class AnalyticBase:
         Raises
         ------
         ValueError
-            When there is not one positive coefficient of each kind for each of increasing windows.
+            When a term is unknown, or there is not one positive coefficient of each term for each of
+            increasing windows.
         """
+        terms = tuple(str(term) for term in entry["terms"])
+        unknown = [term for term in terms if term not in WORK]
+        if unknown or not terms:
+            raise ValueError(f"a base counts {sorted(WORK)}, got {list(terms)}")
         windows = tuple(int(window) for window in entry["windows"])
-        rows = [tuple(float(value) for value in row) for row in entry["coefficients"]]
+        rows = tuple(tuple(float(value) for value in row) for row in entry["coefficients"])
         if not windows or list(windows) != sorted(set(windows)) or len(rows) != len(windows):
             raise ValueError("a base needs one row of coefficients for each of increasing windows")
-        coefficients = []
         for row in rows:
-            macs, moved, launch = row
-            if not (macs > 0.0 and moved > 0.0 and launch > 0.0):
-                raise ValueError(f"coefficients of a base must be positive, got {row}")
-            coefficients.append((macs, moved, launch))
-        return cls(windows, tuple(coefficients))
+            if len(row) != len(terms) or not all(0.0 < value < float("inf") for value in row):
+                raise ValueError(f"coefficients of a base must be positive, one a term, got {list(row)}")
+        return cls(terms, windows, rows)
 
     def to_header(self) -> dict[str, Any]:
         """Plain lists, for the header of a pack."""
-        return {"windows": list(self.windows), "coefficients": [list(row) for row in self.coefficients]}
+        return {
+            "terms": list(self.terms),
+            "windows": list(self.windows),
+            "coefficients": [list(row) for row in self.coefficients],
+        }
 
     def row(self, window: int) -> int:
         """Index of the coefficients that a window area takes."""
@@ -66,9 +76,12 @@ class AnalyticBase:
 
     def latency_ms(self, specs: Sequence[KernelSpec], costs: Sequence[Cost]) -> NDArray[np.float64]:
         """Return the base of several kernels in ms, shape (len(specs),)."""
-        coefficients = self.coefficients
+        functions = [WORK[term] for term in self.terms]
         out = []
-        for spec, (computed, moved) in zip(specs, costs):
-            per_mac, per_byte, launch = coefficients[self.row(spec.kernel[0] * spec.kernel[1])]
-            out.append(per_mac * computed + per_byte * moved + launch)
+        for spec, cost in zip(specs, costs):
+            row = self.coefficients[self.row(spec.kernel[0] * spec.kernel[1])]
+            total = 0.0
+            for coefficient, work in zip(row, functions):
+                total += coefficient * work(spec, cost)
+            out.append(total)
         return np.array(out)

@@ -69,6 +69,8 @@ def _conv(spec: KernelSpec, cost: Cost) -> tuple[float, ...]:
     cycles, blocks, descriptors, splits = schedule(cin, cout, spec.kernel[0] * spec.kernel[1])
     pixels = out_side * out_side
     pooled = sqrt(spec.extra[0] * spec.extra[1]) if spec.extra else 0.0
+    # A row over all channels is what a device keeps at hand while the window slides.
+    row_in, row_out = side * cin, out_side * cout
     return (
         side,
         out_side,
@@ -84,6 +86,9 @@ def _conv(spec: KernelSpec, cost: Cost) -> tuple[float, ...]:
         cycles,
         cycles * pixels,
         cost.macs / (cycles * pixels),
+        row_in,
+        row_out,
+        row_in + row_out,
         cin,
         cout,
         blocks,
@@ -113,6 +118,9 @@ CONV = FeatureSet(
             "cycles",
             "all_cycles",
             "macs_per_cycle",
+            "row_in",
+            "row_out",
+            "row",
         ),
         ("cin", "cout"),
         ("blocks", "descriptors", "splits", "pooled", "kernel", "stride", *_WINDOW),

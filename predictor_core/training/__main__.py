@@ -65,14 +65,14 @@ def train(
     except ImportError as error:
         raise missing_dependency(error.name or "joblib", "train", "training") from error
 
-    from predictor_core.training import pipeline
+    from predictor_core.training import pipeline, settings
     from predictor_core.training.dataset import load_dataset
 
-    chosen = list(devices or pipeline.TEACHERS)
-    unknown = [device for device in chosen if device not in pipeline.TEACHERS]
+    chosen = list(devices or settings.TEACHERS)
+    unknown = [device for device in chosen if device not in settings.TEACHERS]
     if unknown:
         raise PredictorError(
-            f"unknown device {unknown[0]!r}; expected some of {', '.join(pipeline.TEACHERS)}"
+            f"unknown device {unknown[0]!r}; expected some of {', '.join(settings.TEACHERS)}"
         )
     cache.mkdir(parents=True, exist_ok=True)
     _prepare(folder, cache, chosen)

@@ -26,19 +26,7 @@ from predictor_core.training.calibrate import calibrate
 from predictor_core.training.dataset import SHARES, Dataset, load_dataset, split
 from predictor_core.training.evaluate import Predictions, predict
 from predictor_core.training.packing import VERSION, write_pack
-
-#: Chosen on the validation models: the CPU's measurements are noisy; the VPU's are not, but they jump.
-TEACHERS = {
-    "cortexA76cpu_tflite21": teacher.Settings(rounds=250, leaves=16, leaf=50),
-    "adreno640gpu_tflite21": teacher.Settings(rounds=300, leaves=31, leaf=20),
-    "adreno630gpu_tflite21": teacher.Settings(rounds=300, leaves=31, leaf=20),
-    "myriadvpu_openvino2019r2": teacher.Settings(rounds=600, leaves=63, leaf=3, columns=0.7),
-}
-#: Devices whose base has coefficients for each window size; the VPU's engine is not linear in the window.
-BY_WINDOW = frozenset(TEACHERS) - {"myriadvpu_openvino2019r2"}
-FORESTS = distil.Settings()
-#: Families are left out 11 times a device, so these fits are shorter.
-LEFT_OUT_ROUNDS = 0.4
+from predictor_core.training.settings import FORESTS, LEFT_OUT_ROUNDS, PLANS, TEACHERS
 
 VALIDATION = "validation"
 _UNKNOWN_WIDTHS = {"inside": 0.1, "outside": 0.5, "estimated": 0.7, "unfamiliar": 0.0, "spread_scale": 1.0}
@@ -146,7 +134,7 @@ def _fit(
     seed: int,
 ) -> None:
     trained_on = data.only(learnt)
-    base = fit_base(trained_on, data.device in BY_WINDOW)
+    base = fit_base(trained_on, PLANS[data.device])
     taught = teacher.fit_teacher(trained_on, base, features, settings, seed)
     forests = distil.grow_forests(data, taught.log_ratio, trained_on.seen(), features, FORESTS, seed)
     training = {

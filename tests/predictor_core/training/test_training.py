@@ -12,9 +12,9 @@ from predictor_core.errors import PredictorError
 from predictor_core.forest import load_pack
 from predictor_core.fusion import load_rules
 from predictor_core.predictor import LatencyPredictor
-from predictor_core.training import pipeline
+from predictor_core.training import pipeline, settings
 from predictor_core.training.__main__ import main, train
-from predictor_core.training.base import fit_base
+from predictor_core.training.base import Plan, fit_base
 from predictor_core.training.bench import read_measured
 from predictor_core.training.dataset import Dataset, build_datasets, split
 from predictor_core.training.distil import Settings as ForestSettings
@@ -25,6 +25,7 @@ from predictor_core.training.teacher import Settings, feature_table, fit_teacher
 from .conftest import CONSTANT_MS, DEVICE
 
 QUICK = Settings(rounds=60, leaves=8, leaf=1)
+PLAN = Plan({"": ("macs", "bytes", "launch")})
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +36,11 @@ def data(measurements: Path) -> Dataset:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings that suit 174 models."""
-    monkeypatch.setitem(pipeline.TEACHERS, DEVICE, QUICK)
+    monkeypatch.setitem(settings.TEACHERS, DEVICE, QUICK)
 
 
 def test_the_base_finds_a_linear_law(data: Dataset) -> None:
-    base = fit_base(data, by_window=True)
+    base = fit_base(data, PLAN)
     conv = base.forests["conv"]
     assert conv.windows == (1, 9, 25)
     np.testing.assert_allclose([row[0] for row in conv.coefficients], [2e-6, 1e-6, 1e-6], rtol=0.05)
@@ -53,13 +54,13 @@ def test_the_base_finds_a_linear_law(data: Dataset) -> None:
 
 def test_the_teacher_learns_what_the_base_can_not_say(data: Dataset) -> None:
     # Kernels with cin a multiple of 16 are three times as fast here.
-    base = fit_base(data, by_window=True)
+    base = fit_base(data, PLAN)
     base_ms = base.latency_ms(data)
     quirk = np.where([spec.inputs[0][-1] % 16 == 0 for spec in data.specs], 1.0, 3.0)
     jumpy = replace(data, latency_ms=data.counts @ (base_ms * quirk) + base.constant_ms)
     part = split(jumpy.groups, jumpy.families, 0)
     learnt, asked = jumpy.only(part == "train"), jumpy.only(part != "train")
-    base = fit_base(learnt, by_window=True)
+    base = fit_base(learnt, PLAN)
     features = feature_table(data)
     teacher = fit_teacher(learnt, base, features, replace(QUICK, rounds=100), seed=0)
     latency_ms = base.latency_ms(data) * np.exp(teacher.log_ratio)
