@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from predictor_core.fusion.build import broadcasts, build, main_op
+from predictor_core.fusion.context import contexts
 from predictor_core.fusion.patterns import match
 from predictor_core.fusion.rules import Pattern, Rules
 from predictor_core.ir.graph import Graph, Node
@@ -80,7 +81,26 @@ def detect(graph: Graph, rules: Rules) -> list[Kernel]:
         draft = _Draft(main_op(node, graph), (node,), len(drafts), rules)
         owner[name] = draft
         drafts.append(draft)
-    return [_finish(draft, graph) for draft in drafts]
+    kernels = [_finish(draft, graph) for draft in drafts]
+    return _with_context(kernels, drafts, owner, graph, rules) if rules.engine else kernels
+
+
+def _with_context(
+    kernels: list[Kernel], drafts: list[_Draft], owner: dict[str, _Draft], graph: Graph, rules: Rules
+) -> list[Kernel]:
+    reads: list[list[int]] = []
+    for draft in drafts:
+        producers = [
+            owner.get(graph.producer(tensor).name)
+            for node in (*draft.main, *draft.merged)
+            for tensor in node.inputs
+        ]
+        reads.append([one.position for one in producers if one is not None and one is not draft])
+    found = contexts([kernel.spec for kernel in kernels], reads, rules.engine)
+    return [
+        kernel._replace(spec=kernel.spec._replace(context=context)) if context else kernel
+        for kernel, context in zip(kernels, found)
+    ]
 
 
 def _matched(rules: Rules, patterns: list[Pattern], node: Node, graph: Graph, position: int) -> _Draft | None:

@@ -58,10 +58,14 @@ class Rules:
         ``main-last`` (``"conv-relu"``) speaks of kernels with that main op only, instead of ``last``.
     patterns : tuple of Pattern
         Chains that become one kernel, tried in this order, before the pairs.
+    engine : frozenset of str
+        Main ops that run on a unit of their own, beside which the processors run other kernels. Empty on
+        devices that run one kernel at a time.
     """
 
     pairs: Mapping[str, frozenset[str]]
     patterns: tuple[Pattern, ...] = ()
+    engine: frozenset[str] = frozenset()
 
 
 @cache
@@ -89,9 +93,9 @@ def read_rules(path: Path) -> Rules:
         When the file is not a rules file; the message names the file and the entry.
     """
     document = _yaml(path)
-    unknown = sorted(set(document) - {"classes", "pairs", "patterns"})
+    unknown = sorted(set(document) - {"classes", "pairs", "patterns", "engine"})
     if unknown:
-        raise PredictorError(f"{path}: unknown entries {unknown}; expected classes, pairs, patterns")
+        raise PredictorError(f"{path}: unknown entries {unknown}; expected classes, pairs, patterns, engine")
     classes = _mapping(document.get("classes", {}), path, "classes")
     pairs: dict[str, frozenset[str]] = {}
     for left, right in _mapping(document.get("pairs", {}), path, "pairs").items():
@@ -106,7 +110,8 @@ def read_rules(path: Path) -> Rules:
     missing = [name for name in names if name not in shared]
     if missing:
         raise PredictorError(f"{path}: unknown patterns {missing}; patterns.yaml has {sorted(shared)}")
-    return Rules(pairs, tuple(shared[name] for name in names))
+    engine = _expand(document.get("engine", []), classes, path)
+    return Rules(pairs, tuple(shared[name] for name in names), engine)
 
 
 @cache

@@ -183,6 +183,11 @@ SE = FeatureSet(
 )
 
 
+#: What `KernelSpec.context` holds: what the kernel runs beside, and inputs that a convolution, a pool makes.
+CONTEXT = ("beside", "from_conv", "from_pool")
+_NO_CONTEXT = (0,) * len(CONTEXT)
+
+
 def _mapped(spec: KernelSpec, cost: Cost) -> tuple[float, ...]:
     side, aspect = area(spec.inputs[0])
     # A number without dimensions is a map of one element.
@@ -198,6 +203,7 @@ def _mapped(spec: KernelSpec, cost: Cost) -> tuple[float, ...]:
         len(spec.inputs),
         aspect,
         *_epilogue(spec),
+        *(spec.context or _NO_CONTEXT),
     )
 
 
@@ -206,7 +212,7 @@ MAPPED = FeatureSet(
     Layout(
         ("side", "channels", "bytes", "read", "cmx"),
         ("channels",),
-        ("inputs", "aspect", "activation", "residuals"),
+        ("inputs", "aspect", "activation", "residuals", *CONTEXT),
     ),
     _mapped,
 )

@@ -58,6 +58,8 @@ FORESTS: dict[str, FeatureSet] = {
     "channelshuffle": MAPPED,
 }
 
+_CONTEXTUAL = frozenset(name for name, found in FORESTS.items() if "beside" in found.names)
+
 #: Forests of ops that treat every element alike, wherever it stands.
 _ELEMENTWISE = frozenset({"hswish", "relu", "bn", "add", "mul"})
 
@@ -172,6 +174,11 @@ def kind(op: str) -> KernelKind:
 def is_free(op: str) -> bool:
     """Whether the table says that an op costs nothing."""
     return op in KINDS and KINDS[op] is None
+
+
+def has_context(op: str) -> bool:
+    """Whether the forest of an op looks at the context of a kernel."""
+    return kind(op).forest in _CONTEXTUAL
 
 
 def cost(spec: KernelSpec) -> Cost:

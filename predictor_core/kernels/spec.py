@@ -34,6 +34,9 @@ class KernelSpec(NamedTuple):
     extra : tuple of int
         What else a kernel needs: kernel and strides of a merged pool, elements of each output of
         a split, middle channels of ``se``, (hidden, layers, directions) of an ``lstm``.
+    context : tuple of int
+        What around the kernel changes its latency (`predictor_core.fusion.context`); empty on devices
+        where nothing does.
     """
 
     type: str
@@ -46,6 +49,7 @@ class KernelSpec(NamedTuple):
     groups: int = 1
     epilogue: tuple[str, ...] = ()
     extra: tuple[int, ...] = ()
+    context: tuple[int, ...] = ()
 
 
 class Kernel(NamedTuple):

@@ -49,7 +49,7 @@ TEACHERS = {
     "cortexA76cpu_tflite21": teacher.Settings(rounds=400, leaves=6, leaf=100),
     "adreno640gpu_tflite21": teacher.Settings(rounds=800, leaves=31, leaf=20),
     "adreno630gpu_tflite21": teacher.Settings(rounds=800, leaves=31, leaf=20),
-    "myriadvpu_openvino2019r2": teacher.Settings(rounds=600, leaves=63, leaf=3, columns=0.7),
+    "myriadvpu_openvino2019r2": teacher.Settings(rounds=1500, leaves=63, leaf=3, columns=0.7),
 }
 
 FORESTS = distil.Settings()

@@ -29,6 +29,7 @@ def test_embedded_rules_speak_of_ops_that_exist(device: str) -> None:
     for pattern in rules.patterns:
         assert pattern.name in KINDS
         assert all(step.ops <= KNOWN_OPS for step in pattern.steps)
+    assert rules.engine <= set(KINDS)
 
 
 def write(folder: Path, text: str) -> Path:
@@ -65,6 +66,7 @@ def test_an_unknown_device_lists_those_that_exist() -> None:
         ("pairs: {conv: [", "not a YAML file"),
         ("classes: {clamp: 3}\npairs: {conv: [clamp]}", "clamp"),
         ("patterns: se", "patterns"),
+        ("engine: conv", "expected a list"),
     ],
 )
 def test_a_malformed_file_is_one_error_that_names_it(tmp_path: Path, text: str, message: str) -> None:

@@ -1,0 +1,116 @@
+"""What around a kernel changes its latency on a device with an engine of its own for some ops.
+
+While the engine runs a kernel, the processors run another one that does not depend on it, and the shorter
+of the two costs next to nothing. Measured networks are explained by pairs: every kernel of the engine takes
+the first kernel of the processors, in the order of execution and near it, that neither needs it nor is
+needed by it. What the processors run also costs more or less with who wrote its inputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from predictor_core.kernels.registry import has_context
+from predictor_core.kernels.spec import ONE, KernelSpec
+
+#: Places in the order of execution between kernels that may run at once.
+REACH = 8
+
+#: What a kernel runs beside: nothing, a pool, a convolution of one pixel, a larger one.
+ALONE, POOL, POINTWISE, WINDOW = range(4)
+
+
+def contexts(
+    specs: Sequence[KernelSpec], reads: Sequence[Sequence[int]], engine: frozenset[str]
+) -> list[tuple[int, ...]]:
+    """Context of each kernel, as `predictor_core.kernels.feature_sets.CONTEXT` names it.
+
+    Parameters
+    ----------
+    specs : sequence of KernelSpec
+        Kernels of one model, each after those that it reads.
+    reads : sequence of sequence of int
+        Indices of the kernels that make the inputs of each.
+    engine : frozenset of str
+        Main ops that the engine runs.
+
+    Returns
+    -------
+    list of tuple of int
+        Empty for kernels that the engine runs or whose forest does not look at it.
+    """
+    waiting = {i for i, spec in enumerate(specs) if spec.op not in engine and has_context(spec.op)}
+    found: list[tuple[int, ...]] = [()] * len(specs)
+    if not waiting:
+        return found
+    hosts = pair_up(specs, reads, engine, waiting)
+    for i in waiting:
+        makers = [specs[maker].op for maker in reads[i] if specs[maker].op in engine]
+        convs = makers.count("conv")
+        beside = ALONE
+        if i in hosts:
+            host = specs[hosts[i]]
+            beside = POOL if host.op != "conv" else POINTWISE if host.kernel == ONE else WINDOW
+        found[i] = (beside, convs, len(makers) - convs)
+    return found
+
+
+def pair_up(
+    specs: Sequence[KernelSpec], reads: Sequence[Sequence[int]], engine: frozenset[str], guests: set[int]
+) -> dict[int, int]:
+    """Find what runs at once: kernel of the processors -> kernel of the engine.
+
+    Parameters
+    ----------
+    specs, reads, engine
+        As for `contexts`.
+    guests : set of int
+        Kernels of the processors that may be paired.
+    """
+    order = _order(reads)
+    # Sets of kernels as bits of integers: all that a kernel waits for.
+    needs = [0] * len(specs)
+    for i in range(len(specs)):
+        for maker in reads[i]:
+            needs[i] |= needs[maker] | 1 << maker
+    free = set(guests)
+    hosts: dict[int, int] = {}
+    for place, host in enumerate(order):
+        if specs[host].op not in engine:
+            continue
+        start = max(place - REACH, 0)
+        for guest in order[start : place + REACH + 1]:
+            if guest in free and not (needs[guest] >> host | needs[host] >> guest) & 1:
+                free.remove(guest)
+                hosts[guest] = host
+                # From now on, what waits for one of them waits for both.
+                pair = 1 << host | 1 << guest
+                needed = needs[host] | needs[guest] | pair
+                needs[host] = needs[guest] = needed
+                for other in order[start : place + 2 * REACH + 1]:
+                    if needs[other] & pair:
+                        needs[other] |= needed
+                break
+    return hosts
+
+
+def _order(reads: Sequence[Sequence[int]]) -> list[int]:
+    """Order of execution: depth first, branch by branch, each kernel after those that it reads."""
+    readers: list[list[int]] = [[] for _ in reads]
+    stack = []
+    for i, makers in enumerate(reads):
+        for maker in dict.fromkeys(makers):
+            readers[maker].append(i)
+        if not makers:
+            stack.append(i)
+    seen: set[int] = set()
+    order: list[int] = []
+    while stack:
+        i = stack.pop()
+        if i < 0:
+            order.append(~i)
+        elif i not in seen:
+            seen.add(i)
+            stack.append(~i)
+            stack.extend(readers[i])
+    return order[::-1]

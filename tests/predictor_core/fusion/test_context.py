@@ -1,0 +1,93 @@
+"""What kernels run beside on a device with an engine of its own."""
+
+from __future__ import annotations
+
+from graphlib import TopologicalSorter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from predictor_core import zoo
+from predictor_core.fusion import detect, load_rules
+from predictor_core.fusion.context import ALONE, POINTWISE, POOL, WINDOW, contexts, pair_up
+from predictor_core.ir.graph import Graph, Node
+from predictor_core.ir.rewrite import canonicalize
+from predictor_core.kernels import KernelSpec
+
+CPU, VPU = "cortexA76cpu_tflite21", "myriadvpu_openvino2019r2"
+ENGINE = frozenset({"conv", "maxpool", "avgpool"})
+SHAPE = (1, 8, 8, 16)
+
+
+def spec(op: str, kernel: int = 1) -> KernelSpec:
+    return KernelSpec(op, op, (SHAPE,), SHAPE, kernel=(kernel, kernel))
+
+
+@pytest.mark.parametrize(
+    ("other", "code"), [(spec("conv"), POINTWISE), (spec("conv", 3), WINDOW), (spec("avgpool", 3), POOL)]
+)
+def test_branches_overlap(other: KernelSpec, code: int) -> None:
+    specs = [spec("relu"), spec("conv"), spec("relu"), other, spec("add")]
+    found = contexts(specs, [[], [0], [1], [1], [2, 3]], ENGINE)
+    assert found[2] == (code, 1, 0)
+    assert found[4] == (ALONE, int(other.op == "conv"), int(other.op != "conv"))
+    assert found[1] == found[3] == ()
+
+
+def test_a_chain_does_not_overlap() -> None:
+    specs = [spec("conv"), spec("relu"), spec("conv"), spec("relu")]
+    assert contexts(specs, [[], [0], [1], [2]], ENGINE) == [(), (ALONE, 1, 0), (), (ALONE, 1, 0)]
+
+
+def test_the_engine_takes_one_kernel_at_a_time() -> None:
+    specs = [spec("conv"), spec("conv", 3), spec("relu"), spec("relu")]
+    found = contexts(specs, [[], [0], [0], [0]], ENGINE)
+    assert sorted(context[0] for context in found[2:]) == [ALONE, WINDOW]
+
+
+def test_pairs_do_not_wait_for_each_other() -> None:
+    # Each relu could run beside the other branch's convolution, but both would wait for each other.
+    specs = [spec("conv"), spec("relu"), spec("conv"), spec("relu"), spec("conv")]
+    found = contexts(specs, [[], [0], [1], [0], [3]], ENGINE)
+    assert sorted(found[i][0] for i in (1, 3)) == [ALONE, POINTWISE]
+
+
+@given(st.data())
+def test_pairs_can_be_run(data: st.DataObject) -> None:
+    ops = data.draw(st.lists(st.sampled_from(["conv", "avgpool", "relu", "add", "concat"]), max_size=14))
+    earlier = [
+        st.lists(st.integers(0, i - 1), max_size=2, unique=True) if i else st.just([]) for i in range(14)
+    ]
+    reads = [data.draw(earlier[i]) for i in range(len(ops))]
+    guests = {i for i, op in enumerate(ops) if op in ("relu", "add")}
+    hosts = pair_up([spec(op) for op in ops], reads, ENGINE, guests)
+    assert set(hosts) <= guests
+    assert all(ops[host] in ENGINE for host in hosts.values())
+    assert len(set(hosts.values())) == len(hosts)
+    steps: dict[int, set[int]] = {}
+    for i, makers in enumerate(reads):
+        steps.setdefault(hosts.get(i, i), set()).update(hosts.get(maker, maker) for maker in makers)
+    # Raises when a step waits for itself, directly or not.
+    TopologicalSorter(steps).prepare()
+
+
+def test_only_a_device_with_an_engine_gives_contexts() -> None:
+    graph = canonicalize(zoo.build("nasbench201"))
+    assert not any(kernel.spec.context for kernel in detect(graph, load_rules(CPU)))
+    beside = {kernel.spec.context[0] for kernel in detect(graph, load_rules(VPU)) if kernel.spec.context}
+    assert {ALONE, WINDOW} <= beside
+
+
+def test_the_order_of_independent_nodes_is_no_part_of_a_context() -> None:
+    window = {"kernel": (3, 3), "strides": (1, 1), "pads": (1, 1, 1, 1), "dilations": (1, 1)}
+    conv = {**window, "groups": 1, "bias": True}
+    first, last = Node("x", "input", (), {}, (SHAPE,)), Node("end", "add", ("b", "r"), {}, (SHAPE,))
+    a, b = Node("a", "conv", ("x",), conv, (SHAPE,)), Node("b", "conv", ("a",), conv, (SHAPE,))
+    r = Node("r", "relu", ("a",), {}, (SHAPE,))
+    found = [
+        {kernel.name: kernel.spec.context for kernel in detect(canonicalize(Graph(nodes)), load_rules(VPU))}
+        for nodes in ([first, a, b, r, last], [first, a, r, b, last])
+    ]
+    assert found[0] == found[1]
+    assert found[0]["r"] == (WINDOW, 1, 0)
