@@ -1,9 +1,10 @@
 """Latency of a candidate as a sum over windows of choices.
 
 Where a kernel begins and ends depends only on the ops near it, so its latency depends only on the choices
-near it. A traced candidate tells which choices are within reach of every kernel; kernels with the same reach
-form a window. Two candidates that agree on the choices of a window spend the same time in it, so a candidate
-whose windows have all been seen needs no trace: its latency is the sum.
+near it; on a device that runs kernels at once, also on what may run beside it (`regions`). A traced candidate
+tells which choices are within reach of every kernel; kernels with the same reach form a window. Two
+candidates that agree on the choices of a window spend the same time in it, so a candidate whose windows have
+all been seen needs no trace: its latency is the sum.
 
 Each trace also checks the windows that were known before. Should one disagree, the reach is widened and
 learning starts anew; past `MAX_REACH` the memo stops answering.
@@ -19,8 +20,10 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+from nnmeter_nni.regions import regions
 from predictor_core.fusion import detect
 from predictor_core.ir.graph import Graph, Node
+from predictor_core.kernels import Kernel
 from predictor_core.predictor import LatencyPredictor
 
 _logger = logging.getLogger(__name__)
@@ -119,6 +122,7 @@ class WindowMemo:
     def learn(self, sample: Sample, graph: Graph) -> Latencies:
         """Take in a traced candidate and return its latency on each device in ms."""
         anchors = {node.name: self._anchor(node) for node in graph.nodes}
+        beside = regions(graph) if any(one.rules.engine for one in self._predictors) else {}
         self._place(graph.nodes, anchors)
         rows: dict[Hashable, Latencies] = {}
         members: dict[Hashable, list[str]] = {}
@@ -132,6 +136,8 @@ class WindowMemo:
                     members[anchor] = []
                 rows[anchor][device] += answers[kernel.spec].latency_ms
                 members[anchor].extend(kernel.nodes)
+                if kernel.spec.context:
+                    members[anchor].extend(_beside(kernel, kernels, beside))
         if self.usable:
             if self._unseen:
                 self._unseen.difference_update(
@@ -283,6 +289,12 @@ class WindowMemo:
                 continue
             passed |= bit
         return passed
+
+
+def _beside(kernel: Kernel, kernels: Sequence[Kernel], regions: Mapping[str, Sequence[str]]) -> set[str]:
+    """Nodes that what runs beside a kernel, and who makes its inputs, may depend on."""
+    found = {name for node in kernel.nodes for name in regions[node]}
+    return found.union(*(one.nodes for one in kernels if not found.isdisjoint(one.nodes)))
 
 
 def _union(masks: Iterable[int]) -> int:

@@ -88,18 +88,25 @@ def detect(graph: Graph, rules: Rules) -> list[Kernel]:
 def _with_context(
     kernels: list[Kernel], drafts: list[_Draft], owner: dict[str, _Draft], graph: Graph, rules: Rules
 ) -> list[Kernel]:
+    # Who makes what a node yields; a free node passes on its input.
+    makers: dict[str, int | None] = {}
+    for node in graph.nodes:
+        if node.name in owner:
+            makers[node.name] = owner[node.name].position
+        else:
+            makers[node.name] = makers[graph.producer(node.inputs[0]).name] if node.inputs else None
     reads: list[list[int]] = []
     for draft in drafts:
-        producers = [
-            owner.get(graph.producer(tensor).name)
+        found = [
+            makers[graph.producer(tensor).name]
             for node in (*draft.main, *draft.merged)
             for tensor in node.inputs
         ]
-        reads.append([one.position for one in producers if one is not None and one is not draft])
-    found = contexts([kernel.spec for kernel in kernels], reads, rules.engine)
+        reads.append([maker for maker in found if maker is not None and maker != draft.position])
+    around = contexts([kernel.spec for kernel in kernels], reads, rules.engine)
     return [
         kernel._replace(spec=kernel.spec._replace(context=context)) if context else kernel
-        for kernel, context in zip(kernels, found)
+        for kernel, context in zip(kernels, around)
     ]
 
 

@@ -143,3 +143,41 @@ class Kernels(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.fc(self.blocks(self.stem(x)).mean([2, 3]))
+
+
+@model_wrapper
+class Cells(nn.Module):
+    """Cells of four nodes, each the sum of a choice on every earlier one, with convs between the cells."""
+
+    def __init__(self, cells: int = 2) -> None:
+        super().__init__()
+        self.stem = nn.ModuleList([nn.Conv2d(3 if i == 0 else 8, 8, 1) for i in range(cells)])
+        self.edges = nn.ModuleList(
+            [
+                nn.ModuleDict({f"{i}{j}": _edge(f"c{cell}e{i}{j}") for j in range(1, 4) for i in range(j)})
+                for cell in range(cells)
+            ]
+        )
+        self.fc = nn.Linear(8, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for stem, edges in zip(self.stem, self.edges):
+            nodes = [stem(x)]
+            for j in range(1, 4):
+                total = edges[f"0{j}"](nodes[0])
+                for i in range(1, j):
+                    total = total + edges[f"{i}{j}"](nodes[i])
+                nodes.append(total)
+            x = nodes[-1]
+        return self.fc(x.mean([2, 3]))
+
+
+def _edge(label: str) -> Any:
+    return nn.LayerChoice(
+        [
+            nn.Sequential(nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1)),
+            nn.Sequential(nn.ReLU(), nn.Conv2d(8, 8, 1)),
+            nn.AvgPool2d(3, 1, 1),
+        ],
+        label=label,
+    )

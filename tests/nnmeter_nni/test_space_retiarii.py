@@ -19,7 +19,7 @@ from nnmeter_nni.strategies.retiarii import MutatorSpace
 from predictor_core import LatencyPredictor, PredictorError
 from tests.nnmeter_nni import space_checks
 from tests.nnmeter_nni.space_checks import SHAPE, content, only_space
-from tests.nnmeter_nni.spaces2 import Chain, Kernels, Mixed, Widths
+from tests.nnmeter_nni.spaces2 import Cells, Chain, Kernels, Mixed, Widths
 
 
 def fixed(kind: Any, *arguments: Any) -> Any:
@@ -54,6 +54,14 @@ def test_equals_full_traces(kind: Any, cpu: LatencyPredictor) -> None:
     space = SpaceLatency(kind(), cpu, input_shape=SHAPE)
     space_checks.check_equals_full_traces(space, fixed(kind), cpu, 15, 0)
     space_checks.check_samples(space)
+
+
+def test_equals_full_traces_where_branches_run_at_once(devices: list[LatencyPredictor]) -> None:
+    vpu = next(one for one in devices if one.rules.engine)
+    space = SpaceLatency(Cells(), vpu, input_shape=SHAPE)
+    space_checks.check_equals_full_traces(space, fixed(Cells), vpu, 60, 0)
+    assert space._memo.windows is not None
+    assert space._memo.windows.usable
 
 
 def test_bounds_and_table(cpu: LatencyPredictor) -> None:
