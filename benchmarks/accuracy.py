@@ -28,7 +28,8 @@ from predictor_core.training.bench import read_measured
 from predictor_core.training.dataset import Dataset, Mask, build_datasets, split
 from predictor_core.training.evaluate import Accuracy, Predictions, accuracy, by_family, predict
 from predictor_core.training.packing import digest
-from predictor_core.training.pipeline import TEACHERS, Task, prediction_path, read_predictions
+from predictor_core.training.pipeline import Task, prediction_path, read_predictions
+from predictor_core.training.settings import TEACHERS
 
 Row = dict[str, Any]
 
@@ -50,9 +51,10 @@ WEAK_SPOTS = {
     "adreno640gpu_tflite21": _GPU_WEAK_SPOTS,
     "adreno630gpu_tflite21": _GPU_WEAK_SPOTS,
     "myriadvpu_openvino2019r2": (
-        "Latency jumps with channel counts and tiles: convolutions between the measured widths (vgg) are off "
-        "most. Small models (nasbench201, 2 to 8 ms) depend on where tensors are placed, which kernels don't "
-        "tell. Families unlike the trained ones can be off by tens of percent."
+        "Latency jumps with channel counts and tiles: wide convolutions between the measured widths (vgg) are "
+        "off most. Which kernels of parallel branches run at once is only approximated (nasbench201). Ops that "
+        "one family alone has measured (channel shuffles, squeeze-and-excitation over large maps, large fully "
+        "connected layers) can be off by tens of percent in a family unlike the trained ones."
     ),
 }
 
