@@ -28,6 +28,8 @@ _GROUP, _ALIKE, _WINDOW = 1.5, 0.1, 0.3
 _CONSTANT = (0.5, 1.5)
 #: Relative noise of a model's latency, and the relative error beyond which it counts linearly.
 _NOISE, _LINEAR = 0.03, 0.1
+#: Independent models that a family is worth: what the base can't say is alike in all models of a family.
+_INDEPENDENT = 150.0
 _STEPS = 60
 _LARGEST_STEP = 2.0
 _DONE = 1e-7
@@ -110,7 +112,9 @@ def fit_base(data: Dataset, plan: Plan) -> Base:
     """
     coefficients, columns = _columns(data, plan)
     place, effects, prior, deviation = _effects(coefficients, columns, data.latency_ms, plan)
-    found = _maximum_posterior(columns, data.latency_ms, effects, prior, deviation)
+    _, family, models = np.unique(data.families, return_inverse=True, return_counts=True)
+    weight = np.minimum(1.0, _INDEPENDENT / models)[family]
+    found = _maximum_posterior(columns, data.latency_ms, weight, effects, prior, deviation)
     logs = effects @ found
     # Six digits are more than the fit is worth, and the same whatever order sums were taken in.
     values = [float(f"{value:.6g}") for value in np.exp(logs)]
@@ -192,7 +196,12 @@ def _effects(
 
 
 def _maximum_posterior(
-    columns: Floats, latency_ms: Floats, effects: sparse.csr_matrix, prior: Floats, deviation: Floats
+    columns: Floats,
+    latency_ms: Floats,
+    weight: Floats,
+    effects: sparse.csr_matrix,
+    prior: Floats,
+    deviation: Floats,
 ) -> Floats:
     """Effects of the highest posterior density, by Levenberg-Marquardt with Huber's weights."""
     precision = deviation**-2.0
@@ -203,16 +212,16 @@ def _maximum_posterior(
         predicted = shares.sum(axis=1)
         error = np.log(predicted / latency_ms) / _NOISE
         size = np.abs(error)
-        loss = np.where(size < limit, 0.5 * error**2, limit * (size - 0.5 * limit)).sum()
+        loss = weight @ np.where(size < limit, 0.5 * error**2, limit * (size - 0.5 * limit))
         return shares / predicted[:, None], error, float(loss + 0.5 * ((at - prior) ** 2 * precision).sum())
 
     at, damping = prior.copy(), 1e-3
     shares, error, loss = residuals(at)
     for _ in range(_STEPS):
-        weight = np.minimum(1.0, limit / np.maximum(np.abs(error), 1e-9))
+        linear = weight * np.minimum(1.0, limit / np.maximum(np.abs(error), 1e-9))
         jacobian: NDArray[np.float64] = (effects.T @ shares.T).T / _NOISE
-        curvature = (jacobian * weight[:, None]).T @ jacobian + np.diag(precision)
-        slope = (jacobian * weight[:, None]).T @ error + (at - prior) * precision
+        curvature = (jacobian * linear[:, None]).T @ jacobian + np.diag(precision)
+        slope = (jacobian * linear[:, None]).T @ error + (at - prior) * precision
         gain = 0.0
         while damping < 1e6:
             step = np.linalg.solve(curvature + damping * np.diag(np.diag(curvature)), slope)
