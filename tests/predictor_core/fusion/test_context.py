@@ -91,3 +91,22 @@ def test_the_order_of_independent_nodes_is_no_part_of_a_context() -> None:
     ]
     assert found[0] == found[1]
     assert found[0]["r"] == (WINDOW, 1, 0)
+
+
+def test_free_nodes_do_not_hide_who_made_an_input() -> None:
+    conv = {
+        "kernel": (3, 3),
+        "strides": (1, 1),
+        "pads": (1, 1, 1, 1),
+        "dilations": (1, 1),
+        "groups": 1,
+        "bias": True,
+    }
+    nodes = [
+        Node("x", "input", (), {}, (SHAPE,)),
+        Node("a", "conv", ("x",), conv, (SHAPE,)),
+        Node("drop", "dropout", ("a",), {}, (SHAPE,)),
+        Node("r", "relu", ("drop",), {}, (SHAPE,)),
+    ]
+    found = {kernel.name: kernel.spec.context for kernel in detect(Graph(nodes), load_rules(VPU))}
+    assert found == {"a": (), "r": (ALONE, 1, 0)}
