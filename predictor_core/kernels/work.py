@@ -11,7 +11,9 @@ from math import prod
 from types import MappingProxyType
 from typing import Callable
 
+from predictor_core.ir.graph import Shape
 from predictor_core.kernels.costs import ELEMENT_BYTES, Cost
+from predictor_core.kernels.feature_sets import area
 from predictor_core.kernels.myriad import schedule
 from predictor_core.kernels.spec import KernelSpec
 
@@ -81,8 +83,9 @@ def rows(spec: KernelSpec, cost: Cost) -> float:
     return float(prod(spec.output[:-2]) * spec.output[-1])
 
 
-def _row(shape: tuple[int, ...]) -> int:
-    return prod(shape[-2:])
+def _row(shape: Shape) -> float:
+    """Elements in a row of the square map of equal area: only square maps were measured."""
+    return area(shape)[0] * shape[-1]
 
 
 WORK: Mapping[str, WorkFunction] = MappingProxyType(

@@ -84,3 +84,10 @@ def test_rows_crowd_the_engine_only_when_they_are_long() -> None:
     assert work("crowded_macs", conv(cin=channels, cout=channels)) == 0.0
     crowded = conv(cin=2 * channels, cout=2 * channels)
     assert work("crowded_macs", crowded) == pytest.approx(work("engine_macs", crowded), rel=0.01)
+
+
+def test_a_long_flat_map_crowds_the_engine_no_more_than_a_square_one() -> None:
+    flat, square = conv(height=1, width=196, kernel=1), conv(height=14, width=14, kernel=1)
+    assert work("crowded_macs", flat) == work("crowded_macs", square)
+    wide = {"cin": 2048, "cout": 2048, "kernel": 1}
+    assert work("crowded_macs", conv(1, 196, **wide)) == work("crowded_macs", conv(14, 14, **wide)) > 0.0
