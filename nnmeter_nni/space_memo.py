@@ -61,14 +61,12 @@ class SpaceMemo:
         self._lock = threading.RLock()
         self.choices = self._find_choices(record)
         self.windows: WindowMemo | None = None
-        if not all(isinstance(one, LatencyPredictor) for one in self.predictors):
-            # A 1.0 pack cuts kernels its own way: its candidates are remembered as a whole.
-            return
-        # nn-Meter's own kernel detection, which 1.0 predictors reproduce, can depend on ops far away.
-        if all(isinstance(one, LatencyPredictor) for one in self.predictors):
-            found = self.choices
-            if found is not None and found.local:
-                self.windows = WindowMemo(found.paths, found.values, found.conditions, self.predictors)
+        # nn-Meter's own kernel detection, which 1.0 predictors reproduce, can depend on ops far away: their
+        # candidates are remembered as a whole.
+        found = self.choices
+        local = all(isinstance(one, LatencyPredictor) for one in self.predictors)
+        if local and found is not None and found.local:
+            self.windows = WindowMemo(found.paths, found.values, found.conditions, self.predictors)
 
     def latencies(self, sample: Mapping[str, Any], build: Callable[[], Graph]) -> NDArray[np.float64]:
         """Return the latency of a sample in ms on each device.

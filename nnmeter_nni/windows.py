@@ -128,6 +128,7 @@ class WindowMemo:
         members: dict[Hashable, list[str]] = {}
         for device, predictor in enumerate(self._predictors):
             kernels = detect(graph, predictor.rules)
+            owners = {node: kernel.nodes for kernel in kernels for node in kernel.nodes} if beside else {}
             answers = predictor.kernel_latencies({kernel.spec for kernel in kernels})
             for kernel in kernels:
                 anchor = anchors[kernel.name]
@@ -137,7 +138,7 @@ class WindowMemo:
                 rows[anchor][device] += answers[kernel.spec].latency_ms
                 members[anchor].extend(kernel.nodes)
                 if kernel.spec.context:
-                    members[anchor].extend(_beside(kernel, kernels, beside))
+                    members[anchor].extend(_beside(kernel, owners, beside))
         if self.usable:
             if self._unseen:
                 self._unseen.difference_update(
@@ -291,10 +292,12 @@ class WindowMemo:
         return passed
 
 
-def _beside(kernel: Kernel, kernels: Sequence[Kernel], regions: Mapping[str, Sequence[str]]) -> set[str]:
+def _beside(
+    kernel: Kernel, owners: Mapping[str, Sequence[str]], regions: Mapping[str, Sequence[str]]
+) -> set[str]:
     """Nodes that what runs beside a kernel, and who makes its inputs, may depend on."""
     found = {name for node in kernel.nodes for name in regions[node]}
-    return found.union(*(one.nodes for one in kernels if not found.isdisjoint(one.nodes)))
+    return found.union(*(owners.get(node, ()) for node in found))
 
 
 def _union(masks: Iterable[int]) -> int:

@@ -61,7 +61,7 @@ FORESTS: dict[str, FeatureSet] = {
 _CONTEXTUAL = frozenset(name for name, found in FORESTS.items() if "beside" in found.names)
 
 #: Forests of ops that treat every element alike, wherever it stands.
-_ELEMENTWISE = frozenset({"hswish", "relu", "bn", "add", "mul"})
+ELEMENTWISE = frozenset({"hswish", "relu", "bn", "add", "mul"})
 
 _light = costs.elementwise(1.0)
 _heavy = costs.elementwise(8.0)
@@ -242,12 +242,12 @@ def serve(spec: KernelSpec) -> Serving:
     batch = spec.output[0] if len(spec.output) > 1 else 1
     measured = entry.forest is not None and not entry.stand_in
     if batch > 1 and (entry.forest is not None or spec.op == "groupconv"):
-        reshaped = _stacked if entry.forest in _ELEMENTWISE else _single
+        reshaped = _stacked if entry.forest in ELEMENTWISE else _single
         inputs = tuple(
             reshaped(shape) if len(shape) > 1 and shape[0] == batch else shape for shape in spec.inputs
         )
         single = spec._replace(inputs=inputs, output=reshaped(spec.output))
-        scale = 1.0 if entry.forest in _ELEMENTWISE else float(batch)
+        scale = 1.0 if entry.forest in ELEMENTWISE else float(batch)
         return serve(single)._replace(scale=scale, measured=False)
     if spec.op == "groupconv":
         channels, width = spec.inputs[0][-1], spec.output[-1]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from predictor_core.kernels.registry import ELEMENTWISE
 from predictor_core.training import distil, teacher
 from predictor_core.training.base import Plan
 
-_ELEMENTWISE = frozenset({"add", "bn", "hswish", "mul", "relu"})
 _POOLS = frozenset({"avgpool", "maxpool"})
-_MOVING = _ELEMENTWISE | _POOLS | {"channelshuffle", "concat", "global-avgpool", "split"}
+_MOVING = ELEMENTWISE | _POOLS | {"channelshuffle", "concat", "global-avgpool", "split"}
 _ANY, _MOVES = ("macs", "bytes", "launch"), ("bytes", "launch")
 _COMMON = {"": _ANY, **dict.fromkeys(_MOVING - _POOLS, _MOVES)}
 
@@ -31,7 +31,7 @@ _VPU = Plan(
         "conv": ("engine_macs", "bytes", "launch", "crowded_macs"),
         "dwconv": (*_ANY, "rows"),
     },
-    alike=_ELEMENTWISE,
+    alike=ELEMENTWISE,
     one_window=frozenset({"conv"}),
     forest=1.0,
     launch=1.0,

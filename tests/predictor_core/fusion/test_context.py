@@ -18,6 +18,14 @@ from predictor_core.kernels import KernelSpec
 CPU, VPU = "cortexA76cpu_tflite21", "myriadvpu_openvino2019r2"
 ENGINE = frozenset({"conv", "maxpool", "avgpool"})
 SHAPE = (1, 8, 8, 16)
+CONV = {
+    "kernel": (3, 3),
+    "strides": (1, 1),
+    "pads": (1, 1, 1, 1),
+    "dilations": (1, 1),
+    "groups": 1,
+    "bias": True,
+}
 
 
 def spec(op: str, kernel: int = 1) -> KernelSpec:
@@ -80,10 +88,8 @@ def test_only_a_device_with_an_engine_gives_contexts() -> None:
 
 
 def test_the_order_of_independent_nodes_is_no_part_of_a_context() -> None:
-    window = {"kernel": (3, 3), "strides": (1, 1), "pads": (1, 1, 1, 1), "dilations": (1, 1)}
-    conv = {**window, "groups": 1, "bias": True}
     first, last = Node("x", "input", (), {}, (SHAPE,)), Node("end", "add", ("b", "r"), {}, (SHAPE,))
-    a, b = Node("a", "conv", ("x",), conv, (SHAPE,)), Node("b", "conv", ("a",), conv, (SHAPE,))
+    a, b = Node("a", "conv", ("x",), CONV, (SHAPE,)), Node("b", "conv", ("a",), CONV, (SHAPE,))
     r = Node("r", "relu", ("a",), {}, (SHAPE,))
     found = [
         {kernel.name: kernel.spec.context for kernel in detect(canonicalize(Graph(nodes)), load_rules(VPU))}
@@ -94,17 +100,9 @@ def test_the_order_of_independent_nodes_is_no_part_of_a_context() -> None:
 
 
 def test_free_nodes_do_not_hide_who_made_an_input() -> None:
-    conv = {
-        "kernel": (3, 3),
-        "strides": (1, 1),
-        "pads": (1, 1, 1, 1),
-        "dilations": (1, 1),
-        "groups": 1,
-        "bias": True,
-    }
     nodes = [
         Node("x", "input", (), {}, (SHAPE,)),
-        Node("a", "conv", ("x",), conv, (SHAPE,)),
+        Node("a", "conv", ("x",), CONV, (SHAPE,)),
         Node("drop", "dropout", ("a",), {}, (SHAPE,)),
         Node("r", "relu", ("drop",), {}, (SHAPE,)),
     ]
