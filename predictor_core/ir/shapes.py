@@ -173,6 +173,18 @@ def _convtranspose(attrs: Attrs, inputs: Shapes) -> Shapes:
     return ((n, out_h, out_w, attrs["filters"]),)
 
 
+def _convtranspose3d(attrs: Attrs, inputs: Shapes) -> Shapes:
+    n, *size, _ = inputs[0]
+    extra = attrs.get("output_padding", (0, 0, 0))
+    dilations = attrs.get("dilations", (1, 1, 1))
+    kernel, strides, pads = attrs["kernel"], attrs["strides"], attrs["pads"]
+    out = [
+        (size[i] - 1) * strides[i] - pads[i] - pads[i + 3] + (kernel[i] - 1) * dilations[i] + 1 + extra[i]
+        for i in range(3)
+    ]
+    return ((n, *out, attrs["filters"]),)
+
+
 def _pool(attrs: Attrs, inputs: Shapes) -> Shapes:
     n, h, w, c = inputs[0]
     out = window(
@@ -268,6 +280,8 @@ SHAPE_FUNCTIONS: dict[str, Callable[[Attrs, Shapes], Shapes]] = {
     "conv": _conv,
     "dwconv": _dwconv,
     "convtranspose": _convtranspose,
+    "convtranspose3d": _convtranspose3d,
+    "deformconv": _conv,
     "fc": _fc,
     "matmul": _matmul,
     "maxpool": _pool,
