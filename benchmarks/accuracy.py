@@ -23,13 +23,13 @@ from harness import publish, table
 from predictor_core import load_latency_predictor
 from predictor_core.catalog import PACKAGE
 from predictor_core.fusion import load_rules
+from predictor_core.learning.bench import read_measured
+from predictor_core.learning.dataset import Dataset, Mask, build_datasets, split
+from predictor_core.learning.evaluate import Accuracy, Predictions, accuracy, by_family, predict
+from predictor_core.learning.packing import digest
+from predictor_core.learning.pipeline import Task, prediction_path, read_predictions
+from predictor_core.learning.settings import TEACHERS
 from predictor_core.predictor import LatencyPredictor
-from predictor_core.training.bench import read_measured
-from predictor_core.training.dataset import Dataset, Mask, build_datasets, split
-from predictor_core.training.evaluate import Accuracy, Predictions, accuracy, by_family, predict
-from predictor_core.training.packing import digest
-from predictor_core.training.pipeline import Task, prediction_path, read_predictions
-from predictor_core.training.settings import TEACHERS
 
 Row = dict[str, Any]
 

@@ -13,10 +13,10 @@ from harness import RSS, Row, fresh, median_seconds, publish
 from workloads import DEVICES, torchvision_models, varied_mobilenets
 
 from predictor_core import LatencyPredictor, load_latency_predictor
-from predictor_core.batch import predict_many
+from predictor_core.frontends.nnmeter_ir import to_document
 from predictor_core.fusion import detect
-from predictor_core.ir.nnmeter_ir import to_document
 from predictor_core.predictor import to_graph
+from predictor_core.predictor.batch import predict_many
 
 IMPORT = (
     RSS

@@ -21,7 +21,7 @@ from harness import RSS, Row, fresh, publish
 from workloads import torchvision_models, varied_mobilenets
 
 from predictor_core import model_to_graph, zoo
-from predictor_core.ir.nnmeter_ir import to_document
+from predictor_core.frontends.nnmeter_ir import to_document
 
 HERE = Path(__file__).parent
 REQUIREMENTS = ("nn-meter==2.0", "scikit-learn==0.24.2", "numpy==1.24.4")

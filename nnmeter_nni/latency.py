@@ -12,7 +12,7 @@ from predictor_core.predictor import LatencyPredictor
 
 if TYPE_CHECKING:
     from nnmeter_nni.candidates.candidate import Candidate
-    from nnmeter_nni.space_memo import SpaceMemo
+    from nnmeter_nni.space.memo import SpaceMemo
 
 _logger = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class CandidateLatency:
         return dict(zip(self.predictors, answer.tolist()))
 
     def _space(self, record: Candidate, shape: Shape) -> SpaceMemo:
-        from nnmeter_nni.space_memo import SpaceMemo
+        from nnmeter_nni.space.memo import SpaceMemo
 
         key = (record.space, shape)
         if key not in self._spaces:

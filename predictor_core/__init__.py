@@ -6,12 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from predictor_core.batch import predict_many
     from predictor_core.catalog import list_latency_predictors, load_latency_predictor
     from predictor_core.errors import PredictorError
-    from predictor_core.ir_export import model_file_to_graph, model_to_graph
+    from predictor_core.frontends.nnmeter_ir.export import model_file_to_graph, model_to_graph
     from predictor_core.predictor import LatencyPredictor
-    from predictor_core.report import LatencyReport
+    from predictor_core.predictor.batch import predict_many
+    from predictor_core.predictor.report import LatencyReport
 
 __version__ = "2.0.0"
 
@@ -29,13 +29,13 @@ __all__ = [
 # Resolved on first use, so that the command starts fast and submodules can be imported alone.
 _HOMES = {
     "LatencyPredictor": "predictor",
-    "LatencyReport": "report",
+    "LatencyReport": "predictor.report",
     "PredictorError": "errors",
     "list_latency_predictors": "catalog",
     "load_latency_predictor": "catalog",
-    "model_file_to_graph": "ir_export",
-    "model_to_graph": "ir_export",
-    "predict_many": "batch",
+    "model_file_to_graph": "frontends.nnmeter_ir.export",
+    "model_to_graph": "frontends.nnmeter_ir.export",
+    "predict_many": "predictor.batch",
 }
 
 

@@ -27,6 +27,14 @@ class PackError(PredictorError):
     """A predictor pack that is corrupted, tampered with, or of another format version."""
 
 
+class DownloadError(PackError):
+    """A pack that could not be downloaded, or whose download is not what was asked for."""
+
+
+class RegistryError(PredictorError):
+    """A bad meta file, or a name that can't be registered or unregistered."""
+
+
 class MissingDependencyError(PredictorError, ImportError):
     """An optional dependency that the requested feature needs is not installed."""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from predictor_core.cli.console import FAILED, UsageError, describe, log
 from predictor_core.cli.models import input_shapes, requested
-from predictor_core.ir_export import model_file_to_graph
+from predictor_core.frontends.nnmeter_ir.export import model_file_to_graph
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -19,11 +19,11 @@ class Frontend(Protocol):
 
 #: model type -> "module:function"
 FRONTENDS: dict[str, str] = {
-    "nnmeter-ir": "predictor_core.ir.nnmeter_ir:load",
+    "nnmeter-ir": "predictor_core.frontends.nnmeter_ir:load",
     "onnx": "predictor_core.frontends.onnx:load",
     "pb": "predictor_core.frontends.tensorflow:load",
     "torch": "predictor_core.frontends.torch:load",
-    "torchvision": "predictor_core.frontends.torchvision:load",
+    "torchvision": "predictor_core.frontends.torch.torchvision:load",
 }
 
 #: Other packages add model types through this entry point group (``nni-ir`` comes from nnmeter_nni).

@@ -3,8 +3,7 @@
 Everything that imitates nn-Meter, faults included, lives here and only here:
 `upstream_ir` and `onnx_ir` read a model as it does, `upstream_graph`, `patterns` and `detection` cut it
 into kernels as it does, `features` describes them as it does. `pickle_reader`, `sklearn_forest`,
-`compact` and `converted` load the forests, `download` and `archive` fetch them, `registry` lists the
-user's own.
+`compact` and `converted` load the forests; `predictor_core.catalog` fetches and lists them.
 """
 
 from __future__ import annotations
@@ -13,13 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from predictor_core.legacy.registry import register_predictor, registered_predictors, unregister_predictor
-
 if TYPE_CHECKING:
     from predictor_core.legacy.predictor import LegacyPredictor
     from predictor_core.predictor import LatencyPredictor
 
-__all__ = ["load_predictor", "register_predictor", "registered_predictors", "unregister_predictor"]
+__all__ = ["load_predictor"]
 
 
 def load_predictor(entry: Mapping[str, Any]) -> LegacyPredictor | LatencyPredictor:
@@ -40,8 +37,8 @@ def load_predictor(entry: Mapping[str, Any]) -> LegacyPredictor | LatencyPredict
     PackError
         The files are absent, can't be downloaded, or are refused.
     """
+    from predictor_core.catalog.registry import PACK_FILE
     from predictor_core.legacy.predictor import LegacyPredictor
-    from predictor_core.legacy.registry import PACK_FILE
 
     name, version = str(entry["name"]), str(entry["version"])
     if "package_location" in entry:
@@ -53,7 +50,7 @@ def load_predictor(entry: Mapping[str, Any]) -> LegacyPredictor | LatencyPredict
                 folder / PACK_FILE, name=name, version=version, sha256=entry.get("sha256")
             )
     else:
-        from predictor_core.legacy.download import fetch_pack
+        from predictor_core.catalog.download import fetch_pack
 
         folder = fetch_pack(entry)
     return LegacyPredictor.from_folder(folder, name=name, version=version)

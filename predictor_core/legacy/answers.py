@@ -9,7 +9,7 @@ from typing import Any
 from predictor_core.errors import UnsupportedOpError
 from predictor_core.legacy.detection import UpstreamKernel
 from predictor_core.legacy.features import Features
-from predictor_core.report import KernelReport
+from predictor_core.predictor.report import KernelReport
 
 
 @dataclass(frozen=True)

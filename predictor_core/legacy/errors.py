@@ -5,19 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from predictor_core.errors import PackError, PredictorError
+from predictor_core.errors import PredictorError
 
 
 class ParityError(PredictorError):
     """A model on which nn-Meter itself fails, so that there is no number to reproduce."""
-
-
-class DownloadError(PackError):
-    """A pack that could not be downloaded, or whose download is not what was asked for."""
-
-
-class RegistryError(PredictorError):
-    """A bad meta file, or a name that can't be registered or unregistered."""
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
 from predictor_core.ir.graph import Graph
 from predictor_core.legacy.answers import (
     KernelAnswer,
@@ -24,8 +25,7 @@ from predictor_core.legacy.detection import detect
 from predictor_core.legacy.features import Features, feature_vectors, forest_name
 from predictor_core.legacy.pack_folder import load_folder
 from predictor_core.legacy.upstream_ir import graph_to_upstream_ir, to_upstream_ir
-from predictor_core.predictor import DEFAULT_INPUT_SHAPE
-from predictor_core.report import LatencyReport
+from predictor_core.predictor.report import LatencyReport
 
 #: Models read and evaluated at a time.
 CHUNK = 500

@@ -52,8 +52,8 @@ def export_simplified(model: Any, input_shape: Any) -> Any:
         import onnxsim
     except ImportError as error:
         raise missing_dependency("onnxsim", "all", purpose) from error
-    from predictor_core.frontends.torch_shadow import Shadow
-    from predictor_core.frontends.torch_tensors import random_state_kept
+    from predictor_core.frontends.torch.shadow import Shadow
+    from predictor_core.frontends.torch.tensors import random_state_kept
 
     if not isinstance(model, torch.nn.Module):
         raise ModelFormatError(f"expected a torch.nn.Module, got {type(model).__name__}")

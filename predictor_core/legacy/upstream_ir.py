@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from predictor_core.frontends.nnmeter_ir import read_document, to_document
+from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE, to_graph
 from predictor_core.ir.graph import Graph
-from predictor_core.ir.nnmeter_ir import read_document, to_document
 from predictor_core.legacy.onnx_ir import onnx_to_ir
-from predictor_core.predictor import DEFAULT_INPUT_SHAPE, to_graph
 
 #: Composites that this package's front ends name and nn-Meter finds spelled out.
 _COMPOSITES = {"HardSwish": "hswish", "ChannelShuffle": "channelshuffle"}
@@ -46,14 +46,14 @@ def to_upstream_ir(
     if kind == "nnmeter-ir" and is_file:
         return read_document(model)
     if kind == "onnx":
-        from predictor_core.frontends.onnx_file import read_model
+        from predictor_core.frontends.onnx.file import read_model
 
         return onnx_to_ir(read_model(model) if is_file else model)
     if kind in ("torch", "torchvision") and not apply_nni and not options:
         from predictor_core.legacy.torch_export import export_simplified
 
         if isinstance(model, str):
-            from predictor_core.frontends.torchvision import build
+            from predictor_core.frontends.torch.torchvision import build
 
             model = build(model)
         return onnx_to_ir(export_simplified(model, input_shape or DEFAULT_INPUT_SHAPE))

@@ -11,7 +11,7 @@ import pytest
 
 from predictor_core import load_latency_predictor, zoo
 from predictor_core.cli.main import main
-from predictor_core.ir.nnmeter_ir import to_document
+from predictor_core.frontends.nnmeter_ir import to_document
 
 CPU = "cortexA76cpu_tflite21"
 GPU = "adreno640gpu_tflite21"

@@ -7,9 +7,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from predictor_core.frontends.nnmeter_ir import load as load_ir
 from predictor_core.frontends.onnx import load as load_onnx
 from predictor_core.ir.graph import Graph
-from predictor_core.ir.nnmeter_ir import load as load_ir
 from tests.onnx_factory import OnnxModel
 
 ELEMENTWISE = {"Relu": "Relu", "Add": "Add", "Mul": "Mul"}

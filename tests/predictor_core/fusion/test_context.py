@@ -12,7 +12,7 @@ from predictor_core import zoo
 from predictor_core.fusion import detect, load_rules
 from predictor_core.fusion.context import ALONE, POINTWISE, POOL, WINDOW, contexts, pair_up
 from predictor_core.ir.graph import Graph, Node
-from predictor_core.ir.rewrite import canonicalize
+from predictor_core.ir.passes import canonicalize
 from predictor_core.kernels import KernelSpec
 
 CPU, VPU = "cortexA76cpu_tflite21", "myriadvpu_openvino2019r2"

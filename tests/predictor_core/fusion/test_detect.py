@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from predictor_core.fusion import Rules, detect, load_rules
 from predictor_core.ir.graph import Graph, Node
-from predictor_core.ir.rewrite import canonicalize
+from predictor_core.ir.passes import canonicalize
 
 CPU, GPU, VPU = "cortexA76cpu_tflite21", "adreno640gpu_tflite21", "myriadvpu_openvino2019r2"
 DEVICES = [CPU, GPU, "adreno630gpu_tflite21", VPU]

@@ -8,7 +8,7 @@ import pytest
 
 from predictor_core.fusion import detect, load_rules
 from predictor_core.ir.graph import Graph, Node
-from predictor_core.ir.rewrite import canonicalize
+from predictor_core.ir.passes import canonicalize
 
 RULES = load_rules("cortexA76cpu_tflite21")
 SHAPE = (1, 14, 14, 64)

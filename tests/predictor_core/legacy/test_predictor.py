@@ -125,8 +125,8 @@ def test_models_that_can_not_be_read(predictor: LegacyPredictor, tmp_path: Path)
 
 
 def test_graphs_answer_as_their_models_do(golden_packs: Path, legacy_data: Path) -> None:
-    from predictor_core.batch import predict_many
-    from predictor_core.ir import nnmeter_ir
+    from predictor_core.frontends import nnmeter_ir
+    from predictor_core.predictor.batch import predict_many
 
     predictor = LegacyPredictor.from_folder(golden_packs / "0.24.2" / "cortexA76cpu_tflite21")
     names = ("mobilenetv2_0", "mobilenetv3small_0", "shufflenetv2_0", "resnet18_0", "densenet_0")

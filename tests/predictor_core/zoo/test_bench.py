@@ -15,7 +15,7 @@ import pytest
 from predictor_core import zoo
 from predictor_core.ir.graph import Graph
 from predictor_core.ir.shapes import same_pads
-from predictor_core.training.bench import graph_of
+from predictor_core.learning.bench import graph_of
 
 COUNTS = {
     "alexnet": 2000,

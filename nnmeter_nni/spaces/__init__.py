@@ -1,1 +1,0 @@
-"""Model spaces of either NNI: their choices, and a record for each sample."""

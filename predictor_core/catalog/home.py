@@ -1,0 +1,21 @@
+"""Where a user's predictors live: ``$NN_METER_HOME``, by default ``~/.nn_meter`` as nn-Meter has it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def home() -> Path:
+    """Folder of the user's configuration and downloads; it need not exist."""
+    return Path(os.environ.get("NN_METER_HOME") or "~/.nn_meter").expanduser()
+
+
+def packs_folder() -> Path:
+    """Folder that holds one folder for each downloaded predictor."""
+    return home() / "data" / "predictor"
+
+
+def predictors_file() -> Path:
+    """Path of the list of the user's own predictors."""
+    return home() / "config" / "predictors.yaml"

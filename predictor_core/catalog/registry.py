@@ -1,0 +1,261 @@
+"""The user's own predictors: a list beside nn-Meter's, and packages that ship devices."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from predictor_core.catalog.home import predictors_file
+from predictor_core.errors import RegistryError, UnknownPredictorError
+from predictor_core.files import locked, write_atomically
+
+#: A package offers predictors through entry points of this group. Each names an entry (a dict in the
+#: format of a meta file), a list of such, or a function of no arguments that returns one of the two.
+ENTRY_POINT_GROUP = "predictor_core.predictors"
+
+#: File of a pack in this package's own format, inside its folder.
+PACK_FILE = "forests.pack"
+
+_MAX_META_BYTES = 2**20
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def register_predictor(meta_path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Add the predictor that a meta file describes to the user's list.
+
+    Parameters
+    ----------
+    meta_path : path
+        YAML with ``name``, ``version``, ``category``, ``package_location`` (relative to the file, or
+        absolute) and, for a folder of pickled forests, ``kernel_predictors``. Other keys are kept.
+
+    Returns
+    -------
+    dict
+        The entry as it is listed from now on.
+
+    Raises
+    ------
+    RegistryError
+        A key is absent or wrong, the folder holds no predictor, or name and version are taken.
+    """
+    from predictor_core.catalog import list_latency_predictors
+
+    path = Path(meta_path)
+    entry = check_entry(_read_yaml(path), str(path), path.parent)
+    if not _is_predictor(entry):
+        forests = ", ".join(f"{name}.pkl" for name in entry.get("kernel_predictors", ())) or "one .pkl file"
+        raise RegistryError(
+            f"{path}: 'package_location' is {entry['package_location']}, which holds no predictor; expected "
+            f"fusion_rules.json with {forests}, or {PACK_FILE}"
+        )
+    file = predictors_file()
+    with locked(file):
+        if any(_same(entry, other) for other in list_latency_predictors()):
+            raise RegistryError(
+                f"predictor {entry['name']!r} version {entry['version']} exists already; unregister it "
+                "first, or choose another 'version'"
+            )
+        listed = _read_list(file)
+        listed.append(entry)
+        _write_list(file, listed, appended=entry)
+    return entry
+
+
+def unregister_predictor(name: str, version: str | float | None = None) -> dict[str, Any]:
+    """Take a predictor off the user's list; its files stay.
+
+    Parameters
+    ----------
+    name : str
+        Case does not matter.
+    version : str or float, optional
+        Needed where several versions are registered.
+
+    Returns
+    -------
+    dict
+        The entry that was removed.
+
+    Raises
+    ------
+    UnknownPredictorError
+        No such predictor was registered.
+    RegistryError
+        Several versions are registered and none was named.
+    """
+    from predictor_core.catalog import version_key
+
+    file = predictors_file()
+    with locked(file):
+        listed = _read_list(file)
+        found = [
+            entry
+            for entry in listed
+            if _is_custom(entry)
+            and str(entry["name"]).lower() == name.strip().lower()
+            and (version is None or version_key(entry.get("version")) == version_key(version))
+        ]
+        if not found:
+            known = ", ".join(
+                f"{entry['name']} {entry.get('version')}" for entry in listed if _is_custom(entry)
+            )
+            raise UnknownPredictorError(
+                f"no predictor {name!r}{'' if version is None else f' version {version}'} is registered; "
+                f"registered are: {known or 'none'}"
+            )
+        if len(found) > 1:
+            versions = ", ".join(str(entry.get("version")) for entry in found)
+            raise RegistryError(f"several versions of {name!r} are registered ({versions}); name one of them")
+        _write_list(file, [entry for entry in listed if entry is not found[0]])
+    return dict(found[0])
+
+
+def registered_predictors() -> list[dict[str, Any]]:
+    """Entries of the user's list and of installed packages, versions as strings.
+
+    Entries that nn-Meter itself wrote for its built-in predictors are left out: those are built in here too.
+
+    Raises
+    ------
+    RegistryError
+        The user's list is malformed; the message names the file.
+    """
+    file = predictors_file()
+    own = [check_entry(entry, str(file), file.parent) for entry in _read_list(file) if _is_custom(entry)]
+    return [*own, *(dict(entry) for entry in _from_packages())]
+
+
+def check_entry(entry: Any, origin: str, base: Path) -> dict[str, Any]:
+    """Return a checked copy: version a string, location absolute.
+
+    Raises
+    ------
+    RegistryError
+        The message names the key, and `origin`.
+    """
+    if not isinstance(entry, Mapping):
+        raise RegistryError(
+            f"{origin}: got {type(entry).__name__}, expected a mapping with the keys name, version, ..."
+        )
+    for key in ("name", "version", "category", "package_location"):
+        if entry.get(key) in (None, ""):
+            raise RegistryError(f"{origin}: the key {key!r} is missing")
+    name, version, location = entry["name"], entry["version"], entry["package_location"]
+    if not isinstance(name, str) or not name.strip() or any(c in name for c in "/\\\0\n"):
+        raise RegistryError(f"{origin}: 'name' is {name!r:.60}; expected a name without slashes")
+    if isinstance(version, bool) or not isinstance(version, (str, int, float)):
+        raise RegistryError(
+            f"{origin}: 'version' is {version!r:.60}; expected a number or a string such as 1.0"
+        )
+    if not isinstance(entry["category"], str):
+        raise RegistryError(
+            f"{origin}: 'category' is {entry['category']!r:.60}; expected a string such as cpu"
+        )
+    if not isinstance(location, (str, os.PathLike)):
+        raise RegistryError(
+            f"{origin}: 'package_location' is {location!r:.60}; expected the path of a folder"
+        )
+    forests = entry.get("kernel_predictors", [])
+    if not isinstance(forests, (list, tuple)) or not all(isinstance(forest, str) for forest in forests):
+        raise RegistryError(f"{origin}: 'kernel_predictors' is {forests!r:.60}; expected a list of names")
+    folder = (base / Path(location).expanduser()).resolve()
+    return {**entry, "name": name.strip(), "version": str(version), "package_location": str(folder)}
+
+
+def _is_custom(entry: Any) -> bool:
+    return isinstance(entry, Mapping) and "package_location" in entry
+
+
+def _is_predictor(entry: Mapping[str, Any]) -> bool:
+    from predictor_core.legacy.pack_folder import is_pack
+
+    folder = Path(entry["package_location"])
+    return (folder / PACK_FILE).is_file() or is_pack(folder, entry.get("kernel_predictors", ()))
+
+
+def _same(entry: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    from predictor_core.catalog import version_key
+
+    return str(entry["name"]).lower() == str(other["name"]).lower() and version_key(
+        entry["version"]
+    ) == version_key(other["version"])
+
+
+def _read_yaml(path: Path) -> Any:
+    try:
+        if path.stat().st_size > _MAX_META_BYTES:
+            raise RegistryError(
+                f"{path} has more than {_MAX_META_BYTES} bytes; it is no list or meta file of predictors"
+            )
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RegistryError(f"{path} can't be read: {error.strerror}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise RegistryError(f"{path} is not YAML: {error}") from error
+
+
+def _read_list(file: Path) -> list[Any]:
+    if not file.exists():
+        return []
+    content = _read_yaml(file)
+    if content is None:
+        return []
+    if not isinstance(content, list):
+        raise RegistryError(
+            f"{file} holds a {type(content).__name__}; expected a list of predictors. Mend it, or move it "
+            "away"
+        )
+    return content
+
+
+def _write_list(file: Path, entries: list[Any], appended: Mapping[str, Any] | None = None) -> None:
+    """Write the list; an entry that is only appended leaves the text before it and its comments alone."""
+    if appended is not None and file.exists():
+        text = file.read_text(encoding="utf-8")
+        text += ("" if text.endswith("\n") or not text else "\n") + _yaml([appended])
+        try:
+            if yaml.safe_load(text) == entries:
+                write_atomically(file, text)
+                return
+        except yaml.YAMLError:
+            # A list in another style, that can't be continued: written anew below.
+            pass
+    write_atomically(file, _yaml(entries))
+
+
+def _yaml(entries: list[Any]) -> str:
+    return yaml.safe_dump(
+        [dict(e) if isinstance(e, Mapping) else e for e in entries], sort_keys=False, allow_unicode=True
+    )
+
+
+@lru_cache(maxsize=1)
+def _from_packages() -> tuple[dict[str, Any], ...]:
+    """Entries that installed packages offer; one that is broken is reported in the log and left out."""
+    found = []
+    for point in _points():
+        origin = f"entry point {point.name!r} ({point.value})"
+        try:
+            offered = point.load()
+            offered = offered() if callable(offered) else offered
+            entries = offered if isinstance(offered, (list, tuple)) else [offered]
+            found += [check_entry(entry, origin, Path.cwd()) for entry in entries]
+        except Exception as error:  # noqa: BLE001 - another package's code, which must not take ours down
+            _LOGGER.warning("predictors of %s are left out: %s: %s", origin, type(error).__name__, error)
+    return tuple(found)
+
+
+def _points() -> list[EntryPoint]:
+    points: Any = entry_points()
+    if hasattr(points, "select"):
+        return list(points.select(group=ENTRY_POINT_GROUP))
+    return list(points.get(ENTRY_POINT_GROUP, ()))

@@ -1,1 +1,0 @@
-"""The list of predictors that the package knows."""

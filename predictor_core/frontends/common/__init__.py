@@ -1,0 +1,1 @@
+"""What several front ends share: calls of source nodes, known values, protobuf's wire format."""

@@ -1,0 +1,78 @@
+"""What the conversion of one node of a source graph reads and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from predictor_core.errors import GraphError
+from predictor_core.frontends.common.values import Array, NotInferableError, Value, as_ints
+from predictor_core.ir.graph import Shape
+
+
+class Step(NamedTuple):
+    """A Node in the making: canonical op, what it reads, attributes and output shapes as the source has them.
+
+    Where an op becomes several Steps, a number among the reads stands for the output of that Step.
+    """
+
+    op: str
+    reads: Sequence[Value | int]
+    attrs: Mapping[str, Any]
+    outputs: tuple[Shape, ...]
+
+
+class BaseCall:
+    """One node of a source graph with its inputs known.
+
+    Parameters
+    ----------
+    name, op : str
+        As messages call the node.
+    inputs : sequence of Value or None
+        None stands for an optional input that is not given.
+    """
+
+    __slots__ = ("inputs", "name", "op")
+
+    def __init__(self, name: str, op: str, inputs: Sequence[Value | None]) -> None:
+        self.name = name
+        self.op = op
+        self.inputs = inputs
+
+    def value(self, index: int = 0) -> Value:
+        """Return an input that must be there; a negative index counts from the end."""
+        inputs = self.inputs
+        value = inputs[index] if -len(inputs) <= index < len(inputs) else None
+        if value is None:
+            raise self.error(f"lacks its input {index}")
+        return value
+
+    def shape(self, index: int = 0) -> Shape:
+        """Return the shape of an input that must be there."""
+        return self.value(index).shape
+
+    def array(self, index: int) -> Array:
+        """Return the numbers of a constant input."""
+        array = self.value(index).array
+        if array is None:
+            raise NotInferableError(f"its input {index} is not a known constant")
+        return array
+
+    def ints(self, index: int) -> tuple[int, ...]:
+        """Return the integers of a constant input."""
+        return as_ints(self.array(index))
+
+    def checked_axis(self, axis: int, rank: int) -> int:
+        """Return an axis counted from the front, or refuse it."""
+        if not -rank <= axis < rank:
+            raise self.error(f"axis {axis} is outside a tensor of {rank} dimensions")
+        return axis % rank
+
+    def step(self, op: str, output: Shape, *reads: int, **attrs: Any) -> Step:
+        """Return a Step with one output that reads the given inputs (default: the first)."""
+        return Step(op, tuple([self.value(index) for index in reads or (0,)]), attrs, (output,))
+
+    def error(self, message: str) -> GraphError:
+        """Return the error for a node that contradicts itself."""
+        return GraphError(f"node {self.name!r} ({self.op}): {message}")

@@ -1,0 +1,65 @@
+"""One ONNX node with its inputs known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Union
+
+from predictor_core.frontends.common.call import BaseCall, Step
+from predictor_core.frontends.common.values import Value
+
+__all__ = ["Call", "Handler", "Step", "same_shape"]
+
+
+class Call(BaseCall):
+    """One ONNX node.
+
+    Parameters
+    ----------
+    name, op, inputs
+        See `BaseCall`.
+    attrs : mapping
+        Attributes by name.
+    outputs : int
+        Number of outputs that matter.
+    opset : int
+        Version of the model's ops.
+    """
+
+    __slots__ = ("attrs", "opset", "outputs")
+
+    def __init__(
+        self,
+        name: str,
+        op: str,
+        attrs: Mapping[str, Any],
+        inputs: Sequence[Value | None],
+        outputs: int,
+        opset: int,
+    ) -> None:
+        super().__init__(name, op, inputs)
+        self.attrs = attrs
+        self.outputs = outputs
+        self.opset = opset
+
+    def has(self, index: int) -> bool:
+        """Whether an optional input is there."""
+        return index < len(self.inputs) and self.inputs[index] is not None
+
+    def ints_of(self, attribute: str, index: int) -> tuple[int, ...] | None:
+        """Return integers that are an input in newer opsets and an attribute in older ones, if given."""
+        if self.has(index):
+            return self.ints(index)
+        return tuple(self.attrs[attribute]) if attribute in self.attrs else None
+
+    def axis(self, default: int, rank: int) -> int:
+        """Return the attribute ``axis``, counted from the front."""
+        return self.checked_axis(self.attrs.get("axis", default), rank)
+
+
+Handler = Callable[[Call], Union[Step, "list[Step]"]]
+
+
+def same_shape(op: str) -> Handler:
+    """Return the handler of an op with one output that has the shape of its first input."""
+    return lambda call: call.step(op, call.shape(0))

@@ -1,0 +1,106 @@
+"""ONNX front end: a model file or a ``ModelProto`` becomes a Graph. Weights are never read."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import redirect_stdout
+from typing import Any
+
+from predictor_core.errors import ModelFormatError, PredictorError
+from predictor_core.frontends.onnx.file import import_onnx, read_model
+from predictor_core.frontends.onnx.graph import Conversion, ShapesUnknownError
+from predictor_core.ir.graph import Graph
+from predictor_core.ir.layout import channels_last
+
+#: What onnx-simplifier raises on models that it can't handle.
+_SIMPLIFIER_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
+
+def load(model: Any, *, input_shape: Any = None, **options: Any) -> Graph:
+    """Convert an ONNX model to a Graph.
+
+    Parameters
+    ----------
+    model : path or onnx.ModelProto
+        Opset 7 or newer, as an exporter writes it; it need not be simplified. It is not changed, and
+        files with its weights may be absent.
+    input_shape : sequence of int, sequence of those, or mapping, optional
+        Shape of the input as the model has it (N, C, H, W), with or without the batch; for several inputs a
+        list in their order, or a mapping from name to shape. Needed for symbolic dimensions only.
+
+    Returns
+    -------
+    Graph
+        Channels last.
+
+    Raises
+    ------
+    ModelFormatError
+        When the file is not ONNX, or shapes are open: the message names the symbolic dimensions.
+    GraphError
+        When the model contradicts itself.
+    UnsupportedOpError
+        When the model has control flow that is decided at run time.
+    MissingDependencyError
+        When the package onnx is not installed.
+    """
+    if options:
+        raise PredictorError(
+            f"the ONNX front end has no option {', '.join(sorted(options))}; it has input_shape"
+        )
+    onnx = import_onnx()
+    if isinstance(model, (str, os.PathLike)):
+        proto, name = read_model(model), os.path.splitext(os.path.basename(model))[0]
+    elif isinstance(model, onnx.ModelProto):
+        proto, name = model, model.graph.name
+    else:
+        raise ModelFormatError(
+            f"expected the path of an ONNX file or an onnx.ModelProto, got {type(model).__name__}"
+        )
+    try:
+        conversion = Conversion(_inlined(proto), input_shape)
+    except ShapesUnknownError as error:
+        simplified = _simplified(model)
+        if simplified is None:
+            raise ShapesUnknownError(f"{error}; simplifying the model with onnxsim first may help") from None
+        conversion = Conversion(simplified, input_shape)
+    return channels_last(conversion.nodes, name, conversion.outputs)
+
+
+def _inlined(model: Any) -> Any:
+    """Return the model with its own functions expanded."""
+    if not model.functions:
+        return model
+    try:
+        from onnx import inliner
+    except ImportError:
+        raise ModelFormatError("the model has functions of its own, which need onnx 1.15 or newer") from None
+    return inliner.inline_local_functions(model)
+
+
+def _simplified(model: Any) -> Any | None:
+    """Return the model as onnx-simplifier leaves it, or None where that is absent or fails."""
+    try:
+        import onnx
+        import onnxsim
+    except ImportError:
+        return None
+    try:
+        whole = model if isinstance(model, onnx.ModelProto) else onnx.load(os.fspath(model))
+        # It talks to stdout, which is for results.
+        with redirect_stdout(sys.stderr):
+            simplified, _ = onnxsim.simplify(whole)
+    except (*_SIMPLIFIER_ERRORS, onnx.checker.ValidationError):
+        # The error that led here is the one to show.
+        return None
+    return simplified

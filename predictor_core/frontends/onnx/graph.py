@@ -1,0 +1,313 @@
+"""Walk an ONNX graph: every tensor gets a shape, constants are evaluated, the rest becomes Nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
+from predictor_core.frontends.common.values import NotInferableError, Value, constant
+from predictor_core.frontends.onnx import attention, data_ops, dense_ops, image_ops
+from predictor_core.frontends.onnx.call import Call, Handler, Step
+from predictor_core.frontends.onnx.fold import fold
+from predictor_core.frontends.onnx.inputs import Symbols, resolve
+from predictor_core.frontends.onnx.shapes import Declared
+from predictor_core.frontends.onnx.tensors import from_tensor
+from predictor_core.ir.graph import Node
+
+_HANDLERS: dict[str, Handler] = {
+    **attention.HANDLERS,
+    **data_ops.HANDLERS,
+    **dense_ops.HANDLERS,
+    **image_ops.HANDLERS,
+}
+
+#: Canonical op of a node whose shape only the file states.
+_NAMES = {
+    "Expand": "expand",
+    "Pad": "pad",
+    "Reshape": "reshape",
+    "Resize": "resize",
+    "Slice": "slice",
+    "Squeeze": "reshape",
+    "Tile": "expand",
+    "Unsqueeze": "reshape",
+    "Upsample": "resize",
+}
+#: Domains whose ops mean what the op of the same name in ONNX means.
+_STANDARD_DOMAINS = ("", "ai.onnx", "com.microsoft")
+_OLDEST_OPSET = 7
+
+
+class ShapesUnknownError(ModelFormatError):
+    """A shape depends on numbers that the file does not hold, or that are computed at run time."""
+
+
+class Conversion:
+    """One walk over the graph of a model.
+
+    Parameters
+    ----------
+    model : ModelProto
+        Not changed. Payloads of large tensors are not looked at and may be absent.
+    input_shape : optional
+        See `predictor_core.frontends.onnx.load`.
+    """
+
+    def __init__(self, model: Any, input_shape: Any) -> None:
+        graph = model.graph
+        self.opset = _opset(model)
+        self.nodes: list[Node] = []
+        self.values: dict[str, Value] = {}
+        self.read = {name for node in graph.node for name in node.input}
+        self.read.update(info.name for info in graph.output)
+        self.names: set[str] = set()
+        for tensor in graph.initializer:
+            self.values[tensor.name] = from_tensor(tensor)
+        for sparse in graph.sparse_initializer:
+            self.values[sparse.values.name] = Value(tuple(sparse.dims))
+        inputs = [info for info in graph.input if info.name not in self.values]
+        symbols = Symbols()
+        shapes = resolve(inputs, input_shape, symbols)
+        self.declared = Declared(model, shapes, symbols)
+        for name, shape in shapes.items():
+            own = self.unique(str(name))
+            self.nodes.append(Node(own, "input", outputs=(shape,)))
+            self.values[name] = Value(shape, own)
+        self.walk(graph.node)
+        found = (self.values.get(info.name) for info in graph.output)
+        self.outputs = [value.node for value in found if value is not None and value.node is not None]
+        if not self.outputs:
+            raise ModelFormatError(
+                "no output of the model depends on its inputs; there is nothing to predict"
+            )
+
+    def walk(self, nodes: Iterable[Any]) -> None:
+        """Convert nodes in order; a file that has them in another order is sorted first."""
+        nodes = list(nodes)
+        _check_outputs(nodes)
+        known = set(self.values)
+        for node in nodes:
+            if any(name and name not in known for name in node.input):
+                nodes = _sorted(nodes, set(self.values))
+                break
+            known.update(node.output)
+        for node in nodes:
+            self.convert(node)
+
+    def convert(self, node: Any) -> None:
+        """Convert one node: to constants, to the nodes of a branch that is taken, or to Nodes."""
+        # protobuf hands out text that is not UTF-8 as bytes.
+        op = str(node.op_type)
+        attrs = {attribute.name: _attribute(attribute) for attribute in node.attribute}
+        inputs = [self.values[name] if name else None for name in node.input]
+        if op == "If" and inputs and inputs[0] is not None and inputs[0].array is not None:
+            self.take_branch(node, attrs["then_branch" if inputs[0].array.all() else "else_branch"])
+            return
+        if any(attribute.type in (5, 10) for attribute in node.attribute):
+            raise UnsupportedOpError(
+                f"node {_label(node)!r} ({op}) has a subgraph that is chosen or repeated at run time; "
+                "such control flow has no fixed latency: export the model without it"
+            )
+        constants = self.constants(op, attrs, inputs)
+        if constants is None:
+            self.append(node, attrs, inputs)
+        else:
+            self.values.update(zip(node.output, constants))
+
+    def take_branch(self, node: Any, branch: Any) -> None:
+        """Convert the branch of an ``If`` with a constant condition."""
+        for tensor in branch.initializer:
+            self.values[tensor.name] = from_tensor(tensor)
+        self.read.update(name for inner in branch.node for name in inner.input)
+        self.read.update(info.name for info in branch.output)
+        self.walk(branch.node)
+        for outer, info in zip(node.output, branch.output):
+            self.values[outer] = self.values[info.name]
+
+    def constants(self, op: str, attrs: dict[str, Any], inputs: Sequence[Value | None]) -> list[Value] | None:
+        """Return the outputs of an op that are known numbers, or None when there are no such."""
+        if op == "Constant":
+            return [_constant(attrs)]
+        if op == "CastLike" and inputs and inputs[0] is not None and inputs[0].is_constant:
+            return [inputs[0]]
+        if op in ("Shape", "Size") and inputs and inputs[0] is not None:
+            shape = inputs[0].shape
+            if op == "Size":
+                size = 1
+                for dim in shape:
+                    size *= dim
+                return [constant(size)]
+            return [constant(shape[attrs.get("start", 0) : attrs.get("end")] if shape else [])]
+        if any(value is not None and value.array is None for value in inputs):
+            return None
+        folded = fold(op, [None if value is None else value.array for value in inputs], attrs)
+        return None if folded is None else [constant(array) for array in folded]
+
+    def append(self, node: Any, attrs: dict[str, Any], inputs: Sequence[Value | None]) -> None:
+        """Append the Nodes of an op, or note its shape where all it reads is constant."""
+        op = str(node.op_type)
+        used = [index for index, name in enumerate(node.output) if name and name in self.read]
+        outputs = len(node.output) if op == "Split" else max(used, default=0) + 1
+        call = Call(_label(node), op, attrs, inputs, outputs, self.opset)
+        steps = self.steps(node, call)
+        if all(value is None or value.is_constant for value in inputs):
+            self.values.update((name, Value(shape)) for name, shape in zip(node.output, steps[-1].outputs))
+            return
+        name, scope = self.unique(str(node.name or f"{op}_{len(self.nodes)}")), scope_of(node)
+        written: list[str] = []
+        for index, step in enumerate(steps, 1):
+            own = name if index == len(steps) else self.unique(f"{name}.{index}")
+            reads = [written[read] if isinstance(read, int) else read.node for read in step.reads]
+            tensors = tuple([tensor for tensor in reads if tensor is not None])
+            made = Node(own, step.op, tensors, step.attrs, step.outputs, scope)
+            self.nodes.append(made)
+            written.append(own)
+        for output, tensor, shape in zip(node.output, made.tensors, made.outputs):
+            self.values[output] = Value(shape, tensor)
+
+    def steps(self, node: Any, call: Call) -> list[Step]:
+        """Return what a node becomes, by its own rule or as the file describes it."""
+        handler = _HANDLERS.get(node.op_type) if node.domain in _STANDARD_DOMAINS else None
+        reason = f"{node.op_type} is not a known op"
+        if handler is not None:
+            try:
+                steps = handler(call)
+                return steps if isinstance(steps, list) else [steps]
+            except NotInferableError as error:
+                reason = str(error)
+            except (IndexError, KeyError, TypeError, ValueError, ZeroDivisionError, AttributeError) as error:
+                raise GraphError(f"node {call.name!r} ({call.op}) is malformed: {error}") from error
+        reads = tuple([value for value in call.inputs if value is not None and not value.is_constant])
+        names = list(node.output[: call.outputs])
+        shapes = [self.declared(name) for name in names]
+        known = tuple([shape for shape in shapes if shape is not None])
+        if len(known) < len(names):
+            if handler is not None or not reads:
+                raise ShapesUnknownError(
+                    f"the output shape of node {call.name!r} ({call.op}) is unknown: {reason}"
+                )
+            # Nothing tells the shape of an op that nobody knows: most keep that of their first input.
+            known = (reads[0].shape,) * len(names)
+        return [Step(_NAMES.get(call.op, call.op), reads, {}, known)]
+
+    def unique(self, name: str) -> str:
+        """Return `name`, or a variation of it that is not taken."""
+        while name in self.names:
+            name += "_"
+        self.names.add(name)
+        return name
+
+
+def scope_of(node: Any) -> str:
+    """Return the path of the torch module that a node was exported from, "" where the file doesn't say."""
+    name = str(node.name)
+    if name.startswith("/"):
+        return _module_path(tuple(name.split("/")[1:-1]))
+    # onnx knows the field since 1.16.
+    for entry in getattr(node, "metadata_props", ()):
+        if entry.key == "pkg.torch.onnx.name_scopes":
+            return _module_path(
+                tuple([part.strip(" '\"") for part in entry.value.strip("[]").split(",")][:-1])
+            )
+    return ""
+
+
+@lru_cache(maxsize=1024)
+def _module_path(parts: tuple[str, ...]) -> str:
+    """Join the names of nested modules; a child of a container repeats some of the path before it."""
+    path = ""
+    for part in parts:
+        known, _, own = part.rpartition(".")
+        if path and known and f".{path}".endswith(f".{known}"):
+            path = f"{path}.{own}"
+        else:
+            path = f"{path}.{part}" if path else part
+    return path
+
+
+def _attribute(attribute: Any) -> Any:
+    kind = attribute.type
+    if kind == 2:
+        return attribute.i
+    if kind == 7:
+        return tuple(attribute.ints)
+    if kind == 1:
+        return attribute.f
+    if kind == 3:
+        return attribute.s.decode("utf-8", "replace")
+    if kind == 4:
+        return from_tensor(attribute.t)
+    if kind == 6:
+        return tuple(attribute.floats)
+    if kind == 8:
+        return tuple([text.decode("utf-8", "replace") for text in attribute.strings])
+    return attribute.g if kind == 5 else None
+
+
+def _constant(attrs: dict[str, Any]) -> Value:
+    value = attrs.get("value")
+    if isinstance(value, Value):
+        return value
+    for key in ("value_float", "value_int", "value_floats", "value_ints"):
+        if key in attrs:
+            return constant(attrs[key])
+    return Value(())
+
+
+def _opset(model: Any) -> int:
+    opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
+    if opset < _OLDEST_OPSET:
+        raise ModelFormatError(
+            f"the model is written in opset {opset or 'unknown'}, the oldest that can be read is "
+            f"{_OLDEST_OPSET}: convert it with onnx.version_converter"
+        )
+    return int(opset)
+
+
+def _label(node: Any) -> str:
+    """Return what messages call a node: many files leave the name empty."""
+    return str(node.name or next(filter(None, node.output), node.op_type))
+
+
+def _check_outputs(nodes: Sequence[Any]) -> None:
+    """Refuse a tensor that two nodes make."""
+    made: set[str] = set()
+    for node in nodes:
+        for name in node.output:
+            if name in made:
+                raise GraphError(
+                    f"node {_label(node)!r} ({node.op_type}) makes {name!r}, which another node makes, too"
+                )
+            if name:
+                made.add(name)
+
+
+def _sorted(nodes: Sequence[Any], known: set[str]) -> list[Any]:
+    """Return nodes in topological order, or refuse a cycle or an input that nothing makes."""
+    producers = {name: index for index, node in enumerate(nodes) for name in node.output}
+    waiting: list[int] = []
+    readers: dict[int, list[int]] = {}
+    for index, node in enumerate(nodes):
+        sources = set()
+        for name in node.input:
+            if name in producers:
+                sources.add(producers[name])
+            elif name and name not in known:
+                raise GraphError(
+                    f"node {_label(node)!r} ({node.op_type}) reads {name!r}, which nothing makes"
+                )
+        waiting.append(len(sources))
+        for source in sources:
+            readers.setdefault(source, []).append(index)
+    ready = [index for index, count in enumerate(waiting) if not count]
+    for index in ready:
+        for reader in readers.get(index, ()):
+            waiting[reader] -= 1
+            if not waiting[reader]:
+                ready.append(reader)
+    if len(ready) < len(nodes):
+        stuck = next(node for node, count in zip(nodes, waiting) if count)
+        raise GraphError(f"the graph has a cycle through or before node {_label(stuck)!r} ({stuck.op_type})")
+    return [nodes[index] for index in ready]

@@ -1,0 +1,208 @@
+"""ONNX ops on images: convolutions, pools, resizing and the norms."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from predictor_core.frontends.onnx.call import Call, Handler, Step, same_shape
+from predictor_core.ir.graph import Shape
+
+_Ints = tuple[int, ...]
+
+
+def _spatial(call: Call, kernel: _Ints, size: _Ints) -> tuple[_Ints, _Ints, _Ints]:
+    """Return strides, dilations and pads (all begins, then all ends) of a sliding window."""
+    rank = len(size)
+    strides = tuple(call.attrs.get("strides", (1,) * rank))
+    dilations = tuple(call.attrs.get("dilations", (1,) * rank))
+    auto = call.attrs.get("auto_pad", "NOTSET")
+    if (
+        len(kernel) != rank
+        or len(strides) != rank
+        or len(dilations) != rank
+        or min(strides + dilations + kernel) < 1
+    ):
+        raise call.error(
+            f"kernel {kernel}, strides {strides}, dilations {dilations} don't fit {rank} dimensions"
+        )
+    if auto in ("SAME_UPPER", "SAME_LOWER"):
+        totals = [
+            max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0)
+            for n, k, s, d in zip(size, kernel, strides, dilations)
+        ]
+        small = tuple([total // 2 for total in totals])
+        large = tuple([total - total // 2 for total in totals])
+        return strides, dilations, small + large if auto == "SAME_UPPER" else large + small
+    pads = tuple(call.attrs.get("pads", ())) if auto == "NOTSET" else ()
+    pads = pads or (0,) * (2 * rank)
+    if len(pads) != 2 * rank:
+        raise call.error(f"pads {pads} don't fit {rank} dimensions")
+    return strides, dilations, pads
+
+
+def _slid(call: Call, size: _Ints, kernel: _Ints, spatial: tuple[_Ints, _Ints, _Ints]) -> _Ints:
+    """Return the size after a sliding window."""
+    strides, dilations, pads = spatial
+    out = []
+    for i, n in enumerate(size):
+        span = n + pads[i] + pads[i + len(size)] - (kernel[i] - 1) * dilations[i] - 1
+        if span < 0:
+            raise call.error(f"the kernel {kernel} is larger than the padded input {size}")
+        steps = span // strides[i]
+        if call.attrs.get("ceil_mode"):
+            steps = -(-span // strides[i])
+            # A window that would start in the end padding is not made.
+            steps -= steps * strides[i] >= n + pads[i]
+        out.append(steps + 1)
+    return tuple(out)
+
+
+def _as_2d(values: Sequence[int], filler: int) -> _Ints:
+    return (values[0], filler) if len(values) == 1 else tuple(values)
+
+
+def _window_attrs(kernel: _Ints, spatial: tuple[_Ints, _Ints, _Ints]) -> dict[str, _Ints]:
+    strides, dilations, pads = spatial
+    return {
+        "kernel": _as_2d(kernel, 1),
+        "strides": _as_2d(strides, 1),
+        "pads": (pads[0], 0, pads[1], 0) if len(kernel) == 1 else pads,
+        "dilations": _as_2d(dilations, 1),
+    }
+
+
+def _conv(call: Call) -> Step:
+    x, weight = call.shape(0), call.shape(1)
+    groups = call.attrs.get("group", 1)
+    if len(x) < 3 or len(weight) != len(x) or x[1] != weight[1] * groups or weight[0] % groups:
+        raise call.error(f"weights {list(weight)} in {groups} groups don't fit the input {list(x)}")
+    kernel = weight[2:]
+    spatial = _spatial(call, kernel, x[2:])
+    out = (x[0], weight[0], *_slid(call, x[2:], kernel, spatial))
+    attrs = {**_window_attrs(kernel, spatial), "groups": groups, "bias": call.has(2)}
+    # A computed weight is an input too.
+    reads = (call.value(0), call.value(1))
+    return Step("conv3d" if len(x) == 5 else "conv", reads, attrs, (out,))
+
+
+def _conv_transpose(call: Call) -> Step:
+    x, weight = call.shape(0), call.shape(1)
+    groups = call.attrs.get("group", 1)
+    if len(x) < 3 or len(weight) != len(x) or x[1] != weight[0]:
+        raise call.error(f"weights {list(weight)} don't fit the input {list(x)}")
+    kernel, rank = weight[2:], len(x) - 2
+    strides, dilations, pads = _spatial(call, kernel, x[2:])
+    extra = tuple(call.attrs.get("output_padding", (0,) * rank))
+    whole = [(n - 1) * s + (k - 1) * d + 1 for n, s, k, d in zip(x[2:], strides, kernel, dilations)]
+    auto = call.attrs.get("auto_pad", "NOTSET")
+    if "output_shape" in call.attrs:
+        size = tuple(call.attrs["output_shape"])[-rank:]
+    elif auto in ("SAME_UPPER", "SAME_LOWER"):
+        size = tuple([n * s for n, s in zip(x[2:], strides)])
+    else:
+        size = tuple([n + e - pads[i] - pads[i + rank] for i, (n, e) in enumerate(zip(whole, extra))])
+    if "output_shape" in call.attrs or auto.startswith("SAME"):
+        # The size is given; what is cut off or added to reach it follows from it.
+        cut = [max(n + e - wanted, 0) for n, e, wanted in zip(whole, extra, size)]
+        extra = tuple([wanted - n + c for n, c, wanted in zip(whole, cut, size)])
+        small, large = [n // 2 for n in cut], [n - n // 2 for n in cut]
+        pads = tuple(small + large if auto == "SAME_UPPER" else large + small)
+    attrs = {**_window_attrs(kernel, (strides, dilations, pads)), "groups": groups, "bias": call.has(2)}
+    if any(extra):
+        attrs["output_padding"] = _as_2d(extra, 0)
+    op = "ConvTranspose3d" if rank == 3 else "convtranspose"
+    return Step(op, (call.value(0),), attrs, ((x[0], weight[1] * groups, *size),))
+
+
+def _pool(op: str) -> Handler:
+    def handler(call: Call) -> Step:
+        x = call.shape(0)
+        kernel = tuple(call.attrs.get("kernel_shape", ()))
+        if len(x) < 3 or not kernel:
+            raise call.error(f"can't pool a tensor of shape {list(x)} with kernel {kernel}")
+        spatial = _spatial(call, kernel, x[2:])
+        out: Shape = (*x[:2], *_slid(call, x[2:], kernel, spatial))
+        attrs = _window_attrs(kernel, spatial)
+        if max(attrs.pop("dilations")) > 1:
+            attrs["dilations"] = _as_2d(spatial[1], 1)
+        return Step(op + "3d" if len(x) == 5 else op, (call.value(0),), attrs, (out,) * call.outputs)
+
+    return handler
+
+
+def _global_pool(op: str) -> Handler:
+    def handler(call: Call) -> Step:
+        x = call.shape(0)
+        return call.step(op, x[:2] + (1,) * (len(x) - 2), axes=tuple(range(2, len(x))), keepdims=True)
+
+    return handler
+
+
+def _resize(call: Call) -> Step:
+    x = call.shape(0)
+    mode = call.attrs.get("mode", "nearest")
+    axes = tuple([axis % len(x) for axis in call.attrs.get("axes", range(len(x)))])
+    sizes = scales = None
+    if call.op == "Upsample" or len(call.inputs) == 2:
+        scales = call.attrs["scales"] if "scales" in call.attrs else call.array(1).tolist()
+    elif call.has(3) and call.shape(3) != (0,):
+        sizes = call.ints(3)
+    else:
+        scales = call.array(2).tolist()
+    out = list(x)
+    for i, axis in enumerate(axes):
+        if sizes is not None:
+            out[axis] = sizes[i]
+        elif scales is not None:
+            # A scale of 2 may be stored as 1.9999999.
+            out[axis] = math.floor(x[axis] * scales[i] + 1e-4)
+    return call.step("resize", tuple(out), mode=mode)
+
+
+def _depth_to_space(call: Call) -> Step:
+    n, c, h, w = call.shape(0)
+    block = call.attrs["blocksize"]
+    return call.step("depthtospace", (n, c // block**2, h * block, w * block), block=block)
+
+
+def _space_to_depth(call: Call) -> Step:
+    n, c, h, w = call.shape(0)
+    block = call.attrs["blocksize"]
+    return call.step("spacetodepth", (n, c * block**2, h // block, w // block), block=block)
+
+
+def _group_norm(call: Call) -> Step:
+    return call.step("groupnorm", call.shape(0), groups=call.attrs["num_groups"])
+
+
+def _layer_norm(op: str) -> Handler:
+    def handler(call: Call) -> Step:
+        x = call.shape(0)
+        return call.step(op, x, axis=call.axis(-1, len(x)))
+
+    return handler
+
+
+HANDLERS: dict[str, Handler] = {
+    "AveragePool": _pool("avgpool"),
+    "BatchNormalization": same_shape("bn"),
+    "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
+    "DepthToSpace": _depth_to_space,
+    "GlobalAveragePool": _global_pool("reduce_mean"),
+    "GlobalMaxPool": _global_pool("reduce_max"),
+    "GroupNormalization": _group_norm,
+    "InstanceNormalization": same_shape("instancenorm"),
+    "LRN": same_shape("lrn"),
+    "LayerNormalization": _layer_norm("layernorm"),
+    "LpNormalization": same_shape("l2norm"),
+    "LpPool": _pool("LpPool"),
+    "MaxPool": _pool("maxpool"),
+    "MeanVarianceNormalization": same_shape("instancenorm"),
+    "RMSNormalization": _layer_norm("rmsnorm"),
+    "Resize": _resize,
+    "SimplifiedLayerNormalization": _layer_norm("rmsnorm"),
+    "SpaceToDepth": _space_to_depth,
+    "Upsample": _resize,
+}

@@ -1,0 +1,37 @@
+"""Any model of any type becomes a canonical Graph."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from predictor_core import frontends
+from predictor_core.errors import PredictorError
+from predictor_core.ir.graph import Graph
+from predictor_core.ir.passes import canonicalize
+
+#: Input of a torch model when the caller names none: one RGB image, channels first.
+DEFAULT_INPUT_SHAPE = (1, 3, 224, 224)
+
+
+def to_graph(
+    model: Any,
+    model_type: str | None = None,
+    input_shape: Any = DEFAULT_INPUT_SHAPE,
+    apply_nni: bool = False,
+    **options: Any,
+) -> Graph:
+    """Read a model into a canonical Graph; parameters as for `LatencyPredictor.predict`."""
+    if isinstance(model, Graph):
+        return canonicalize(model)
+    if not isinstance(model_type, str):
+        raise PredictorError(
+            f"model_type must be one of {', '.join(frontends.model_types())}; got {model_type!r}"
+        )
+    kind = model_type.lower()
+    if apply_nni:
+        options["apply_nni"] = True
+    # The default must not override the shapes that a file, an NNI graph or example inputs have of their own;
+    # the front ends that need it know it.
+    if input_shape is DEFAULT_INPUT_SHAPE:
+        input_shape = None
+    return frontends.find(kind)(model, input_shape=input_shape, **options)

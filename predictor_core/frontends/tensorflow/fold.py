@@ -1,0 +1,131 @@
+"""Evaluate TensorFlow ops on small constants: the chains that compute a reshape's target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from predictor_core.frontends.common.values import MAX_KNOWN_ELEMENTS, Array
+from predictor_core.frontends.tensorflow.call import Call
+from predictor_core.frontends.tensorflow.data_ops import cut
+from predictor_core.frontends.tensorflow.wire import DTYPES
+
+
+def fold(call: Call) -> list[Array] | None:
+    """Return the outputs of an op on known numbers, or None where the op is not one that is evaluated."""
+    function = _FUNCTIONS.get(call.op)
+    if function is None:
+        return None
+    arrays = [value.array for value in call.inputs]
+    if any(array is None for array in arrays):
+        return None
+    try:
+        with np.errstate(all="ignore"):
+            result = function(call, arrays)
+    except (ValueError, IndexError, TypeError, OverflowError, ZeroDivisionError):
+        return None
+    if result is None:
+        return None
+    return [np.asarray(array) for array in result] if isinstance(result, list) else [np.asarray(result)]
+
+
+def _plain(function: Callable[..., Any]) -> Callable[[Call, list[Any]], Any]:
+    return lambda call, arrays: function(*arrays)
+
+
+def _reduction(function: Callable[..., Any]) -> Callable[[Call, list[Any]], Any]:
+    def reduce(call: Call, arrays: list[Any]) -> Any:
+        return function(arrays[0], axis=call.ints(1), keepdims=call.node.boolean("keep_dims"))
+
+    return reduce
+
+
+def _fill(call: Call, arrays: list[Any]) -> Any:
+    shape = call.ints(0)
+    return np.full(shape, arrays[1]) if prod(shape) <= MAX_KNOWN_ELEMENTS else None
+
+
+def _range(call: Call, arrays: list[Any]) -> Any:
+    start, limit, step = (array.item() for array in arrays)
+    if abs((limit - start) / step) > MAX_KNOWN_ELEMENTS:
+        return None
+    return np.arange(start, limit, step, dtype=arrays[0].dtype)
+
+
+def _tile(call: Call, arrays: list[Any]) -> Any:
+    repeats = call.ints(1)
+    return np.tile(arrays[0], repeats) if arrays[0].size * prod(repeats) <= MAX_KNOWN_ELEMENTS else None
+
+
+def _cast(call: Call, arrays: list[Any]) -> Any:
+    dtype = DTYPES.get(call.node.type("DstT"))
+    return None if dtype is None else arrays[0].astype(dtype)
+
+
+def _squeeze(call: Call, arrays: list[Any]) -> Any:
+    return np.squeeze(arrays[0], call.node.integers("squeeze_dims") or None)
+
+
+def _unpack(call: Call, arrays: list[Any]) -> Any:
+    axis = call.node.integer("axis")
+    return [np.take(arrays[0], index, axis) for index in range(arrays[0].shape[axis])]
+
+
+_FUNCTIONS: dict[str, Callable[[Call, list[Any]], Any]] = {
+    "Abs": _plain(np.abs),
+    "Add": _plain(np.add),
+    "AddV2": _plain(np.add),
+    "All": _reduction(np.all),
+    "Any": _reduction(np.any),
+    "Cast": _cast,
+    "Ceil": _plain(np.ceil),
+    "ConcatV2": lambda call, arrays: np.concatenate(arrays[:-1], axis=call.ints(-1)[0]),
+    "Equal": _plain(np.equal),
+    "ExpandDims": lambda call, arrays: np.expand_dims(arrays[0], call.ints(1)),
+    "Fill": _fill,
+    "Floor": _plain(np.floor),
+    "FloorDiv": _plain(np.floor_divide),
+    "FloorMod": _plain(np.mod),
+    "Gather": _plain(np.take),
+    "GatherV2": lambda call, arrays: np.take(arrays[0], arrays[1], axis=call.ints(2)[0]),
+    "Greater": _plain(np.greater),
+    "GreaterEqual": _plain(np.greater_equal),
+    "Less": _plain(np.less),
+    "LessEqual": _plain(np.less_equal),
+    "LogicalAnd": _plain(np.logical_and),
+    "LogicalNot": _plain(np.logical_not),
+    "LogicalOr": _plain(np.logical_or),
+    "Max": _reduction(np.max),
+    "Maximum": _plain(np.maximum),
+    "Min": _reduction(np.min),
+    "Minimum": _plain(np.minimum),
+    "Mul": _plain(np.multiply),
+    "Neg": _plain(np.negative),
+    "NotEqual": _plain(np.not_equal),
+    "OnesLike": _plain(np.ones_like),
+    "Pack": lambda call, arrays: np.stack(arrays, axis=call.node.integer("axis")),
+    "Prod": _reduction(np.prod),
+    "Range": _range,
+    "RealDiv": _plain(np.divide),
+    "Reshape": lambda call, arrays: arrays[0].reshape(call.ints(1)),
+    "Round": _plain(np.round),
+    "Rsqrt": lambda call, arrays: 1 / np.sqrt(arrays[0]),
+    "Select": _plain(np.where),
+    "SelectV2": _plain(np.where),
+    "Slice": lambda call, arrays: arrays[0][
+        tuple([slice(a, None if n == -1 else a + n) for a, n in zip(call.ints(1), call.ints(2))])
+    ],
+    "Sqrt": _plain(np.sqrt),
+    "Square": _plain(np.square),
+    "Squeeze": _squeeze,
+    "StridedSlice": lambda call, arrays: cut(call, arrays[0]),
+    "Sub": _plain(np.subtract),
+    "Sum": _reduction(np.sum),
+    "Tile": _tile,
+    "Transpose": _plain(np.transpose),
+    "Unpack": _unpack,
+    "ZerosLike": _plain(np.zeros_like),
+}

@@ -1,0 +1,140 @@
+"""Front end for TensorFlow models: frozen graphs and saved models, read without TensorFlow."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from predictor_core.errors import ModelFormatError, PredictorError
+from predictor_core.frontends.common.protobuf import VARINT, Buffer
+from predictor_core.frontends.tensorflow.graph import Walk
+from predictor_core.frontends.tensorflow.wire import GraphDef, Signature, fields, saved_model
+from predictor_core.ir.graph import Graph
+from predictor_core.ir.layout import channels_last
+from predictor_core.ir.passes import canonicalize
+
+_SIGNATURE = "serving_default"
+
+#: Ops that give nothing to the user of a frozen graph, though nothing reads them.
+_NO_RESULTS = frozenset({"Const", "NoOp", "Assert", "Placeholder", "PlaceholderWithDefault", "VarHandleOp"})
+_NO_RESULT_PREFIXES = ("Assign", "Apply", "ResourceApply", "Save", "Restore", "Merge", "Summary", "Print")
+
+
+def load(
+    model: str | os.PathLike[str], *, input_shape: Any = None, signature: str | None = None, **options: Any
+) -> Graph:
+    """Convert a TensorFlow model to a Graph.
+
+    Parameters
+    ----------
+    model : str or path
+        A frozen graph (``.pb``, of TensorFlow 1 or 2), a ``saved_model.pb``, or a saved model's folder.
+        Weights are not read; variables need not be there.
+    input_shape : optional
+        Fills what the model leaves open; see `predictor_core.ir.inputs.InputShapes`. An open batch is 1.
+    signature : str, optional
+        Of a saved model; default ``serving_default``, or the only one.
+
+    Raises
+    ------
+    ModelFormatError
+        When the file is missing, damaged, or no TensorFlow model.
+    UnsupportedOpError
+        When the model has loops or branches that depend on data, or an op without a known shape.
+    GraphError
+        When the nodes do not form a valid graph. The message names the node.
+    """
+    if not isinstance(model, (str, os.PathLike)):
+        raise ModelFormatError(
+            f"a TensorFlow model is given as the path of a file or folder, got a {type(model).__name__}"
+        )
+    path = Path(model)
+    if path.is_dir():
+        path = path / "saved_model.pb"
+    with _mapped(path) as data:
+        try:
+            return _graph(data, len(data), path, input_shape, signature)
+        except PredictorError as error:
+            raise type(error)(f"{path}: {error}") from error
+
+
+@contextmanager
+def _mapped(path: Path) -> Iterator[Buffer]:
+    """Map a file into memory; what is not read is not loaded."""
+    try:
+        with path.open("rb") as file:
+            if not os.fstat(file.fileno()).st_size:
+                raise ModelFormatError(f"{path} is empty; expected a TensorFlow model")
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                yield data
+    except OSError as error:
+        raise ModelFormatError(f"can't read {path}: {error.strerror or error}") from error
+
+
+def _graph(data: Buffer, size: int, path: Path, input_shape: Any, signature: str | None) -> Graph:
+    try:
+        # Field 1 is the version number of a saved model, and the first node of a graph.
+        number, kind, _ = next(fields(data, 0, size))
+        if number == 1 and kind == VARINT:
+            graph, inputs, wanted = _saved(data, size, signature)
+        else:
+            graph = GraphDef(data, (0, size))
+            inputs = [name for name, node in graph.nodes.items() if node.op == "Placeholder"]
+            wanted = _results(graph)
+        if not graph.nodes:
+            raise ModelFormatError("it has no nodes")
+    except ModelFormatError as error:
+        raise ModelFormatError(
+            f"this is no TensorFlow model: {error}; expected a frozen graph or a saved_model.pb"
+        ) from error
+    walk = Walk(graph, inputs, input_shape)
+    outputs = walk.run(wanted)
+    name = path.parent.name if path.name == "saved_model.pb" else path.stem
+    if walk.orders == {True}:
+        return channels_last(walk.nodes, name, outputs)
+    if len(walk.orders) > 1:
+        raise ModelFormatError(
+            "it mixes images in NHWC and in NCHW; export it with one data_format, best channels_last"
+        )
+    return canonicalize(Graph(walk.nodes, name, outputs, walk.free))
+
+
+def _results(graph: GraphDef) -> list[str]:
+    """Return the tensors of a frozen graph that nothing reads."""
+    read = {ref.partition(":")[0] for node in graph.nodes.values() for ref in node.inputs if ref[:1] != "^"}
+    return [
+        name
+        for name, node in graph.nodes.items()
+        if name not in read and node.op not in _NO_RESULTS and not node.op.startswith(_NO_RESULT_PREFIXES)
+    ]
+
+
+def _saved(data: Buffer, size: int, name: str | None) -> tuple[GraphDef, list[str], list[str]]:
+    """Return the graph of a saved model, and the tensors that a signature takes and returns."""
+    metas = saved_model(data, size)
+    if not metas:
+        raise ModelFormatError("the saved model holds no graph")
+    _, span, signatures = next((meta for meta in metas if "serve" in meta[0]), metas[0])
+    found = _signature(signatures, name)
+    return GraphDef(data, span), found.inputs, found.outputs
+
+
+def _signature(signatures: dict[str, Signature], name: str | None) -> Signature:
+    usable = {key: value for key, value in signatures.items() if value.inputs}
+    listed = ", ".join(sorted(usable)) or "none"
+    if name is not None:
+        if name not in usable:
+            raise ModelFormatError(f"the saved model has no signature {name!r}; it has: {listed}")
+        return usable[name]
+    if _SIGNATURE in usable:
+        return usable[_SIGNATURE]
+    if len(usable) == 1:
+        return next(iter(usable.values()))
+    raise ModelFormatError(
+        f"the saved model has no signature {_SIGNATURE!r}; it has: {listed}. "
+        "Save it with a signature, or choose one with signature="
+    )

@@ -1,0 +1,413 @@
+"""Walk a TensorFlow graph: functions are inlined, constants are folded, the rest becomes Nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from predictor_core.errors import GraphError, ModelFormatError, PredictorError, UnsupportedOpError
+from predictor_core.frontends.common.values import NotInferableError, Value, constant
+from predictor_core.frontends.tensorflow import data_ops, image_ops
+from predictor_core.frontends.tensorflow.call import MAX_PARTS, Call, Handler, Step
+from predictor_core.frontends.tensorflow.fold import fold
+from predictor_core.frontends.tensorflow.wire import BOOL, FunctionDef, GraphDef, NodeDef
+from predictor_core.ir.graph import Node
+from predictor_core.ir.inputs import InputShapes
+
+_HANDLERS: dict[str, Handler] = {**data_ops.HANDLERS, **image_ops.HANDLERS}
+
+#: Most nodes that a model may have after inlining, and most calls inside of calls.
+MAX_NODES = 200_000
+MAX_DEPTH = 64
+
+#: What a node of a branch that is not taken gives.
+_DEAD = Value((), "")
+
+_SAME = frozenset(
+    {
+        "CheckNumerics",
+        "CheckNumericsV2",
+        "Cast",
+        "DebugGradientIdentity",
+        "EnsureShape",
+        "FakeQuantWithMinMaxArgs",
+        "FakeQuantWithMinMaxVars",
+        "FakeQuantWithMinMaxVarsPerChannel",
+        "Identity",
+        "IdentityN",
+        "PlaceholderWithDefault",
+        "PreventGradient",
+        "ReadVariableOp",
+        "Snapshot",
+        "StopGradient",
+    }
+)
+_VARIABLES = frozenset({"VarHandleOp", "Variable", "VariableV2"})
+_CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+_LOOPS = frozenset(
+    {"While", "StatelessWhile", "Enter", "Exit", "NextIteration", "LoopCond", "For", "RefEnter", "RefExit"}
+)
+
+#: Place of the outputs of ops whose outputs have names of their own; functions name them so.
+_PLACES = {"output_true": 1, "indices": 1, "value_index": 1, "idx": 1}
+
+
+class Walk:
+    """One walk over a graph.
+
+    Parameters
+    ----------
+    graph : GraphDef
+        The graph and its functions.
+    inputs : sequence of str
+        Tensors or nodes that are the inputs, in their order.
+    input_shape : optional
+        See `predictor_core.ir.inputs.InputShapes`.
+
+    Attributes
+    ----------
+    nodes : list of Node
+        In topological order, with dimensions ordered as the model has them.
+    free : list of str
+        Names of nodes that cost nothing.
+    """
+
+    def __init__(self, graph: GraphDef, inputs: Sequence[str], input_shape: Any) -> None:
+        self.graph = graph
+        self.nodes: list[Node] = []
+        self.free: list[str] = []
+        self.orders: set[bool] = set()
+        several = isinstance(input_shape, Sequence) and all(
+            isinstance(part, Sequence) for part in input_shape
+        )
+        if several and len(input_shape) <= len(inputs):
+            # By name, because the walk meets the inputs in another order.
+            input_shape = dict(zip(map(_input_name, inputs), input_shape))
+        self._given = InputShapes(input_shape)
+        self._made: dict[str, Node] = {}
+        self._count = 0
+
+    def run(self, wanted: Sequence[str]) -> list[str]:
+        """Walk to the wanted tensors; return those of the Graph that they are."""
+        values = self._evaluate(self.graph.nodes, wanted, {}, 0)
+        self._given.check_all_used()
+        found = [value.node for value in values if value.node]
+        if not found:
+            raise ModelFormatError(
+                "no output of the model depends on its inputs; there is nothing to predict"
+            )
+        return list(dict.fromkeys(found))
+
+    def _evaluate(
+        self, nodes: Mapping[str, NodeDef], wanted: Sequence[str], arguments: Mapping[str, Value], depth: int
+    ) -> list[Value]:
+        """Return the values of tensors of one graph or function body."""
+        if depth > MAX_DEPTH:
+            raise ModelFormatError(f"functions of the model call each other more than {MAX_DEPTH} deep")
+        values: dict[str, list[Value]] = {name: [value] for name, value in arguments.items()}
+        for node in _ordered(nodes, wanted, values):
+            self._count += 1
+            if self._count > MAX_NODES:
+                raise ModelFormatError(
+                    f"the model has more than {MAX_NODES} nodes with its functions inlined"
+                )
+            inputs = [_pick(values, ref) for ref in node.inputs if not ref.startswith("^")]
+            try:
+                values[node.name] = self._convert(node, inputs, depth)
+            except PredictorError as error:
+                if f"{node.name!r}" in str(error) or (depth > 0 and "node '" in str(error)):
+                    raise
+                raise type(error)(f"node {node.name!r} ({node.op}): {error}") from error
+            except NotInferableError as error:
+                raise UnsupportedOpError(
+                    f"the output shape of node {node.name!r} ({node.op}) can't be told: {error}"
+                ) from error
+            except (IndexError, KeyError, TypeError, ValueError, ZeroDivisionError, OverflowError) as error:
+                raise GraphError(f"node {node.name!r} ({node.op}) is malformed: {error}") from error
+        return [_pick(values, ref) for ref in wanted]
+
+    def _convert(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
+        op = node.op
+        if op == "Merge":
+            alive = [value for value in inputs if value is not _DEAD]
+            return [alive[0], constant(0)] if alive else [_DEAD, _DEAD]
+        if _DEAD in inputs:
+            return [_DEAD, _DEAD]
+        special = _SPECIAL.get(op)
+        if special is not None:
+            return special(self, node, inputs, depth)
+        if op in _LOOPS:
+            raise UnsupportedOpError("a loop runs as often as its data say, so it has no fixed latency")
+        function = self.graph.function(op)
+        if function is not None:
+            return self._call(function, inputs, depth)
+        call = Call(node, inputs)
+        if all(value.is_constant for value in inputs):
+            return self._constant(call)
+        return self._emit(call, _steps(call))
+
+    def _constant(self, call: Call) -> list[Value]:
+        """Return the results of an op on constants: their numbers where those are known, else shapes."""
+        folded = fold(call)
+        if folded is not None:
+            return [constant(array) for array in folded]
+        return [Value(shape) for shape in _steps(call)[-1].outputs]
+
+    def _emit(self, call: Call, steps: list[Step]) -> list[Value]:
+        node = call.node
+        if node.op in image_ops.IMAGE_OPS and len(steps[-1].outputs[0]) >= 4:
+            self.orders.add(call.channels_first)
+        written: list[str] = []
+        for index, step in enumerate(steps, 1):
+            own = self._unique(node.name if index == len(steps) else f"{node.name}.{index}")
+            reads = [written[read] if isinstance(read, int) else read.node for read in step.reads]
+            made = Node(own, step.op, tuple([r for r in reads if r is not None]), step.attrs, step.outputs)
+            self._append(made)
+            written.append(own)
+        return [Value(shape, tensor) for tensor, shape in zip(made.tensors, made.outputs)]
+
+    def _append(self, node: Node) -> None:
+        self.nodes.append(node)
+        self._made[node.name] = node
+
+    def _unique(self, name: str) -> str:
+        """Return `name`, or a variation of it that is not taken."""
+        while name in self._made:
+            name += "_"
+        return name
+
+    def _constant_node(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
+        tensor = node.tensor()
+        return [Value(tensor.shape, None, tensor.values())]
+
+    def _variable(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
+        shape = node.shape()
+        if shape is None or any(dim < 0 for dim in shape):
+            raise ModelFormatError("the variable states no shape")
+        return [Value(shape)]
+
+    def _placeholder(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
+        if node.type() == BOOL:
+            # A switch between training and inference.
+            return [constant(np.array(False))]
+        name = _input_name(node.name)
+        shape = self._given.resolve(name, node.shape())
+        self._append(Node(self._unique(name), "input", outputs=(shape,)))
+        return [Value(shape, self.nodes[-1].name)]
+
+    def _same(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
+        if not inputs:
+            raise GraphError("lacks its input")
+        if not inputs[0].is_constant:
+            self.free.append(node.name)
+        elif node.op == "Cast" and inputs[0].array is not None:
+            return self._constant(Call(node, inputs))
+        return inputs
+
+    def _shape(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
+        if node.op == "Size":
+            return [constant(np.prod(inputs[0].shape, dtype=np.int64))]
+        if node.op == "Rank":
+            return [constant(len(inputs[0].shape))]
+        return [constant(np.array(value.shape, dtype=np.int64)) for value in inputs]
+
+    def _switch(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
+        data, condition = inputs
+        if condition.array is None:
+            raise UnsupportedOpError("which branch runs depends on data, so it has no fixed latency")
+        return [_DEAD, data] if condition.array.any() else [data, _DEAD]
+
+    def _if(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
+        condition, *rest = inputs
+        if condition.array is None:
+            raise UnsupportedOpError("which branch runs depends on data, so it has no fixed latency")
+        name = node.function("then_branch" if condition.array.any() else "else_branch")
+        return self._named(name, rest, depth)
+
+    def _partitioned(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
+        return self._named(node.function(), inputs, depth)
+
+    def _named(self, name: str, inputs: list[Value], depth: int) -> list[Value]:
+        function = self.graph.function(name)
+        if function is None:
+            raise ModelFormatError(f"calls the function {name!r}, which the model does not have")
+        return self._call(function, inputs, depth)
+
+    def _call(self, function: FunctionDef, inputs: list[Value], depth: int) -> list[Value]:
+        if len(inputs) != len(function.arguments):
+            raise GraphError(f"gives {len(inputs)} arguments to a function of {len(function.arguments)}")
+        wanted = [function.returned.get(name, name) for name in function.results]
+        arguments = dict(zip(function.arguments, inputs))
+        return self._evaluate(function.nodes, wanted, arguments, depth + 1)
+
+    def _unpack(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
+        call = Call(node, inputs)
+        shape = call.shape()
+        axis = call.checked_axis(node.integer("axis"), len(shape))
+        if shape[axis] > MAX_PARTS:
+            raise call.error(f"takes {shape[axis]} parts apart; at most {MAX_PARTS} are accepted")
+        if inputs[0].is_constant:
+            folded = fold(call)
+            if folded is not None:
+                return [constant(array) for array in folded]
+            return [Value((*shape[:axis], *shape[axis + 1 :]))] * shape[axis]
+        outputs = ((*shape[:axis], 1, *shape[axis + 1 :]),) * shape[axis]
+        parts = inputs
+        if len(outputs) > 1:
+            sizes = (1,) * len(outputs)
+            parts = self._emit(
+                call, [call.step("split", shape, axis=axis, sizes=sizes)._replace(outputs=outputs)]
+            )
+        out = (*shape[:axis], *shape[axis + 1 :])
+        return [self._emit(call, [Step("reshape", (part,), {}, (out,))])[0] for part in parts]
+
+    def _erfc(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
+        """Write erfc(-x) as 1 + erf(x), which is how gelu is spelled elsewhere."""
+        value = inputs[0]
+        if value.is_constant:
+            return [Value(value.shape)]
+        shapes = (value.shape,)
+        positive = self._negated(value.node or "")
+        steps = [Step("erf", (value if positive is None else value._replace(node=positive),), {}, shapes)]
+        if positive is None:
+            steps.append(Step("sub", (0,), {"const": 1.0, "const_first": True}, shapes))
+        else:
+            steps.append(Step("add", (0,), {"const": 1.0}, shapes))
+        return self._emit(Call(node, inputs), steps)
+
+    def _negated(self, tensor: str) -> str | None:
+        """Return the tensor that is minus this one, where it is there or needs one product alone."""
+        node = self._made.get(tensor)
+        if node is None:
+            return None
+        if node.op == "neg":
+            return node.inputs[0]
+        if node.op == "mul" and "const" in node.attrs:
+            inner = self._made.get(node.inputs[0])
+            if inner is not None and inner.op == "neg":
+                own = self._unique(f"{node.name}.positive")
+                self._append(Node(own, "mul", inner.inputs, node.attrs, node.outputs))
+                return own
+        return None
+
+    def _batch_to_space(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
+        """Recognise a conv between SpaceToBatchND and BatchToSpaceND as one with dilation."""
+        call = Call(node, inputs)
+        steps = _steps(call)
+        conv = self._made.get(inputs[0].node or "")
+        if conv is not None and conv.op in ("conv", "dwconv") and conv.attrs["strides"] == (1, 1):
+            spread = self._made[conv.inputs[0]]
+            step = steps[-1]
+            if (
+                spread.op == "SpaceToBatchND"
+                and spread.attrs["block"] == step.attrs["block"]
+                and len(spread.attrs["block"]) == 2
+                and not any(conv.attrs["pads"])
+            ):
+                top, bottom, left, right = [
+                    pad - crop for pad, crop in zip(spread.attrs["pads"], step.attrs["crops"])
+                ]
+                attrs = {**conv.attrs, "dilations": spread.attrs["block"], "pads": (top, left, bottom, right)}
+                made = Step(conv.op, (Value((), spread.inputs[0]),), attrs, step.outputs)
+                return self._emit(call, [made])
+        return self._emit(call, steps)
+
+    def _select(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
+        """Drop the test by which indices may count from the end; an embedding pays nothing for it."""
+        condition, _, otherwise = inputs
+        test = self._made.get(condition.node or "")
+        if test is not None and test.op == "Less" and test.inputs == (otherwise.node,):
+            return [otherwise]
+        call = Call(node, inputs)
+        if all(value.is_constant for value in inputs):
+            return self._constant(call)
+        return self._emit(call, _steps(call))
+
+    def _nothing(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
+        return []
+
+
+_SPECIAL: dict[str, Callable[[Walk, NodeDef, list[Value], int], list[Value]]] = {
+    **dict.fromkeys(_SAME, Walk._same),
+    **dict.fromkeys(_VARIABLES, Walk._variable),
+    **dict.fromkeys(_CALLS, Walk._partitioned),
+    **dict.fromkeys(("Shape", "ShapeN", "Size", "Rank"), Walk._shape),
+    **dict.fromkeys(("If", "StatelessIf"), Walk._if),
+    **dict.fromkeys(("NoOp", "Assert"), Walk._nothing),
+    **dict.fromkeys(("Select", "SelectV2"), Walk._select),
+    "BatchToSpaceND": Walk._batch_to_space,
+    "Const": Walk._constant_node,
+    "Erfc": Walk._erfc,
+    "Placeholder": Walk._placeholder,
+    "Switch": Walk._switch,
+    "Unpack": Walk._unpack,
+}
+
+
+def _input_name(ref: str) -> str:
+    """Return the name that the user of a model knows an input by."""
+    name, prefix = ref.partition(":")[0], "serving_default_"
+    return name[len(prefix) :] if name.startswith(prefix) else name
+
+
+def _steps(call: Call) -> list[Step]:
+    """Return what a node becomes, by its own rule or as the file describes it."""
+    handler = _HANDLERS.get(call.op)
+    if handler is not None:
+        steps = handler(call)
+        return steps if isinstance(steps, list) else [steps]
+    shapes = call.node.shapes("_output_shapes")
+    known = tuple([shape for shape in shapes if shape is not None and min(shape, default=1) > 0])
+    if not known or len(known) < len(shapes):
+        raise UnsupportedOpError("the op is not known, and the file does not state its output shape")
+    return [Step(call.op, tuple(call.inputs), {}, known)]
+
+
+def _pick(values: Mapping[str, list[Value]], ref: str) -> Value:
+    """Return the value of a tensor written as ``name``, ``name:1`` or, in functions, ``name:output:1``."""
+    name, _, place = ref.partition(":")
+    found = values[name]
+    output, _, number = place.rpartition(":")
+    index = (int(number) if number.isdigit() else 0) + _PLACES.get(output, 0)
+    if index >= len(found):
+        raise UnsupportedOpError(f"output {index} of node {name!r} is used, which is not supported")
+    return found[index]
+
+
+def _ordered(nodes: Mapping[str, NodeDef], wanted: Sequence[str], known: Mapping[str, Any]) -> list[NodeDef]:
+    """Return the nodes that the wanted tensors depend on, producers first."""
+    order: list[NodeDef] = []
+    state: dict[str, bool] = {}
+    stack = [ref.partition(":")[0] for ref in reversed(wanted)]
+    while stack:
+        name = stack[-1]
+        if name in known or state.get(name):
+            stack.pop()
+            continue
+        if name not in nodes:
+            raise GraphError(f"the graph reads {name!r}, which no node makes")
+        node = nodes[name]
+        if name in state:
+            # Seen before, so everything that it reads is in order by now.
+            state[name] = True
+            order.append(node)
+            stack.pop()
+            continue
+        state[name] = False
+        for ref in reversed(node.inputs):
+            if ref.startswith("^"):
+                continue
+            source = ref.partition(":")[0]
+            if source in known or state.get(source):
+                continue
+            if source in state:
+                if _LOOPS.isdisjoint((node.op, nodes[source].op)):
+                    raise GraphError(f"the graph has a cycle through node {name!r} ({node.op})")
+                raise UnsupportedOpError(
+                    f"node {name!r} ({node.op}) is part of a loop, which runs as often as its data say, "
+                    "so it has no fixed latency"
+                )
+            stack.append(source)
+    return order

@@ -1,0 +1,103 @@
+"""Call: what the handler of a torch function works with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from predictor_core.ir.graph import Shape
+
+if TYPE_CHECKING:
+    from predictor_core.frontends.torch.recorder import Recorder
+
+Handler = Callable[..., Any]
+
+
+class Untraceable(Exception):
+    """The direct tracer can't follow this model; the message says why."""
+
+
+class BatchMissing(Untraceable):
+    """An op on images or sequences has met an input with one dimension less."""
+
+
+class Call:
+    """One intercepted torch function, as a handler sees it.
+
+    Handlers take the Call and the function's own arguments, record Nodes with `emit`, and return
+    what the function returns; ``NotImplemented`` leaves the function to the generic rule.
+    """
+
+    __slots__ = ("args", "func", "kwargs", "name", "recorder")
+
+    def __init__(self, recorder: Recorder, func: Any, name: str, args: Any, kwargs: Any) -> None:
+        self.recorder = recorder
+        self.func = func
+        self.name = name
+        self.args = args
+        self.kwargs = kwargs
+
+    def run(self) -> Any:
+        """Return what torch returns, as meta tensors."""
+        return self.recorder.run(self.func, self.args, self.kwargs)
+
+    def tracked(self, value: Any) -> bool:
+        """Whether `value` is a tensor that depends on the model's input."""
+        return id(value) in self.recorder.names
+
+    def emit(
+        self,
+        op: str,
+        sources: Sequence[Any],
+        result: Any,
+        attrs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Record a Node and return `result`.
+
+        Parameters
+        ----------
+        op : str
+            Canonical op.
+        sources : sequence of Tensor
+            What the op reads; constants among them are left out.
+        result : Tensor, shape tuple, or list of either
+            What it makes; a shape becomes a meta tensor of the first source's dtype.
+        attrs : mapping, optional
+            Attributes of the Node, channels first.
+        """
+        recorder = self.recorder
+        if isinstance(result, tuple):
+            result = torch.empty(result, dtype=sources[0].dtype, device="meta")
+        elif isinstance(result, list):
+            result = [
+                torch.empty(one, dtype=sources[0].dtype, device="meta") if isinstance(one, tuple) else one
+                for one in result
+            ]
+        recorder.record(op, sources, result if isinstance(result, list) else [result], attrs or {})
+        return result
+
+    def emit_once(
+        self, op: str, source: torch.Tensor, shape: Shape, attrs: Mapping[str, Any]
+    ) -> torch.Tensor:
+        """Record a Node with one input, or return another name for the equal one that is there."""
+        recorder = self.recorder
+        key = (op, recorder.names[id(source)], tuple(attrs.items()))
+        known = recorder.repeated.get(key)
+        if known is None:
+            known = recorder.repeated[key] = self.emit(op, (source,), shape, attrs)
+        alias = torch.empty(shape, dtype=source.dtype, device="meta")
+        return recorder.overwrite(alias, known)
+
+    def scalar(self, value: Any) -> float | None:
+        """Value of a number or of a one-element constant, None where it is not known."""
+        if isinstance(value, torch.Tensor):
+            if value.numel() != 1:
+                return None
+            if value.is_meta:
+                value = self.recorder.shadow.originals.get(id(value))
+                if value is None or value.is_meta:
+                    return None
+            return float(value)
+        return float(value)

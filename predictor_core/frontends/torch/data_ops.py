@@ -1,0 +1,249 @@
+"""How torch functions that move data become Nodes: joins, cuts, indexing, padding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from predictor_core.frontends.torch.call import Call, Handler
+from predictor_core.frontends.torch.view_ops import cloned, reshaped
+from predictor_core.ir.graph import Shape
+from predictor_core.ir.shapes import broadcast
+
+
+def _joined(call: Call, tensors: Sequence[torch.Tensor], axis: int, shape: Shape) -> Any:
+    like = next(tensor for tensor in tensors if call.tracked(tensor))
+    result = torch.empty(shape, dtype=like.dtype, device="meta")
+    return call.emit("concat", tuple(tensors), result, {"axis": axis})
+
+
+def _cat(call: Call, tensors: Sequence[torch.Tensor], dim: int = 0, **kwargs: Any) -> Any:
+    # An empty list of features is skipped, as torch does.
+    parts = [tensor for tensor in tensors if tuple(tensor.shape) != (0,)]
+    first = parts[0].shape
+    axis = kwargs.get("axis", dim) % len(first)
+    for part in parts[1:]:
+        if len(part.shape) != len(first) or any(
+            m != n for place, (m, n) in enumerate(zip(part.shape, first)) if place != axis
+        ):
+            return call.run()
+    total = sum(part.shape[axis] for part in parts)
+    return _joined(call, parts, axis, (*first[:axis], total, *first[axis + 1 :]))
+
+
+def _stack(call: Call, tensors: Sequence[torch.Tensor], dim: int = 0, **_: Any) -> Any:
+    shape = tuple(call.run().shape)
+    axis = dim % len(shape)
+    one = (*shape[:axis], 1, *shape[axis + 1 :])
+    parts = [
+        reshaped(call, tensor, one)
+        if call.tracked(tensor)
+        else torch.empty(one, dtype=tensor.dtype, device="meta")
+        for tensor in tensors
+    ]
+    return _joined(call, parts, axis, shape)
+
+
+def _split_by(call: Call, input: torch.Tensor, axis: int, sizes: Sequence[int]) -> tuple[torch.Tensor, ...]:
+    shape = tuple(input.shape)
+    parts = [(*shape[:axis], size, *shape[axis + 1 :]) for size in sizes]
+    if len(parts) == 1:
+        return (cloned(call, input),)
+    return tuple(call.emit("split", (input,), parts, {"axis": axis, "sizes": tuple(sizes)}))
+
+
+def _split(call: Call, input: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+    """``split``, ``chunk``, ``tensor_split`` and their kin: torch tells the sizes."""
+    parts = call.run()
+    positional = args[1] if len(args) > 1 else 0
+    axis = kwargs.get("dim", kwargs.get("axis", positional)) % input.dim()
+    return _split_by(call, input, axis, [part.shape[axis] for part in parts])
+
+
+def _unbind(call: Call, input: torch.Tensor, dim: int = 0) -> Any:
+    axis = dim % input.dim()
+    shape = tuple(input.shape)
+    parts = _split_by(call, input, axis, [1] * shape[axis])
+    return tuple(reshaped(call, part, (*shape[:axis], *shape[axis + 1 :])) for part in parts)
+
+
+def _iterate(call: Call, input: torch.Tensor) -> Any:
+    return iter(_unbind(call, input))
+
+
+def _narrow(call: Call, input: torch.Tensor, dim: int, start: Any, length: int) -> Any:
+    return _sliced(call, input, {dim % input.dim(): (int(start), int(start) + length, 1)})
+
+
+def _sliced(call: Call, input: torch.Tensor, cuts: dict[int, tuple[int, int, int]]) -> Any:
+    """Record one slice per dimension, as exporters do; `cuts` is (start, stop, step) by dimension.
+
+    The same slice of the same tensor is recorded once.
+    """
+    for axis, (start, stop, step) in cuts.items():
+        shape = (*input.shape[:axis], len(range(start, stop, step)), *input.shape[axis + 1 :])
+        attrs = {"axes": (axis,), "starts": (start,), "steps": (step,)}
+        input = call.emit_once("slice", input, shape, attrs)
+    return input
+
+
+def _select(call: Call, input: torch.Tensor, dim: int, index: Any = 0) -> Any:
+    axis = dim % input.dim()
+    shape = tuple(input.shape)
+    return call.emit("gather", (input,), (*shape[:axis], *shape[axis + 1 :]), {"axis": axis})
+
+
+def _index_select(call: Call, input: torch.Tensor, dim: int, index: torch.Tensor) -> Any:
+    return call.emit("gather", (input, index), call.run(), {"axis": dim % input.dim()})
+
+
+def _getitem(call: Call, input: torch.Tensor, index: Any) -> Any:
+    parts = list(index) if isinstance(index, tuple) else [index]
+    advanced = [
+        part for part in parts if isinstance(part, (torch.Tensor, list)) or type(part).__module__ == "numpy"
+    ]
+    if any(isinstance(part, bool) for part in parts):
+        return NotImplemented
+    if advanced:
+        result = call.run()
+        axis = next(place for place, part in enumerate(parts) if part is advanced[0])
+        sources = [input, *(part for part in advanced if isinstance(part, torch.Tensor))]
+        return call.emit("gather", sources, result, {"axis": axis})
+    taken = sum(part is not None and part is not Ellipsis for part in parts)
+    if Ellipsis not in parts:
+        parts.append(Ellipsis)
+    place = parts.index(Ellipsis)
+    parts[place : place + 1] = [slice(None)] * (input.dim() - taken)
+    result, axis = input, 0
+    final: list[int] = []
+    for part in parts:
+        if part is None:
+            final.append(1)
+            continue
+        if isinstance(part, slice):
+            cut = part.indices(result.shape[axis])
+            if cut != (0, result.shape[axis], 1):
+                result = _sliced(call, result, {axis: cut})
+            final.append(result.shape[axis])
+            axis += 1
+        else:
+            result = _select(call, result, axis)
+    if tuple(result.shape) != tuple(final):
+        result = reshaped(call, result, tuple(final))
+    return cloned(call, input) if result is input else result
+
+
+def _setitem(call: Call, input: torch.Tensor, index: Any, value: Any) -> None:
+    sources = [part for part in (input, value) if isinstance(part, torch.Tensor)]
+    call.recorder.overwrite(input, call.emit("ScatterND", sources, tuple(input.shape)))
+
+
+def _scatter(call: Call, input: torch.Tensor, dim: int, index: torch.Tensor, src: Any, **_: Any) -> Any:
+    sources = [part for part in (input, index, src) if isinstance(part, torch.Tensor)]
+    return call.emit("ScatterElements", sources, tuple(input.shape))
+
+
+def _copy(call: Call, input: torch.Tensor, other: torch.Tensor, *_: Any, **__: Any) -> Any:
+    if not call.tracked(other):
+        return NotImplemented
+    return other if other.shape == input.shape else call.emit("expand", (other,), tuple(input.shape))
+
+
+def _masked_fill(call: Call, input: torch.Tensor, mask: torch.Tensor, value: Any) -> Any:
+    sources = [part for part in (mask, value, input) if isinstance(part, torch.Tensor)]
+    return call.emit(
+        "where",
+        sources,
+        torch.empty(broadcast(tuple(input.shape), tuple(mask.shape)), dtype=input.dtype, device="meta"),
+    )
+
+
+def _where(call: Call, condition: torch.Tensor, input: Any = None, other: Any = None) -> Any:
+    if input is None:
+        return NotImplemented
+    sources = [part for part in (condition, input, other) if isinstance(part, torch.Tensor)]
+    return call.emit("where", sources, call.run())
+
+
+def _embedding(call: Call, input: torch.Tensor, weight: torch.Tensor, *_: Any, **__: Any) -> Any:
+    # torch.embedding and aten::embedding have the table first, functional.embedding has it second.
+    if not call.tracked(input):
+        input, weight = weight, input
+    result = torch.empty((*input.shape, weight.shape[-1]), dtype=weight.dtype, device="meta")
+    return call.emit("embedding", (input,), result, {"table": tuple(weight.shape)})
+
+
+_PAD_MODES = {"replicate": "edge", "circular": "wrap"}
+
+
+def _pad(
+    call: Call, input: torch.Tensor, pad: Sequence[int], mode: str = "constant", *_: Any, **__: Any
+) -> Any:
+    rank = input.dim()
+    given = [(int(pad[i]), int(pad[i + 1])) for i in range(0, len(pad), 2)]
+    pads = [*[(0, 0)] * (rank - len(given)), *reversed(given)]
+    shape = tuple(size + before + after for size, (before, after) in zip(input.shape, pads))
+    if any(before < 0 or after < 0 for before, after in pads):
+        cuts = {
+            axis: (max(-before, 0), size - max(-after, 0), 1)
+            for axis, (size, (before, after)) in enumerate(zip(input.shape, pads))
+            if before < 0 or after < 0
+        }
+        input = _sliced(call, input, cuts)
+        pads = [(max(before, 0), max(after, 0)) for before, after in pads]
+    return call.emit("pad", (input,), shape, {"pads": tuple(pads), "mode": _PAD_MODES.get(mode, mode)})
+
+
+def _depth_to_space(call: Call, input: torch.Tensor, upscale_factor: int) -> Any:
+    return call.emit("depthtospace", (input,), call.run(), {"block": upscale_factor})
+
+
+def _space_to_depth(call: Call, input: torch.Tensor, downscale_factor: int) -> Any:
+    return call.emit("spacetodepth", (input,), call.run(), {"block": downscale_factor})
+
+
+def _channel_shuffle(call: Call, input: torch.Tensor, groups: int) -> Any:
+    return call.emit("channelshuffle", (input,), tuple(input.shape), {"groups": groups})
+
+
+def _roll(call: Call, input: torch.Tensor, shifts: Any, dims: Any = None) -> Any:
+    """Two slices and a concat per dimension, as exporters write it."""
+    if dims is None or dims == ():
+        return NotImplemented
+    pairs = [(shifts, dims)] if isinstance(dims, int) else zip(shifts, dims)
+    for shift, dim in pairs:
+        axis = dim % input.dim()
+        size = input.shape[axis]
+        start = -int(shift) % size
+        if start:
+            tail = _sliced(call, input, {axis: (start, size, 1)})
+            head = _sliced(call, input, {axis: (0, start, 1)})
+            input = _joined(call, (tail, head), axis, tuple(input.shape))
+    return cloned(call, input)
+
+
+DATA_HANDLERS: dict[str, Handler] = {
+    **dict.fromkeys(("cat", "concat", "concatenate"), _cat),
+    "stack": _stack,
+    **dict.fromkeys(("split", "chunk", "tensor_split", "split_with_sizes"), _split),
+    "unbind": _unbind,
+    "iter": _iterate,
+    "narrow": _narrow,
+    "select": _select,
+    "index_select": _index_select,
+    **dict.fromkeys(("gather", "take_along_dim"), _index_select),
+    **dict.fromkeys(("scatter", "scatter_add"), _scatter),
+    "getitem": _getitem,
+    "setitem": _setitem,
+    "copy": _copy,
+    "masked_fill": _masked_fill,
+    "where": _where,
+    "embedding": _embedding,
+    "pad": _pad,
+    "pixel_shuffle": _depth_to_space,
+    "pixel_unshuffle": _space_to_depth,
+    **dict.fromkeys(("channel_shuffle", "native_channel_shuffle"), _channel_shuffle),
+    "roll": _roll,
+}

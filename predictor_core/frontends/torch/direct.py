@@ -1,0 +1,108 @@
+"""Direct tracer: run a module's ``forward`` on meta tensors and record each torch function as a Node.
+
+Nothing is computed and no weight is allocated. Nodes come out channels first, as torch has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import count
+from typing import Any
+
+import torch
+
+from predictor_core.errors import PredictorError
+from predictor_core.frontends.torch.call import Untraceable
+from predictor_core.frontends.torch.ops import HANDLERS
+from predictor_core.frontends.torch.recorder import Recorder
+from predictor_core.frontends.torch.shadow import Shadow
+from predictor_core.frontends.torch.tensors import random_state_kept, tensors_of, to_meta
+from predictor_core.ir.graph import Node
+
+
+def trace(
+    model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[list[Node], tuple[str, ...]]:
+    """Record what a module does to its inputs, in evaluation mode.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Read only: its flags, weights, buffers, hooks and the random state stay as they are.
+    args : sequence
+        Positional arguments of ``forward``; tensors on any device (only shape and dtype are used).
+    kwargs : mapping
+        Its keyword arguments.
+
+    Returns
+    -------
+    nodes : list of Node
+        Channels first, in the order of execution.
+    outputs : tuple of str
+        Tensors that ``forward`` returns.
+
+    Raises
+    ------
+    Untraceable
+        When the model is scripted, branches on the values of its input, or returns nothing that
+        the tracer has seen.
+    """
+    if _is_scripted(model):
+        raise Untraceable("it contains TorchScript modules")
+    shadow = Shadow(model)
+    recorder = Recorder(shadow, HANDLERS)
+    counter = count()
+
+    def as_input(value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            index = next(counter)
+            meta = torch.empty(value.shape, dtype=value.dtype, device="meta")
+            return recorder.input(meta, f"input_{index}" if index else "input")
+        if type(value) in (list, tuple):
+            return type(value)(as_input(item) for item in value)
+        if type(value) is dict:
+            return {key: as_input(item) for key, item in value.items()}
+        return value
+
+    inputs = [as_input(value) for value in args]
+    named = {key: as_input(value) for key, value in kwargs.items()}
+    with random_state_kept(), torch.no_grad(), recorder:
+        try:
+            result = shadow.module(*inputs, **named)
+        except (PredictorError, Untraceable):
+            raise
+        except Exception as error:
+            where = f"module {shadow.failed!r}: " if shadow.failed else ""
+            raise Untraceable(f"{where}{type(error).__name__}: {error}") from error
+        finally:
+            shadow.release()
+    outputs = tuple(
+        dict.fromkeys(recorder.names[id(t)] for t in tensors_of(result) if id(t) in recorder.names)
+    )
+    if not outputs:
+        raise Untraceable(
+            "nothing that it returns depends on its input through functions that the tracer sees"
+        )
+    return recorder.nodes, outputs
+
+
+def rejection(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Exception | None:
+    """Return the error with which a module refuses inputs of these shapes, whoever runs it.
+
+    None where the module runs, fails only because meta tensors have no values, or is scripted.
+    """
+    if _is_scripted(model):
+        return None
+    shadow = Shadow(model)
+    with random_state_kept(), torch.no_grad():
+        try:
+            shadow.module(*to_meta(list(args)), **to_meta(dict(kwargs)))
+        except Exception as error:  # noqa: BLE001 - whatever the user's code raises is the answer
+            return None if "meta" in str(error).lower() else error
+        finally:
+            shadow.release()
+    return None
+
+
+def _is_scripted(model: torch.nn.Module) -> bool:
+    return any(isinstance(module, torch.jit.ScriptModule) for module in model.modules())

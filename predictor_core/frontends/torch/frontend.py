@@ -1,0 +1,192 @@
+"""Front end for torch modules: a direct trace, or ONNX where the direct trace can't follow."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from typing import Any
+
+from predictor_core.errors import ModelFormatError, PredictorError, missing_dependency
+from predictor_core.frontends import find, model_types
+from predictor_core.ir.graph import Graph
+from predictor_core.ir.layout import channels_last
+
+DEFAULT_SHAPE = (1, 3, 224, 224)
+
+_VIAS = (None, "direct", "onnx")
+_LOGGER = logging.getLogger(__name__)
+
+
+def load(
+    model: Any,
+    *,
+    input_shape: Any = None,
+    example_inputs: Any = None,
+    via: str | None = None,
+    apply_nni: bool = False,
+    **options: Any,
+) -> Graph:
+    """Convert a torch module to a Graph, without running or copying its weights.
+
+    The module is read as it is deployed, in evaluation mode; the caller's object keeps its mode, weights,
+    buffers and hooks (hooks are not called), and the random state stays as it is.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        On any device, the meta device included. A ``torch.export.ExportedProgram`` is accepted too.
+    input_shape : sequence of int, or sequence of such, optional
+        Shape of the input, or of each input, with or without the batch dimension. Default:
+        (1, 3, 224, 224).
+    example_inputs : Tensor, sequence or mapping, optional
+        Inputs to take shapes and types from, in place of `input_shape`: one tensor, the positional
+        arguments of ``forward``, or its keyword arguments.
+    via : {None, "direct", "onnx"}
+        How to convert. None: directly, or via ONNX where that fails (with a warning in the log).
+    apply_nni : bool
+        Convert with NNI's own tracer, for models written with NNI's ``nn``.
+    **options
+        Passed on to the ``nni-ir`` front end.
+
+    Returns
+    -------
+    Graph
+        Canonical; `Node.scope` is the path of the module that each node comes from.
+
+    Raises
+    ------
+    PredictorError
+        For a bad `input_shape` or `via`.
+    ModelFormatError
+        When `model` is no module, or can't be converted.
+    MissingDependencyError
+        When torch, or onnx for ``via="onnx"``, is not installed.
+    """
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise missing_dependency("torch", "torch", "Reading a torch model") from error
+    if via not in _VIAS:
+        raise PredictorError(f"via={via!r}; expected 'direct', 'onnx' or None")
+    if apply_nni:
+        return _load_nni(model, input_shape, options)
+    if options:
+        raise PredictorError(f"unknown options of the torch front end: {', '.join(sorted(options))}")
+    module = _module(model)
+    candidates = _arguments(module, input_shape, example_inputs)
+    name = type(module).__name__
+    direct_error: Exception | None = None
+    if via != "onnx":
+        from predictor_core.frontends.torch.call import BatchMissing, Untraceable
+        from predictor_core.frontends.torch.direct import rejection, trace
+
+        for args, kwargs in list(candidates):
+            try:
+                nodes, outputs = trace(module, args, kwargs)
+                return channels_last(nodes, name, outputs)
+            except BatchMissing as error:
+                direct_error = error
+                if len(candidates) > 1:
+                    del candidates[0]
+            except Untraceable as error:
+                if direct_error is None or isinstance(direct_error, BatchMissing):
+                    direct_error = error
+        if via == "direct" or all(rejection(module, args, kwargs) for args, kwargs in candidates):
+            advice = "check input_shape" if via is None else "check input_shape, or use via='onnx'"
+            raise ModelFormatError(
+                f"can't trace {name} with {_described(candidates)}: {direct_error}; {advice}"
+            ) from direct_error
+        _LOGGER.warning("%s can't be traced directly (%s); converting via ONNX", name, direct_error)
+    from predictor_core.frontends.torch.via_onnx import export
+
+    onnx_error: Exception | None = None
+    for args, kwargs in candidates:
+        try:
+            return find("onnx")(export(module, args, kwargs))
+        except PredictorError as error:
+            onnx_error = onnx_error or error
+    reasons = [f"directly: {direct_error}"] if direct_error else []
+    reasons.append(f"via ONNX: {onnx_error}")
+    raise ModelFormatError(
+        f"can't convert {name} with {_described(candidates)} ({'; '.join(reasons)}); check input_shape"
+    ) from (direct_error or onnx_error)
+
+
+def _load_nni(model: Any, input_shape: Any, options: Mapping[str, Any]) -> Graph:
+    if find_spec("nni") is None or "nni-ir" not in model_types():
+        raise missing_dependency("nni", "nni", "apply_nni=True")
+    return find("nni-ir")(model, input_shape=input_shape or DEFAULT_SHAPE, **options)
+
+
+def _module(model: Any) -> Any:
+    """Return the module inside wrappers that only tell how to run it."""
+    import torch
+
+    if isinstance(model, torch.export.ExportedProgram):
+        return model.module()
+    if not isinstance(model, torch.nn.Module):
+        raise ModelFormatError(f"expected a torch.nn.Module, got {type(model).__name__}")
+    if isinstance(model, (torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel)):
+        return _module(model.module)
+    compiled = getattr(model, "_orig_mod", None)
+    return _module(compiled) if isinstance(compiled, torch.nn.Module) else model
+
+
+_Arguments = tuple[tuple[Any, ...], dict[str, Any]]
+
+
+def _arguments(module: Any, input_shape: Any, example_inputs: Any) -> list[_Arguments]:
+    """Arguments of ``forward`` to try in turn: as given, then with the batch dimension added."""
+    import torch
+
+    if example_inputs is not None:
+        if input_shape is not None:
+            raise PredictorError("give input_shape or example_inputs, not both")
+        if isinstance(example_inputs, Mapping):
+            return [((), dict(example_inputs))]
+        if isinstance(example_inputs, (tuple, list)):
+            return [(tuple(example_inputs), {})]
+        return [((example_inputs,), {})]
+    shapes = _shapes(DEFAULT_SHAPE if input_shape is None else input_shape)
+    dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
+    with_batch = [(1, *shape) for shape in shapes]
+    tries = [with_batch] if any(len(shape) == 1 for shape in shapes) else [shapes]
+    if tries == [shapes] and any(len(shape) in (2, 3) for shape in shapes):
+        tries.append(with_batch)
+    return [(tuple(torch.empty(shape, dtype=dtype, device="meta") for shape in given), {}) for given in tries]
+
+
+def _shapes(input_shape: Any) -> list[tuple[int, ...]]:
+    """One shape for each input.
+
+    Raises
+    ------
+    PredictorError
+        When it is no shape, or a dimension is not positive.
+    """
+    try:
+        given: Sequence[Any] = list(input_shape)
+        nested = bool(given) and not any(isinstance(dim, int) for dim in given)
+        shapes = [tuple(shape) for shape in (given if nested else [given])]
+    except TypeError:
+        shapes = []
+    if not shapes or not all(
+        shape and all(type(dim) is int and dim > 0 for dim in shape) for shape in shapes
+    ):
+        raise PredictorError(
+            f"input_shape={input_shape!r}; expected positive integers such as (1, 3, 224, 224), "
+            "or a list of such shapes for several inputs"
+        )
+    return shapes
+
+
+def _described(candidates: Sequence[_Arguments]) -> str:
+    import torch
+
+    args, kwargs = candidates[0]
+    inputs = [
+        str(list(value.shape)) if isinstance(value, torch.Tensor) else type(value).__name__
+        for value in (*args, *kwargs.values())
+    ]
+    return f"inputs {', '.join(inputs)}"

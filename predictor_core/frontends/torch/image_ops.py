@@ -1,0 +1,256 @@
+"""How torch functions on images become Nodes: convolutions, pools, resizing, batch norms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from predictor_core.frontends.torch.call import BatchMissing, Call, Handler
+
+
+def pair(value: Any, rank: int = 2) -> tuple[int, ...]:
+    """One number per spatial dimension."""
+    if isinstance(value, int):
+        return (value,) * rank
+    values = tuple(int(one) for one in value)
+    return values * rank if len(values) == 1 else values
+
+
+def batched(x: torch.Tensor, rank: int) -> None:
+    """Refuse an input without the batch dimension.
+
+    Raises
+    ------
+    BatchMissing
+        When `x` has another rank.
+    """
+    if x.dim() != rank:
+        raise BatchMissing(
+            f"an input of shape {list(x.shape)} where {rank} dimensions are needed: is the batch missing?"
+        )
+
+
+def window(
+    kernel: Any, stride: Any, before: Any, after: Any, dilation: Any = 1, rank: int = 2
+) -> dict[str, Any]:
+    """Attributes of a sliding window; one spatial dimension is written as two, the second of size 1."""
+    fill = (0,) if rank == 1 else ()
+    ones = (1,) if rank == 1 else ()
+    return {
+        "kernel": (*pair(kernel, rank), *ones),
+        "strides": (*pair(stride, rank), *ones),
+        "pads": (*pair(before, rank), *fill, *pair(after, rank), *fill),
+        "dilations": (*pair(dilation, rank), *ones),
+    }
+
+
+def _conv(rank: int) -> Handler:
+    def conv(
+        call: Call,
+        input: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None = None,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+    ) -> Any:
+        batched(input, rank + 2)
+        n, channels, *size = input.shape
+        filters, per_group, *kernel = weight.shape
+        if channels != per_group * groups:
+            return call.run()
+        strides, dilations = pair(stride, rank), pair(dilation, rank)
+        if isinstance(padding, str):
+            totals = [d * (k - 1) if padding == "same" else 0 for k, d in zip(kernel, dilations)]
+            before = [total // 2 for total in totals]
+            after = [total - half for total, half in zip(totals, before)]
+        else:
+            before = after = list(pair(padding, rank))
+        out = [
+            (s + b + a - d * (k - 1) - 1) // step + 1
+            for s, b, a, d, k, step in zip(size, before, after, dilations, kernel, strides)
+        ]
+        attrs = window(kernel, strides, before, after, dilations, rank)
+        attrs.update(groups=groups, bias=bias is not None)
+        if min(out) <= 0:
+            return call.run()
+        return call.emit("conv3d" if rank == 3 else "conv", (input, weight), (n, filters, *out), attrs)
+
+    return conv
+
+
+def _conv_transpose(rank: int) -> Handler:
+    def conv_transpose(
+        call: Call,
+        input: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None = None,
+        stride: Any = 1,
+        padding: Any = 0,
+        output_padding: Any = 0,
+        groups: int = 1,
+        dilation: Any = 1,
+    ) -> Any:
+        batched(input, rank + 2)
+        attrs = window(weight.shape[2:], stride, padding, padding, dilation, rank)
+        attrs.update(groups=groups, bias=bias is not None)
+        if any(pair(output_padding, rank)):
+            attrs["output_padding"] = (*pair(output_padding, rank), 0)[: max(rank, 2)]
+        return call.emit(
+            "ConvTranspose3d" if rank == 3 else "convtranspose", (input, weight), call.run(), attrs
+        )
+
+    return conv_transpose
+
+
+def _max_pool(rank: int) -> Handler:
+    def max_pool(
+        call: Call,
+        input: torch.Tensor,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        dilation: Any = 1,
+        *_: Any,
+        **__: Any,
+    ) -> Any:
+        return _pooled(call, "maxpool", input, kernel_size, stride, padding, dilation, rank)
+
+    return max_pool
+
+
+def _avg_pool(rank: int) -> Handler:
+    def avg_pool(
+        call: Call,
+        input: torch.Tensor,
+        kernel_size: Any,
+        stride: Any = None,
+        padding: Any = 0,
+        *_: Any,
+        **__: Any,
+    ) -> Any:
+        return _pooled(call, "avgpool", input, kernel_size, stride, padding, 1, rank)
+
+    return avg_pool
+
+
+def _pooled(
+    call: Call, op: str, input: torch.Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, rank: int
+) -> Any:
+    batched(input, rank + 2)
+    attrs = window(
+        kernel, kernel if stride is None or stride == [] else stride, padding, padding, dilation, rank
+    )
+    if max(attrs["dilations"]) == 1:
+        del attrs["dilations"]
+    return emit_all(call, op + "3d" if rank == 3 else op, input, call.run(), attrs)
+
+
+def emit_all(call: Call, op: str, input: torch.Tensor, result: Any, attrs: dict[str, Any]) -> Any:
+    """Record an op that makes one tensor or a tuple of them, and return what torch returns."""
+    call.emit(op, (input,), result if isinstance(result, torch.Tensor) else list(result), attrs)
+    return result
+
+
+def _adaptive_pool(mode: str, rank: int) -> Handler:
+    def adaptive_pool(call: Call, input: torch.Tensor, output_size: Any, *_: Any, **__: Any) -> Any:
+        batched(input, rank + 2)
+        wanted = (output_size,) * rank if output_size is None or isinstance(output_size, int) else output_size
+        size = [given if one is None else one for one, given in zip(wanted, input.shape[2:])]
+        if call.name.endswith("indices") or call.kwargs.get("return_indices"):
+            return emit_all(call, "adaptivepool", input, call.run(), {"mode": mode})
+        shape = (*input.shape[:2], *size)
+        if max(size) == 1:
+            reduced = {"axes": tuple(range(2, 2 + rank)), "keepdims": True}
+            return call.emit("reduce_mean" if mode == "avg" else "reduce_max", (input,), shape, reduced)
+        return call.emit("adaptivepool", (input,), shape, {"mode": mode})
+
+    return adaptive_pool
+
+
+_RESIZE_MODES = {"bilinear": "linear", "trilinear": "linear", "bicubic": "cubic"}
+
+
+def _resize(call: Call, input: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+    mode = kwargs.get("mode", next((value for value in args if isinstance(value, str)), "nearest"))
+    if call.name.startswith("upsample_"):
+        mode = call.name.split("_")[1].rstrip("12d3")
+    return call.emit("resize", (input,), call.run(), {"mode": _RESIZE_MODES.get(mode, mode)})
+
+
+def _batch_norm(call: Call, input: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+    vectors = [value for value in (*args, *kwargs.values()) if isinstance(value, torch.Tensor)]
+    if input.dim() < 2 or any(vector.numel() != input.shape[1] for vector in vectors):
+        return call.run()
+    return call.emit("bn", (input,), tuple(input.shape))
+
+
+def _group_norm(call: Call, input: torch.Tensor, num_groups: int, *_: Any, **__: Any) -> Any:
+    if input.shape[1] % num_groups:
+        return call.run()
+    return call.emit("groupnorm", (input,), tuple(input.shape), {"groups": num_groups})
+
+
+def _convolution(
+    call: Call,
+    input: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    transposed: bool,
+    output_padding: Any,
+    groups: int,
+) -> Any:
+    """Record the one function that exported programs have for all convolutions."""
+    rank = weight.dim() - 2
+    if transposed:
+        handler = _conv_transpose(rank)
+        return handler(call, input, weight, bias, stride, padding, output_padding, groups, dilation)
+    return _conv(rank)(call, input, weight, bias, stride, padding, dilation, groups)
+
+
+def _with_statistics(handler: Handler) -> Handler:
+    """``native_*`` norms also return what they have measured, which is not read at inference."""
+
+    def with_statistics(call: Call, input: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+        result = call.run()
+        return (handler(call, input, *args, **kwargs), *result[1:])
+
+    return with_statistics
+
+
+def _normalised(op: str) -> Handler:
+    def normalised(call: Call, input: torch.Tensor, *_: Any, **__: Any) -> Any:
+        return call.emit(op, (input,), tuple(input.shape))
+
+    return normalised
+
+
+_RESIZES = ("interpolate", "upsample", "upsample_nearest2d", "upsample_bilinear2d", "upsample_bicubic2d")
+
+IMAGE_HANDLERS: dict[str, Handler] = {
+    **{f"conv{rank}d": _conv(rank) for rank in (1, 2, 3)},
+    **{f"conv_transpose{rank}d": _conv_transpose(rank) for rank in (1, 2, 3)},
+    **{f"max_pool{rank}d": _max_pool(rank) for rank in (1, 2, 3)},
+    **{f"max_pool{rank}d_with_indices": _max_pool(rank) for rank in (1, 2, 3)},
+    **{f"avg_pool{rank}d": _avg_pool(rank) for rank in (1, 2, 3)},
+    **{
+        f"adaptive_{mode}_pool{rank}d": _adaptive_pool(mode, rank)
+        for mode in ("max", "avg")
+        for rank in (1, 2, 3)
+    },
+    **{f"adaptive_max_pool{rank}d_with_indices": _adaptive_pool("max", rank) for rank in (1, 2, 3)},
+    **dict.fromkeys(_RESIZES, _resize),
+    "batch_norm": _batch_norm,
+    "group_norm": _group_norm,
+    "convolution": _convolution,
+    **dict.fromkeys(
+        ("native_batch_norm", "_native_batch_norm_legit_no_training"), _with_statistics(_normalised("bn"))
+    ),
+    "instance_norm": _normalised("instancenorm"),
+    "local_response_norm": _normalised("lrn"),
+}

@@ -1,0 +1,253 @@
+"""Recorder of the direct tracer: a torch function mode that turns each function call into Nodes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from types import FunctionType
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from predictor_core.frontends.torch.call import Call, Handler, Untraceable
+from predictor_core.frontends.torch.shadow import Shadow
+from predictor_core.frontends.torch.tensors import (
+    Indexed,
+    modes_see_indexing,
+    moved_dtype,
+    tensors_of,
+    to_meta,
+    without_override_check,
+)
+from predictor_core.ir.graph import Node
+
+#: Functions that tell about a tensor and make none.
+_QUERIES = frozenset(
+    {
+        *("size", "dim", "ndimension", "stride", "numel", "nelement", "element_size", "storage_offset"),
+        *("is_contiguous", "is_floating_point", "is_complex", "is_nonzero", "is_same_size", "is_pinned"),
+        *("is_tensor", "is_signed", "is_inference", "is_shared", "get_device", "result_type", "can_cast"),
+        *("__len__", "__hash__", "__repr__", "__format__", "register_hook", "requires_grad_", "retain_grad"),
+    }
+)
+
+
+#: Attributes of a tensor that are tensors; all others are queries.
+_TENSOR_ATTRIBUTES = {
+    "T": "t",
+    "mT": "mT",
+    "H": "adjoint",
+    "mH": "adjoint",
+    "data": "detach",
+    "real": "detach",
+}
+
+
+#: Functions that take only shape, type and device from a tensor: their result is a constant.
+_FACTORIES = frozenset(
+    {
+        *("zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like", "randint_like"),
+        *("new_zeros", "new_ones", "new_full", "new_empty", "new_tensor"),
+    }
+)
+
+
+#: Where torch's own kernels for meta tensors are. Handlers run with the mode off, so that a call from there
+#: means that the kernel was started by code that the mode has not seen.
+_KERNEL_MODULES = (
+    "torch._refs",
+    "torch._prims",
+    "torch._decomp",
+    "torch._meta_registrations",
+    "torch._library",
+)
+
+
+_UNSEEN = "it runs code that torch function modes do not see (scripted code?)"
+
+
+class Recorder(TorchFunctionMode):
+    """Function mode that records what happens to the tracked tensors.
+
+    Parameters
+    ----------
+    shadow : Shadow
+        The module that runs; it tells scopes.
+    handlers : mapping of str to Handler
+        By function name, in-place marks removed.
+    """
+
+    def __init__(self, shadow: Shadow, handlers: Mapping[str, Handler]) -> None:
+        super().__init__()
+        self.shadow = shadow
+        self.nodes: list[Node] = []
+        #: Tensor name by object id, for tensors that depend on the model's input.
+        self.names: dict[int, str] = {}
+        #: Result by (op, input, attributes), of ops that are recorded once.
+        self.repeated: dict[tuple[Any, ...], torch.Tensor] = {}
+        self._handlers = handlers
+        self._constants: set[int] = set(shadow.originals)
+        self._must_adopt = not modes_see_indexing()
+        for tensor in shadow.stand_ins():
+            self._adopt(tensor)
+        self._alive: list[Any] = []
+        self._entries: dict[Any, tuple[Handler | None, str, bool]] = {}
+        self._open_functions: dict[FunctionType, FunctionType] = {}
+        self._used: dict[str, int] = {}
+
+    def input(self, tensor: torch.Tensor, name: str) -> torch.Tensor:
+        """Declare a tensor as an input of the model."""
+        self.nodes.append(Node(self._unique(name), "input", outputs=(tuple(tensor.shape),)))
+        self.names[id(tensor)] = self.nodes[-1].name
+        self._adopt(tensor)
+        self._alive.append(tensor)
+        return tensor
+
+    def record(
+        self, op: str, sources: Sequence[Any], results: Sequence[torch.Tensor], attrs: Mapping[str, Any]
+    ) -> None:
+        """Append a Node that reads the tracked ones of `sources` and makes `results`."""
+        names = self.names
+        scope = self.shadow.scopes[-1]
+        if scope and scope in self.shadow.leaves and scope not in self._used:
+            base = scope
+        else:
+            base = f"{scope}.{op}" if scope else op
+        inputs = tuple([names[id(source)] for source in sources if id(source) in names])
+        node = Node(
+            self._unique(base), op, inputs, attrs, tuple([tuple(one.shape) for one in results]), scope
+        )
+        self.nodes.append(node)
+        for result, tensor in zip(results, node.tensors):
+            names[id(result)] = tensor
+            self._adopt(result)
+        self._alive.append(results)
+
+    def _adopt(self, tensor: torch.Tensor) -> None:
+        if self._must_adopt and type(tensor) is torch.Tensor:
+            tensor.__class__ = Indexed
+
+    def _unique(self, base: str) -> str:
+        count = self._used.get(base, 0)
+        self._used[base] = count + 1
+        if not count:
+            return base
+        name = f"{base}_{count}"
+        return name if name not in self._used else self._unique(name)
+
+    def run(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Call `func` with every real tensor among the arguments turned into a meta tensor."""
+        result = func(*to_meta(args), **to_meta(kwargs))
+        return result
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if sys._getframe(1).f_globals.get("__name__", "").startswith(_KERNEL_MODULES):
+            raise Untraceable(_UNSEEN)
+        entry = self._entries.get(func)
+        if entry is None:
+            entry = self._entries[func] = self._resolve(func)
+        handler, name, in_place = entry
+        kwargs = kwargs or {}
+        if name in _QUERIES:
+            return func(*args, **kwargs)
+        has_input, has_meta, has_real = self._scan(args, kwargs)
+        if not has_input or name in _FACTORIES:
+            return self._constant(func, name, args, kwargs, has_meta and has_real)
+        result: Any = NotImplemented
+        if handler is not None:
+            result = handler(Call(self, func, name, args, kwargs), *args, **kwargs)
+        elif isinstance(func, FunctionType):
+            with self:
+                return self._opened(func)(*args, **kwargs)
+        if result is NotImplemented:
+            result = self._generic(func, name, args, kwargs)
+        if (in_place or kwargs.get("inplace")) and isinstance(result, torch.Tensor):
+            return self.overwrite(args[0] if args else kwargs["input"], result)
+        out = kwargs.get("out")
+        return self.overwrite(out, result) if isinstance(out, torch.Tensor) else result
+
+    def overwrite(self, target: torch.Tensor, result: torch.Tensor) -> torch.Tensor:
+        """Let `target` hold `result` from now on, as an in-place function does."""
+        self.names[id(target)] = self.names[id(result)]
+        self._adopt(target)
+        self._alive.append(target)
+        if target.shape != result.shape:
+            target.data = result
+        return target
+
+    def _scan(self, args: Any, kwargs: Any) -> tuple[bool, bool, bool]:
+        """Whether tracked, meta and real tensors are among the arguments, lists included."""
+        names, constants = self.names, self._constants
+        has_input = has_meta = has_real = False
+        pending = [*args, *kwargs.values()] if kwargs else list(args)
+        while pending:
+            value = pending.pop()
+            if isinstance(value, torch.Tensor):
+                if id(value) in names:
+                    has_input = True
+                elif value.is_meta and id(value) not in constants:
+                    raise Untraceable(_UNSEEN)
+                if value.is_meta:
+                    has_meta = True
+                else:
+                    has_real = True
+            elif isinstance(value, (tuple, list)):
+                pending.extend(value)
+        return has_input, has_meta, has_real
+
+    def _constant(self, func: Any, name: str, args: Any, kwargs: Any, mixed: bool) -> Any:
+        """Run a function of constants for real where they have values, on meta tensors where not."""
+        if name in ("to", "cpu", "cuda", "_to_copy") and args and args[0].is_meta:
+            result = args[0].to(moved_dtype(args, kwargs))
+        elif mixed:
+            result = self.run(func, args, kwargs)
+        else:
+            result = func(*args, **kwargs)
+        for tensor in tensors_of(result):
+            if tensor.is_meta:
+                self._constants.add(id(tensor))
+                self._adopt(tensor)
+                self._alive.append(tensor)
+        return result
+
+    def _generic(self, func: Any, name: str, args: Any, kwargs: Any) -> Any:
+        """Record a function that has no handler under its own name."""
+        result = self.run(func, args, kwargs)
+        results = list(tensors_of(result))
+        if results:
+            sources = list(tensors_of((args, kwargs)))
+            self.record(name, sources, results, {})
+        return result
+
+    def _opened(self, func: FunctionType) -> FunctionType:
+        opened = self._open_functions.get(func)
+        if opened is None:
+            opened = self._open_functions[func] = without_override_check(func)
+        return opened
+
+    def _resolve(self, func: Any) -> tuple[Handler | None, str, bool]:
+        name: str = getattr(func, "__name__", str(func))
+        packet = getattr(func, "overloadpacket", None)
+        if packet is not None:
+            name = packet.__name__
+        if name == "__get__":
+            attribute = func.__self__.__name__
+            name = _TENSOR_ATTRIBUTES.get(attribute, "size")
+        in_place = False
+        if (
+            name.startswith("__i")
+            and name.endswith("__")
+            and name not in ("__invert__", "__iter__", "__int__", "__index__")
+        ):
+            name, in_place = name[3:-2], True
+        elif name.startswith("__") and name.endswith("__"):
+            bare = name[2:-2]
+            reflected = bare[1:]
+            if bare in self._handlers:
+                name = bare
+            elif bare.startswith("r") and reflected in ("add", "mul", "matmul"):
+                name = "__rmatmul__" if reflected == "matmul" else reflected
+        elif name.endswith("_") and name != "requires_grad_":
+            name, in_place = name[:-1], True
+        return self._handlers.get(name), name, in_place

@@ -1,0 +1,129 @@
+"""How torch functions on sequences become Nodes: attention, einsum, recurrent layers."""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import Any
+
+import torch
+
+from predictor_core.frontends.torch.call import BatchMissing, Call, Handler, Untraceable
+from predictor_core.frontends.torch.view_ops import reshaped, transposed
+from predictor_core.ir.shapes import broadcast
+
+
+def _attention(
+    call: Call,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attn_mask: torch.Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Any:
+    """softmax(q·kᵀ·scale + mask)·v; the scale goes half to q and half to k, as exporters write it."""
+    *batch, rows, width = query.shape
+    columns = key.shape[-2]
+    if enable_gqa and key.shape[-3] != query.shape[-3]:
+        repeated = (*query.shape[:-2], columns)
+        key = call.emit("expand", (key,), (*repeated, key.shape[-1]))
+        value = call.emit("expand", (value,), (*repeated, value.shape[-1]))
+    half = {"const": sqrt(1 / sqrt(width) if scale is None else scale)}
+    turned = _multiply_if_tracked(call, _last_two_swapped(call, key), half)
+    scores_shape = (*broadcast(tuple(batch), tuple(key.shape[:-2])), rows, columns)
+    scores = call.emit("matmul", (_multiply_if_tracked(call, query, half), turned), scores_shape)
+    if attn_mask is not None or is_causal:
+        mask_shape = tuple(attn_mask.shape) if attn_mask is not None else (rows, columns)
+        if call.tracked(attn_mask):
+            scores = call.emit("add", (scores, attn_mask), scores_shape)
+        else:
+            scores = call.emit("add", (scores,), scores_shape, {"const_shape": mask_shape})
+    weights = call.emit("softmax", (scores,), scores_shape, {"axis": len(scores_shape) - 1})
+    return call.emit("matmul", (weights, value), (*scores_shape[:-1], value.shape[-1]))
+
+
+def _multiply_if_tracked(call: Call, tensor: torch.Tensor, attrs: dict[str, Any]) -> torch.Tensor:
+    made: torch.Tensor = (
+        call.emit("mul", (tensor,), tuple(tensor.shape), attrs) if call.tracked(tensor) else tensor
+    )
+    return made
+
+
+def _last_two_swapped(call: Call, tensor: torch.Tensor) -> torch.Tensor:
+    if not call.tracked(tensor):
+        return tensor.transpose(-1, -2)
+    order = list(range(tensor.dim()))
+    order[-1], order[-2] = order[-2], order[-1]
+    made: torch.Tensor = transposed(call, tensor, order)
+    return made
+
+
+def _einsum(call: Call, equation: Any, *operands: Any) -> Any:
+    if not isinstance(equation, str):
+        return NotImplemented
+    if len(operands) == 1 and isinstance(operands[0], (tuple, list)):
+        operands = tuple(operands[0])
+    return call.emit("Einsum", operands, call.run(), {"equation": equation.replace(" ", "")})
+
+
+def _recurrent(op: str) -> Handler:
+    def recurrent(
+        call: Call,
+        input: torch.Tensor,
+        hx: Any,
+        params: Any,
+        has_biases: bool,
+        num_layers: int,
+        dropout: float,
+        train: bool,
+        bidirectional: bool,
+        batch_first: bool = False,
+    ) -> Any:
+        if isinstance(hx, torch.Tensor) and isinstance(params, torch.Tensor):
+            raise Untraceable("packed sequences have lengths that only values tell")
+        if input.dim() != 3:
+            raise BatchMissing(
+                f"a recurrent layer over an input of shape {list(input.shape)}: is the batch missing?"
+            )
+        initial = list(hx) if isinstance(hx, (tuple, list)) else [hx]
+        directions = 2 if bidirectional else 1
+        hidden = initial[0].shape[-1]
+        steps, batch = (input.shape[1], input.shape[0]) if batch_first else (input.shape[0], input.shape[1])
+        x = transposed(call, input, (1, 0, 2)) if batch_first else input
+        width = directions * hidden
+        attrs = {"hidden": initial[-1].shape[-1], "layers": 1, "bidirectional": bool(bidirectional)}
+        finals: list[list[Any]] = [[] for _ in initial]
+        for _ in range(num_layers):
+            own = [one for one in initial if call.tracked(one)]
+            state_shapes = [(directions, batch, one.shape[-1]) for one in initial]
+            made = call.emit(
+                op, (x, *own), [(steps, directions, batch, width // directions), *state_shapes], attrs
+            )
+            x = made[0]
+            if directions == 2:
+                x = transposed(call, x, (0, 2, 1, 3))
+            x = reshaped(call, x, (steps, batch, width))
+            for collected, state in zip(finals, made[1:]):
+                collected.append(state)
+        if batch_first:
+            x = transposed(call, x, (1, 0, 2))
+        last = []
+        for collected in finals:
+            total = (num_layers * directions, batch, collected[0].shape[-1])
+            last.append(
+                collected[0] if num_layers == 1 else call.emit("concat", collected, total, {"axis": 0})
+            )
+        return (x, *last)
+
+    return recurrent
+
+
+SEQUENCE_HANDLERS: dict[str, Handler] = {
+    "scaled_dot_product_attention": _attention,
+    "einsum": _einsum,
+    "lstm": _recurrent("lstm"),
+    "gru": _recurrent("gru"),
+    **dict.fromkeys(("rnn_tanh", "rnn_relu"), _recurrent("rnn")),
+}

@@ -1,0 +1,178 @@
+"""A torch module as an ONNX model, for what the direct tracer can't follow. The weights are not written."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from predictor_core.errors import ModelFormatError, PredictorError, missing_dependency
+from predictor_core.frontends.torch.shadow import Shadow
+from predictor_core.frontends.torch.tensors import random_state_kept
+
+#: Opset of the TorchScript exporter: the first that has LayerNormalization as one op.
+_OPSET = 17
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def export(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """Export a module with torch's TorchScript exporter or, where that fails, its dynamo exporter.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Read only. The TorchScript exporter runs it once, in evaluation mode and without copying its weights.
+    args : sequence
+        Positional arguments of ``forward``. Tensors on the meta device stand for zeros.
+    kwargs : mapping
+        Its keyword arguments.
+
+    Returns
+    -------
+    onnx.ModelProto
+        Weights have a shape and no data.
+
+    Raises
+    ------
+    ModelFormatError
+        When neither exporter can convert the model.
+    MissingDependencyError
+        When onnx is not installed.
+    """
+    try:
+        import onnx  # noqa: F401
+    except ImportError as error:
+        raise missing_dependency("onnx", "onnx", "Converting a torch model via ONNX") from error
+    reasons = []
+    for exporter in (_torchscript, _dynamo):
+        try:
+            with random_state_kept(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return exporter(model, args, kwargs)
+        except PredictorError:
+            raise
+        except Exception as error:
+            _LOGGER.info("%s failed", exporter.__name__, exc_info=error)
+            reasons.append(f"{exporter.__name__[1:]} exporter: {type(error).__name__}: {_first_line(error)}")
+    raise ModelFormatError("; ".join(reasons))
+
+
+def _torchscript(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    import onnx
+
+    device = next((p.device for p in model.parameters() if not p.is_meta), torch.device("cpu"))
+    runnable = model if isinstance(model, torch.jit.ScriptModule) else Shadow(model, stand_in=_shared).module
+    inputs = [*(_real(value, device) for value in args)]
+    if kwargs:
+        inputs.append({name: _real(value, device) for name, value in kwargs.items()})
+    buffer = io.BytesIO()
+    _dump_to_stderr()
+    with _flags_kept(model), torch.enable_grad():
+        torch.onnx.export(
+            runnable,
+            tuple(inputs),
+            buffer,
+            export_params=False,
+            do_constant_folding=False,
+            opset_version=_OPSET,
+            **({"dynamo": False} if _has_dynamo() else {}),
+        )
+    proto = onnx.load_model_from_string(buffer.getvalue())
+    weights = {name for name, _ in (*runnable.named_parameters(), *runnable.named_buffers())}
+    for value in [value for value in proto.graph.input if value.name in weights]:
+        kind = value.type.tensor_type
+        proto.graph.initializer.add(
+            name=value.name,
+            data_type=kind.elem_type,
+            dims=[dim.dim_value for dim in kind.shape.dim],
+            data_location=onnx.TensorProto.EXTERNAL,
+        )
+        proto.graph.input.remove(value)
+    return proto
+
+
+def _dynamo(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    if not _has_dynamo():
+        raise RuntimeError(f"torch {torch.__version__} has none that takes this model")
+    import onnx_ir
+
+    program: Any = torch.onnx.export(
+        Shadow(model).module,
+        tuple(_meta(value) for value in args),
+        kwargs={name: _meta(value) for name, value in kwargs.items()},
+        dynamo=True,
+        optimize=False,
+        verbose=False,
+    )
+    for value in program.model.graph.initializers.values():
+        if getattr(value.const_value.raw, "is_meta", False):
+            value.const_value = onnx_ir.ExternalTensor(
+                "", 0, 0, value.const_value.dtype, shape=value.const_value.shape, name=value.name
+            )
+    return program.model_proto
+
+
+def _has_dynamo() -> bool:
+    return "dynamo" in inspect.signature(torch.onnx.export).parameters
+
+
+def _shared(tensor: torch.Tensor) -> torch.Tensor:
+    """Return an alias of the caller's tensor or, where that has no data, zeros that all lie in one element.
+
+    Parameters require gradients: without them, attention layers choose fused kernels that have no ONNX form.
+    """
+    alias = torch.zeros((), dtype=tensor.dtype).expand(tensor.shape) if tensor.is_meta else tensor.detach()
+    return alias.requires_grad_(isinstance(tensor, torch.nn.Parameter) and tensor.is_floating_point())
+
+
+def _real(value: Any, device: torch.device) -> Any:
+    return _mapped(
+        value, lambda one: torch.zeros_like(one, device=device) if one.is_meta else one.detach().to(device)
+    )
+
+
+def _meta(value: Any) -> Any:
+    return _mapped(value, lambda one: torch.empty(one.shape, dtype=one.dtype, device="meta"))
+
+
+def _mapped(value: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    if isinstance(value, torch.Tensor):
+        return change(value)
+    if type(value) in (tuple, list):
+        return type(value)(_mapped(item, change) for item in value)
+    if type(value) is dict:
+        return {key: _mapped(item, change) for key, item in value.items()}
+    return value
+
+
+@contextmanager
+def _flags_kept(model: torch.nn.Module) -> Iterator[None]:
+    """Put back the modes of scripted modules, which can't be shadowed and are switched by the exporter."""
+    flags = [
+        (module, module.training) for module in model.modules() if isinstance(module, torch.jit.ScriptModule)
+    ]
+    for module, _ in flags:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module, flag in flags:
+            module.training = flag
+
+
+def _dump_to_stderr() -> None:
+    """Send the graph that the exporter prints when it fails to stderr; stdout is for results."""
+    choose = getattr(torch._C, "_jit_set_onnx_log_output_stream", None)
+    if choose is not None:
+        choose("stderr")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

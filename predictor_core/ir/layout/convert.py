@@ -1,0 +1,84 @@
+"""Channels-first nodes to a channels-last Graph.
+
+Every tensor is written once, in the layout in which the op that makes it runs: a permutation of the
+dimensions that its source gives it. A transpose of the source that only says the same data in another order
+is then free; a transpose is written where an op needs another layout than the one at hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from predictor_core.ir import ops
+from predictor_core.ir.dims import image_layout
+from predictor_core.ir.graph import Graph, Node
+from predictor_core.ir.layout.ops import HANDLERS, IMAGE_OPS, TRANSPARENT, unknown
+from predictor_core.ir.layout.walk import LayoutWalk
+from predictor_core.ir.passes import rewrite_all
+from predictor_core.ir.passes.draft import Draft
+from predictor_core.ir.passes.norms import channel_first_group_norms
+from predictor_core.ir.passes.shuffle import channel_first_shuffles, channel_first_unshuffles
+
+
+def channels_last(nodes: Iterable[Node], name: str = "", outputs: Iterable[str] = ()) -> Graph:
+    """Return the canonical, channels-last Graph of nodes written channels first.
+
+    Parameters
+    ----------
+    nodes : iterable of Node
+        Shapes and attributes (``axis``, ``axes``, ``perm``, ``pads`` of ``pad``, ``const_shape``) as the
+        source has them, (N, C, H, W) for images. ``kernel``, ``strides``, ``dilations`` and conv ``pads`` as
+        in every Graph; for images with one spatial dimension, (k, 1).
+    name : str
+        Name of the model.
+    outputs : iterable of str, optional
+        Tensors that the model returns.
+
+    Returns
+    -------
+    Graph
+        Images are (N, H, W, C); those of rank 3 that meet convs and pools, (N, L, 1, C). What is not an image
+        keeps its layout.
+
+    Raises
+    ------
+    GraphError
+        When the nodes are no valid graph.
+    """
+    graph = Graph(nodes, name, outputs)
+    if any(node.op in ("transpose", "instancenorm") for node in graph):
+        draft = Draft.of_graph(graph)
+        channel_first_shuffles(draft)
+        channel_first_unshuffles(draft)
+        channel_first_group_norms(draft)
+        graph = draft.graph() if draft.changed else graph
+    walk = LayoutWalk(graph)
+    for node in graph.nodes:
+        if node.op == "input":
+            layout = image_layout(len(node.shape)) if _is_image(graph, node) else None
+            walk.write(node, (), node.attrs, layout)
+        else:
+            write = HANDLERS.get(node.op, unknown) if node.inputs else unknown
+            write(walk, node)
+    written = dict.fromkeys(walk.at[tensor][0] for tensor in graph.outputs)
+    draft = Draft(walk.nodes, graph.name, written, walk.free)
+    rewrite_all(draft)
+    return draft.graph()
+
+
+def _is_image(graph: Graph, node: Node) -> bool:
+    """Whether an input of the model is an image: what first looks at its dimensions treats it as one."""
+    rank = len(node.shape)
+    if rank not in (3, 4, 5):
+        return False
+    reached, bound = {node.name}, False
+    for reader in graph:
+        if reached.isdisjoint(reader.inputs):
+            continue
+        if reader.op in IMAGE_OPS:
+            return True
+        if reader.op in TRANSPARENT:
+            reached.update(reader.tensors)
+        elif reader.op in ops.KNOWN_OPS and reader.op not in ops.REDUCE_OPS:
+            bound = True
+    return rank == 4 and not bound

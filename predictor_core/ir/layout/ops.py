@@ -1,0 +1,230 @@
+"""How each op is written channels last: which layout it reads, and what becomes of its attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+
+from predictor_core.errors import GraphError
+from predictor_core.ir import einsum, ops
+from predictor_core.ir.dims import (
+    Layout,
+    constant_shape,
+    image_layout,
+    laid_out,
+    plain,
+    renumbered,
+    reshaped,
+    without_added,
+)
+from predictor_core.ir.graph import Node, Shape
+from predictor_core.ir.layout.walk import LayoutWalk
+
+#: Ops that read an image channels last.
+IMAGE_OPS = (
+    ops.CONV_OPS
+    | ops.POOL_OPS
+    | {"bn", "biasadd", "resize", "instancenorm", "groupnorm", "lrn"}
+    | {"depthtospace", "spacetodepth", "channelshuffle"}
+)
+_SEQUENCE_OPS = frozenset({"matmul", "embedding", "lstm", "gru", "rnn", "stack"})
+_ELEMENTWISE_OPS = ops.ACTIVATION_OPS | ops.UNARY_OPS | ops.FREE_OPS | {"l2norm", "roll"}
+_JOINS = ops.BINARY_OPS | {"concat", "where"}
+#: Ops that an image passes unharmed on its way to an op that tells that it is one.
+TRANSPARENT = _ELEMENTWISE_OPS | _JOINS | {"pad", "slice", "split"}
+
+
+def _image(walk: LayoutWalk, node: Node) -> None:
+    layout = image_layout(len(walk.graph.shape(node.inputs[0])))
+    walk.write(node, (walk.read(node.inputs[0], layout), *node.inputs[1:]), node.attrs, layout)
+
+
+def _elementwise(walk: LayoutWalk, node: Node) -> None:
+    name, layout = walk.at[node.inputs[0]]
+    walk.write(node, (name, *node.inputs[1:]), node.attrs, layout)
+
+
+def _sequence(walk: LayoutWalk, node: Node) -> None:
+    inputs = [walk.read(tensor, plain(len(walk.graph.shape(tensor)))) for tensor in node.inputs]
+    walk.write(node, tuple(inputs), node.attrs, None)
+
+
+def _einsum(walk: LayoutWalk, node: Node) -> None:
+    """Write a product in Einstein's notation as transposes, reshapes and a matmul, where it is one."""
+    steps = einsum.plan(node.attrs.get("equation", ""), [walk.graph.shape(tensor) for tensor in node.inputs])
+    if steps is None:
+        _sequence(walk, node)
+        return
+    names = [walk.read(tensor, plain(len(walk.graph.shape(tensor)))) for tensor in node.inputs]
+    for step in steps[:-1]:
+        made = walk.unique(f"{node.name}.{step.op}")
+        inputs = tuple([names[place] for place in step.reads])
+        walk.nodes.append(Node(made, step.op, inputs, step.attrs, (step.output,), node.scope))
+        names.append(made)
+    last = steps[-1]
+    inputs = tuple([names[place] for place in last.reads])
+    walk.write(Node(node.name, last.op, (), {}, (last.output,), node.scope), inputs, last.attrs, None)
+
+
+def _expand(walk: LayoutWalk, node: Node) -> None:
+    same_rank = len(node.shape) == len(walk.graph.shape(node.inputs[0]))
+    (_elementwise if same_rank else _sequence)(walk, node)
+
+
+def _fc(walk: LayoutWalk, node: Node) -> None:
+    layout = walk.layout(node)
+    last = len(walk.graph.shape(node.inputs[0])) - 1
+    if layout[-1] != last:
+        layout = plain(last + 1)
+    walk.write(node, (walk.read(node.inputs[0], layout),), node.attrs, layout)
+
+
+def _join(walk: LayoutWalk, node: Node) -> None:
+    """Write a node whose inputs are broadcast or joined: they move to the layout that moves least."""
+    rank = len(node.shape)
+    shapes = [walk.graph.shape(tensor) for tensor in node.inputs]
+    have = {walk.at[tensor][1] for tensor, shape in zip(node.inputs, shapes) if len(shape) == rank}
+    layout = have.pop() if len(have) == 1 else _least_moved(walk, node, shapes)
+    inputs = [
+        walk.read(tensor, layout) if len(shape) == rank else _lifted(walk, tensor, shape, layout)
+        for tensor, shape in zip(node.inputs, shapes)
+    ]
+    attrs = dict(node.attrs)
+    if "const_shape" in attrs:
+        attrs["const_shape"] = constant_shape(attrs["const_shape"], layout)
+    if "axis" in attrs:
+        attrs["axis"] = layout.index(attrs["axis"] % rank)
+    walk.write(node, tuple(inputs), attrs, layout)
+
+
+def _least_moved(walk: LayoutWalk, node: Node, shapes: list[Shape]) -> Layout:
+    """Return the layout in which the operands of full rank move least."""
+    rank = len(node.shape)
+    full = [
+        (walk.at[tensor][1], prod(shape)) for tensor, shape in zip(node.inputs, shapes) if len(shape) == rank
+    ]
+    if not full:
+        return plain(rank)
+    return min((have for have, _ in full), key=lambda goal: sum(size for have, size in full if have != goal))
+
+
+def _lifted(walk: LayoutWalk, tensor: str, shape: Shape, layout: Layout) -> str:
+    """Read a tensor of lower rank as an operand of a broadcast in `layout`."""
+    name = walk.read(tensor, plain(len(shape)))
+    if layout == plain(len(layout)) or prod(shape) == 1:
+        return name
+    rank = len(without_added(layout))
+    missing = rank - len(shape)
+    kept = [dim - missing for dim in layout if dim >= missing]
+    wanted = laid_out((1,) * missing + shape, layout)
+    if kept != sorted(kept):
+        moved = walk.unique(f"{tensor}.moved")
+        perm = tuple(kept)
+        walk.nodes.append(Node(moved, "transpose", (name,), {"perm": perm}, (laid_out(shape, perm),)))
+        name = moved
+    lifted = walk.unique(f"{tensor}.lifted")
+    walk.nodes.append(Node(lifted, "reshape", (name,), {}, (wanted,)))
+    return lifted
+
+
+def _along_axis(walk: LayoutWalk, node: Node) -> None:
+    """Write an op whose attributes name dimensions: ``axis``, ``axes``, or one entry of ``pads`` for each."""
+    name, layout = walk.at[node.inputs[0]]
+    rank = len(walk.graph.shape(node.inputs[0]))
+    attrs = dict(node.attrs)
+    if node.op in ("layernorm", "rmsnorm"):
+        first = attrs.get("axis", -1) % rank
+        places = sorted(layout.index(axis) for axis in range(first, rank))
+        if places[0] + len(places) != len(layout):
+            layout = plain(rank)
+            name, places = walk.read(node.inputs[0], layout), [first]
+        attrs["axis"] = places[0]
+    elif "axis" in attrs:
+        attrs["axis"] = layout.index(attrs["axis"] % rank)
+    if "axes" in attrs:
+        attrs["axes"] = tuple([layout.index(axis % rank) for axis in attrs["axes"]])
+    if "pads" in attrs:
+        attrs["pads"] = tuple([(0, 0) if dim < 0 else tuple(attrs["pads"][dim]) for dim in layout])
+    walk.write(node, (name, *node.inputs[1:]), attrs, layout)
+
+
+def _reduction(walk: LayoutWalk, node: Node) -> None:
+    name, layout = walk.at[node.inputs[0]]
+    rank = len(walk.graph.shape(node.inputs[0]))
+    given = node.attrs.get("axes", node.attrs.get("axis", range(rank)))
+    gone = {axis % rank for axis in ([given] if isinstance(given, int) else given)} or set(range(rank))
+    attrs = dict(node.attrs)
+    if "axis" in attrs:
+        attrs["axis"] = layout.index(attrs["axis"] % rank)
+    else:
+        attrs["axes"] = tuple([place for place, dim in enumerate(layout) if dim < 0 or dim in gone])
+    if len(node.shape) < rank:
+        layout = renumbered([dim for dim in layout if dim >= 0 and dim not in gone])
+    walk.write(node, (name, *node.inputs[1:]), attrs, layout)
+
+
+def _gather(walk: LayoutWalk, node: Node) -> None:
+    rank = len(walk.graph.shape(node.inputs[0]))
+    if len(node.inputs) > 1 or len(node.shape) not in (rank, rank - 1) or "axis" not in node.attrs:
+        _sequence(walk, node)
+        return
+    name, layout = walk.at[node.inputs[0]]
+    axis = node.attrs["axis"] % rank
+    attrs = {**node.attrs, "axis": layout.index(axis)}
+    if len(node.shape) < rank:
+        if -1 in layout:
+            layout = plain(rank)
+            name, attrs["axis"] = walk.read(node.inputs[0], layout), axis
+        layout = renumbered([dim for dim in layout if dim != axis])
+    walk.write(node, (name,), attrs, layout)
+
+
+def _transpose(walk: LayoutWalk, node: Node) -> None:
+    name, have = walk.at[node.inputs[0]]
+    perm = tuple(node.attrs["perm"])
+    same_data = tuple([-1 if dim < 0 else perm.index(dim) for dim in have])
+    rank = len(perm)
+    if [dim for dim in same_data if dim >= 0] in (sorted(perm), list(without_added(image_layout(rank)))):
+        walk.at[node.name] = (name, same_data)
+        walk.free[node.name] = None
+        return
+    source = tuple([dim for dim in have if dim >= 0])
+    name = walk.read(node.inputs[0], source)
+    walk.write(node, (name,), {**node.attrs, "perm": tuple([source.index(dim) for dim in perm])}, None)
+
+
+def _reshape(walk: LayoutWalk, node: Node) -> None:
+    name, have = walk.at[node.inputs[0]]
+    before, after = walk.graph.shape(node.inputs[0]), node.shape
+    if prod(before) != prod(after):
+        raise GraphError(f"node {node.name!r} reshapes {list(before)} to {list(after)}: the sizes differ")
+    layout = reshaped(before, after, [dim for dim in have if dim >= 0])
+    if layout is None:
+        name, layout = walk.read(node.inputs[0], plain(len(before))), plain(len(after))
+    walk.write(node, (name,), {}, layout)
+
+
+def unknown(walk: LayoutWalk, node: Node) -> None:
+    """Write an op of which nothing is known as it stands; outputs of an image's rank stay images."""
+    names = tuple([walk.at[tensor][0] for tensor in node.inputs])
+    layouts = [walk.at[tensor][1] for tensor in node.inputs]
+    rank = len(node.shape)
+    layout = next((have for have in layouts if len(without_added(have)) == rank), None)
+    walk.write(node, names, node.attrs, layout)
+
+
+#: Op -> the function that writes a node of it in the right layout.
+HANDLERS: dict[str, Callable[[LayoutWalk, Node], None]] = {
+    **dict.fromkeys(IMAGE_OPS, _image),
+    **dict.fromkeys(_ELEMENTWISE_OPS, _elementwise),
+    **dict.fromkeys(_SEQUENCE_OPS, _sequence),
+    **dict.fromkeys(_JOINS, _join),
+    **dict.fromkeys(ops.REDUCE_OPS, _reduction),
+    **dict.fromkeys(("softmax", "logsoftmax", "layernorm", "rmsnorm", "split", "slice", "pad"), _along_axis),
+    "Einsum": _einsum,
+    "expand": _expand,
+    "fc": _fc,
+    "gather": _gather,
+    "reshape": _reshape,
+    "transpose": _transpose,
+}

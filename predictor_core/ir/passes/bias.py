@@ -1,0 +1,54 @@
+"""Fold per-channel scales and shifts into the conv or fc that they follow."""
+
+from __future__ import annotations
+
+from math import prod
+
+from predictor_core.ir.graph import Node
+from predictor_core.ir.passes.draft import Draft, retyped
+
+_WITH_WEIGHTS = ("conv", "dwconv", "convtranspose", "conv3d", "fc")
+
+
+def fold_bias(draft: Draft) -> None:
+    """Fold bn, biasadd and per-channel constants after a conv or fc into its weights and ``bias=True``.
+
+    Holds when nothing else reads the conv. The conv keeps its name.
+    """
+    for node in draft.of(*_WITH_WEIGHTS):
+        bias = bool(node.attrs.get("bias", False))
+        folded = False
+        while True:
+            reader = draft.only_reader(node.name)
+            if reader is None or not is_channelwise(reader, node.shape[-1]):
+                break
+            bias = bias or reader.op not in ("mul", "div")
+            folded = True
+            draft.bypass(reader, node.name)
+        if folded or "bias" not in node.attrs:
+            draft.put(
+                Node(node.name, node.op, node.inputs, {**node.attrs, "bias": bias}, node.outputs, node.scope)
+            )
+
+
+def join_affine(draft: Draft) -> None:
+    """Turn a per-channel product followed by a per-channel sum, on an image, into ``bn``."""
+    for node in draft.of("mul"):
+        if len(node.shape) == 4 and "const_shape" in node.attrs and is_channelwise(node, node.shape[-1]):
+            reader = draft.only_reader(node.name)
+            if (
+                reader is not None
+                and reader.op in ("add", "biasadd")
+                and is_channelwise(reader, node.shape[-1])
+            ):
+                draft.put(retyped(reader, "bn", node.inputs))
+
+
+def is_channelwise(node: Node, channels: int) -> bool:
+    """Whether a node scales or shifts each channel by constants of its own."""
+    if node.op in ("bn", "biasadd"):
+        return True
+    if node.op not in ("add", "sub", "mul", "div") or len(node.inputs) != 1 or node.attrs.get("const_first"):
+        return False
+    shape = node.attrs.get("const_shape", (1,) if "const" in node.attrs else ())
+    return bool(shape) and shape[-1] == channels and prod(shape) == channels

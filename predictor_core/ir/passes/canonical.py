@@ -1,0 +1,72 @@
+"""Canonical form: the same architecture is the same Graph, whatever format and spelling it came in."""
+
+from __future__ import annotations
+
+from predictor_core.ir.graph import Graph
+from predictor_core.ir.passes.activations import clips, gelu, hard_activations, smooth_activations
+from predictor_core.ir.passes.bias import fold_bias, join_affine
+from predictor_core.ir.passes.concats import joined_concats
+from predictor_core.ir.passes.convs import depthwise
+from predictor_core.ir.passes.draft import Draft
+from predictor_core.ir.passes.free import drop_free, drop_noops
+from predictor_core.ir.passes.norms import l2_norms, moment_norms, spelled_norms
+from predictor_core.ir.passes.pads import fold_pads
+from predictor_core.ir.passes.pools import global_pools, pool_indices
+from predictor_core.ir.passes.products import flat_products
+from predictor_core.ir.passes.shuffle import channel_shuffles
+from predictor_core.ir.passes.slices import joined_slices, merged_slices
+
+#: Each pass relies on those before it: patterns are matched where free ops are gone, and a scalar sum
+#: is part of an activation before it could be taken for a shift.
+_PASSES = (
+    drop_free,
+    depthwise,
+    channel_shuffles,
+    drop_noops,
+    joined_concats,
+    fold_pads,
+    pool_indices,
+    merged_slices,
+    joined_slices,
+    global_pools,
+    clips,
+    spelled_norms,
+    moment_norms,
+    l2_norms,
+    hard_activations,
+    smooth_activations,
+    gelu,
+    flat_products,
+    fold_bias,
+    join_affine,
+)
+
+
+def canonicalize(graph: Graph) -> Graph:
+    """Return the canonical form of a Graph: fewer nodes, the same computation.
+
+    Drops free ops (their names go to ``Graph.free``) and what no output depends on, names composite ops
+    (hswish, gelu, layernorm, ...), brings global pools to one spelling, and folds batch norms and per-channel
+    shifts into the convs that they follow (attribute ``bias``). Linear in the graph; a Graph that is
+    canonical already is returned as it is.
+
+    Parameters
+    ----------
+    graph : Graph
+        Channels last, as every Graph.
+
+    Returns
+    -------
+    Graph
+        Surviving nodes keep their names; a composite has the name of its last node.
+    """
+    draft = Draft.of_graph(graph)
+    rewrite_all(draft)
+    return draft.graph() if draft.changed else graph
+
+
+def rewrite_all(draft: Draft) -> None:
+    """Bring a Draft to its canonical form."""
+    draft.prune()
+    for rewrite in _PASSES:
+        rewrite(draft)

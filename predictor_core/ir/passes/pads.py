@@ -1,0 +1,35 @@
+"""Fold explicit padding into the windows that read it."""
+
+from __future__ import annotations
+
+from predictor_core.ir.graph import Node
+from predictor_core.ir.passes.draft import Draft
+
+#: Zero is what a conv pads with itself; a max pool does not see it where nothing is negative.
+_NOT_NEGATIVE = frozenset({"relu", "relu6", "sigmoid", "hsigmoid", "softmax"})
+
+
+def fold_pads(draft: Draft) -> None:
+    """Fold a ``pad`` of height and width by zeros into the one conv or max pool that reads it.
+
+    Converters and device compilers do the same, and other formats have no node for it.
+    """
+    for pad in draft.of("pad"):
+        reader = draft.only_reader(pad.name)
+        if reader is None or len(pad.shape) != 4 or pad.attrs.get("mode", "constant") != "constant":
+            continue
+        if "pads" not in pad.attrs:
+            # They are computed at run time.
+            continue
+        batch, rows, columns, channels = pad.attrs["pads"]
+        if any(batch) or any(channels) or pad.attrs.get("value", 0) != 0:
+            continue
+        if reader.op == "maxpool":
+            if draft.producer(pad.inputs[0]).op not in _NOT_NEGATIVE:
+                continue
+        elif reader.op not in ("conv", "dwconv"):
+            continue
+        top, left, bottom, right = reader.attrs["pads"]
+        pads = (top + rows[0], left + columns[0], bottom + rows[1], right + columns[1])
+        attrs = {**reader.attrs, "pads": pads}
+        draft.put(Node(reader.name, reader.op, pad.inputs, attrs, reader.outputs, reader.scope))

@@ -1,0 +1,70 @@
+"""One slice for one cut of a tensor, and a split where slices share it out."""
+
+from __future__ import annotations
+
+from predictor_core.ir.graph import Node
+from predictor_core.ir.passes.draft import Draft, retyped
+
+
+def merged_slices(draft: Draft) -> None:
+    """Join slices of slices along other axes, as in ``x[:, ::2, ::2]``."""
+    for node in draft.of("slice"):
+        inner = draft.producer(node.inputs[0])
+        if not _is_plain(node) or not _is_plain(inner) or set(inner.attrs["axes"]) & set(node.attrs["axes"]):
+            continue
+        if inner.name not in draft.outputs and all(
+            reader.op == "slice" for reader in draft.readers(inner.name)
+        ):
+            attrs = {key: (*inner.attrs[key], *node.attrs[key]) for key in ("axes", "starts", "steps")}
+            draft.put(retyped(node, "slice", inner.inputs, attrs))
+
+
+def _is_plain(node: Node) -> bool:
+    return (
+        node.op == "slice"
+        and len(node.inputs) == 1
+        and all(key in node.attrs for key in ("axes", "starts", "steps"))
+    )
+
+
+def joined_slices(draft: Draft) -> None:
+    """Turn slices that share out a tensor along one axis, in order and without a gap, into one ``split``."""
+    for node in draft.of("slice"):
+        source = node.inputs[0]
+        parts = sorted(draft.readers(source), key=_start)
+        if len(parts) < 2 or not all(_continues(part, node) for part in parts):
+            continue
+        (axis,) = node.attrs["axes"]
+        ends = [0]
+        for part in parts:
+            if _start(part) != ends[-1]:
+                break
+            ends.append(ends[-1] + part.shape[axis])
+        if ends[-1] == draft.shape(source)[axis] and len(ends) == len(parts) + 1:
+            sizes = tuple([part.shape[axis] for part in parts])
+            outputs = tuple([part.shape for part in parts])
+            attrs = {"axis": axis, "sizes": sizes}
+            draft.put(Node(node.name, "split", (source,), attrs, outputs, node.scope))
+            for index, part in enumerate(parts):
+                tensor = f"{node.name}:{index}"
+                if part is node:
+                    draft.rewire(part.name, tensor)
+                else:
+                    draft.bypass(part, tensor)
+
+
+def _start(node: Node) -> int:
+    starts = node.attrs.get("starts", ())
+    return starts[0] if len(starts) == 1 else -1
+
+
+def _continues(node: Node, other: Node) -> bool:
+    """Whether two slices cut the same single axis without a stride."""
+    return (
+        node.op == "slice"
+        and len(node.inputs) == 1
+        and len(node.attrs.get("axes", ())) == 1
+        and node.attrs["axes"] == other.attrs.get("axes")
+        and tuple(node.attrs.get("steps", (1,))) == (1,)
+        and _start(node) >= 0
+    )

@@ -1,0 +1,111 @@
+"""``python -m predictor_core.learning FOLDER``: the packs of all devices from the measurements."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from predictor_core.errors import PredictorError, missing_dependency
+from predictor_core.learning.bench import read_latencies, read_measured
+
+DEFAULT_OUTPUT = Path(__file__).resolve().parents[1] / "devices"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m predictor_core.learning", description=__doc__)
+    parser.add_argument("data", type=Path, help="folder with latency_ms.csv, graphs and configs")
+    parser.add_argument("--output", type=Path, default=DEFAULT_OUTPUT, help="DEVICE/forests.pack goes there")
+    parser.add_argument(
+        "--cache", type=Path, default=Path("training-cache"), help="for going on after a stop"
+    )
+    parser.add_argument("--devices", nargs="+", default=None, help="default: all")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=2, help="fits at once, one core each")
+    options = parser.parse_args(arguments)
+    try:
+        train(options.data, options.output, options.cache, options.devices, options.seed, options.jobs)
+    except PredictorError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    return 0
+
+
+def train(
+    folder: Path, output: Path, cache: Path, devices: Sequence[str] | None, seed: int, jobs: int
+) -> list[Path]:
+    """Train the devices and write their packs.
+
+    Parameters
+    ----------
+    folder : Path
+        The measurements.
+    output : Path
+        Parent folder of ``DEVICE/forests.pack``.
+    cache : Path
+        Finished parts are kept there; delete it to start anew.
+    devices : sequence of str, optional
+        Default: all.
+    seed : int
+        Of the split and of all fits. Equal seeds give equal files, whatever `jobs` is.
+    jobs : int
+        Processes.
+
+    Returns
+    -------
+    list of Path
+        The packs.
+    """
+    try:
+        from joblib import Parallel, delayed
+        from tqdm import tqdm
+    except ImportError as error:
+        raise missing_dependency(error.name or "joblib", "train", "training") from error
+
+    from predictor_core.learning import pipeline, settings
+    from predictor_core.learning.dataset import load_dataset
+
+    chosen = list(devices or settings.TEACHERS)
+    unknown = [device for device in chosen if device not in settings.TEACHERS]
+    if unknown:
+        raise PredictorError(
+            f"unknown device {unknown[0]!r}; expected some of {', '.join(settings.TEACHERS)}"
+        )
+    cache.mkdir(parents=True, exist_ok=True)
+    _prepare(folder, cache, chosen)
+
+    def run(calls: list[Any], what: str) -> list[Any]:
+        done = Parallel(n_jobs=jobs, return_as="generator")(calls)
+        return list(tqdm(done, total=len(calls), desc=what, unit="fit"))
+
+    tasks = []
+    for device in chosen:
+        families = sorted(set(load_dataset(pipeline.data_path(cache, device)).families.tolist()))
+        tasks += pipeline.held_out_tasks(device, families)
+    run([delayed(pipeline.run_held_out)(cache, task, seed) for task in tasks], "calibrating")
+    return run([delayed(pipeline.run_final)(cache, device, output, seed) for device in chosen], "packs")
+
+
+def _prepare(folder: Path, cache: Path, devices: Sequence[str]) -> None:
+    """Read the measurements and cut the models into kernels, unless the cache has that."""
+    from tqdm import tqdm
+
+    from predictor_core.fusion import load_rules
+    from predictor_core.learning import pipeline
+    from predictor_core.learning.dataset import build_datasets, save_dataset
+
+    missing = [device for device in devices if not pipeline.data_path(cache, device).exists()]
+    if missing:
+        models = tqdm(read_measured(folder), total=len(read_latencies(folder)), desc="reading", unit="model")
+        for device, data in build_datasets(
+            models, {device: load_rules(device) for device in missing}
+        ).items():
+            save_dataset(pipeline.data_path(cache, device), data)
+            pipeline.write_features(cache, device)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

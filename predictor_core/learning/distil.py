@@ -1,0 +1,96 @@
+"""Distillation: a random forest per kernel type that says what the teacher says.
+
+Few deep trees without bootstrap: each reproduces the teacher on the kernels it was grown on, and they differ
+in the features that they were allowed to look at, so between known kernels they average, and their spread
+says how far an answer can be trusted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor_core.errors import missing_dependency
+from predictor_core.forest import Forest, Tree
+from predictor_core.learning.dataset import Dataset, Floats, Mask
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the forests are grown.
+
+    Parameters
+    ----------
+    trees : int
+        Of each forest.
+    columns : float
+        Share of the features that a split may look at.
+    leaf : int
+        Fewest kernels in a leaf.
+    """
+
+    trees: int = 6
+    columns: float = 0.6
+    leaf: int = 1
+
+
+def grow_forests(
+    data: Dataset,
+    log_ratio: Floats,
+    grown_on: Mask,
+    features: dict[str, NDArray[np.float32]],
+    settings: Settings,
+    seed: int,
+    progress: Callable[[str], None] | None = None,
+) -> dict[str, Forest]:
+    """Grow a forest for each kernel type that has kernels to grow it on.
+
+    Parameters
+    ----------
+    data : Dataset
+    log_ratio : (m,) float64
+        Of the teacher: what the forests learn.
+    grown_on : (m,) bool
+        Kernels to learn from.
+    features : dict
+        `teacher.feature_table` of the data set.
+    settings : Settings
+    seed : int
+    progress : callable, optional
+        Called with the name of each forest that is done.
+    """
+    try:
+        from sklearn.ensemble import RandomForestRegressor
+    except ImportError as error:
+        raise missing_dependency("sklearn", "train", "training") from error
+
+    forests = {}
+    for number, (name, table) in enumerate(features.items()):
+        members = data.forests == name
+        chosen = grown_on[members]
+        if not chosen.any():
+            continue
+        model = RandomForestRegressor(
+            n_estimators=settings.trees,
+            max_features=settings.columns,
+            min_samples_leaf=settings.leaf,
+            bootstrap=False,
+            random_state=seed + number,
+        ).fit(table[chosen], log_ratio[members][chosen])
+        trees = [
+            Tree(
+                tree.tree_.children_left,
+                tree.tree_.children_right,
+                np.maximum(tree.tree_.feature, 0),
+                tree.tree_.threshold,
+                tree.tree_.value[:, 0, 0],
+            )
+            for tree in model.estimators_
+        ]
+        forests[name] = Forest.from_trees(trees, table.shape[1])
+        if progress is not None:
+            progress(name)
+    return forests

@@ -1,0 +1,167 @@
+"""How well predictions fit measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor_core.errors import missing_dependency
+from predictor_core.learning.dataset import Dataset, Floats, Mask
+from predictor_core.predictor import LatencyPredictor
+from predictor_core.predictor.interval import unfamiliarity
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a predictor says about measured models.
+
+    Parameters
+    ----------
+    families : (n,) array of str
+    measured_ms, predicted_ms : (n,) float64
+    outside : (n,) float64
+        Share of the latency in kernels outside the training range.
+    spread : (n,) float64
+        Spread of the trees, weighted by the share of the latency.
+    """
+
+    families: NDArray[np.str_]
+    measured_ms: Floats
+    predicted_ms: Floats
+    outside: Floats
+    spread: Floats
+
+    @property
+    def log_error(self) -> Floats:
+        """Logarithm of predicted / measured."""
+        return np.log(self.predicted_ms / self.measured_ms)
+
+    def only(self, models: Mask) -> Predictions:
+        """Those of some of the models."""
+        return Predictions(
+            self.families[models],
+            self.measured_ms[models],
+            self.predicted_ms[models],
+            self.outside[models],
+            self.spread[models],
+        )
+
+    def half_width(self, widths: Mapping[str, float]) -> Floats:
+        """Return the half widths of the intervals in the logarithm, by the constants of a pack."""
+        inside, outside = widths["inside"], widths["outside"]
+        return inside + (outside - inside) * self.outside + unfamiliarity(self.spread, widths)
+
+    def interval_ms(self, widths: Mapping[str, float]) -> tuple[Floats, Floats]:
+        """Return the ends of the intervals, by the constants of a pack."""
+        half = self.half_width(widths)
+        return self.predicted_ms * np.exp(-half), self.predicted_ms * np.exp(half)
+
+
+def predict(predictor: LatencyPredictor, data: Dataset) -> Predictions:
+    """Predict the models of a data set with what ships: the pack, as the predictor evaluates it."""
+    used = np.flatnonzero(data.seen())
+    specs = [data.specs[i] for i in used]
+    answers = predictor.kernel_latencies(specs)
+    counts = data.counts[:, used]
+    latency_ms = np.array([answers[spec].latency_ms for spec in specs])
+    outside = np.array([bool(answers[spec].outside) for spec in specs])
+    spread = np.array([answers[spec].spread for spec in specs])
+    predicted_ms = counts @ latency_ms + predictor.overhead_ms
+    return Predictions(
+        data.families,
+        data.latency_ms,
+        predicted_ms,
+        counts @ (latency_ms * outside) / predicted_ms,
+        counts @ (latency_ms * spread) / predicted_ms,
+    )
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Accuracy on a set of models.
+
+    Parameters
+    ----------
+    models : int
+    within_5, within_10 : float
+        Share of the models whose prediction is within ±5 % (±10 %) of the measurement, in percent.
+    rmse_ms : float
+        Root mean square error in ms.
+    rmspe : float
+        Root mean square error in percent of the measurement.
+    spearman : float
+        Rank correlation of predictions and measurements.
+    bias : float
+        Mean of prediction / measurement - 1, in percent.
+    covered : float or None
+        Share of the measurements inside the prediction interval, in percent.
+    """
+
+    models: int
+    within_5: float
+    within_10: float
+    rmse_ms: float
+    rmspe: float
+    spearman: float
+    bias: float
+    covered: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, rounded to what is worth printing."""
+        return {
+            name: round(value, 4) if isinstance(value, float) else value
+            for name, value in asdict(self).items()
+            if value is not None
+        }
+
+
+def accuracy(
+    predicted_ms: Floats, measured_ms: Floats, interval_ms: tuple[Floats, Floats] | None = None
+) -> Accuracy:
+    """Compare predictions with measurements.
+
+    Parameters
+    ----------
+    predicted_ms, measured_ms : (n,) float64
+    interval_ms : pair of (n,) float64, optional
+        Lower and upper ends of the prediction intervals.
+    """
+    try:
+        from scipy.stats import spearmanr
+    except ImportError as error:
+        raise missing_dependency("scipy", "train", "evaluating accuracy") from error
+
+    off = predicted_ms / measured_ms - 1.0
+    covered = None
+    if interval_ms is not None:
+        inside = (interval_ms[0] <= measured_ms) & (measured_ms <= interval_ms[1])
+        covered = 100.0 * float(inside.mean())
+    return Accuracy(
+        models=len(measured_ms),
+        within_5=100.0 * float((np.abs(off) <= 0.05).mean()),
+        within_10=100.0 * float((np.abs(off) <= 0.10).mean()),
+        rmse_ms=float(np.sqrt(np.mean((predicted_ms - measured_ms) ** 2))),
+        rmspe=100.0 * float(np.sqrt(np.mean(off**2))),
+        spearman=float(spearmanr(predicted_ms, measured_ms).statistic),
+        bias=100.0 * float(off.mean()),
+        covered=covered,
+    )
+
+
+def by_family(
+    predicted_ms: Floats,
+    measured_ms: Floats,
+    families: NDArray[np.str_],
+    interval_ms: tuple[Floats, Floats] | None = None,
+) -> Mapping[str, Accuracy]:
+    """Accuracy of each family, in alphabetical order."""
+
+    def of(members: Mask) -> Accuracy:
+        ends = None if interval_ms is None else (interval_ms[0][members], interval_ms[1][members])
+        return accuracy(predicted_ms[members], measured_ms[members], ends)
+
+    return {str(family): of(families == family) for family in np.unique(families)}

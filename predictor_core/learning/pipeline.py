@@ -1,0 +1,178 @@
+"""All of the training: from the data sets of the devices to their packs.
+
+Work is cut into tasks, each a fit that writes one file into the cache, so that an interrupted run goes on
+where it stopped. For each device: one fit without the validation models and one without each family, on which
+the intervals are calibrated; then the fit that ships, which has seen all but the test models.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor_core.forest import load_pack
+from predictor_core.fusion import load_rules
+from predictor_core.learning import distil, teacher
+from predictor_core.learning.base import fit_base
+from predictor_core.learning.calibrate import calibrate
+from predictor_core.learning.dataset import SHARES, Dataset, load_dataset, split
+from predictor_core.learning.evaluate import Predictions, predict
+from predictor_core.learning.packing import VERSION, write_pack
+from predictor_core.learning.settings import FORESTS, LEFT_OUT_ROUNDS, PLANS, TEACHERS
+from predictor_core.predictor import LatencyPredictor
+
+VALIDATION = "validation"
+_UNKNOWN_WIDTHS = {"inside": 0.1, "outside": 0.5, "estimated": 0.7, "unfamiliar": 0.0, "spread_scale": 1.0}
+
+
+@dataclass(frozen=True)
+class Task:
+    """One fit.
+
+    Parameters
+    ----------
+    device : str
+    left_out : str
+        `VALIDATION`, or the family that the fit must not see.
+    """
+
+    device: str
+    left_out: str
+
+
+def held_out_tasks(device: str, families: Iterable[str]) -> list[Task]:
+    """Fits whose errors tell what to expect from the one that ships."""
+    return [Task(device, left_out) for left_out in (VALIDATION, *families)]
+
+
+def data_path(cache: Path, device: str) -> Path:
+    """File of a device's data set."""
+    return cache / f"{device}.data.npz"
+
+
+def prediction_path(cache: Path, task: Task) -> Path:
+    """File of what a fit says about the models that it has not seen."""
+    return cache / f"{task.device}.without-{task.left_out}.npz"
+
+
+def run_held_out(cache: Path, task: Task, seed: int) -> None:
+    """Fit without some models, and write what the forests say about those."""
+    path = prediction_path(cache, task)
+    settings = TEACHERS[task.device]
+    if task.left_out != VALIDATION:
+        settings = replace(settings, rounds=int(LEFT_OUT_ROUNDS * settings.rounds))
+    stamp = _stamp(cache, task, settings, seed)
+    if _is_done(path, stamp):
+        return
+    data, features = _load(cache, task.device)
+    part = split(data.groups, data.families, seed)
+    if task.left_out == VALIDATION:
+        learnt, asked = part == "train", part == VALIDATION
+    else:
+        asked = data.families == task.left_out
+        learnt = ~asked & (part != "test")
+        asked &= part != "test"
+    pack = path.with_suffix(".pack")
+    _fit(pack, data, features, learnt, settings, _UNKNOWN_WIDTHS, seed)
+    said = predict(_predictor(task.device, pack), data.only(asked))
+    pack.unlink()
+    _write(path, stamp, said)
+
+
+def run_final(cache: Path, device: str, output: Path, seed: int) -> Path:
+    """Fit on all but the test models, and write the pack.
+
+    Returns
+    -------
+    Path
+        ``output/DEVICE/forests.pack``.
+    """
+    data, features = _load(cache, device)
+    families = sorted(map(str, np.unique(data.families)))
+    held_out, *left_out = [
+        read_predictions(prediction_path(cache, task)) for task in held_out_tasks(device, families)
+    ]
+    part = split(data.groups, data.families, seed)
+    path = output / device / "forests.pack"
+    _fit(path, data, features, part != "test", TEACHERS[device], calibrate(held_out, left_out), seed)
+    return path
+
+
+def read_predictions(path: Path) -> Predictions:
+    """Read what `run_held_out` wrote."""
+    with np.load(path, allow_pickle=False) as file:
+        return Predictions(**{name: file[name] for name in file.files if name != "stamp"})
+
+
+def write_features(cache: Path, device: str) -> None:
+    """Compute the features of a device's kernels once, for all of its fits."""
+    data = load_dataset(data_path(cache, device))
+    tables: dict[str, Any] = teacher.feature_table(data)
+    np.savez(cache / f"{device}.features.npz", **tables)
+
+
+def _load(cache: Path, device: str) -> tuple[Dataset, dict[str, NDArray[np.float32]]]:
+    data = load_dataset(data_path(cache, device))
+    with np.load(cache / f"{device}.features.npz", allow_pickle=False) as file:
+        return data, {name: file[name] for name in file.files}
+
+
+def _fit(
+    path: Path,
+    data: Dataset,
+    features: dict[str, NDArray[np.float32]],
+    learnt: NDArray[np.bool_],
+    settings: teacher.Settings,
+    widths: dict[str, float],
+    seed: int,
+) -> None:
+    trained_on = data.only(learnt)
+    base = fit_base(trained_on, PLANS[data.device])
+    taught = teacher.fit_teacher(trained_on, base, features, settings, seed)
+    forests = distil.grow_forests(data, taught.log_ratio, trained_on.seen(), features, FORESTS, seed)
+    training = {
+        "seed": seed,
+        "shares": SHARES,
+        "teacher": asdict(settings),
+        "forests": asdict(FORESTS),
+        "source": "whole-model measurements that Microsoft's nn-Meter published (MIT licence)",
+    }
+    write_pack(path, trained_on, base, taught.constant_ms, forests, features, widths, training)
+
+
+def _predictor(device: str, path: Path) -> LatencyPredictor:
+    return LatencyPredictor(device, VERSION, load_pack(path), load_rules(device), path)
+
+
+def _stamp(cache: Path, task: Task, settings: teacher.Settings, seed: int) -> str:
+    """Name what the result depends on besides the code; a file with another stamp is made again."""
+    data = hashlib.sha256(data_path(cache, task.device).read_bytes()).hexdigest()
+    return json.dumps([data, asdict(task), asdict(settings), asdict(FORESTS), seed], sort_keys=True)
+
+
+def _is_done(path: Path, stamp: str) -> bool:
+    if not path.exists():
+        return False
+    with np.load(path, allow_pickle=False) as file:
+        return str(file["stamp"]) == stamp
+
+
+def _write(path: Path, stamp: str, said: Predictions) -> None:
+    partial = path.with_suffix(".partial.npz")
+    np.savez(
+        partial,
+        stamp=np.array(stamp),
+        families=said.families,
+        measured_ms=said.measured_ms,
+        predicted_ms=said.predicted_ms,
+        outside=said.outside,
+        spread=said.spread,
+    )
+    partial.replace(path)

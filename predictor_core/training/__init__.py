@@ -1,4 +1,0 @@
-"""From whole-model measurements to the packs: data set, fit, distillation, evaluation.
-
-``python -m predictor_core.training FOLDER`` does all of it. Needs the extra ``train``.
-"""

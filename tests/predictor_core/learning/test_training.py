@@ -1,0 +1,118 @@
+"""From measurements of a known law to a pack that predicts by it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from predictor_core.errors import PredictorError
+from predictor_core.forest import load_pack
+from predictor_core.fusion import load_rules
+from predictor_core.learning import pipeline, settings
+from predictor_core.learning.__main__ import main, train
+from predictor_core.learning.base import Plan, fit_base
+from predictor_core.learning.bench import read_measured
+from predictor_core.learning.dataset import Dataset, build_datasets, split
+from predictor_core.learning.distil import Settings as ForestSettings
+from predictor_core.learning.distil import grow_forests
+from predictor_core.learning.evaluate import accuracy, predict
+from predictor_core.learning.teacher import Settings, feature_table, fit_teacher
+from predictor_core.predictor import LatencyPredictor
+
+from .conftest import CONSTANT_MS, DEVICE
+
+QUICK = Settings(rounds=60, leaves=8, leaf=1)
+PLAN = Plan({"": ("macs", "bytes", "launch")})
+
+
+@pytest.fixture(scope="module")
+def data(measurements: Path) -> Dataset:
+    return build_datasets(read_measured(measurements), {DEVICE: load_rules(DEVICE)})[DEVICE]
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings that suit 174 models."""
+    monkeypatch.setitem(settings.TEACHERS, DEVICE, QUICK)
+
+
+def test_the_base_finds_a_linear_law(data: Dataset) -> None:
+    base = fit_base(data, PLAN)
+    conv = base.forests["conv"]
+    assert conv.windows == (1, 9, 25)
+    np.testing.assert_allclose([row[0] for row in conv.coefficients], [2e-6, 1e-6, 1e-6], rtol=0.05)
+    # What every model runs once can't be told from the constant.
+    once = [base.forests[name].coefficients[0][2] for name in ("maxpool", "global-avgpool", "fc")]
+    assert base.constant_ms + sum(once) == pytest.approx(CONSTANT_MS + 3 * 0.01, rel=0.2)
+    predicted = data.counts @ base.latency_ms(data) + base.constant_ms
+    assert accuracy(predicted, data.latency_ms).within_5 > 95
+    assert all(value > 0 for row in conv.coefficients for value in row)
+
+
+def test_the_teacher_learns_what_the_base_can_not_say(data: Dataset) -> None:
+    # Kernels with cin a multiple of 16 are three times as fast here.
+    base = fit_base(data, PLAN)
+    base_ms = base.latency_ms(data)
+    quirk = np.where([spec.inputs[0][-1] % 16 == 0 for spec in data.specs], 1.0, 3.0)
+    jumpy = replace(data, latency_ms=data.counts @ (base_ms * quirk) + base.constant_ms)
+    part = split(jumpy.groups, jumpy.families, 0)
+    learnt, asked = jumpy.only(part == "train"), jumpy.only(part != "train")
+    base = fit_base(learnt, PLAN)
+    features = feature_table(data)
+    teacher = fit_teacher(learnt, base, features, replace(QUICK, rounds=100), seed=0)
+    latency_ms = base.latency_ms(data) * np.exp(teacher.log_ratio)
+    before = accuracy(asked.counts @ base.latency_ms(data) + base.constant_ms, asked.latency_ms)
+    after = accuracy(asked.counts @ latency_ms + teacher.constant_ms, asked.latency_ms)
+    assert after.rmspe < 0.5 * before.rmspe
+    assert (latency_ms > 0).all()
+
+
+def test_forests_say_what_the_teacher_says_on_known_kernels(data: Dataset) -> None:
+    features = feature_table(data)
+    wanted = np.sin(np.arange(len(data.specs)))
+    known = np.arange(len(data.specs)) % 2 == 0
+    forests = grow_forests(data, wanted, known, features, ForestSettings(trees=3), seed=0)
+    for name, forest in forests.items():
+        members = data.forests == name
+        chosen = known[members]
+        np.testing.assert_allclose(
+            forest.predict(features[name][chosen]), wanted[members][chosen], atol=1e-12
+        )
+
+
+@pytest.mark.slow
+def test_training_is_repeatable_resumable_and_good(
+    measurements: Path, tmp_path: Path, quick: None, data: Dataset
+) -> None:
+    first, second = (
+        train(measurements, tmp_path / name, tmp_path / f"{name}-cache", [DEVICE], seed=1, jobs=1)[0]
+        for name in ("a", "b")
+    )
+    assert first == tmp_path / "a" / DEVICE / "forests.pack"
+    assert first.read_bytes() == second.read_bytes()
+
+    cache = tmp_path / "a-cache"
+    task = pipeline.Task(DEVICE, "flat")
+    kept = pipeline.prediction_path(cache, task)
+    written = kept.stat().st_mtime_ns
+    pipeline.run_held_out(cache, task, seed=1)
+    assert kept.stat().st_mtime_ns == written
+    pipeline.run_held_out(cache, task, seed=2)
+    assert kept.stat().st_mtime_ns != written
+
+    predictor = LatencyPredictor(DEVICE, "2.0", load_pack(first), load_rules(DEVICE), first)
+    part = split(data.groups, data.families, 1)
+    unseen = predict(predictor, data.only(part == "test"))
+    found = accuracy(unseen.predicted_ms, unseen.measured_ms)
+    assert found.within_10 > 85
+    assert predictor.header["training"]["models"] == int((part != "test").sum())
+    assert sum(entry["kernels"] for entry in predictor.header["forests"].values()) <= len(data.specs)
+
+
+def test_unknown_devices_are_refused(measurements: Path, tmp_path: Path) -> None:
+    with pytest.raises(PredictorError, match="unknown device 'toaster'"):
+        train(measurements, tmp_path, tmp_path / "cache", ["toaster"], seed=0, jobs=1)
+    assert main([str(tmp_path / "absent"), "--cache", str(tmp_path / "c"), "--devices", DEVICE]) == 1
