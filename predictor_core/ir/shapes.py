@@ -91,26 +91,6 @@ def slide(
     return pads, out
 
 
-def fill(shape: Sequence[int | None], given: Sequence[int]) -> Shape | None:
-    """Fill the open dimensions (None or -1) of a channels-last shape.
-
-    `given` is channels last, or channels first where only that fits, and may lack the batch. Return None
-    where nothing fits.
-    """
-    if len(given) == len(shape) - 1:
-        batch = shape[0]
-        given = (1 if batch is None or batch == -1 else batch, *given)
-    candidates = [tuple(given)]
-    if len(given) == 4:
-        candidates.append((given[0], given[2], given[3], given[1]))
-    for candidate in candidates:
-        if len(candidate) == len(shape) and all(
-            dim is None or dim == -1 or dim == wanted for dim, wanted in zip(shape, candidate)
-        ):
-            return candidate
-    return None
-
-
 def broadcast(a: Shape, b: Shape) -> Shape:
     """Numpy broadcasting of two shapes.
 

@@ -309,5 +309,5 @@ def _serve_deformable(spec: KernelSpec) -> Serving:
 
 
 def _on_map(spec: KernelSpec, leading: Shape) -> KernelSpec:
-    inputs = tuple((*leading, shape[-1]) for shape in spec.inputs)
+    inputs = tuple((*leading, *shape[-1:]) for shape in spec.inputs)
     return spec._replace(inputs=inputs, output=(*leading, spec.output[-1]))

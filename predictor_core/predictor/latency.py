@@ -413,7 +413,7 @@ def _kernel_report(kernel: Kernel, graph: Graph, answer: KernelLatency) -> Kerne
 
 
 def _warnings(graph: Graph, reports: Sequence[KernelReport]) -> list[str]:
-    warnings = []
+    warnings = list(graph.warnings)
     total = sum(report.latency_ms for report in reports) or 1.0
     unknown = sorted({node.op for node in graph.nodes if node.op not in KNOWN_OPS})
     if unknown:
