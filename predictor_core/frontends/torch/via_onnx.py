@@ -69,9 +69,9 @@ def _torchscript(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[st
 
     device = next((p.device for p in model.parameters() if not p.is_meta), torch.device("cpu"))
     runnable = model if isinstance(model, torch.jit.ScriptModule) else Shadow(model, stand_in=_shared).module
-    inputs = [*(_real(value, device) for value in args)]
+    inputs = [_real(value, device) for value in args]
     if kwargs:
-        inputs.append({name: _real(value, device) for name, value in kwargs.items()})
+        inputs += _positional(runnable, len(args), {key: _real(one, device) for key, one in kwargs.items()})
     buffer = io.BytesIO()
     _dump_to_stderr()
     with _flags_kept(model), torch.enable_grad():
@@ -96,6 +96,21 @@ def _torchscript(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[st
         )
         proto.graph.input.remove(value)
     return proto
+
+
+def _positional(runnable: Any, given: int, kwargs: Mapping[str, Any]) -> list[Any]:
+    """Return keyword arguments as positional ones, which is all that every release of the exporter takes."""
+    if isinstance(runnable, torch.jit.ScriptModule):
+        names = [argument.name for argument in runnable.forward.schema.arguments[1 + given :]]
+        last = max((names.index(name) for name in kwargs if name in names), default=-1)
+        return [kwargs.get(name) for name in names[: last + 1]]
+    forward = runnable.forward
+
+    def positional(*args: Any) -> Any:
+        return forward(*args[:given], **dict(zip(kwargs, args[given:])))
+
+    runnable.__dict__["forward"] = positional
+    return list(kwargs.values())
 
 
 def _dynamo(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
