@@ -9,8 +9,18 @@ from predictor_core.errors import PredictorError
 from predictor_core.ir.graph import Graph
 from predictor_core.ir.passes import canonicalize
 
+
+class _Default(tuple[int, ...]):
+    """The default of ``input_shape``: told from an equal shape of the caller, in worker processes too."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> str:
+        return "DEFAULT_INPUT_SHAPE"
+
+
 #: Input of a torch model when the caller names none: one RGB image, channels first.
-DEFAULT_INPUT_SHAPE = (1, 3, 224, 224)
+DEFAULT_INPUT_SHAPE: tuple[int, ...] = _Default((1, 3, 224, 224))
 
 
 def to_graph(

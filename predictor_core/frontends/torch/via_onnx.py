@@ -139,12 +139,16 @@ def _has_dynamo() -> bool:
 
 
 def _shared(tensor: torch.Tensor) -> torch.Tensor:
-    """Return an alias of the caller's tensor or, where that has no data, zeros that all lie in one element.
+    """Return what stands for one of the caller's tensors while the model runs.
 
-    Parameters require gradients: without them, attention layers choose fused kernels that have no ONNX form.
+    Parameters are aliased, buffers copied because ``forward`` may write to them, and tensors without data are
+    zeros that all lie in one element. Parameters require gradients: without them, attention layers choose fused kernels that have no ONNX form.
     """
-    alias = torch.zeros((), dtype=tensor.dtype).expand(tensor.shape) if tensor.is_meta else tensor.detach()
-    return alias.requires_grad_(isinstance(tensor, torch.nn.Parameter) and tensor.is_floating_point())
+    if tensor.is_meta:
+        made = torch.zeros((), dtype=tensor.dtype).expand(tensor.shape)
+    else:
+        made = tensor.detach() if isinstance(tensor, torch.nn.Parameter) else tensor.detach().clone()
+    return made.requires_grad_(isinstance(tensor, torch.nn.Parameter) and tensor.is_floating_point())
 
 
 def _real(value: Any, device: torch.device) -> Any:
