@@ -38,10 +38,11 @@ def to_graph(
             f"model_type must be one of {', '.join(frontends.model_types())}; got {model_type!r}"
         )
     kind = model_type.lower()
-    if apply_nni:
+    if apply_nni and kind != "nni-ir":
         options["apply_nni"] = True
     # The default must not override the shapes that a file, an NNI graph or example inputs have of their own;
     # the front ends that need it know it.
     if isinstance(input_shape, _DefaultShape):
         input_shape = None
+    frontends.check_options(kind, options)
     return frontends.find(kind)(model, input_shape=input_shape, **options)

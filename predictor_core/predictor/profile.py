@@ -44,7 +44,7 @@ def kernel_report(kernel: Kernel, answer: KernelLatency) -> KernelReport:
 
 def warnings_of(graph: Graph, reports: Sequence[KernelReport]) -> list[str]:
     """Return what was estimated, what is unknown, and what lies outside the training range."""
-    warnings = []
+    warnings = list(graph.warnings)
     total = sum(report.latency_ms for report in reports) or 1.0
     unknown = sorted({node.op for node in graph.nodes if node.op not in KNOWN_OPS})
     if unknown:
