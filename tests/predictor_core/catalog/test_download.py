@@ -23,7 +23,7 @@ from predictor_core.legacy import load_predictor
 from predictor_core.legacy.pack_folder import load_folder
 from tests.predictor_core.legacy.ir_builder import IrBuilder
 
-PICKLES = Path(__file__).parent / "pickles"
+PICKLES = Path(__file__).parents[1] / "legacy" / "pickles"
 FOREST = (PICKLES / "sklearn-0.24.2-protocol4.pkl").read_bytes()
 RULES = b'{"BF_conv_relu": {"obey": true}}'
 NAME = "mydevice"
