@@ -68,5 +68,9 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches
 
     names = {name.lower(): name for name in known}
-    close = [repr(names[match]) for match in get_close_matches(word.strip().lower(), names, n=3)]
-    return f"; did you mean {' or '.join(close)}?" if close else ""
+    wanted = word.strip().lower()
+    close = get_close_matches(wanted, names, n=3, cutoff=0.7)
+    if len(wanted) > 1:
+        close += [name for name in names if wanted in name and name not in close]
+    listed = " or ".join(repr(names[name]) for name in close[:3])
+    return f"; did you mean {listed}?" if close else ""
