@@ -206,7 +206,7 @@ def test_any_encoding_prints(folder: Path, encoding: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "predictor_core.cli.main", *arguments],
         capture_output=True,
-        env={**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"},
+        env={**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": encoding},
     )
     assert done.returncode == 0, done.stderr
     assert b"Traceback" not in done.stderr
