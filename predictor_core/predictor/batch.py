@@ -47,8 +47,9 @@ def predict_many(
     models : iterable
         Paths or objects of `model_type`; may be a generator.
     n_jobs : int, optional
-        Worker processes (joblib's meaning of the number), started once the work left is worth it. The backend is joblib's current one, so a
-        ``joblib.parallel_backend("dask")`` around the call spreads the work over a cluster.
+        Worker processes (joblib's meaning of the number), started once the work left is worth it. The backend
+        is joblib's current one, so a ``joblib.parallel_backend("dask")`` around the call spreads the work over
+        a cluster.
     strict, input_shape, apply_nni, **options
         As for `Predictor.predict`.
 

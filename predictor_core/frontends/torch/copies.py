@@ -1,4 +1,4 @@
-"""Copies of what a module keeps beside tensors: containers, objects and closures that ``forward`` may change."""
+"""Copies of what a module keeps beside tensors: containers, objects, closures that ``forward`` may change."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Copier:
         self._own = own
 
     def copy(self, value: Any, path: str) -> Any:
-        """Return the copy of a value found at `path`, or the value itself where there is nothing to protect."""
+        """Return the copy of a value found at `path`, or the value itself where nothing can change."""
         if type(value) in ATOMS:
             return value
         known = self._memo.get(id(value))
@@ -84,8 +84,7 @@ class Copier:
         return made
 
     def _collection(self, value: Any, path: str) -> Any:
-        kind = type(value)
-        made = self._known(value, kind.__new__(kind))
+        made = self._known(value, _blank(value))
         if isinstance(value, deque):
             deque.__init__(made, (), value.maxlen)
         add: Any = {list: list.append, set: set.add, deque: deque.append}[_base(value, (list, set, deque))]
@@ -96,8 +95,7 @@ class Copier:
         return made
 
     def _mapping(self, value: dict[Any, Any], path: str) -> Any:
-        kind = type(value)
-        made = self._known(value, kind.__new__(kind))
+        made = self._known(value, _blank(value))
         base = _base(value, (OrderedDict, dict))
         few = len(value) <= _MANY_ITEMS
         for key, item in base.items(value):
@@ -137,16 +135,16 @@ class Copier:
         return made
 
     def _object(self, value: Any, path: str) -> Any:
-        kind = type(value)
+        kind: Any = type(value)
         if (
-            kind.__new__ is not object.__new__
+            kind.__new__ not in (object.__new__, types.SimpleNamespace.__new__)
             or hasattr(kind, "__del__")
             or isinstance(value, (type, enum.Enum, types.ModuleType))
             or kind.__module__.partition(".")[0] in _OUTSIDE
             or not (getattr(value, "__dict__", None) or _slots(kind))
         ):
             return value
-        made = self._known(value, object.__new__(kind))
+        made = self._known(value, _blank(value))
         self._attributes(value, made, path)
         return made
 
@@ -159,6 +157,12 @@ class Copier:
                 object.__setattr__(made, name, self.copy(object.__getattribute__(value, name), path))
             except AttributeError:
                 continue
+
+
+def _blank(value: Any) -> Any:
+    """Return an object of the same class that nothing has initialised."""
+    kind: Any = type(value)
+    return kind.__new__(kind)
 
 
 def _base(value: Any, bases: tuple[Any, ...]) -> Any:

@@ -180,7 +180,12 @@ _BAG_MODES = ("sum", "mean", "max")
 
 
 def _embedding_bag(
-    call: Call, input: torch.Tensor, weight: torch.Tensor, offsets: torch.Tensor | None = None, *args: Any, **kwargs: Any
+    call: Call,
+    input: torch.Tensor,
+    weight: torch.Tensor,
+    offsets: torch.Tensor | None = None,
+    *args: Any,
+    **kwargs: Any,
 ) -> Any:
     """Rows of a table, reduced bag by bag; bags whose sizes only values tell are taken to be equal."""
     names = ["scale_grad_by_freq", "mode", "sparse", "per_sample_weights", "include_last_offset"]

@@ -116,7 +116,7 @@ def _bilinear(
     """x1·W·x2 for each output: a matrix product with all weights, and one of what it makes with x2."""
     if not call.tracked(input1):
         input1, input2, weight = input2, input1, weight.transpose(1, 2)
-    outputs, first, second = weight.shape
+    outputs, _, second = weight.shape
     lead = tuple(input1.shape[:-1])
     made = call.emit("fc", (input1,), (*lead, outputs * second), {"bias": False})
     made = reshaped(call, made, (*lead, outputs, second))

@@ -63,6 +63,14 @@ _FACTORIES = frozenset(
 )
 
 
+#: Functions that fill a tensor by their arguments alone. Small ones of integers or flags have values although
+#: the input is on the meta device: ``forward`` may branch on positions and masks.
+_FILLED = frozenset(
+    {"arange", "as_tensor", "eye", "full", "ones", "scalar_tensor", "tensor", "tril_indices", "zeros"}
+)
+_MOST_KNOWN = 2**20
+
+
 #: Where torch's own kernels for meta tensors are. Handlers run with the mode off, so that a call from there
 #: means that the kernel was started by code that the mode has not seen.
 _KERNEL_MODULES = (
@@ -210,8 +218,13 @@ class Recorder(TorchFunctionMode):
 
     def _constant(self, func: Any, name: str, args: Any, kwargs: Any, mixed: bool) -> Any:
         """Run a function of constants for real where they have values, on meta tensors where not."""
-        if name in ("to", "cpu", "cuda", "_to_copy") and args and args[0].is_meta:
+        if name in ("to", "cpu", "cuda", "_to_copy"):
+            # A constant keeps its values where ``forward`` moves it to the device of the input.
             result = args[0].to(moved_dtype(args, kwargs))
+        elif name in _FILLED and str(kwargs.get("device")) == "meta":
+            result = func(*args, **kwargs)
+            if result.numel() <= _MOST_KNOWN and not result.is_floating_point():
+                result = func(*args, **{**kwargs, "device": "cpu"})
         elif mixed:
             result = self.run(func, args, kwargs)
         else:

@@ -101,6 +101,7 @@ def random_state_kept() -> Iterator[None]:
     In a thread other than the main one, or beside threads that are no daemons, the generators are left alone:
     others may have drawn meanwhile, and would draw the same again.
     """
+    numpy: Any
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - the state that others use
     own = torch.random.get_rng_state()
     try:
@@ -112,7 +113,7 @@ def random_state_kept() -> Iterator[None]:
         if not others and current is main:
             if random.getstate() != python:
                 random.setstate(python)
-            now = np.random.get_state()  # noqa: NPY002
+            now: Any = np.random.get_state()  # noqa: NPY002
             if now[2:] != numpy[2:] or not np.array_equal(now[1], numpy[1]):
                 np.random.set_state(numpy)  # noqa: NPY002
             if not torch.equal(torch.random.get_rng_state(), own):

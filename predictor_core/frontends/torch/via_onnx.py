@@ -68,7 +68,7 @@ def _torchscript(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[st
     import onnx
 
     device = next((p.device for p in model.parameters() if not p.is_meta), torch.device("cpu"))
-    runnable = model if isinstance(model, torch.jit.ScriptModule) else Shadow(model, stand_in=_shared).module
+    runnable = model if isinstance(model, torch.jit.ScriptModule) else _runnable(model)
     inputs = [_real(value, device) for value in args]
     if kwargs:
         inputs += _positional(runnable, len(args), {key: _real(one, device) for key, one in kwargs.items()})
@@ -96,6 +96,16 @@ def _torchscript(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[st
         )
         proto.graph.input.remove(value)
     return proto
+
+
+def _runnable(model: torch.nn.Module) -> torch.nn.Module:
+    shadow = Shadow(model, stand_in=_shared)
+    known = {id(parameter) for parameter in shadow.module.parameters()}
+    for tensor in shadow.stand_ins():
+        # The exporter takes parameters of modules that are no submodules for constants without gradient.
+        if tensor.is_leaf and id(tensor) not in known:
+            tensor.requires_grad_(False)
+    return shadow.module
 
 
 def _positional(runnable: Any, given: int, kwargs: Mapping[str, Any]) -> list[Any]:
@@ -142,7 +152,8 @@ def _shared(tensor: torch.Tensor) -> torch.Tensor:
     """Return what stands for one of the caller's tensors while the model runs.
 
     Parameters are aliased, buffers copied because ``forward`` may write to them, and tensors without data are
-    zeros that all lie in one element. Parameters require gradients: without them, attention layers choose fused kernels that have no ONNX form.
+    zeros that all lie in one element. Parameters require gradients: without them, attention layers choose
+    fused kernels that have no ONNX form.
     """
     if tensor.is_meta:
         made = torch.zeros((), dtype=tensor.dtype).expand(tensor.shape)
