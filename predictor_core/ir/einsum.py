@@ -91,7 +91,9 @@ def contractions(equation: str, shapes: Sequence[Shape]) -> list[Contraction]:
     have, place = terms[0], 0
     for index, term in enumerate(terms[1:], 1):
         later = set("".join(terms[index + 1 :]) + out)
-        made = out if index == len(terms) - 1 else "".join(x for x in dict.fromkeys(have + term) if x in later)
+        made = (
+            out if index == len(terms) - 1 else "".join(x for x in dict.fromkeys(have + term) if x in later)
+        )
         shape = tuple([sizes[letter] for letter in made])
         found.append(Contraction(f"{have},{term}->{made}", (place, index), shape))
         have, place = made, len(terms) + len(found) - 1
@@ -116,7 +118,12 @@ def plan(equation: str, shapes: Sequence[Shape]) -> list[Step] | None:
     """
     left, arrow, out = equation.replace(" ", "").partition("->")
     terms = left.split(",")
-    if not arrow or not (left.replace(",", "") + out).isalpha() or len(terms) != len(shapes) or len(terms) > 2:
+    if (
+        not arrow
+        or not (left.replace(",", "") + out).isalpha()
+        or len(terms) != len(shapes)
+        or len(terms) > 2
+    ):
         return None
     if any(len(set(term)) != len(term) for term in (*terms, out)):
         return None

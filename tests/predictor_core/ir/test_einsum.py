@@ -105,7 +105,12 @@ def test_what_is_not_explicit_has_no_plan(equation: str, shapes: list[tuple[int,
 
 @pytest.mark.parametrize(
     ("equation", "shapes"),
-    [("ij,jk->ik", [(2, 3)]), ("ij->i", [(2, 3, 4)]), ("ij,jk->iz", [(2, 3), (3, 4)]), ("ij,jk", [(2, 3), (4, 5)])],
+    [
+        ("ij,jk->ik", [(2, 3)]),
+        ("ij->i", [(2, 3, 4)]),
+        ("ij,jk->iz", [(2, 3), (3, 4)]),
+        ("ij,jk", [(2, 3), (4, 5)]),
+    ],
 )
 def test_an_equation_that_does_not_fit_is_refused(equation: str, shapes: list[tuple[int, ...]]) -> None:
     with pytest.raises(GraphError, match="equation"):
