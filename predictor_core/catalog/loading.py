@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from predictor_core.catalog.embedded import PACKAGE
 from predictor_core.catalog.lookup import find_predictor
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def load_latency_predictor(
     predictor_name: str, predictor_version: str | float | None = None
-) -> LegacyPredictor | LatencyPredictor:
+) -> LatencyPredictor:
     """Load a predictor.
 
     Parameters
@@ -44,7 +44,8 @@ def load_latency_predictor(
     >>> load_latency_predictor("CortexA76CPU_tflite21").name
     'cortexA76cpu_tflite21'
     """
-    return load_entry(find_predictor(predictor_name, predictor_version))
+    # What a 1.0 pack gives has the same methods, which is what a type checker is to know.
+    return cast("LatencyPredictor", load_entry(find_predictor(predictor_name, predictor_version)))
 
 
 def load_entry(entry: Mapping[str, Any]) -> LegacyPredictor | LatencyPredictor:
