@@ -30,7 +30,7 @@ _LOGGER = logging.getLogger(__name__)
 DEFAULT_SHAPE = (1, 3, 224, 224)
 
 
-def load(model: str, *, input_shape: Any = None, **options: Any) -> Graph:
+def load(model: str, *, input_shape: Any = None, via: str | None = None, apply_nni: bool = False) -> Graph:
     """Convert a torchvision model, given by name, to a Graph; nothing is downloaded.
 
     Parameters
@@ -39,8 +39,8 @@ def load(model: str, *, input_shape: Any = None, **options: Any) -> Graph:
         Name of a torchvision model (``resnet18``) or of a family (``resnet``, see `SHORT_NAMES`).
     input_shape : sequence of int, optional
         With or without the batch dimension; (1, 3, 224, 224) by default.
-    **options
-        Passed on to the torch front end (``via``).
+    via, apply_nni
+        As for the torch front end.
 
     Raises
     ------
@@ -55,8 +55,9 @@ def load(model: str, *, input_shape: Any = None, **options: Any) -> Graph:
     if type(module).__module__.startswith("torchvision.models.detection"):
         _LOGGER.warning("%s: only the backbone is converted; the boxes of a detector depend on values", model)
         module = module.backbone
-    graph = torch_frontend.load(module, input_shape=input_shape or DEFAULT_SHAPE, **options)
-    return Graph(graph.nodes, model, graph.outputs, graph.free)
+    shape = DEFAULT_SHAPE if input_shape is None else input_shape
+    graph = torch_frontend.load(module, input_shape=shape, via=via, apply_nni=apply_nni)
+    return Graph(graph.nodes, model, graph.outputs, graph.free, graph.warnings)
 
 
 def names() -> list[str]:
