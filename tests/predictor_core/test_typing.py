@@ -37,7 +37,7 @@ def test_users_get_types(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     revealed = re.findall(r'Revealed type is "(.*)"', out)
     assert len(revealed) == 6 + len(predictor_core.__all__), out + err
     assert [text.replace("builtins.", "") for text in revealed[:3]] == [
-        "predictor_core.predictor.latency.LatencyPredictor",
+        "predictor_core.predictor.base.Predictor",
         "float",
         "predictor_core.predictor.report.LatencyReport",
     ]
