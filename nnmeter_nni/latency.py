@@ -51,7 +51,7 @@ class CandidateLatency:
             load_latency_predictor(one, predictor_version) if isinstance(one, str) else one
             for one in predictors
         ]
-        self.predictors: dict[str, LatencyPredictor] = {one.name: one for one in loaded}
+        self.predictors: dict[str, LatencyPredictor] = {one.name: one for one in loaded}  # type: ignore[misc]
         if len(self.predictors) < len(loaded):
             raise ValueError(f"each device may be given once, but got {[one.name for one in loaded]}")
         self.names = {given: one.name for given, one in zip(predictors, loaded)}

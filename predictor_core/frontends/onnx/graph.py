@@ -311,6 +311,11 @@ def _constant(attrs: dict[str, Any]) -> Value:
 
 def _opset(model: Any) -> int:
     opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
+    if not opset and any(entry.domain == "ai.onnx.ml" for entry in model.opset_import):
+        raise ModelFormatError(
+            "the model has ops of ai.onnx.ml alone: trees, linear models and scalers, as converters of "
+            "scikit-learn and the like write them; latency is predicted for neural networks only"
+        )
     if opset < _OLDEST_OPSET:
         raise ModelFormatError(
             f"the model is written in opset {opset or 'unknown'}, the oldest that can be read is "
