@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from nnmeter_nni._nni import nni_major
-from nnmeter_nni.errors import NniVersionError, NoCandidateError
+from nnmeter_nni.errors import ArgumentError, NniVersionError, NoCandidateError
 from predictor_core.ir.graph import Shape
 
 #: Largest pickle, in bytes, that a checkpoint of a graph engine experiment may hold.
@@ -24,8 +24,8 @@ def retiarii_config(
     """Return a ``RetiariiExeConfig`` for a local experiment of NNI 2.10.
 
     NNI 2.10.1 takes a dummy input only inside the configuration of the graph engine (the documented
-    ``config.dummy_input = ...`` fails), and its graph engine can't write a checkpoint of mutators above 4 KB
-    (``PayloadTooLarge``). Both are seen to here.
+    ``config.dummy_input = ...`` fails): write ``retiarii_config("graph", dummy_input=(1, 3, 32, 32))``. Run
+    the experiment with `run_experiment`, which also lets the graph engine save mutators above 4 KB.
 
     Parameters
     ----------
@@ -39,8 +39,12 @@ def retiarii_config(
 
     Raises
     ------
+    ArgumentError
+        When an argument can't be used, or the configuration has no such setting.
     NniVersionError
         Under NNI 3.0, which has no ``RetiariiExperiment``.
+    MissingDependencyError
+        When NNI or torch is not installed.
     """
     if nni_major("nnmeter_nni.retiarii_config") != 2:
         raise NniVersionError(
@@ -48,9 +52,9 @@ def retiarii_config(
             "and set its config, e.g. experiment.config.max_trial_number = 10"
         )
     if engine not in ("python", "graph"):
-        raise ValueError(f"engine must be 'python' or 'graph', but got {engine!r}")
+        raise ArgumentError(f"engine must be 'python' or 'graph', but got {engine!r}")
     if dummy_input is not None and engine == "python":
-        raise ValueError("the Python engine takes no dummy_input; give the LatencyFilter an input_shape")
+        raise ArgumentError("the Python engine takes no dummy_input; give the LatencyFilter an input_shape")
     from nni.nas.experiment.config import BaseEngineConfig, PyEngineConfig
     from nni.retiarii.experiment.pytorch import RetiariiExeConfig
 
@@ -63,10 +67,9 @@ def retiarii_config(
         config.execution_engine = BaseEngineConfig(
             dummy_input=None if dummy_input is None else list(dummy_input)
         )
-        _allow_large_checkpoints()
     for name, value in settings.items():
         if not hasattr(config, name):
-            raise ValueError(f"RetiariiExeConfig has no setting {name!r}")
+            raise ArgumentError(f"RetiariiExeConfig has no setting {name!r}")
         setattr(config, name, value)
     return config
 
@@ -105,7 +108,8 @@ def run_experiment(experiment: Any, config: Any = None, port: int | None = None)
     try:
         if nni_major("nnmeter_nni.run_experiment") == 2:
             _settle_before_waiting(experiment)
-            experiment.run(config, port)
+            with _large_checkpoints():
+                experiment.run(config, port)
         else:
             experiment.run(port=port)
         yield experiment
@@ -141,8 +145,14 @@ def free_port() -> int:
     return port
 
 
-def _allow_large_checkpoints() -> None:
+@contextmanager
+def _large_checkpoints() -> Iterator[None]:
+    """Let NNI 2.10 save a space and its mutators whatever their size (above 4 KB: ``PayloadTooLarge``)."""
     from nni.nas.experiment import pytorch
 
-    if not isinstance(pytorch.dump, functools.partial):
-        pytorch.dump = functools.partial(pytorch.dump, pickle_size_limit=_CHECKPOINT_LIMIT)
+    dump = pytorch.dump
+    pytorch.dump = functools.partial(dump, pickle_size_limit=_CHECKPOINT_LIMIT)
+    try:
+        yield
+    finally:
+        pytorch.dump = dump

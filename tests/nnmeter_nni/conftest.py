@@ -14,12 +14,11 @@ warnings.filterwarnings("ignore", module="nni")
 #: Modules that need one major of NNI, or none; the others run everywhere.
 NEEDS = {
     "test_candidates_retiarii": 2,
-    "test_space_retiarii": 2,
-    "test_strategies_retiarii": 2,
+    "space/test_retiarii": 2,
     "test_experiments_retiarii": 2,
     "test_hub_retiarii": 2,
     "test_candidates_nas": 3,
-    "test_space_nas": 3,
+    "space/test_nas": 3,
     "test_profiler": 3,
     "test_experiments_nas": 3,
     "test_hub_nas": 3,

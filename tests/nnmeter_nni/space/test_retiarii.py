@@ -1,4 +1,4 @@
-"""SpaceLatency and the windows of choices under NNI 2.10."""
+"""SpaceLatency and factors under NNI 2.10."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def test_equals_full_traces_on_random_spaces(
     space = SpaceLatency(Chain(seed, length), devices[device], input_shape=SHAPE)
     space._memo.fill(60)
     space_checks.check_equals_full_traces(space, fixed(Chain, seed, length), devices[device], 12, seed)
-    # Choices without an effect on where kernels end, and choices inside choices, do not stop the windows.
-    assert space._memo.windows is not None
-    assert space._memo.windows.usable
+    # Choices without an effect on where kernels end, and choices inside choices, do not stop the factors.
+    assert space._memo.factors is not None
+    assert space._memo.factors.usable
 
 
 @pytest.mark.parametrize("kind", [Mixed, Widths])
@@ -60,8 +60,8 @@ def test_equals_full_traces_where_branches_run_at_once(devices: list[LatencyPred
     vpu = next(one for one in devices if one.rules.engine)
     space = SpaceLatency(Cells(), vpu, input_shape=SHAPE)
     space_checks.check_equals_full_traces(space, fixed(Cells), vpu, 60, 0)
-    assert space._memo.windows is not None
-    assert space._memo.windows.usable
+    assert space._memo.factors is not None
+    assert space._memo.factors.usable
 
 
 def test_bounds_and_table(cpu: LatencyPredictor) -> None:
@@ -70,9 +70,9 @@ def test_bounds_and_table(cpu: LatencyPredictor) -> None:
     space_checks.check_table(space)
 
 
-def test_bounds_without_windows(cpu: LatencyPredictor) -> None:
+def test_bounds_without_factors(cpu: LatencyPredictor) -> None:
     space = SpaceLatency(Widths(), cpu, input_shape=SHAPE)
-    assert space._memo.windows is None
+    assert space._memo.factors is None
     space_checks.check_bounds(space)
 
 
@@ -118,7 +118,7 @@ def test_most_candidates_of_a_long_search_need_no_trace(cpu: LatencyPredictor) -
     assert latency.known > 100
 
 
-def test_windows_serve_the_graph_engine_too(cpu: LatencyPredictor) -> None:
+def test_factors_serve_the_graph_engine_too(cpu: LatencyPredictor) -> None:
     space = MutatorSpace(*preprocess_model(Mixed(), None, [], full_ir=True, dummy_input=SHAPE))
     latency = CandidateLatency([cpu])
     rng = Random(0)
@@ -126,5 +126,5 @@ def test_windows_serve_the_graph_engine_too(cpu: LatencyPredictor) -> None:
         candidate = space.model(space.random(rng))
         expected = cpu.predict(candidate_to_graph(candidate))
         assert latency(candidate)[cpu.name] == pytest.approx(expected, rel=1e-9)
-    assert only_space(latency).windows.usable
+    assert only_space(latency).factors.usable
     assert latency.known > 5

@@ -1,15 +1,15 @@
-"""Stretches of a Graph between nodes that everything passes through."""
+"""Segments of a Graph between its cut vertices."""
 
 from __future__ import annotations
 
 from predictor_core.ir.graph import Graph
 
 
-def regions(graph: Graph) -> dict[str, tuple[str, ...]]:
-    """Find what may run beside each node.
+def segments(graph: Graph) -> dict[str, tuple[str, ...]]:
+    """Find what may overlap with each node.
 
-    A node that no edge leads past comes after all before it and before all after it. Two nodes can run at
-    once only when no such node stands between them.
+    A cut vertex is a node that every path through the Graph leads through. Two nodes can run at once only
+    when no cut vertex stands between them.
 
     Parameters
     ----------
@@ -18,8 +18,8 @@ def regions(graph: Graph) -> dict[str, tuple[str, ...]]:
     Returns
     -------
     dict of str to tuple of str
-        Name of a node -> names of the nodes from the last one before it that everything passes through to
-        the first one from it on.
+        Name of a node -> names of the nodes of its segment: from the last cut vertex before it to the first
+        one from it on.
     """
     names = [node.name for node in graph.nodes]
     position = {name: i for i, name in enumerate(names)}
@@ -32,9 +32,9 @@ def regions(graph: Graph) -> dict[str, tuple[str, ...]]:
     start = after = 0
     for i in range(len(names)):
         if furthest <= i or i == len(names) - 1:
-            stretch = tuple(names[start : i + 1])
+            segment = tuple(names[start : i + 1])
             for j in range(after, i + 1):
-                found[names[j]] = stretch
+                found[names[j]] = segment
             start, after = i, i + 1
         furthest = max(furthest, read_until[i])
     return found
