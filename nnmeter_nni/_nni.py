@@ -53,7 +53,7 @@ def require_torch(purpose: str) -> None:
     """
     try:
         found = util.find_spec("torch") is not None
-    except ValueError:  # Its place in sys.modules is taken by something that is no module.
+    except (ImportError, ValueError):  # It is hidden, or its place in sys.modules is taken.
         found = False
     if not found:
         raise missing_dependency("torch", "torch", purpose)

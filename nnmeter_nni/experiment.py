@@ -104,9 +104,10 @@ def run_experiment(experiment: Any, config: Any = None, port: int | None = None)
         with run_experiment(experiment, retiarii_config(max_trial_number=10)):
             print(experiment.export_top_models(top_k=3, formatter="dict"))
     """
+    major = nni_major("nnmeter_nni.run_experiment")
     port = free_port() if port is None else port
     try:
-        if nni_major("nnmeter_nni.run_experiment") == 2:
+        if major == 2:
             _settle_before_waiting(experiment)
             with _large_checkpoints():
                 experiment.run(config, port)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
@@ -16,15 +16,10 @@ def read(candidate: Any) -> Candidate | None:
     python_class = getattr(candidate, "python_class", None)
     if python_class is None or not hasattr(candidate, "history"):
         return None
-    mutators = [mutation.mutator for mutation in candidate.history]
-    return record(
-        python_class, candidate.python_init_params or {}, history(candidate), pick_modules(mutators)
-    )
+    return record(python_class, candidate.python_init_params or {}, history(candidate))
 
 
-def record(
-    python_class: Any, arguments: Mapping[str, Any], sample: Mapping[str, Any], picks_modules: bool
-) -> Candidate:
+def record(python_class: Any, arguments: Mapping[str, Any], sample: Mapping[str, Any]) -> Candidate:
     """Describe the candidate that a class makes of its arguments in the context of a sample.
 
     Parameters
@@ -35,8 +30,6 @@ def record(
         Arguments of its constructor.
     sample : mapping
         Label -> choice.
-    picks_modules : bool
-        See `pick_modules`.
     """
 
     def fixed() -> nn.Module:
@@ -51,19 +44,9 @@ def record(
         build=lambda: build(fixed),
         sample=sample,
         space=(python_class, freeze(arguments)),
-        build_space=(lambda: build(lambda: python_class(**arguments))) if picks_modules else None,
+        build_space=lambda: build(lambda: python_class(**arguments)),
         keep=arguments,
     )
-
-
-def pick_modules(mutators: Iterable[Any]) -> bool:
-    """Whether all mutators of the model only pick modules, as layer choices do."""
-    kinds = {type(mutator).__name__ for mutator in mutators if not _of_evaluator(mutator)}
-    return kinds <= {"LayerChoiceMutator"}
-
-
-def _of_evaluator(mutator: Any) -> bool:
-    return type(mutator).__name__.startswith("Evaluator")
 
 
 def history(candidate: Any) -> dict[str, Any]:
@@ -74,7 +57,7 @@ def history(candidate: Any) -> dict[str, Any]:
     sample = {}
     for mutation in candidate.history:
         mutator = mutation.mutator
-        if not _of_evaluator(mutator):
+        if not type(mutator).__name__.startswith("Evaluator"):
             chosen = mutation.samples
             sample[mutator.label] = chosen[0] if len(chosen) == 1 else list(chosen)
     return sample

@@ -9,7 +9,7 @@ from nni.nas.nn.pytorch.mutator import extract_mutation_from_pt_module
 from torch import nn
 
 from nnmeter_nni.candidates.candidate import Candidate
-from nnmeter_nni.candidates.python_engine import pick_modules, record
+from nnmeter_nni.candidates.python_engine import record
 from predictor_core.errors import PredictorError
 
 
@@ -28,7 +28,6 @@ class RetiariiSource:
                 f"expected a module under NNI's model_wrapper, but got {type(space).__name__}"
             )
         base, mutators = extract_mutation_from_pt_module(space)
-        self._picks_modules = pick_modules(mutators or ())
         self._class = base.python_class
         self._arguments = dict(base.python_init_params or {})
         self.values: dict[str, list[Any]] = {}
@@ -43,4 +42,4 @@ class RetiariiSource:
 
     def record(self, sample: Mapping[str, Any]) -> Candidate:
         """Describe a candidate."""
-        return record(self._class, self._arguments, sample, self._picks_modules)
+        return record(self._class, self._arguments, sample)
