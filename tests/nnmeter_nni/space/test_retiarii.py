@@ -19,7 +19,7 @@ from nnmeter_nni.strategies.retiarii import MutatorSpace
 from predictor_core import LatencyPredictor, PredictorError
 from tests.nnmeter_nni import space_checks
 from tests.nnmeter_nni.space_checks import SHAPE, content, only_space
-from tests.nnmeter_nni.spaces2 import Cells, Chain, Kernels, Mixed, Widths
+from tests.nnmeter_nni.spaces2 import Cells, Chain, Kernels, Mixed, NniCells, Peeking, Widths
 
 
 def fixed(kind: Any, *arguments: Any) -> Any:
@@ -62,6 +62,33 @@ def test_equals_full_traces_where_branches_run_at_once(devices: list[LatencyPred
     space_checks.check_equals_full_traces(space, fixed(Cells), vpu, 60, 0)
     assert space._memo.factors is not None
     assert space._memo.factors.usable
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("merge_op", ["all", "loose_end"])
+def test_cells_equal_full_traces(merge_op: str, nested: bool, cpu: LatencyPredictor) -> None:
+    space = SpaceLatency(NniCells(merge_op, nested), cpu, input_shape=SHAPE)
+    space_checks.check_equals_full_traces(space, fixed(NniCells, merge_op, nested), cpu, 12, 0)
+    assert "op_1_0" in repr(space.latency_table())
+
+
+def test_a_hopeless_search_ends_early(cpu: LatencyPredictor) -> None:
+    space = MutatorSpace(*extract_mutation_from_pt_module(Kernels()))
+    space_checks.check_a_hopeless_search_ends_early(space, cpu)
+
+
+def test_what_the_constructor_makes_of_a_choice_is_seen(cpu: LatencyPredictor) -> None:
+    space = SpaceLatency(Peeking(), cpu, input_shape=SHAPE)
+    assert space._memo.choices is None
+    space_checks.check_equals_full_traces(space, fixed(Peeking), cpu, 9, 0)
+    # The same by candidates of a search, which are seen one at a time.
+    drawn = MutatorSpace(*extract_mutation_from_pt_module(Peeking()))
+    latency = CandidateLatency([cpu], input_shape=SHAPE)
+    rng = Random(0)
+    for _ in range(12):
+        candidate = drawn.model(drawn.random(rng))
+        expected = cpu.predict(candidate_to_graph(candidate, SHAPE))
+        assert latency(candidate)[cpu.name] == pytest.approx(expected, rel=1e-9)
 
 
 def test_bounds_and_table(cpu: LatencyPredictor) -> None:
