@@ -1,4 +1,4 @@
-"""Stand in for ``nn_meter``, so that NNI's own users of it run on this package."""
+"""Answer ``import nn_meter`` with this package, so that NNI's own users of nn-Meter run on it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from predictor_core.errors import PredictorError
 
 
 def install_as_nn_meter() -> types.ModuleType:
-    """Make ``import nn_meter`` give a module with nn-Meter's public names, served by this package.
+    """Make ``import nn_meter`` give a module with nn-Meter's public names, taken from this package.
 
     NNI's ``NnMeterProfiler`` (3.0) and ``HardwareLatencyEstimator`` (2.10) import it.
 
@@ -38,7 +38,7 @@ def install_as_nn_meter() -> types.ModuleType:
         )
     import predictor_core
 
-    module = types.ModuleType("nn_meter", "nn-Meter's public names, served by nnmeter-nni.")
+    module = types.ModuleType("nn_meter", "nn-Meter's public names, taken from nnmeter-nni.")
     module.__dict__.update(
         __provided_by__=__name__,
         __version__=predictor_core.__version__,

@@ -1,4 +1,4 @@
-"""Run NNI experiments without their traps: engine settings, ports, and a manager that always stops."""
+"""Run NNI experiments: engine settings, a free port, and a manager that always stops."""
 
 from __future__ import annotations
 

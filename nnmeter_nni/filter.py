@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import logging
-import math
 import weakref
-from collections.abc import Collection, Mapping, Sequence
-from numbers import Real
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from nnmeter_nni._nni import installed_major
-from nnmeter_nni.errors import ArgumentError, ArgumentTypeError, NoCandidateError
+from nnmeter_nni.errors import ArgumentError, NoCandidateError
 from nnmeter_nni.latency import CandidateLatency, Predictor
+from nnmeter_nni.limits import devices, limits_ms
 from nnmeter_nni.stats import FilterStats
 from predictor_core.errors import MissingDependencyError, PredictorError
 from predictor_core.ir.graph import Shape
@@ -20,10 +19,8 @@ _logger = logging.getLogger(__name__)
 
 Policy = Literal["raise", "reject", "accept"]
 
-#: Rejections in a row after which, and after each doubling of which, the bounds of the space are asked.
+#: Rejections in a row after which, and after each doubling of which, the bounds of the space are computed.
 _PROVE_AFTER = 50
-
-_EXAMPLE = "LatencyFilter(100, 'cortexA76cpu_tflite21')"
 
 
 class LatencyFilter:
@@ -93,7 +90,7 @@ class LatencyFilter:
             raise ArgumentError(
                 f"patience must be a positive number of candidates or None, but got {patience}"
             )
-        devices = _devices(threshold, predictor)
+        given = devices(threshold, predictor)
         self.threshold = threshold
         self.predictor = predictor
         self.predictor_version = predictor_version
@@ -102,10 +99,10 @@ class LatencyFilter:
         self.on_error = on_error
         self.patience = patience
         self.stats = FilterStats()
-        self.latency = CandidateLatency(devices, predictor_version, input_shape=input_shape)
+        self.latency = CandidateLatency(given, predictor_version, input_shape=input_shape)
         names = self.latency.names
-        self._below = _limits("threshold", threshold, names)
-        self._at_least = {} if min_latency is None else _limits("min_latency", min_latency, names)
+        self._below = limits_ms("threshold", threshold, names)
+        self._at_least = {} if min_latency is None else limits_ms("min_latency", min_latency, names)
         for name, least in self._at_least.items():
             if least >= self._below[name]:
                 raise ArgumentError(
@@ -257,55 +254,6 @@ class LatencyFilter:
             if getattr(self, key) != default
         ]
         return f"LatencyFilter({', '.join(shown)})"
-
-
-def _devices(threshold: float | Mapping[str, float], predictor: Any) -> Sequence[Predictor]:
-    if isinstance(threshold, Mapping):
-        if predictor is not None:
-            raise ArgumentError(
-                "threshold is a mapping of predictor name to ms, so the predictor must be left out, "
-                f"but got predictor={predictor!r}"
-            )
-        if not threshold:
-            raise ArgumentError("threshold is an empty mapping; expected predictor name -> ms")
-        return list(threshold)
-    if _is_number(predictor) and not _is_number(threshold):
-        raise ArgumentTypeError(
-            f"threshold comes first, in ms, then the predictor: write LatencyFilter({predictor!r}, "
-            f"{threshold!r}), not LatencyFilter({threshold!r}, {predictor!r})"
-        )
-    if isinstance(predictor, Collection) and not isinstance(predictor, str):
-        each = ", ".join(f"{one!r}: {threshold!r}" for one in predictor)
-        raise ArgumentTypeError(
-            f"predictor must be one device, but got {predictor!r}; "
-            f"for several write LatencyFilter({{{each}}})"
-        )
-    if predictor is None:
-        raise ArgumentTypeError(f"LatencyFilter needs a threshold and a predictor, e.g. {_EXAMPLE}")
-    return [predictor]
-
-
-def _limits(argument: str, given: float | Mapping[str, float], names: Mapping[Any, str]) -> dict[str, float]:
-    """Return predictor name -> ms, checked."""
-    values = dict(given) if isinstance(given, Mapping) else dict.fromkeys(names, given)
-    limits: dict[str, float] = {}
-    for key, value in values.items():
-        if key not in names:
-            raise ArgumentError(
-                f"{argument} names the predictor {key!r}; expected one of {', '.join(map(str, names))}"
-            )
-        if not _is_number(value) or math.isnan(value):
-            raise ArgumentError(f"{argument} of {key} must be a number of ms, but got {value!r}")
-        if argument == "threshold" and value <= 0:
-            raise ArgumentError(
-                f"threshold of {key} must be a positive number of ms, but got {value!r}: nothing can pass"
-            )
-        limits[names[key]] = float(value)
-    return limits
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _log_summary(stats: FilterStats) -> None:

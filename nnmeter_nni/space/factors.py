@@ -21,10 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnmeter_nni.space.choices import ChoiceSpace, Pair
-from nnmeter_nni.space.segments import segments
+from nnmeter_nni.space.segments import overlapping, segments
 from predictor_core.fusion import detect
 from predictor_core.ir.graph import Graph, Node
-from predictor_core.kernels import Kernel
 from predictor_core.predictor import LatencyPredictor
 
 _logger = logging.getLogger(__name__)
@@ -134,7 +133,7 @@ class LatencyFactors:
                 nodes = members.setdefault(anchor, [])
                 nodes.extend(kernel.nodes)
                 if kernel.spec.context:
-                    nodes.extend(_overlapping(kernel, owners, segment))
+                    nodes.extend(overlapping(kernel.nodes, owners, segment))
         if self.usable:
             self._take(sample, graph, anchors, rows, members)
         total: Latencies = self._overhead + sum(rows.values())
@@ -284,14 +283,6 @@ class LatencyFactors:
                 continue
             passed |= bit
         return passed
-
-
-def _overlapping(
-    kernel: Kernel, owners: Mapping[str, Sequence[str]], segment: Mapping[str, Sequence[str]]
-) -> set[str]:
-    """Nodes that what overlaps with a kernel, and who makes its inputs, may depend on."""
-    found = {name for node in kernel.nodes for name in segment[node]}
-    return found.union(*(owners.get(node, ()) for node in found))
 
 
 def _union(bits: Iterable[int]) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from predictor_core.ir.graph import Graph
 
 
@@ -38,3 +40,21 @@ def segments(graph: Graph) -> dict[str, tuple[str, ...]]:
             start, after = i, i + 1
         furthest = max(furthest, read_until[i])
     return found
+
+
+def overlapping(
+    nodes: Sequence[str], owners: Mapping[str, Sequence[str]], segment: Mapping[str, Sequence[str]]
+) -> set[str]:
+    """Return the nodes that may decide what a kernel overlaps with.
+
+    Parameters
+    ----------
+    nodes : sequence of str
+        Nodes of the kernel.
+    owners : mapping
+        Node -> all nodes of its kernel.
+    segment : mapping
+        See `segments`.
+    """
+    found = {name for node in nodes for name in segment[node]}
+    return found.union(*(owners.get(node, ()) for node in found))
