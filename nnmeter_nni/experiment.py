@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Literal
 
 from nnmeter_nni._nni import nni_major
@@ -14,6 +14,9 @@ from predictor_core.ir.graph import Shape
 
 #: Largest pickle, in bytes, that a checkpoint of a graph engine experiment may hold.
 _CHECKPOINT_LIMIT = 2**30
+
+#: Seconds that the manager may take to start; NNI gives it three.
+_MANAGER_START_S = 60
 
 
 def retiarii_config(
@@ -107,15 +110,29 @@ def run_experiment(experiment: Any, config: Any = None, port: int | None = None)
     major = nni_major("nnmeter_nni.run_experiment")
     port = free_port() if port is None else port
     try:
-        if major == 2:
-            _settle_before_waiting(experiment)
-            with _large_checkpoints():
+        with _patient_nni(major):
+            if major == 2:
+                _settle_before_waiting(experiment)
                 experiment.run(config, port)
-        else:
-            experiment.run(port=port)
+            else:
+                experiment.run(port=port)
         yield experiment
     finally:
         experiment.stop()
+
+
+@contextmanager
+def _patient_nni(major: int) -> Iterator[None]:
+    """Let NNI wait for its manager on a busy machine, and 2.10 save a space above 4 KB (PayloadTooLarge)."""
+    from nni.experiment import launcher
+
+    with ExitStack() as stack:
+        stack.enter_context(_with_option(launcher, "_check_rest_server", retry=_MANAGER_START_S))
+        if major == 2:
+            from nni.nas.experiment import pytorch
+
+            stack.enter_context(_with_option(pytorch, "dump", pickle_size_limit=_CHECKPOINT_LIMIT))
+        yield
 
 
 def _settle_before_waiting(experiment: Any) -> None:
@@ -147,13 +164,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def _large_checkpoints() -> Iterator[None]:
-    """Let NNI 2.10 save a space and its mutators whatever their size (above 4 KB: ``PayloadTooLarge``)."""
-    from nni.nas.experiment import pytorch
-
-    dump = pytorch.dump
-    pytorch.dump = functools.partial(dump, pickle_size_limit=_CHECKPOINT_LIMIT)
+def _with_option(module: Any, name: str, **option: Any) -> Iterator[None]:
+    """Have a function of NNI called with an option, for as long as an experiment runs."""
+    function = getattr(module, name)
+    setattr(module, name, functools.partial(function, **option))
     try:
         yield
     finally:
-        pytorch.dump = dump
+        setattr(module, name, function)

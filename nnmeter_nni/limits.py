@@ -73,10 +73,10 @@ def limits_ms(
                 f"{argument} names the predictor {key!r}; expected one of {', '.join(map(str, names))}"
             )
         if not _is_number(value) or math.isnan(value):
-            raise ArgumentError(f"{argument} of {key} must be a number of ms, but got {value!r}")
+            raise ArgumentError(f"{argument} of {names[key]} must be a number of ms, but got {value!r}")
         if argument == "threshold" and value <= 0:
             raise ArgumentError(
-                f"threshold of {key} must be a positive number of ms, but got {value!r}: nothing can pass"
+                f"threshold of {names[key]} must be a positive number of ms, but got {value!r}: nothing can pass"
             )
         limits[names[key]] = float(value)
     return limits
