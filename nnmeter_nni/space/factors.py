@@ -13,17 +13,18 @@ tables are filled anew; past `MAX_REACH` they stop answering.
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nnmeter_nni.space.choices import ChoiceSpace, Pair
 from nnmeter_nni.space.segments import overlapping, segments
-from predictor_core.fusion import detect
 from predictor_core.ir.graph import Graph, Node
+from predictor_core.kernels import Kernel
 from predictor_core.predictor import LatencyPredictor
 
 _logger = logging.getLogger(__name__)
@@ -122,8 +123,7 @@ class LatencyFactors:
         segment = segments(graph) if any(one.rules.engine for one in self._predictors) else {}
         rows: dict[Hashable, Latencies] = {}
         members: dict[Hashable, list[str]] = {}
-        for device, predictor in enumerate(self._predictors):
-            kernels = detect(graph, predictor.rules)
+        for device, (predictor, kernels) in enumerate(self._cut(graph)):
             owners = {node: kernel.nodes for kernel in kernels for node in kernel.nodes} if segment else {}
             answers = predictor.kernel_latencies({kernel.spec for kernel in kernels})
             for kernel in kernels:
@@ -160,6 +160,16 @@ class LatencyFactors:
 
     def _size(self, labels: Iterable[str]) -> int:
         return prod(len(self.choices.values[label]) for label in labels)
+
+    def _cut(self, graph: Graph) -> Iterator[tuple[LatencyPredictor, Sequence[Kernel]]]:
+        """Yield each predictor with the kernels of a Graph; predictors with equal rules share them."""
+        known: list[tuple[Any, Sequence[Kernel]]] = []
+        for predictor in self._predictors:
+            found = next((kernels for rules, kernels in known if rules == predictor.rules), None)
+            if found is None:
+                found = predictor.kernels(predictor.read_graph(graph))
+                known.append((predictor.rules, found))
+            yield predictor, found
 
     def _take(
         self,
