@@ -23,18 +23,33 @@ from predictor_core.kernels import Kernel, KernelSpec
 from predictor_core.kernels.base import AnalyticBase
 from predictor_core.predictor.interval import interval
 from predictor_core.predictor.report import KernelReport, LatencyReport
+from predictor_core.predictor.roofline import CARD_FILE, Roofline, read_roofline
 
 #: Kernels remembered by a predictor; past it the oldest half is forgotten.
 MEMO_SIZE = 2**16
 
 
 class KernelLatency(NamedTuple):
-    """Answer for one KernelSpec: ms, is it measured, features out of range, spread of the trees."""
+    """Answer for one KernelSpec.
+
+    Parameters
+    ----------
+    latency_ms : float
+    measured : bool
+        False for an estimate.
+    outside : tuple of str
+        Features out of the training range.
+    spread : float
+        Standard deviation of what the trees say, in the logarithm.
+    bounded : bool
+        Whether the device's peak rates set the latency, because the forest's answer was faster.
+    """
 
     latency_ms: float
     measured: bool
     outside: tuple[str, ...]
     spread: float
+    bounded: bool = False
 
 
 def _limits(ranges: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -59,6 +74,8 @@ class LatencyPredictor:
         Fusion rules of the device.
     path : Path
         File that the pack came from, for pickling.
+    roofline : Roofline
+        Peak rates of the device, which bound every kernel. Default: no bound.
 
     Examples
     --------
@@ -68,10 +85,19 @@ class LatencyPredictor:
     True
     """
 
-    def __init__(self, name: str, version: str, pack: Pack, rules: Rules, path: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        version: str,
+        pack: Pack,
+        rules: Rules,
+        path: Path,
+        roofline: Roofline = Roofline(),  # noqa: B008
+    ) -> None:
         self.name = name
         self.version = version
         self.rules = rules
+        self.roofline = roofline
         self._pack = pack
         self._path = path
         header = pack.header
@@ -103,7 +129,7 @@ class LatencyPredictor:
         version: str | None = None,
         sha256: str | None = None,
     ) -> LatencyPredictor:
-        """Load a pack file, with the ``fusion_rules.yaml`` beside it.
+        """Load a pack file, with the ``fusion_rules.yaml`` and, if there is one, the device card beside it.
 
         Raises
         ------
@@ -113,7 +139,9 @@ class LatencyPredictor:
         pack = load_pack(path, sha256)
         device = str(pack.header.get("device", name))
         rules = read_rules(Path(path).with_name("fusion_rules.yaml"))
-        return cls(name or device, version or str(pack.header.get("version", "")), pack, rules, Path(path))
+        roofline = read_roofline(Path(path).with_name(CARD_FILE))
+        version = version or str(pack.header.get("version", ""))
+        return cls(name or device, version, pack, rules, Path(path), roofline)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_load_again, (self._path, self.name, self.version, self._pack.sha256))
@@ -241,7 +269,7 @@ class LatencyPredictor:
         low_ms, high_ms = interval(
             self.header,
             np.array([report.latency_ms for report in reports]),
-            np.array([report.measured for report in reports], dtype=bool),
+            np.array([report.measured and not report.bounded for report in reports], dtype=bool),
             np.array([bool(report.outside) for report in reports], dtype=bool),
             np.array([answers[kernel.spec].spread for kernel in found]),
         )
@@ -333,17 +361,25 @@ class LatencyPredictor:
         unsupported = set(estimated)
         answers = {}
         for spec, serving in zip(specs, servings):
-            parts, scale, measured, summed = serving
-            if summed:
+            parts, scale, measured, combine = serving
+            # A kernel that a wider one bounds is as far outside the training range as it is by itself.
+            asked = parts[:1] if combine == "least" else parts
+            if combine == "least":
+                parts = (min(parts, key=lambda part: logs[part[1]]),)
+            if combine == "sum":
                 shares = [weight * exp(logs[part]) for weight, part in parts]
                 latency_ms = sum(shares)
                 spread = sum(share * spreads[part] for share, (_, part) in zip(shares, parts)) / latency_ms
             else:
                 latency_ms = exp(sum(weight * logs[part] for weight, part in parts))
                 spread = sum(weight * spreads[part] for weight, part in parts)
-            names = dict.fromkeys(name for _, part in parts for name in outside[part])
+            latency_ms *= scale
+            least_ms = self.roofline.least_ms(spec)
+            names = dict.fromkeys(name for _, part in asked for name in outside[part])
             measured = measured and not any(part in unsupported for _, part in parts)
-            answers[spec] = KernelLatency(scale * latency_ms, measured, tuple(names), spread)
+            answers[spec] = KernelLatency(
+                max(latency_ms, least_ms), measured, tuple(names), spread, latency_ms < least_ms
+            )
         return answers
 
     def _estimated_ms(self, spec: KernelSpec) -> float:
@@ -404,6 +440,7 @@ def _kernel_report(kernel: Kernel, graph: Graph, answer: KernelLatency) -> Kerne
         latency_ms=answer.latency_ms,
         measured=answer.measured,
         outside=answer.outside,
+        bounded=answer.bounded,
         input_shapes=spec.inputs,
         output_shape=spec.output,
         nodes=kernel.nodes,
@@ -424,6 +461,14 @@ def _warnings(graph: Graph, reports: Sequence[KernelReport]) -> list[str]:
         types = ", ".join(sorted({report.type for report in estimated}))
         warnings.append(
             f"{len(estimated)} kernels ({share:.1%} of the latency) are estimated, not measured: {types}"
+        )
+    bounded = [report for report in reports if report.bounded]
+    if bounded:
+        share = sum(report.latency_ms for report in bounded) / total
+        worst = max(bounded, key=lambda report: report.latency_ms)
+        warnings.append(
+            f"{len(bounded)} kernels ({share:.1%} of the latency) take at least what the device's peak rates "
+            f"allow, more than the measurements say, foremost {worst.name} ({worst.type})"
         )
     outside = [report for report in reports if report.measured and report.outside]
     if outside:
