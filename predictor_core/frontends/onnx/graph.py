@@ -55,6 +55,10 @@ _NAMES = {
     "Upsample": "resize",
 }
 _OLDEST_OPSET = 7
+#: What a model without ops of ONNX itself is read as.
+_NEWEST_OPSET = 18
+#: The domain of ops of classical machine learning.
+_CLASSICAL = "ai.onnx.ml"
 
 
 class ShapesUnknownError(ModelFormatError):
@@ -190,11 +194,11 @@ class Conversion:
             made = Node(own, step.op, tensors, step.attrs, step.outputs, scope)
             self.nodes.append(made)
             written.append(own)
-        results: list[Value | None] = [
-            Value(shape, tensor) for tensor, shape in zip(made.tensors, made.outputs)
-        ]
+        results: list[Value | None]
         if isinstance(steps, Steps) and steps.results:
             results = [made_of(result, written) for result in steps.results]
+        else:
+            results = [Value(shape, tensor) for tensor, shape in zip(made.tensors, made.outputs)]
         self.values.update((name, value) for name, value in zip(node.output, results) if value is not None)
 
     def steps(self, node: Any, call: Call) -> list[Step]:
@@ -218,18 +222,19 @@ class Conversion:
                     f"the output shape of node {call.name!r} ({call.op}) is unknown: {reason}"
                 )
             if shape is None:
+                domain = f" of the domain {node.domain!r}" if node.domain else ""
                 raise UnsupportedOpError(
-                    f"node {call.name!r} is a {call.op} of the domain {node.domain or 'ai.onnx'!r}, which is "
-                    "not known, and nothing in the file states the shape of its output: state it in the "
-                    "file's value_info, or export the model without this op"
+                    f"node {call.name!r} ({call.op}{domain}) is not supported: nothing tells the shape of "
+                    "what it makes. State it in the value_info of the file, or export the model without it"
                 )
             outputs.append(shape)
         return [Step(_NAMES.get(call.op, call.op), reads, {}, tuple(outputs))]
 
     def filled(self, sizes: Sizes, call: Call, reads: Sequence[Value]) -> Shape | None:
         """Return a shape whose batch alone may be open: it is that of what the op reads."""
-        batch = next((value.shape[0] for value in reads if len(value.shape) == len(sizes)), None)
-        if sizes and sizes[0] is None and batch is not None:
+        alike = [value.shape for value in reads if len(value.shape) == len(sizes) > 1]
+        if alike and sizes[0] is None:
+            batch = alike[0][0]
             sizes = (batch, *sizes[1:])
             self._warnings.append(
                 f"the file leaves the first dimension of {call.op} {call.name!r} open; "
@@ -248,9 +253,10 @@ class Conversion:
 
 def made_of(result: Read | None, written: Sequence[str]) -> Value | None:
     """Return the value of a result: an input of the node, or what one of its Steps makes."""
-    if result is None or isinstance(result.source, Value):
-        return None if result is None else result.source
-    return Value(result.shape, written[result.source])
+    if result is None:
+        return None
+    source = result.source
+    return source if isinstance(source, Value) else Value(result.shape, written[source])
 
 
 def scope_of(node: Any) -> str:
@@ -311,6 +317,14 @@ def _constant(attrs: dict[str, Any]) -> Value:
 
 def _opset(model: Any) -> int:
     opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
+    others = {str(node.op_type): str(node.domain) for node in model.graph.node}
+    if not opset and others and not {"", "ai.onnx"}.intersection(others.values()):
+        if _CLASSICAL in others.values():
+            raise ModelFormatError(
+                f"the model is no neural network: it has only ops of {_CLASSICAL}, such as trees and linear "
+                f"models ({', '.join(sorted(others))}); their latency can't be predicted here"
+            )
+        return _NEWEST_OPSET
     if opset < _OLDEST_OPSET:
         raise ModelFormatError(
             f"the model is written in opset {opset or 'unknown'}, the oldest that can be read is "
