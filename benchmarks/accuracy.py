@@ -22,6 +22,7 @@ from harness import publish, table
 
 from predictor_core import load_latency_predictor
 from predictor_core.catalog import PACKAGE
+from predictor_core.files import write_atomically
 from predictor_core.fusion import load_rules
 from predictor_core.learning.bench import read_measured
 from predictor_core.learning.dataset import Dataset, Mask, build_datasets, split
@@ -191,13 +192,18 @@ def update_device_card(device: str, rows: Sequence[Row]) -> None:
     kept = re.split(r"^# Written by benchmarks/accuracy.py.*$", path.read_text(encoding="utf-8"), flags=re.M)[
         0
     ]
-    lines = ["# Written by benchmarks/accuracy.py: on models that the forests have not seen.", "accuracy:"]
+    overall = next(line for line in rows if line["family"] == "all")
+    lines = [
+        "# Written by benchmarks/accuracy.py: on models that the forests have not seen.",
+        f"within_10_percent: {overall['within ±10 %']:.1f}",
+        "accuracy:",
+    ]
     lines += [
         f"  {line['family']}: {line['within ±5 %']:.1f} % of {line['n']} models within ±5 %, "
         f"{line['within ±10 %']:.1f} % within ±10 %"
         for line in rows
     ]
-    path.write_text(kept + "\n".join(lines) + "\n", encoding="utf-8")
+    write_atomically(path, kept + "\n".join(lines) + "\n")
 
 
 def main() -> None:
@@ -229,7 +235,7 @@ def main() -> None:
         rows += [*unseen, *trained, *left_out]
         if options.cards:
             text = model_card(predictor, said.only(part == "test"), unseen, left_out)
-            (PACKAGE / "devices" / device / "MODEL_CARD.md").write_text(text, encoding="utf-8")
+            write_atomically(PACKAGE / "devices" / device / "MODEL_CARD.md", text)
             update_device_card(device, unseen)
     publish(
         "accuracy",

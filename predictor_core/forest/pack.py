@@ -20,16 +20,15 @@ import hmac
 import json
 import os
 import struct
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from predictor_core.errors import PackError
+from predictor_core.files import write_atomically
 from predictor_core.forest.forest import Floats, Forest, TreeArrays
 
 MAGIC = b"NNMPACK1"
@@ -130,18 +129,9 @@ def save_pack(
     ]
     content = b"".join(parts)
     digest = hashlib.sha256(content)
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.write(digest.digest())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    content += digest.digest()
+    write_atomically(path, content)
+    digest.update(content[-32:])
     return digest.hexdigest()
 
 
@@ -153,7 +143,7 @@ def load_pack(path: str | os.PathLike[str], sha256: str | None = None) -> Pack:
     path : path
         The pack file.
     sha256 : str, optional
-        Digest that the file must have (a registry pins it).
+        Digest that the whole file must have (a registry pins it).
 
     Raises
     ------
@@ -175,6 +165,7 @@ def load_pack(path: str | os.PathLike[str], sha256: str | None = None) -> Pack:
     digest = hashlib.sha256(body)
     if not hmac.compare_digest(digest.digest(), content[-32:]):
         raise PackError(f"pack {name} is corrupted: its SHA-256 does not match; install or train it again")
+    digest.update(content[-32:])
     if sha256 is not None and not hmac.compare_digest(digest.hexdigest(), sha256):
         raise PackError(
             f"pack {name} has SHA-256 {digest.hexdigest()}, expected {sha256}; it is not the registered pack"

@@ -5,20 +5,33 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from predictor_core.errors import PredictorError, missing_dependency
 from predictor_core.learning.bench import read_latencies, read_measured
 
-DEFAULT_OUTPUT = Path(__file__).resolve().parents[1] / "devices"
+#: module -> package of what training imports somewhere on its way.
+_NEEDED = {
+    "joblib": "joblib",
+    "lightgbm": "lightgbm",
+    "scipy": "scipy",
+    "sklearn": "scikit-learn",
+    "tqdm": "tqdm",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m predictor_core.learning", description=__doc__)
     parser.add_argument("data", type=Path, help="folder with latency_ms.csv, graphs and configs")
-    parser.add_argument("--output", type=Path, default=DEFAULT_OUTPUT, help="DEVICE/forests.pack goes there")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("trained"),
+        help="DEVICE/forests.pack goes there (default: trained)",
+    )
     parser.add_argument(
         "--cache", type=Path, default=Path("training-cache"), help="for going on after a stop"
     )
@@ -59,11 +72,14 @@ def train(
     list of Path
         The packs.
     """
-    try:
-        from joblib import Parallel, delayed
-        from tqdm import tqdm
-    except ImportError as error:
-        raise missing_dependency(error.name or "joblib", "train", "training") from error
+    for module, package in _NEEDED.items():
+        # Before the measurements are read, which takes long.
+        try:
+            import_module(module)
+        except ImportError as error:
+            raise missing_dependency(package, "train", "Training") from error
+    from joblib import Parallel, delayed
+    from tqdm import tqdm
 
     from predictor_core.learning import pipeline, settings
     from predictor_core.learning.dataset import load_dataset

@@ -12,14 +12,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from predictor_core import kernels
-from predictor_core.errors import PredictorError
+from predictor_core.errors import PredictorError, missing_dependency
+from predictor_core.files import atomic_file
 from predictor_core.fusion import Rules, detect
 from predictor_core.ir.passes import canonicalize
 from predictor_core.kernels import KernelSpec
 from predictor_core.learning.bench import Measured
+
+try:
+    from scipy import sparse
+except ImportError as error:
+    raise missing_dependency("scipy", "train", "Training") from error
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -110,7 +115,8 @@ def build_datasets(models: Iterable[Measured], rules: dict[str, Rules]) -> dict[
 def _served(spec: KernelSpec) -> KernelSpec:
     """Return the kernel that is measured; the displayed type is no part of it."""
     serving = kernels.serve(spec)
-    if len(serving.parts) != 1 or serving.scale != 1.0:
+    direct = serving.combine != "sum" and all(weight == 1.0 for weight, _ in serving.parts)
+    if not direct or serving.scale != 1.0:
         raise PredictorError(f"a {spec.type} kernel of the training data is not measured directly")
     return serving.spec._replace(type="")
 
@@ -172,19 +178,20 @@ def split(groups: NDArray[np.str_], families: NDArray[np.str_], seed: int) -> ND
 def save_dataset(path: Path, data: Dataset) -> None:
     """Write a data set as plain arrays (kernels as JSON)."""
     counts = data.counts
-    np.savez_compressed(
-        path,
-        device=np.array(data.device),
-        ids=data.ids,
-        families=data.families,
-        groups=data.groups,
-        latency_ms=data.latency_ms,
-        specs=np.array(json.dumps(data.specs)),
-        forests=data.forests,
-        data=counts.data,
-        indices=counts.indices,
-        indptr=counts.indptr,
-    )
+    with atomic_file(path) as file:
+        np.savez_compressed(
+            file,
+            device=np.array(data.device),
+            ids=data.ids,
+            families=data.families,
+            groups=data.groups,
+            latency_ms=data.latency_ms,
+            specs=np.array(json.dumps(data.specs)),
+            forests=data.forests,
+            data=counts.data,
+            indices=counts.indices,
+            indptr=counts.indptr,
+        )
 
 
 def load_dataset(path: Path) -> Dataset:

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence, Sized
+from itertools import chain, islice
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE, to_graph
-from predictor_core.fusion import Rules, detect
-from predictor_core.kernels import KernelSpec
-from predictor_core.predictor.latency import LatencyPredictor
+from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
+
+if TYPE_CHECKING:
+    from predictor_core.predictor.base import Predictor
 
 #: Models read and evaluated at a time: enough to fill the forests, few enough to keep memory flat.
 CHUNK = 1000
 
+#: Work left, in seconds, for which worker processes are started: each loads the package and the predictors.
+WORKERS_WORTH_S = 5.0
+
+#: Largest number of models that a worker is given at a time.
+_WORKER_CHUNK = 100
+
+_NOTHING = object()
+
 
 def predict_many(
-    predictors: Sequence[LatencyPredictor],
+    predictors: Sequence[Predictor],
     models: Iterable[Any],
     model_type: str | None = None,
     input_shape: Any = DEFAULT_INPUT_SHAPE,
@@ -28,19 +38,20 @@ def predict_many(
     n_jobs: int | None = None,
     **options: Any,
 ) -> NDArray[np.float64]:
-    """Predict many models on several devices; each model is read once.
+    """Predict many models on several devices; each model is read once for all that read alike.
 
     Parameters
     ----------
-    predictors : sequence of LatencyPredictor
+    predictors : sequence of Predictor
         The devices.
     models : iterable
         Paths or objects of `model_type`; may be a generator.
     n_jobs : int, optional
-        Worker processes (joblib's meaning of the number). The backend is joblib's current one, so a
-        ``joblib.parallel_backend("dask")`` around the call spreads the work over a cluster.
+        Worker processes (joblib's meaning of the number), started once the work left is worth it. The backend
+        is joblib's current one, so a ``joblib.parallel_backend("dask")`` around the call spreads the work over
+        a cluster.
     strict, input_shape, apply_nni, **options
-        As for `LatencyPredictor.predict`.
+        As for `Predictor.predict`.
 
     Returns
     -------
@@ -48,19 +59,61 @@ def predict_many(
         Latencies in ms.
     """
     arguments = (model_type, input_shape, apply_nni, strict, options)
+    left = iter(models)
     if n_jobs is None or n_jobs == 1:
-        parts = [_predict_chunk(predictors, chunk, *arguments) for chunk in _chunks(models, CHUNK)]
+        parts = [_predict_chunk(predictors, chunk, *arguments) for chunk in _chunks(left, CHUNK)]
     else:
-        import joblib
-
-        task = joblib.delayed(_predict_chunk)
-        chunks = _chunks(models, CHUNK // 4)
-        parts = joblib.Parallel(n_jobs=n_jobs)(task(predictors, chunk, *arguments) for chunk in chunks)
+        total = len(models) if isinstance(models, Sized) else None
+        parts = _until_workers_pay(lambda chunk: _predict_chunk(predictors, chunk, *arguments), left, total)
+        first = next(left, _NOTHING)
+        if first is not _NOTHING:
+            parts += _in_workers(n_jobs, predictors, chain([first], left), total, arguments)
     return np.concatenate(parts, axis=1) if parts else np.empty((len(predictors), 0))
 
 
+def _until_workers_pay(
+    work: Callable[[list[Any]], NDArray[np.float64]], left: Iterator[Any], total: int | None
+) -> list[NDArray[np.float64]]:
+    """Predict models in this process until those that are left would keep it busy for `WORKERS_WORTH_S`.
+
+    Where nobody knows how many are left, it is taken to be as many as are done.
+    """
+    parts: list[NDArray[np.float64]] = []
+    done, size, warm_s = 0, 1, 0.0
+    started_s = perf_counter()
+    while chunk := list(islice(left, size)):
+        parts.append(work(chunk))
+        done += len(chunk)
+        spent_s = perf_counter() - started_s
+        if done == 1:
+            # The first model also pays for the imports.
+            warm_s = spent_s
+            continue
+        each_s = (spent_s - warm_s) / (done - 1)
+        if each_s * (done if total is None else total - done) > WORKERS_WORTH_S:
+            break
+        size = min(2 * size, CHUNK)
+    return parts
+
+
+def _in_workers(
+    n_jobs: int, predictors: Sequence[Predictor], left: Iterable[Any], total: int | None, arguments: Any
+) -> list[NDArray[np.float64]]:
+    import joblib
+
+    size = _WORKER_CHUNK
+    if total is not None:
+        size = max(1, min(size, total // (4 * joblib.effective_n_jobs(n_jobs))))
+    task = joblib.delayed(_predict_chunk)
+    chunks = _chunks(left, size)
+    done: list[NDArray[np.float64]] = joblib.Parallel(n_jobs=n_jobs, batch_size=1)(
+        task(predictors, chunk, *arguments) for chunk in chunks
+    )
+    return done
+
+
 def _predict_chunk(
-    predictors: Sequence[LatencyPredictor],
+    predictors: Sequence[Predictor],
     chunk: list[Any],
     model_type: str | None,
     input_shape: Any,
@@ -68,21 +121,37 @@ def _predict_chunk(
     strict: bool,
     options: dict[str, Any],
 ) -> NDArray[np.float64]:
-    graphs = (to_graph(model, model_type, input_shape, apply_nni, **options) for model in chunk)
-    if strict or not all(isinstance(predictor, LatencyPredictor) for predictor in predictors):
-        rows = [[one.predict_graphs([graph], strict=strict)[0] for one in predictors] for graph in graphs]
-        return np.array(rows).T
-    distinct: list[Rules] = []
+    alike = _alike(predictors)
+    # Only what determines a latency is kept, each once: the readings of a thousand models would keep the
+    # collector busy.
+    known: dict[Hashable, Hashable] = {}
+    found: list[list[list[Hashable]]] = [[] for _ in alike]
+    for model in chunk:
+        readings: dict[Hashable, Any] = {}
+        for group, models in zip(alike, found):
+            first = group[0]
+            if first.reader not in readings:
+                readings[first.reader] = first.read(model, model_type, input_shape, apply_nni, **options)
+            kernels = first.kernels(readings[first.reader])
+            if strict:
+                for predictor in group:
+                    predictor.refuse_estimates(kernels)
+            models.append([known.setdefault(kernel.spec, kernel.spec) for kernel in kernels])
+    rows = {id(one): one.predict_kernels(models) for group, models in zip(alike, found) for one in group}
+    return np.stack([rows[id(predictor)] for predictor in predictors])
+
+
+def _alike(predictors: Sequence[Predictor]) -> list[list[Predictor]]:
+    """Return groups of predictors that cut every model into the same kernels."""
+    groups: list[list[Predictor]] = []
     for predictor in predictors:
-        if predictor.rules not in distinct:
-            distinct.append(predictor.rules)
-    # Only the kernels are kept, each once: the Graphs of a thousand models would keep the collector busy.
-    known: dict[KernelSpec, KernelSpec] = {}
-    found: list[list[list[KernelSpec]]] = [[] for _ in distinct]
-    for graph in graphs:
-        for rules, models in zip(distinct, found):
-            models.append([known.setdefault(kernel.spec, kernel.spec) for kernel in detect(graph, rules)])
-    return np.stack([one.predict_kernels(found[distinct.index(one.rules)]) for one in predictors])
+        for group in groups:
+            if group[0].reader == predictor.reader and group[0].rules == predictor.rules:
+                group.append(predictor)
+                break
+        else:
+            groups.append([predictor])
+    return groups
 
 
 def _chunks(models: Iterable[Any], size: int) -> Iterable[list[Any]]:

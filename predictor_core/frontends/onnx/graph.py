@@ -57,8 +57,6 @@ _NAMES = {
 _OLDEST_OPSET = 7
 #: What a model without ops of ONNX itself is read as.
 _NEWEST_OPSET = 18
-#: The domain of ops of classical machine learning.
-_CLASSICAL = "ai.onnx.ml"
 
 
 class ShapesUnknownError(ModelFormatError):
@@ -317,13 +315,12 @@ def _constant(attrs: dict[str, Any]) -> Value:
 
 def _opset(model: Any) -> int:
     opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
-    others = {str(node.op_type): str(node.domain) for node in model.graph.node}
-    if not opset and others and not {"", "ai.onnx"}.intersection(others.values()):
-        if _CLASSICAL in others.values():
-            raise ModelFormatError(
-                f"the model is no neural network: it has only ops of {_CLASSICAL}, such as trees and linear "
-                f"models ({', '.join(sorted(others))}); their latency can't be predicted here"
-            )
+    if not opset and any(entry.domain == "ai.onnx.ml" for entry in model.opset_import):
+        raise ModelFormatError(
+            "the model has ops of ai.onnx.ml alone: trees, linear models and scalers, as converters of "
+            "scikit-learn and the like write them; latency is predicted for neural networks only"
+        )
+    if not opset and all(node.domain not in ("", "ai.onnx") for node in model.graph.node):
         return _NEWEST_OPSET
     if opset < _OLDEST_OPSET:
         raise ModelFormatError(

@@ -6,7 +6,7 @@ import inspect
 import logging
 from typing import Any
 
-from predictor_core.errors import PredictorError, missing_dependency
+from predictor_core.errors import PredictorError, missing_dependency, suggestion
 from predictor_core.ir.graph import Graph
 
 #: Family names, and the variant that each one stands for.
@@ -82,9 +82,10 @@ def build(name: str) -> Any:
     models = _models()
     full = SHORT_NAMES.get(name.lower(), name.lower())
     if full not in models.list_models():
+        close = suggestion(name, [*models.list_models(), *SHORT_NAMES])
         raise PredictorError(
-            f"the installed torchvision has no model {name!r}; expected one of {', '.join(names())}, "
-            f"or a family: {', '.join(sorted(SHORT_NAMES))}"
+            f"the installed torchvision has no model {name!r}{close or ';'} expected one of "
+            f"{', '.join(names())}, or a family: {', '.join(sorted(SHORT_NAMES))}"
         )
     import torch
     from torch.overrides import TorchFunctionMode
