@@ -12,18 +12,17 @@ import pytest
 from predictor_core import load_latency_predictor
 from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
 from predictor_core.frontends.onnx import load
-from predictor_core.fusion import detect
-from predictor_core.ir.graph import Graph, Shape
-from predictor_core.ir.ops import CONV_OPS, DENSE_OPS
-from predictor_core.kernels import cost
+from predictor_core.ir.graph import Shape
 
 onnx = pytest.importorskip("onnx")
 np = pytest.importorskip("numpy")
 
+from benchmarks.macs import graph_macs  # noqa: E402
+from benchmarks.onnx_macs import node_macs  # noqa: E402 - it imports onnx
+
 CPU = "cortexA76cpu_tflite21"
 #: Ops whose outputs are as large as the data makes them, or that no fixed shape describes.
 BOUNDED = {"Compress", "NonMaxSuppression", "NonZero", "Unique"}
-DENSE = (CONV_OPS | DENSE_OPS | {"groupconv", "se"}) - {"embedding"}
 #: Ops without arithmetic: what they do is free on every device, or is data movement.
 FREE = {"Cast", "CastLike", "Dropout", "Identity", "Transpose"}
 FREE |= {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"}
@@ -72,46 +71,6 @@ def with_constants(case: Any) -> Any:
     return model
 
 
-def macs(graph: Graph, rules: Any) -> float:
-    return sum(cost(kernel.spec).macs for kernel in detect(graph, rules) if kernel.spec.op in DENSE)
-
-
-def counted(node: Any, shapes: list[Shape | None], out: Shape) -> float | None:
-    """Return the multiply-accumulates of a node by its definition, None for an op without such."""
-    attrs = {item.name: onnx.helper.get_attribute_value(item) for item in node.attribute}
-    places = {name: shape for name, shape in zip(node.input, shapes) if name}
-    x, *rest = [places.get(name) for name in node.input]
-    kind = node.op_type
-    if x is None:
-        return None
-    if kind in ("Conv", "ConvInteger", "DeformConv"):
-        return prod(out) * prod(rest[0][1:])  # type: ignore[index]
-    if kind == "QLinearConv":
-        return prod(out) * prod(rest[2][1:])  # type: ignore[index]
-    if kind == "ConvTranspose":
-        return prod(x) * prod(rest[0][1:])  # type: ignore[index]
-    if kind in ("MatMul", "MatMulInteger", "QLinearMatMul"):
-        return prod(out) * x[-1]
-    if kind == "Gemm":
-        return prod(out) * (x[0] if attrs.get("transA") else x[1])
-    if kind in ("LSTM", "GRU", "RNN"):
-        return x[0] * x[1] * (prod(rest[0]) + prod(rest[1]))  # type: ignore[arg-type]
-    if kind == "Attention":
-        return _attention(attrs, [x, *rest])
-    return None
-
-
-def _attention(attrs: dict[str, Any], shapes: list[Any]) -> float:
-    query, key, value = [
-        (shape[0], heads, shape[1], shape[2] // heads) if len(shape) == 3 else shape
-        for shape, heads in zip(
-            shapes, [attrs.get(name) for name in ("q_num_heads", "kv_num_heads", "kv_num_heads")]
-        )
-    ]
-    length = key[2] + (shapes[4][2] if len(shapes) > 4 and shapes[4] else 0)
-    return float(prod(query[:3]) * length * (query[3] + value[3]))
-
-
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_every_case_is_costed_or_refused() -> None:
@@ -139,11 +98,11 @@ def test_every_case_is_costed_or_refused() -> None:
             if alone and alone not in BOUNDED and outputs[0] is not None and graph.outputs:
                 if prod(graph.shape(graph.outputs[0])) != prod(outputs[0]):
                     faults.append(f"{case.name}: {graph.shape(graph.outputs[0])} instead of {outputs[0]}")
-                inputs = dict(
-                    zip([i.name for i in case.model.graph.input], array_shapes(case.data_sets[0][0]))
-                )
-                wanted = counted(nodes[0], [inputs.get(name) for name in nodes[0].input], outputs[0])
-                if wanted is not None and macs(graph, predictor.rules) != pytest.approx(wanted, rel=1e-9):
-                    faults.append(f"{case.name}: {macs(graph, predictor.rules)} MACs instead of {wanted}")
+                names = [info.name for info in (*case.model.graph.input, *case.model.graph.output)]
+                known = array_shapes([*case.data_sets[0][0], *case.data_sets[0][1]])
+                shapes = {name: shape for name, shape in zip(names, known) if shape is not None}
+                wanted = node_macs(nodes[0], shapes)
+                if wanted is not None and graph_macs(graph) != pytest.approx(wanted, rel=1e-9):
+                    faults.append(f"{case.name}: {graph_macs(graph)} MACs instead of {wanted}")
     assert not faults, "\n".join(faults)
     assert seen > 2000
