@@ -20,7 +20,7 @@ _USAGE = "usage: python -m nnmeter_nni.as_nn_meter SCRIPT [ARGUMENT...]  or  -m 
 
 
 def install_as_nn_meter() -> types.ModuleType:
-    """Make ``import nn_meter`` give a module with nn-Meter's public names, served by this package.
+    """Make ``import nn_meter`` give a module with nn-Meter's public names, taken from this package.
 
     NNI's ``NnMeterProfiler`` (3.0) and ``HardwareLatencyEstimator`` (2.10) import it.
 
@@ -49,7 +49,7 @@ def install_as_nn_meter() -> types.ModuleType:
         )
     import predictor_core
 
-    module = types.ModuleType("nn_meter", "nn-Meter's public names, served by nnmeter-nni.")
+    module = types.ModuleType("nn_meter", "nn-Meter's public names, taken from nnmeter-nni.")
     module.__dict__.update(
         __provided_by__=_PROVIDER,
         __version__=predictor_core.__version__,

@@ -259,7 +259,7 @@ class Walk:
         if len(inputs) != len(function.arguments):
             raise GraphError(f"gives {len(inputs)} arguments to a function of {len(function.arguments)}")
         # What is handed over costs time too; a function of a model has tens of arguments.
-        self._count += (len(inputs) + len(function.results)) // 8
+        self._count += (len(inputs) + len(function.results)) // 2
         wanted = [function.returned.get(name, name) for name in function.results]
         arguments = dict(zip(function.arguments, inputs))
         return self._evaluate(function.nodes, wanted, arguments, depth + 1)
