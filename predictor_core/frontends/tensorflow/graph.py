@@ -96,6 +96,7 @@ class Walk:
         self._given = InputShapes(input_shape, list(map(_input_name, inputs)))
         self.warnings = self._given.warnings
         self._made: dict[str, Node] = {}
+        self._variations: dict[str, int] = {}
         self._count = 0
         self._has_random = any(node.op in _RANDOM for node in graph.nodes.values())
 
@@ -184,9 +185,11 @@ class Walk:
 
     def _unique(self, name: str) -> str:
         """Return `name`, or a variation of it that is not taken."""
-        while name in self._made:
-            name += "_"
-        return name
+        own = name
+        while own in self._made:
+            self._variations[name] = self._variations.get(name, 0) + 1
+            own = f"{name}_{self._variations[name]}"
+        return own
 
     def _constant_node(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
         tensor = node.tensor()
@@ -255,6 +258,8 @@ class Walk:
     def _call(self, function: FunctionDef, inputs: list[Value], depth: int) -> list[Value]:
         if len(inputs) != len(function.arguments):
             raise GraphError(f"gives {len(inputs)} arguments to a function of {len(function.arguments)}")
+        # What is handed over costs time too; a function of a model has tens of arguments.
+        self._count += (len(inputs) + len(function.results)) // 2
         wanted = [function.returned.get(name, name) for name in function.results]
         arguments = dict(zip(function.arguments, inputs))
         return self._evaluate(function.nodes, wanted, arguments, depth + 1)
