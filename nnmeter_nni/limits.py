@@ -76,7 +76,8 @@ def limits_ms(
             raise ArgumentError(f"{argument} of {names[key]} must be a number of ms, but got {value!r}")
         if argument == "threshold" and value <= 0:
             raise ArgumentError(
-                f"threshold of {names[key]} must be a positive number of ms, but got {value!r}: nothing can pass"
+                f"threshold of {names[key]} must be a positive number of ms, but got {value!r}: "
+                "nothing can pass"
             )
         limits[names[key]] = float(value)
     return limits
