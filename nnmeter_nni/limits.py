@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
+from nnmeter_nni.device import Predictor
 from nnmeter_nni.errors import ArgumentError, ArgumentTypeError
-from nnmeter_nni.latency import Predictor
 
 _EXAMPLE = "LatencyFilter(100, 'cortexA76cpu_tflite21')"
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from nnmeter_nni._nni import for_major
 from nnmeter_nni.candidates import DEFAULT_INPUT_SHAPE, freeze, record_to_graph
-from nnmeter_nni.latency import CandidateLatency, Predictor
+from nnmeter_nni.device import Predictor, load_device
 from predictor_core.errors import PredictorError
 from predictor_core.ir.graph import Graph, Shape
 
@@ -129,7 +129,7 @@ class SpaceLatency:
         from nnmeter_nni.space.memo import SpaceMemo
 
         self.input_shape = tuple(input_shape)
-        (self.predictor,) = CandidateLatency([predictor], predictor_version).predictors.values()
+        self.predictor = load_device(predictor, predictor_version)
         self._source: Any = source(space)
         self.choices: dict[str, list[Any]] = self._source.values
         if not self.choices:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nnmeter_nni.candidates import module_to_graph
 from nnmeter_nni.candidates.candidate import Candidate, freeze
-from nnmeter_nni.latency import DevicePredictor, latency_of
+from nnmeter_nni.device import DevicePredictor, latency_of
 from nnmeter_nni.space.choices import ChoiceSpace, Pair
 from nnmeter_nni.space.factors import LatencyFactors
 from predictor_core.errors import PredictorError
