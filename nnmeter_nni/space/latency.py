@@ -274,6 +274,8 @@ class SpaceLatency:
 
 def _equal(given: Any, listed: Any) -> bool:
     """Whether a value is the listed one; one chosen input may be given with or without a list around it."""
-    if freeze(given) == freeze(listed):
-        return True
-    return isinstance(given, (list, tuple)) and len(given) == 1 and bool(given[0] == listed)
+    return bool(freeze(given) == freeze(listed) or _only(given) == _only(listed))
+
+
+def _only(value: Any) -> Any:
+    return value[0] if isinstance(value, (list, tuple)) and len(value) == 1 else freeze(value)
