@@ -21,5 +21,5 @@ class NoCandidateError(PredictorError):
     """A search found no candidate that passes its latency filter."""
 
 
-class NniVersionError(PredictorError):
+class NniVersionError(PredictorError, ImportError):
     """Something is used with a version of NNI that it is not for; the message has the right line."""
