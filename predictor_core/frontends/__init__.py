@@ -21,8 +21,10 @@ class Frontend(Protocol):
 FRONTENDS: dict[str, str] = {
     "nnmeter-ir": "predictor_core.frontends.nnmeter_ir:load",
     "onnx": "predictor_core.frontends.onnx:load",
+    "openvino": "predictor_core.frontends.openvino:load",
     "pb": "predictor_core.frontends.tensorflow:load",
     "torch": "predictor_core.frontends.torch:load",
+    "tflite": "predictor_core.frontends.tflite:load",
     "torchvision": "predictor_core.frontends.torch.torchvision:load",
 }
 
