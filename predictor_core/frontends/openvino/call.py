@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, Union
 
 from predictor_core.frontends.common.call import BaseCall, Step
@@ -62,11 +63,8 @@ class Call(BaseCall):
         text = self.layer.data.get(key)
         if text is None or not text.strip():
             return tuple(default)
-        parts = text.split(",", _MAX_NUMBERS)
         try:
-            if len(parts) > _MAX_NUMBERS or max(map(len, parts)) > 20:
-                raise ValueError
-            return tuple([int(part) for part in parts])
+            return _integers(text)
         except ValueError:
             raise self.error(f"{key} should list integers, got {text[:80]!r}") from None
 
@@ -80,6 +78,14 @@ class Call(BaseCall):
             max(len(self.layer.outputs), 1),
             _OPSET,
         )
+
+
+@lru_cache(maxsize=4096)
+def _integers(text: str) -> tuple[int, ...]:
+    parts = text.split(",", _MAX_NUMBERS)
+    if len(parts) > _MAX_NUMBERS or max(map(len, parts)) > 20:
+        raise ValueError("too long")
+    return tuple([int(part) for part in parts])
 
 
 Handler = Callable[[Call], Union[Step, "list[Step]"]]

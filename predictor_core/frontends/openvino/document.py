@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 from xml.etree import ElementTree
 
 from predictor_core.errors import GraphError, ModelFormatError
@@ -16,15 +15,8 @@ MAX_BYTES = 64 * 2**20
 #: Versions of the format: 7 is that of OpenVINO 2019, 10 came in 2020, 11 in 2022.
 VERSIONS = (7, 10, 11)
 
-_NUMBER = re.compile(r"-?\d+$")
-
-
-class Port(NamedTuple):
-    """An output of a layer: its number, its shape with -1 for open dimensions, and its type."""
-
-    number: int
-    shape: Shape
-    precision: str
+_NUMBER = re.compile(r"-?[0-9]+$")
+_ENCODING = re.compile(rb"(?:\xef\xbb\xbf)?<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})")
 
 
 class Layer:
@@ -36,12 +28,11 @@ class Layer:
         Version is the opset; format 7 has none.
     data : dict of str to str
         Its attributes.
-    inputs : list of int
-        Numbers of its input ports.
-    outputs : list of Port
+    inputs, outputs : list of str
+        Numbers of its ports.
     """
 
-    __slots__ = ("_element", "data", "ident", "inputs", "name", "outputs", "type", "version")
+    __slots__ = ("_element", "_ports", "data", "ident", "inputs", "name", "outputs", "type", "version")
 
     def __init__(self, element: ElementTree.Element) -> None:
         self._element = element
@@ -49,15 +40,35 @@ class Layer:
         self.ident, self.type, self.version = get("id", ""), get("type", ""), get("version", "")
         self.name = get("name") or f"{self.type}_{self.ident}"
         self.data: dict[str, str] = {}
-        self.inputs: list[int] = []
-        self.outputs: list[Port] = []
+        self.inputs: list[str] = []
+        self.outputs: list[str] = []
+        self._ports: list[ElementTree.Element] = []
         for part in element:
-            if part.tag == "data":
-                self.data.update(part.attrib)
-            elif part.tag == "input":
-                self.inputs = [_integer(port.get("id"), "a port") for port in part]
-            elif part.tag == "output":
-                self.outputs = [_port(port, get("precision", "")) for port in part]
+            tag = part.tag
+            if tag == "data":
+                self.data = part.attrib
+            elif tag == "input":
+                self.inputs = [port.get("id", "") for port in part]
+            elif tag == "output":
+                self._ports = list(part)
+                self.outputs = [port.get("id", "") for port in part]
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """Stated shapes of the outputs; -1 stands for a dimension that is open or has bounds."""
+        return tuple([_shape("".join(port.itertext()).split()) for port in self._ports])
+
+    @property
+    def constant_shape(self) -> Shape:
+        """Shape of a constant."""
+        text = self.data.get("shape")
+        return self.shapes[0] if text is None else _shape(text.replace(",", " ").split())
+
+    @property
+    def element_type(self) -> str:
+        """Type of a constant."""
+        port = self._ports[0]
+        return self.data.get("element_type") or port.get("precision") or self._element.get("precision", "")
 
     def blobs(self) -> dict[str, tuple[int, int]]:
         """Return offset and size of the weights of a layer of format 7, by name."""
@@ -68,8 +79,7 @@ class Layer:
         """Return offset and size of a constant's numbers, where the file states them."""
         if "offset" in self.data:
             return _integer(self.data["offset"], "offset"), _integer(self.data.get("size"), "size")
-        blob = self.blobs().get("custom")
-        return blob
+        return self.blobs().get("custom")
 
     def body(self, tag: str = "body") -> Network | None:
         """Return the network inside of a layer."""
@@ -99,13 +109,13 @@ class Network:
         self.by_id = {layer.ident: layer for layer in self.layers}
         if len(self.by_id) < len(self.layers):
             raise GraphError("two layers have one id; ids must be unique")
-        self.sources: dict[tuple[str, int], tuple[str, int]] = {}
+        self.sources: dict[tuple[str, str], tuple[str, str]] = {}
         for edge in () if edges is None else edges:
             get = edge.get
-            target = get("to-layer", ""), _integer(get("to-port"), "to-port")
+            target = get("to-layer", ""), get("to-port", "")
             if target in self.sources:
                 raise GraphError(f"input {target[1]} of layer {target[0]!r} has two sources")
-            self.sources[target] = get("from-layer", ""), _integer(get("from-port"), "from-port")
+            self.sources[target] = get("from-layer", ""), get("from-port", "")
 
     def ordered(self) -> list[Layer]:
         """Return the layers with producers first, or refuse a cycle or a source that is not there."""
@@ -148,13 +158,6 @@ class Network:
         return order
 
 
-class _Builder(ElementTree.TreeBuilder):
-    """Builds elements, and refuses what a model has no use for: document types and their entities."""
-
-    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
-        raise ModelFormatError("it has a document type declaration; OpenVINO writes none, and entities are refused")
-
-
 def read_network(path: str | os.PathLike[str]) -> Network:
     """Return the network of an OpenVINO IR file.
 
@@ -172,10 +175,9 @@ def read_network(path: str | os.PathLike[str]) -> Network:
         raise ModelFormatError(f"it can't be read: {error.strerror or error}") from error
     if len(data) > MAX_BYTES:
         raise ModelFormatError(f"it is larger than {MAX_BYTES} bytes, which no structure of a model is")
+    _refuse_entities(data)
     try:
-        parser = ElementTree.XMLParser(target=_Builder())  # noqa: S314 - entities are refused
-        parser.feed(data)
-        root = parser.close()
+        root = ElementTree.fromstring(data)
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise ModelFormatError(f"this is no OpenVINO IR: {error}; expected XML") from error
     if root.tag != "net":
@@ -187,21 +189,25 @@ def read_network(path: str | os.PathLike[str]) -> Network:
     return Network(root)
 
 
+def _refuse_entities(data: bytes) -> None:
+    """Refuse a document type, the only place where entities are defined; a model has no use for one."""
+    declared = _ENCODING.match(data)
+    if declared and declared.group(1).lower() not in (b"utf-8", b"us-ascii", b"ascii"):
+        raise ModelFormatError(f"it is encoded in {declared.group(1).decode()}; OpenVINO writes utf-8")
+    if not data.startswith((b"<", b"\xef\xbb\xbf<")):
+        raise ModelFormatError("this is no OpenVINO IR: it does not start as XML in utf-8")
+    if b"<!DOCTYPE" in data:
+        raise ModelFormatError("it has a document type, which OpenVINO never writes: entities are refused")
+
+
 def _integer(text: str | None, what: str) -> int:
     if text is None or len(text) > 20 or not _NUMBER.match(text):
         raise GraphError(f"{what} should be an integer, got {text!r}")
     return int(text)
 
 
-def _dim(text: str | None) -> int:
-    """Return a dimension; -1 for one that is open or has bounds."""
-    text = (text or "").strip()
-    return int(text) if len(text) < 20 and text.isdecimal() else -1
-
-
-def _port(element: ElementTree.Element, precision: str) -> Port:
-    shape = tuple([_dim(part.text) for part in element if part.tag == "dim"])
-    return Port(_integer(element.get("id"), "a port"), shape, element.get("precision", precision))
+def _shape(texts: list[str]) -> Shape:
+    return tuple([int(text) if text.isdecimal() and len(text) < 20 else -1 for text in texts])
 
 
 def _span(blob: ElementTree.Element) -> tuple[int, int]:

@@ -30,7 +30,7 @@ _STATES = frozenset({"ReadValue", "Memory"})
 _MALFORMED = (IndexError, KeyError, TypeError, ValueError, ZeroDivisionError, OverflowError, AttributeError)
 
 #: The outputs of a layer by their ports.
-Outputs = dict[int, Value]
+Outputs = dict[str, Value]
 
 
 class Walk:
@@ -68,9 +68,9 @@ class Walk:
         for layer in network.layers:
             if layer.type == "Result":
                 found += [source for port in layer.inputs if (source := network.sources.get((layer.ident, port)))]
-            elif not any((layer.ident, port.number) in read for port in layer.outputs):
+            elif not any((layer.ident, port) in read for port in layer.outputs):
                 # Version 7 has no results: what nothing reads is one.
-                found += [(layer.ident, port.number) for port in layer.outputs[:1]]
+                found += [(layer.ident, port) for port in layer.outputs[:1]]
         results = [values[ident][port].node for ident, port in found if port in values.get(ident, {})]
         outputs = [name for name in dict.fromkeys(results) if name]
         if not outputs:
@@ -89,7 +89,7 @@ class Walk:
             try:
                 inputs = [_source(network, values, layer, port) for port in layer.inputs]
                 if layer.ident in given and layer.type in _INPUTS:
-                    values[layer.ident] = {port.number: given[layer.ident] for port in layer.outputs}
+                    values[layer.ident] = dict.fromkeys(layer.outputs, given[layer.ident])
                 else:
                     values[layer.ident] = self._convert(layer, inputs, depth)
             except PredictorError as error:
@@ -110,9 +110,9 @@ class Walk:
             return special(self, layer, inputs, depth)
         call = Call(layer, inputs)
         if layer.type in _FREE or layer.type in _QUANTISING:
-            return {layer.outputs[0].number: self._same(call)}
+            return {layer.outputs[0]: self._same(call)}
         if layer.type in _STATES:
-            return {port.number: Value(_known(port.shape, inputs)) for port in layer.outputs}
+            return {port: Value(_known(shape, inputs)) for port, shape in zip(layer.outputs, layer.shapes)}
         found = self._constants(call)
         if found is None:
             steps = self._steps(call)
@@ -120,7 +120,7 @@ class Walk:
                 found = [Value(shape) for shape in steps[-1].outputs]
             else:
                 found = self._emit(call, steps)
-        return {port.number: value for port, value in zip(layer.outputs, found)}
+        return dict(zip(layer.outputs, found))
 
     def _same(self, call: Call) -> Value:
         """Return the value that a conversion of types passes on."""
@@ -162,7 +162,7 @@ class Walk:
             steps = handler(call)
             return steps if isinstance(steps, list) else [steps]
         except NotInferableError:
-            shapes = tuple([port.shape for port in layer.outputs])
+            shapes = layer.shapes
             if not shapes or any(min(shape, default=1) < 1 for shape in shapes):
                 raise
             return [stated.step(call, shapes)]
@@ -184,16 +184,15 @@ class Walk:
 
     def _input(self, layer: Layer, inputs: list[Value | None], depth: int) -> Outputs:
         (port,) = layer.outputs
-        shape = self._given.resolve(layer.name, port.shape)
+        shape = self._given.resolve(layer.name, layer.shapes[0])
         self.nodes.append(Node(self.unique(layer.name), "input", outputs=(shape,)))
-        return {port.number: Value(shape, self.nodes[-1].name)}
+        return {port: Value(shape, self.nodes[-1].name)}
 
     def _constant(self, layer: Layer, inputs: list[Value | None], depth: int) -> Outputs:
         (port,) = layer.outputs
-        span = layer.span()
-        element_type = layer.data.get("element_type", port.precision)
-        array = None if span is None else self._weights.read(*span, port.shape, element_type)
-        return {port.number: Value(port.shape, None, array)}
+        shape, span = layer.constant_shape, layer.span()
+        array = None if span is None else self._weights.read(*span, shape, layer.element_type)
+        return {port: Value(shape, None, array)}
 
     def _nothing(self, layer: Layer, inputs: list[Value | None], depth: int) -> Outputs:
         return {}
@@ -220,7 +219,7 @@ _SPECIAL: dict[str, Callable[[Walk, Layer, list[Any], int], Outputs]] = {
 }
 
 
-def _source(network: Network, values: Mapping[str, Outputs], layer: Layer, port: int) -> Value | None:
+def _source(network: Network, values: Mapping[str, Outputs], layer: Layer, port: str) -> Value | None:
     """Return what an input port reads; None where nothing is attached."""
     source = network.sources.get((layer.ident, port))
     if source is None:

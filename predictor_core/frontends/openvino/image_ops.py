@@ -54,7 +54,7 @@ def _conv_transpose(call: Call) -> Step:
         try:
             attrs["output_shape"] = call.ints(2)[-rank:]
         except NotInferableError:
-            attrs["output_shape"] = call.layer.outputs[0].shape[2:]
+            attrs["output_shape"] = call.layer.shapes[0][2:]
             if min(attrs["output_shape"], default=0) < 1:
                 raise
     return one(ONNX["ConvTranspose"](call.as_onnx("ConvTranspose", [x, weight._replace(shape=shape)], **attrs)))

@@ -28,7 +28,7 @@ def branch(walk: Walk, layer: Layer, inputs: list[Value | None], depth: int) -> 
     entries = layer.mapping(f"{taken}_port_map")
     values = walk.walk(body, _handed(entries, by_port), depth + 1)
     return {
-        int(entry["external_port_id"]): result(body, values, entry["internal_layer_id"])
+        entry["external_port_id"]: result(body, values, entry["internal_layer_id"])
         for kind, entry in entries
         if kind == "output"
     }
@@ -41,25 +41,25 @@ def unroll(walk: Walk, layer: Layer, inputs: list[Value | None], depth: int) -> 
     entries = layer.mapping("port_map")
     turns = _turns(layer, by_port, entries)
     given = _handed([entry for entry in entries if "axis" not in entry[1]], by_port)
-    collected: dict[int, list[Value]] = {}
+    collected: dict[str, list[Value]] = {}
     outputs: Outputs = {}
     for turn in range(turns):
         for kind, entry in entries:
-            source = by_port.get(int(entry["external_port_id"]))
+            source = by_port.get(entry["external_port_id"])
             if kind == "input" and "axis" in entry and source is not None:
                 given[entry["internal_layer_id"]] = _part(walk, layer, source, int(entry["axis"]), turns)
         values = walk.walk(body, given, depth + 1)
         for kind, entry in entries:
             if kind == "output" and "internal_layer_id" in entry:
                 found = result(body, values, entry["internal_layer_id"])
-                port = int(entry["external_port_id"])
+                port = entry["external_port_id"]
                 outputs[port] = found
                 if "axis" in entry:
                     collected.setdefault(port, []).append(found)
         for _, edge in layer.mapping("back_edges"):
             given[edge["to-layer"]] = result(body, values, edge["from-layer"])
     for kind, entry in entries:
-        port = int(entry["external_port_id"])
+        port = entry["external_port_id"]
         if kind == "output" and port in collected:
             outputs[port] = _joined(walk, layer, collected[port], int(entry["axis"]))
     return outputs
@@ -85,22 +85,22 @@ def _body(layer: Layer, tag: str) -> Network:
     return body
 
 
-def _handed(entries: list[tuple[str, dict[str, str]]], by_port: dict[int, Any]) -> dict[str, Value]:
+def _handed(entries: list[tuple[str, dict[str, str]]], by_port: dict[str, Any]) -> dict[str, Value]:
     """Return the inputs of a body by their layers."""
     found = {}
     for kind, entry in entries:
         if kind == "input" and "internal_layer_id" in entry:
-            value = by_port.get(int(entry["external_port_id"]))
+            value = by_port.get(entry["external_port_id"])
             if value is not None:
                 found[entry["internal_layer_id"]] = value
     return found
 
 
-def _turns(layer: Layer, by_port: dict[int, Any], entries: list[tuple[str, dict[str, str]]]) -> int:
+def _turns(layer: Layer, by_port: dict[str, Any], entries: list[tuple[str, dict[str, str]]]) -> int:
     """Return how often a loop runs: as often as what it is handed in parts has parts, or as it says."""
     count = None
     for kind, entry in entries:
-        source = by_port.get(int(entry["external_port_id"]))
+        source = by_port.get(entry["external_port_id"])
         if kind == "input" and "axis" in entry and source is not None:
             count = source.shape[int(entry["axis"])] // max(int(entry.get("part_size", 1)), 1)
     if layer.type == "Loop":

@@ -50,7 +50,7 @@ _ACTIVATIONS = {
 
 def stated(call: Call) -> Shape:
     """Return the stated shape of the first output."""
-    shape = call.layer.outputs[0].shape
+    shape = call.layer.shapes[0]
     if min(shape, default=1) < 1:
         raise NotInferableError("it has an open shape")
     return shape
@@ -132,7 +132,7 @@ def _reshaped(call: Call) -> Step:
 
 def _split(call: Call) -> Step:
     axis = call.checked_axis(int(call.number("axis", 1)), len(call.shape()))
-    outputs = tuple([port.shape for port in call.layer.outputs])
+    outputs = call.layer.shapes
     return Step(
         "split" if len(outputs) > 1 else "identity",
         (call.value(),),
@@ -176,7 +176,7 @@ def _tile(call: Call) -> Step:
 
 
 def _top_k(call: Call) -> Step:
-    shapes = tuple([port.shape for port in call.layer.outputs])
+    shapes = call.layer.shapes
     return Step("topk", (call.value(),), {"axis": int(call.number("axis", -1))}, shapes)
 
 
