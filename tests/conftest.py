@@ -18,6 +18,17 @@ with suppress(ImportError):
     settings.load_profile("repeatable")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the switch that accepts what the code says now."""
+    parser.addoption("--update-golden", action="store_true", help="rewrite the golden files of tests/golden")
+
+
+@pytest.fixture(scope="session")
+def update_golden(request: pytest.FixtureRequest) -> bool:
+    """Whether golden files are to be rewritten."""
+    return bool(request.config.getoption("--update-golden"))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of the public measurements, or a skip where it is absent.

@@ -1,24 +1,24 @@
-"""Which predictors exist, and loading one by name and version."""
+"""Which predictors exist, and finding some by name and version."""
 
 from __future__ import annotations
 
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
-import yaml
+from predictor_core.catalog.cards import facts_of
+from predictor_core.catalog.embedded import embedded_predictors
+from predictor_core.catalog.registry import registered_predictors
+from predictor_core.catalog.versions import version_key
+from predictor_core.errors import UnknownPredictorError, suggestion
 
-from predictor_core.errors import UnknownPredictorError
-
-#: Folder of the package, where the embedded predictors are.
-PACKAGE = Path(__file__).parents[1]
+#: A message lists no more names than these.
+_LISTED = 12
 
 
-@lru_cache(maxsize=1)
-def _embedded() -> tuple[dict[str, Any], ...]:
-    text = Path(__file__).with_name("predictors.yaml").read_text(encoding="utf-8")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return tuple(yaml.load(text, Loader=loader))
+def entries() -> list[dict[str, Any]]:
+    """Return every predictor that can be loaded, without what its card says; the quick way to the names."""
+    return [dict(entry) for entry in (*embedded_predictors(), *registered_predictors())]
 
 
 def list_latency_predictors() -> list[dict[str, Any]]:
@@ -27,11 +27,11 @@ def list_latency_predictors() -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        Keys ``name``, ``version`` (a string), ``category``, and where it comes from.
+        Keys ``name``, ``version`` (a string), ``category``, where it comes from, and, where they are known,
+        ``chip``, ``cores``, ``precision``, ``runtime`` and ``accuracy`` (share in % of unseen models whose
+        prediction is within ±10 % of the measurement).
     """
-    from predictor_core.catalog.registry import registered_predictors
-
-    return [dict(entry) for entry in (*_embedded(), *registered_predictors())]
+    return [{**entry, **facts_of(entry)} for entry in entries()]
 
 
 def find_predictor(name: str, version: str | float | None = None) -> dict[str, Any]:
@@ -47,76 +47,80 @@ def find_predictor(name: str, version: str | float | None = None) -> dict[str, A
     Raises
     ------
     UnknownPredictorError
-        The message lists what exists.
+        The message lists what exists, close names first.
     """
-    entries = list_latency_predictors()
     if not isinstance(name, str):
         raise UnknownPredictorError(f"a predictor name must be a string, got {name!r}")
-    named = [entry for entry in entries if entry["name"].lower() == name.strip().lower()]
+    known = entries()
+    named = [entry for entry in known if entry["name"].lower() == name.strip().lower()]
     if not named:
-        known = ", ".join(dict.fromkeys(entry["name"] for entry in entries))
-        raise UnknownPredictorError(f"unknown predictor {name!r}; these exist: {known}")
+        raise UnknownPredictorError(f"unknown predictor {name!r}{hint(name, _names(known))}")
+    return _of_version(named, version)
+
+
+def match_predictors(words: Iterable[str], version: str | float | None = None) -> list[dict[str, Any]]:
+    """Entries of several predictors, each once, in the order of the words.
+
+    Parameters
+    ----------
+    words : iterable of str
+        Names, patterns such as ``"pixel4*"`` (``*``, ``?`` and ``[...]`` as in a shell), or ``"all"``; case
+        does not matter.
+    version : str or float, optional
+        Default: the latest of each. A pattern stands for those predictors that have the version.
+
+    Raises
+    ------
+    UnknownPredictorError
+        A word stands for no predictor.
+    """
+    known = entries()
+    found: dict[str, dict[str, Any]] = {}
+    for word in words:
+        pattern = "*" if word.strip().lower() == "all" else word.strip().lower()
+        if not any(char in pattern for char in "*?["):
+            entry = find_predictor(word, version)
+            found.setdefault(entry["name"], entry)
+            continue
+        fitting = []
+        for name in _names(known):
+            if not fnmatchcase(name.lower(), pattern):
+                continue
+            named = [entry for entry in known if entry["name"] == name]
+            if version is None or any(_is_version(entry, version) for entry in named):
+                fitting.append(_of_version(named, version))
+        if not fitting:
+            which = "" if version is None else f" of version {version!r}"
+            stem = word.strip("*? ")
+            raise UnknownPredictorError(f"no predictor{which} matches {word!r}{hint(stem, _names(known))}")
+        for entry in fitting:
+            found.setdefault(entry["name"], entry)
+    return list(found.values())
+
+
+def hint(word: str, names: Sequence[str]) -> str:
+    """Return the end of a message about a name that does not exist: close names, and what there is."""
+    listed = ", ".join(names[:_LISTED])
+    more = f" and {len(names) - _LISTED} more (nn-meter devices)" if len(names) > _LISTED else ""
+    close = suggestion(word, names).rstrip("?")
+    return f"{close}{'? These' if close else '; these'} exist: {listed}{more}"
+
+
+def _names(known: Iterable[dict[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(entry["name"] for entry in known))
+
+
+def _is_version(entry: dict[str, Any], version: str | float) -> bool:
+    return version_key(entry["version"]) == version_key(version)
+
+
+def _of_version(named: Sequence[dict[str, Any]], version: str | float | None) -> dict[str, Any]:
     if version is None:
         return max(named, key=lambda entry: version_key(entry["version"]))
-    wanted = version_key(version)
     for entry in named:
-        if version_key(entry["version"]) == wanted:
+        if _is_version(entry, version):
             return entry
     known = ", ".join(str(entry["version"]) for entry in named)
     raise UnknownPredictorError(
         f"predictor {named[0]['name']!r} has no version {version!r}; these exist: {known}"
     )
-
-
-def version_key(version: Any) -> tuple[tuple[int, int, str], ...]:
-    """Sortable form of a version: 1, 1.0 and "1.0.0" are the same one."""
-    parts = [
-        (0, int(part), "") if part.isdigit() else (1, 0, part)
-        for part in str(version).strip().lower().split(".")
-    ]
-    while len(parts) > 1 and parts[-1] == (0, 0, ""):
-        parts.pop()
-    return tuple(parts)
-
-
-def load_latency_predictor(predictor_name: str, predictor_version: str | float | None = None) -> Any:
-    """Load a predictor.
-
-    Parameters
-    ----------
-    predictor_name : str
-        Such as ``"cortexA76cpu_tflite21"``; case does not matter.
-    predictor_version : str or float, optional
-        Default: the latest.
-
-    Returns
-    -------
-    LatencyPredictor
-        Or, for a version 1.0 pack, its counterpart with the same methods.
-
-    Raises
-    ------
-    UnknownPredictorError
-        For a name or version that does not exist.
-    PackError
-        When the pack is corrupted.
-
-    Examples
-    --------
-    >>> load_latency_predictor("CortexA76CPU_tflite21").name
-    'cortexA76cpu_tflite21'
-    """
-    entry = find_predictor(predictor_name, predictor_version)
-    if "pack" in entry:
-        # Imported here, so that listing the predictors does not wait for numpy.
-        from predictor_core.predictor import LatencyPredictor
-
-        return LatencyPredictor.from_pack(
-            PACKAGE / entry["pack"],
-            name=entry["name"],
-            version=str(entry["version"]),
-            sha256=entry.get("sha256"),
-        )
-    from predictor_core.legacy import load_predictor
-
-    return load_predictor(entry)

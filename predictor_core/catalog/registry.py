@@ -12,7 +12,9 @@ from typing import Any
 
 import yaml
 
+from predictor_core.catalog.embedded import embedded_predictors
 from predictor_core.catalog.home import predictors_file
+from predictor_core.catalog.versions import version_key
 from predictor_core.errors import RegistryError, UnknownPredictorError
 from predictor_core.files import locked, write_atomically
 
@@ -47,8 +49,6 @@ def register_predictor(meta_path: str | os.PathLike[str]) -> dict[str, Any]:
     RegistryError
         A key is absent or wrong, the folder holds no predictor, or name and version are taken.
     """
-    from predictor_core.catalog import list_latency_predictors
-
     path = Path(meta_path)
     entry = check_entry(_read_yaml(path), str(path), path.parent)
     if not _is_predictor(entry):
@@ -59,7 +59,7 @@ def register_predictor(meta_path: str | os.PathLike[str]) -> dict[str, Any]:
         )
     file = predictors_file()
     with locked(file):
-        if any(_same(entry, other) for other in list_latency_predictors()):
+        if any(_same(entry, other) for other in (*embedded_predictors(), *registered_predictors())):
             raise RegistryError(
                 f"predictor {entry['name']!r} version {entry['version']} exists already; unregister it "
                 "first, or choose another 'version'"
@@ -92,8 +92,6 @@ def unregister_predictor(name: str, version: str | float | None = None) -> dict[
     RegistryError
         Several versions are registered and none was named.
     """
-    from predictor_core.catalog import version_key
-
     file = predictors_file()
     with locked(file):
         listed = _read_list(file)
@@ -183,8 +181,6 @@ def _is_predictor(entry: Mapping[str, Any]) -> bool:
 
 
 def _same(entry: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    from predictor_core.catalog import version_key
-
     return str(entry["name"]).lower() == str(other["name"]).lower() and version_key(
         entry["version"]
     ) == version_key(other["version"])

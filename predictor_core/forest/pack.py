@@ -20,16 +20,15 @@ import hmac
 import json
 import os
 import struct
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from predictor_core.errors import PackError
+from predictor_core.files import write_atomically
 from predictor_core.forest.forest import Floats, Forest, TreeArrays
 
 MAGIC = b"NNMPACK1"
@@ -130,18 +129,7 @@ def save_pack(
     ]
     content = b"".join(parts)
     digest = hashlib.sha256(content)
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.write(digest.digest())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    write_atomically(path, content + digest.digest())
     return digest.hexdigest()
 
 

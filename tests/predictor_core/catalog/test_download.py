@@ -16,14 +16,13 @@ from typing import Any
 
 import pytest
 
-from predictor_core.catalog import archive
+from predictor_core.catalog import archive, load_entry
 from predictor_core.catalog.download import Limits, fetch_pack
 from predictor_core.errors import DownloadError, PackError
-from predictor_core.legacy import load_predictor
 from predictor_core.legacy.pack_folder import load_folder
 from tests.predictor_core.legacy.ir_builder import IrBuilder
 
-PICKLES = Path(__file__).parent / "pickles"
+PICKLES = Path(__file__).parents[1] / "legacy" / "pickles"
 FOREST = (PICKLES / "sklearn-0.24.2-protocol4.pkl").read_bytes()
 RULES = b'{"BF_conv_relu": {"obey": true}}'
 NAME = "mydevice"
@@ -151,7 +150,7 @@ def test_a_downloaded_predictor_predicts(server: Server) -> None:
     builder = IrBuilder()
     builder.add("sigmoid", "Sigmoid", ["input"])
 
-    predictor = load_predictor(server.entry())
+    predictor = load_entry(server.entry())
 
     assert (predictor.name, predictor.version) == (NAME, "1.0")
     assert predictor.predict(builder.ir, "nnmeter-ir") == 0.0

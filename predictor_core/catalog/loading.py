@@ -1,0 +1,90 @@
+"""Loading a predictor, wherever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from predictor_core.catalog.embedded import PACKAGE
+from predictor_core.catalog.lookup import find_predictor
+from predictor_core.catalog.registry import PACK_FILE
+
+if TYPE_CHECKING:
+    from predictor_core.legacy.predictor import LegacyPredictor
+    from predictor_core.predictor import LatencyPredictor
+
+
+def load_latency_predictor(
+    predictor_name: str, predictor_version: str | float | None = None
+) -> LegacyPredictor | LatencyPredictor:
+    """Load a predictor.
+
+    Parameters
+    ----------
+    predictor_name : str
+        Such as ``"cortexA76cpu_tflite21"``; case does not matter.
+    predictor_version : str or float, optional
+        Default: the latest.
+
+    Returns
+    -------
+    LatencyPredictor
+        Or, for a version 1.0 pack, its counterpart with the same methods.
+
+    Raises
+    ------
+    UnknownPredictorError
+        For a name or version that does not exist.
+    PackError
+        When the pack is corrupted.
+
+    Examples
+    --------
+    >>> load_latency_predictor("CortexA76CPU_tflite21").name
+    'cortexA76cpu_tflite21'
+    """
+    return load_entry(find_predictor(predictor_name, predictor_version))
+
+
+def load_entry(entry: Mapping[str, Any]) -> LegacyPredictor | LatencyPredictor:
+    """Load a predictor of the list.
+
+    Parameters
+    ----------
+    entry : mapping
+        Of the list of predictors, with ``pack`` (a file of the package), ``package_location`` (a folder) or
+        ``download`` (a URL).
+
+    Returns
+    -------
+    LegacyPredictor
+        For pickled forests; a LatencyPredictor for a pack in this package's own format.
+
+    Raises
+    ------
+    PackError
+        The files are absent, can't be downloaded, or are refused.
+    """
+    # Imported where they are needed, so that listing the predictors does not wait for numpy.
+    if "pack" in entry:
+        return _from_pack(PACKAGE / entry["pack"], entry)
+    if "package_location" in entry:
+        folder = Path(entry["package_location"])
+        if (folder / PACK_FILE).is_file():
+            return _from_pack(folder / PACK_FILE, entry)
+    else:
+        from predictor_core.catalog.download import fetch_pack
+
+        folder = fetch_pack(entry)
+    from predictor_core.legacy.predictor import LegacyPredictor
+
+    return LegacyPredictor.from_folder(folder, name=str(entry["name"]), version=str(entry["version"]))
+
+
+def _from_pack(path: Path, entry: Mapping[str, Any]) -> LatencyPredictor:
+    from predictor_core.predictor import LatencyPredictor
+
+    return LatencyPredictor.from_pack(
+        path, name=str(entry["name"]), version=str(entry["version"]), sha256=entry.get("sha256")
+    )
