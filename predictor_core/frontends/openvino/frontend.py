@@ -14,7 +14,7 @@ from predictor_core.ir.graph import Graph
 from predictor_core.ir.layout import channels_last
 
 
-def load(model: str | os.PathLike[str], *, input_shape: Any = None, **options: Any) -> Graph:
+def load(model: str | os.PathLike[str], *, input_shape: Any = None) -> Graph:
     """Convert an OpenVINO model to a Graph.
 
     Parameters
@@ -39,10 +39,6 @@ def load(model: str | os.PathLike[str], *, input_shape: Any = None, **options: A
     GraphError
         When the layers do not form a valid graph. The message names the layer.
     """
-    if options:
-        raise PredictorError(
-            f"the OpenVINO front end has no option {', '.join(sorted(options))}; it has input_shape"
-        )
     if not isinstance(model, (str, os.PathLike)):
         raise ModelFormatError(
             f"an OpenVINO model is given as the path of its .xml file, got a {type(model).__name__}"

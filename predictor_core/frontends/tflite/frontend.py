@@ -18,7 +18,7 @@ _SIGNATURE = "serving_default"
 
 
 def load(
-    model: str | os.PathLike[str], *, input_shape: Any = None, signature: str | None = None, **options: Any
+    model: str | os.PathLike[str], *, input_shape: Any = None, signature: str | None = None
 ) -> Graph:
     """Convert a TensorFlow Lite model to a Graph.
 
@@ -40,11 +40,6 @@ def load(
     GraphError
         When the operators do not form a valid graph. The message names the operator.
     """
-    if options:
-        raise PredictorError(
-            f"the TensorFlow Lite front end has no option {', '.join(sorted(options))}; "
-            "it has input_shape and signature"
-        )
     if not isinstance(model, (str, os.PathLike)):
         raise ModelFormatError(
             f"a TensorFlow Lite model is given as the path of a file, got a {type(model).__name__}"

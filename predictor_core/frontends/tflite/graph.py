@@ -180,6 +180,9 @@ class Walk:
         return tensor.shape if closed and self._as_stated else None
 
     def _emit(self, operator: Operator, steps: list[Step]) -> list[Value]:
+        if any(0 in shape for shape in steps[-1].outputs):
+            # The part of a list that a loop has not filled yet.
+            return [Value(shape) for shape in steps[-1].outputs]
         name = self._unique(operator.name)
         written: list[str] = []
         for index, step in enumerate(steps, 1):
