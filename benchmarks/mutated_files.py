@@ -1,6 +1,6 @@
 """Feed mutated model files to the front ends: every failure must be an error of the package, soon.
 
-    python benchmarks/mutated_files.py [--count 20000] [--seed 0] [FORMAT ...]
+python benchmarks/mutated_files.py [--count 20000] [--seed 0] [FORMAT ...]
 """
 
 from __future__ import annotations
@@ -21,7 +21,11 @@ from predictor_core.frontends import find
 
 FIXTURES = Path(__file__).resolve().parents[1] / "tests" / "fixtures"
 #: Model type -> folder of the fixtures and their ending.
-FORMATS = {"tflite": ("tflite", ".tflite"), "openvino": ("openvino", ".xml"), "pb": ("tensorflow", "_frozen.pb")}
+FORMATS = {
+    "tflite": ("tflite", ".tflite"),
+    "openvino": ("openvino", ".xml"),
+    "pb": ("tensorflow", "_frozen.pb"),
+}
 #: Larger files are mutated near their structure alone.
 MAX_BYTES = 400_000
 
@@ -65,7 +69,9 @@ def main() -> None:
     for name in arguments.formats:
         folder, ending = FORMATS[name]
         packed = sorted((FIXTURES / folder).glob(f"*{ending}.gz"))
-        originals = [data for data in (gzip.decompress(file.read_bytes()) for file in packed) if len(data) <= MAX_BYTES]
+        originals = [
+            data for data in (gzip.decompress(file.read_bytes()) for file in packed) if len(data) <= MAX_BYTES
+        ]
         rng, load = random.Random(arguments.seed), find(name)
         outcomes: Counter[str] = Counter()
         slowest = 0.0
@@ -89,8 +95,10 @@ def main() -> None:
                     print(kept, traceback.format_exc(limit=-3), flush=True)
                 slowest = max(slowest, time.process_time() - start)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        print(f"{name}: {arguments.count} files of {len(originals)} originals: {dict(outcomes)}; "
-              f"slowest {slowest * 1000:.0f} ms of CPU; peak {peak} MB")
+        print(
+            f"{name}: {arguments.count} files of {len(originals)} originals: {dict(outcomes)}; "
+            f"slowest {slowest * 1000:.0f} ms of CPU; peak {peak} MB"
+        )
 
 
 if __name__ == "__main__":

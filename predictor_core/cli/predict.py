@@ -27,7 +27,6 @@ class _Request:
     """What to do with every model; sent to the worker processes."""
 
     predictors: tuple[Any, ...]
-    model_type: str
     options: dict[str, Any] = field(default_factory=dict)
     strict: bool = False
     debug: bool = False
@@ -44,11 +43,10 @@ class _Answer:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
-    model_type, sources = requested(arguments)
+    sources = requested(arguments)
     request = _Request(
         tuple(map(load_entry, match_predictors(arguments.predictor, arguments.predictor_version))),
-        model_type,
-        reading_options(arguments, model_type),
+        reading_options(arguments, sources),
         arguments.strict,
         arguments.debug,
     )
@@ -133,11 +131,11 @@ def _answer(request: _Request, source: Source) -> _Answer:
             if isinstance(predictor, LatencyPredictor):
                 # One reading of the model serves every device.
                 if graph is None:
-                    graph = to_graph(source.path, request.model_type, **request.options)
+                    graph = to_graph(source.path, source.model_type, **request.options)
                 report = predictor.profile(graph, strict=request.strict)
             else:
                 report = predictor.profile(
-                    source.path, request.model_type, strict=request.strict, **request.options
+                    source.path, source.model_type, strict=request.strict, **request.options
                 )
         except Exception as error:  # noqa: BLE001 - one bad model must not stop the others
             message = describe(error, request.debug)

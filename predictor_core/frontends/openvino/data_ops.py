@@ -7,6 +7,7 @@ from typing import Any
 
 from predictor_core.frontends.common.values import NotInferableError, Value, constant
 from predictor_core.frontends.onnx.attention import HANDLERS as ONNX_ATTENTION
+from predictor_core.frontends.onnx.call import Handler as OnnxHandler
 from predictor_core.frontends.onnx.data_ops import HANDLERS as ONNX_DATA
 from predictor_core.frontends.onnx.dense_ops import HANDLERS as ONNX_DENSE
 from predictor_core.frontends.openvino.call import Call, Handler, Step
@@ -14,7 +15,7 @@ from predictor_core.frontends.openvino.image_ops import same_shape
 from predictor_core.ir.graph import Shape
 
 #: The ONNX ops that layers are read as.
-ONNX: dict[str, Callable[..., Any]] = {**ONNX_DATA, **ONNX_DENSE, **ONNX_ATTENTION}
+ONNX: dict[str, OnnxHandler] = {**ONNX_DATA, **ONNX_DENSE, **ONNX_ATTENTION}
 
 Arranged = Callable[[Call], "tuple[str, list[Value | None] | None, dict[str, Any]]"]
 

@@ -68,7 +68,8 @@ class Layer:
     def element_type(self) -> str:
         """Type of a constant."""
         port = self._ports[0]
-        return self.data.get("element_type") or port.get("precision") or self._element.get("precision", "")
+        named = self.data.get("element_type") or port.get("precision")
+        return named or self._element.get("precision") or ""
 
     def blobs(self) -> dict[str, tuple[int, int]]:
         """Return offset and size of the weights of a layer of format 7, by name."""
@@ -150,7 +151,9 @@ class Network:
             done[layer.ident] = False
             for source in self._read(layer):
                 if source not in self.by_id:
-                    raise GraphError(f"layer {layer.name!r} ({layer.type}) reads layer {source!r}, which is not there")
+                    raise GraphError(
+                        f"layer {layer.name!r} ({layer.type}) reads layer {source!r}, which is not there"
+                    )
                 if source not in done:
                     stack.append(self.by_id[source])
                 elif not done[source]:

@@ -67,20 +67,26 @@ class Walk:
         found = []
         for layer in network.layers:
             if layer.type == "Result":
-                found += [source for port in layer.inputs if (source := network.sources.get((layer.ident, port)))]
+                found += [
+                    source for port in layer.inputs if (source := network.sources.get((layer.ident, port)))
+                ]
             elif not any((layer.ident, port) in read for port in layer.outputs):
                 # Version 7 has no results: what nothing reads is one.
                 found += [(layer.ident, port) for port in layer.outputs[:1]]
         results = [values[ident][port].node for ident, port in found if port in values.get(ident, {})]
         outputs = [name for name in dict.fromkeys(results) if name]
         if not outputs:
-            raise ModelFormatError("no output of the model depends on its inputs; there is nothing to predict")
+            raise ModelFormatError(
+                "no output of the model depends on its inputs; there is nothing to predict"
+            )
         return outputs
 
     def walk(self, network: Network, given: Mapping[str, Value], depth: int) -> dict[str, Outputs]:
         """Convert the layers of a network; `given` are the values of the inputs of a body by layer."""
         if depth > MAX_DEPTH:
-            raise ModelFormatError(f"bodies of the model stand inside of each other more than {MAX_DEPTH} deep")
+            raise ModelFormatError(
+                f"bodies of the model stand inside of each other more than {MAX_DEPTH} deep"
+            )
         values: dict[str, Outputs] = {}
         for layer in network.ordered():
             self._count += 1

@@ -49,7 +49,11 @@ def _conv_transpose(call: Call) -> Step:
     if call.op == "GroupConvolutionBackpropData":
         groups, shape = shape[0], (shape[0] * shape[1], *shape[2:])
     rank = len(shape) - 2
-    attrs = {**spatial(call, rank), "group": groups, "output_padding": call.integers("output_padding", (0,) * rank)}
+    attrs = {
+        **spatial(call, rank),
+        "group": groups,
+        "output_padding": call.integers("output_padding", (0,) * rank),
+    }
     if call.has(2):
         try:
             attrs["output_shape"] = call.ints(2)[-rank:]
@@ -57,7 +61,9 @@ def _conv_transpose(call: Call) -> Step:
             attrs["output_shape"] = call.layer.shapes[0][2:]
             if min(attrs["output_shape"], default=0) < 1:
                 raise
-    return one(ONNX["ConvTranspose"](call.as_onnx("ConvTranspose", [x, weight._replace(shape=shape)], **attrs)))
+    return one(
+        ONNX["ConvTranspose"](call.as_onnx("ConvTranspose", [x, weight._replace(shape=shape)], **attrs))
+    )
 
 
 def _pool(op: str) -> Handler:
@@ -126,7 +132,7 @@ def _group_norm(call: Call) -> Step:
 
 
 def _channel_shuffle(call: Call) -> Step:
-    """A shuffle over another dimension than the channels moves data just the same."""
+    """Over another dimension than the channels, data move just the same."""
     return call.step("channelshuffle", call.shape(), groups=int(call.number("group", 1)))
 
 

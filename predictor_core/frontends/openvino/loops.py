@@ -43,7 +43,7 @@ def unroll(walk: Walk, layer: Layer, inputs: list[Value | None], depth: int) -> 
     given = _handed([entry for entry in entries if "axis" not in entry[1]], by_port)
     collected: dict[str, list[Value]] = {}
     outputs: Outputs = {}
-    for turn in range(turns):
+    for _ in range(turns):
         for kind, entry in entries:
             source = by_port.get(entry["external_port_id"])
             if kind == "input" and "axis" in entry and source is not None:
@@ -98,7 +98,7 @@ def _handed(entries: list[tuple[str, dict[str, str]]], by_port: dict[str, Any]) 
 
 def _turns(layer: Layer, by_port: dict[str, Any], entries: list[tuple[str, dict[str, str]]]) -> int:
     """Return how often a loop runs: as often as what it is handed in parts has parts, or as it says."""
-    count = None
+    count: int | None = None
     for kind, entry in entries:
         source = by_port.get(entry["external_port_id"])
         if kind == "input" and "axis" in entry and source is not None:

@@ -134,4 +134,8 @@ def _slice(before: Shape, after: Shape) -> tuple[str, dict[str, Any]]:
     if len(before) != len(after):
         return "slice", {}
     axes = tuple([axis for axis, (a, b) in enumerate(zip(before, after)) if a != b])
-    return ("slice", {"axes": axes, "starts": (0,) * len(axes), "steps": (1,) * len(axes)}) if axes else ("identity", {})
+    return (
+        ("slice", {"axes": axes, "starts": (0,) * len(axes), "steps": (1,) * len(axes)})
+        if axes
+        else ("identity", {})
+    )

@@ -113,9 +113,7 @@ _FUSED = ("ADD", "SUB", "MUL", "DIV", "CONCATENATION")
 def arranged(operator: Operator, inputs: Sequence[Value | None]) -> list[Value | None]:
     """Return the inputs as TensorFlow's op has them: what is an option here is an input there."""
     found = list(inputs)
-    if operator.op == "CONCATENATION":
-        found.append(constant(operator.integer("axis")))
-    elif operator.op == "GATHER":
+    if operator.op == "CONCATENATION" or operator.op == "GATHER":
         found.append(constant(operator.integer("axis")))
     elif operator.op == "RESHAPE" and (len(found) < 2 or (found[1] is not None and found[1].array is None)):
         target = operator.integers("new_shape")
@@ -171,7 +169,7 @@ def _cast(call: Call) -> Step:
 
 
 def _suppression(call: Call) -> Step:
-    """Outputs are as long as the most boxes that are kept, which is an input."""
+    """Give as many boxes as are kept at most, which is an input."""
     (count,) = call.ints(2)
     scores = ((count,),) if call.op == "NON_MAX_SUPPRESSION_V5" else ()
     return Step("NonMaxSuppression", (call.value(0), call.value(1)), {}, ((count,), *scores, ()))
@@ -240,4 +238,3 @@ HANDLERS: dict[str, Handler] = {
     "UNSORTED_SEGMENT_SUM": _segment_sum,
     "WHERE": _of_data,
 }
-

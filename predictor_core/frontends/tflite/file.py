@@ -42,7 +42,7 @@ def read_structure(path: str | os.PathLike[str]) -> Memory:
             head = file.read(8)
             if head[4:] != _IDENTIFIER:
                 raise ModelFormatError(
-                    f"this is no TensorFlow Lite model: bytes 4 to 8 are {head[4:]!r}, expected {_IDENTIFIER!r}"
+                    f"this is no TensorFlow Lite model: it has {head[4:]!r} where {_IDENTIFIER!r} is expected"
                 )
             if size <= SMALL_BYTES:
                 return head + file.read(SMALL_BYTES)

@@ -17,9 +17,7 @@ from predictor_core.ir.passes import canonicalize
 _SIGNATURE = "serving_default"
 
 
-def load(
-    model: str | os.PathLike[str], *, input_shape: Any = None, signature: str | None = None
-) -> Graph:
+def load(model: str | os.PathLike[str], *, input_shape: Any = None, signature: str | None = None) -> Graph:
     """Convert a TensorFlow Lite model to a Graph.
 
     Parameters

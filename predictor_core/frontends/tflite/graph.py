@@ -88,7 +88,9 @@ class Walk:
         self._given.check_all_used()
         outputs = [value.node for value in self._inline(subgraph, inputs, 0) if value.node]
         if not outputs:
-            raise ModelFormatError("no output of the model depends on its inputs; there is nothing to predict")
+            raise ModelFormatError(
+                "no output of the model depends on its inputs; there is nothing to predict"
+            )
         return list(dict.fromkeys(outputs))
 
     def _inline(self, index: int, inputs: Sequence[Value], depth: int) -> list[Value]:
@@ -97,7 +99,9 @@ class Walk:
             raise ModelFormatError(f"subgraphs of the model call each other more than {MAX_DEPTH} deep")
         graph = self.model.subgraph(index)
         if len(inputs) != len(graph.inputs):
-            raise GraphError(f"gives {len(inputs)} inputs to subgraph {index}, which takes {len(graph.inputs)}")
+            raise GraphError(
+                f"gives {len(inputs)} inputs to subgraph {index}, which takes {len(graph.inputs)}"
+            )
         values: dict[int, Value] = dict(zip(graph.inputs, inputs))
         for operator in graph.operators:
             self._count += 1
@@ -107,7 +111,9 @@ class Walk:
                 )
             operator.name = operator.name or _name(graph, operator)
             try:
-                read = [None if place == -1 else self._value(graph, values, place) for place in operator.inputs]
+                read = [
+                    None if place == -1 else self._value(graph, values, place) for place in operator.inputs
+                ]
                 written = self._convert(graph, operator, read, depth)
             except PredictorError as error:
                 if depth > 0 or f"{operator.name!r}" in str(error):
@@ -118,7 +124,9 @@ class Walk:
                     f"the output shape of node {operator.name!r} ({_label(operator)}) can't be told: {error}"
                 ) from error
             except _UNTIMED as error:
-                raise GraphError(f"node {operator.name!r} ({_label(operator)}) is malformed: {error}") from error
+                raise GraphError(
+                    f"node {operator.name!r} ({_label(operator)}) is malformed: {error}"
+                ) from error
             values.update(zip(operator.outputs, written))
         return [self._value(graph, values, place) for place in graph.outputs]
 
@@ -170,7 +178,7 @@ class Walk:
                 raise
             op = custom_ops.canonical(operator.custom) or call.op
             reads = tuple([value for value in call.inputs if value is not None and not value.is_constant])
-            return [Step(op, reads, {}, shapes)]  # type: ignore[arg-type]
+            return [Step(op, reads, {}, shapes)]
 
     def _stated(self, tensor: Tensor) -> Any:
         """Return the shape that the file states for a tensor; None where it depends on the inputs or data."""
@@ -187,7 +195,11 @@ class Walk:
         written: list[str] = []
         for index, step in enumerate(steps, 1):
             own = name if index == len(steps) else self._unique(f"{name}.{index}")
-            reads = [written[read] if isinstance(read, int) else read.node for read in step.reads if read is not None]
+            reads = [
+                written[read] if isinstance(read, int) else read.node
+                for read in step.reads
+                if read is not None
+            ]
             made = Node(own, step.op, tuple([r for r in reads if r is not None]), step.attrs, step.outputs)
             self.nodes.append(made)
             written.append(own)

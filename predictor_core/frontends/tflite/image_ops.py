@@ -49,7 +49,7 @@ def _conv(call: Call) -> Step:
 
 
 def _transpose_conv(call: Call) -> Step:
-    """Inputs are the output's shape, weights (filters, height, width, channels), the image, and a bias."""
+    """Read the output's shape, weights (filters, height, width, channels), the image, and a bias."""
     batch, height, width, channels = call.image(2)
     weight = _weight(call, 1)
     if weight.shape[3] != channels:
@@ -108,7 +108,7 @@ def _conv_3d(call: Call) -> Step:
 
 
 def _conv_3d_transpose(call: Call) -> Step:
-    """Inputs are the output's shape, weights (depth, height, width, filters, channels), the volume, a bias."""
+    """Read the output's shape, weights (depth, height, width, filters, channels), the volume, a bias."""
     x, weight, out = call.shape(2), _weight(call, 1, 5).shape, call.ints(0)
     if len(x) != 5 or len(out) != 5 or weight[4] != x[4]:
         raise call.error(f"weights {list(weight)} do not fit {list(x)} and an output of {list(out)}")

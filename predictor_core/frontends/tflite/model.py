@@ -152,7 +152,8 @@ class Subgraph:
             code = entry.scalar(0, "uint32")
             if code >= len(model.ops):
                 raise ModelFormatError(f"an operator has the code {code}, the model has {len(model.ops)}")
-            self.operators.append(Operator(*model.ops[code], entry))
+            op, custom = model.ops[code]
+            self.operators.append(Operator(op, custom, entry))
 
 
 class Model:

@@ -24,7 +24,11 @@ def dilated_convs(draft: Draft) -> None:
         block = last.attrs.get("block", ())
         if first.op != "SpaceToBatchND" or len(block) != 2 or first.attrs.get("block") != block:
             continue
-        if any(conv.attrs["pads"]) or draft.only_reader(first.name) is None or draft.only_reader(reader.inputs[0]) is None:
+        if (
+            any(conv.attrs["pads"])
+            or draft.only_reader(first.name) is None
+            or draft.only_reader(reader.inputs[0]) is None
+        ):
             continue
         top, bottom, left, right = [pad - crop for pad, crop in zip(first.attrs["pads"], last.attrs["crops"])]
         if min(top, bottom, left, right) < 0:
