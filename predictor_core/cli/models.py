@@ -80,7 +80,7 @@ def _words(arguments: argparse.Namespace, frontend: Frontend) -> list[str] | Non
 
 
 def _take_back(arguments: argparse.Namespace) -> None:
-    """Give the paths behind ``--predictor NAME...``, which takes every word up to the next option, to the models."""
+    """Give the paths behind ``--predictor NAME...``, which takes all words that follow, to the models."""
     words = getattr(arguments, "predictor", None)
     if not arguments.models and isinstance(words, list):
         count = len(words)

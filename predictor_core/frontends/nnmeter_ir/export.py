@@ -24,8 +24,8 @@ def model_file_to_graph(
     filename : str or path
         The file. With ``model_type="torch"`` also the name of a torchvision model.
     model_type : str, optional
-        ``"onnx"``, ``"pb"``, ``"torch"``, ``"tflite"``, ``"openvino"``, ``"nnmeter-ir"`` or ``"nni-ir"``. Left
-        out, the ending of the file tells.
+        ``"onnx"``, ``"pb"``, ``"torch"``, ``"tflite"``, ``"openvino"``, ``"nnmeter-ir"`` or ``"nni-ir"``.
+        Left out, the ending of the file tells.
     input_shape : tuple of int, or several
         Batch first. For torch models the shape of the input, channels first; elsewhere it fills
         the dimensions that the file leaves open.

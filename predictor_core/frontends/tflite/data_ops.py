@@ -113,7 +113,7 @@ _FUSED = ("ADD", "SUB", "MUL", "DIV", "CONCATENATION")
 def arranged(operator: Operator, inputs: Sequence[Value | None]) -> list[Value | None]:
     """Return the inputs as TensorFlow's op has them: what is an option here is an input there."""
     found = list(inputs)
-    if operator.op == "CONCATENATION" or operator.op == "GATHER":
+    if operator.op in ("CONCATENATION", "GATHER"):
         found.append(constant(operator.integer("axis")))
     elif operator.op == "RESHAPE" and (len(found) < 2 or (found[1] is not None and found[1].array is None)):
         target = operator.integers("new_shape")

@@ -79,7 +79,7 @@ def _cell(op: str, weights: int) -> Handler:
 
 
 def _svdf(call: Call) -> list[Step]:
-    """A product with the features, a filter over the time kept, and a sum over the rank."""
+    """Write a product with the features, a filter over the time that is kept, and a sum over the rank."""
     batch, _ = call.shape()
     (filters, _), (_, memory), rank = call.shape(1), call.shape(2), call.option("rank", 1)
     if rank < 1 or filters % rank:

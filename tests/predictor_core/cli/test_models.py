@@ -70,7 +70,7 @@ def test_paths_behind_the_predictors_are_models(tmp_path: Path) -> None:
 
 
 def test_models_beside_a_flag_are_refused() -> None:
-    with pytest.raises(UsageError, match="a.tflite is named beside --onnx"):
+    with pytest.raises(UsageError, match=r"a\.tflite is named beside --onnx"):
         requested(Namespace(models=["a.tflite"], onnx=["b.onnx"]))
 
 
