@@ -184,4 +184,5 @@ def _write(path: Path, stamp: str, said: Predictions) -> None:
             predicted_ms=said.predicted_ms,
             outside=said.outside,
             spread=said.spread,
+            bounded=said.bounded,
         )

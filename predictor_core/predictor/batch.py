@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 CHUNK = 1000
 
 #: Work left, in seconds, for which worker processes are started: each loads the package and the predictors.
-WORKERS_WORTH_S = 5.0
+WORKERS_WORTH_S = 10.0
 
 #: Largest number of models that a worker is given at a time.
 _WORKER_CHUNK = 100
@@ -48,8 +48,8 @@ def predict_many(
         Paths or objects of `model_type`; may be a generator.
     n_jobs : int, optional
         Worker processes (joblib's meaning of the number), started once the work left is worth it. The backend
-        is joblib's current one, so a ``joblib.parallel_backend("dask")`` around the call spreads the work over
-        a cluster.
+        is joblib's current one: a ``joblib.parallel_backend("dask")`` around the call spreads the work over a
+        cluster.
     strict, input_shape, apply_nni, **options
         As for `Predictor.predict`.
 
@@ -90,7 +90,9 @@ def _until_workers_pay(
             warm_s = spent_s
             continue
         each_s = (spent_s - warm_s) / (done - 1)
-        if each_s * (done if total is None else total - done) > WORKERS_WORTH_S:
+        left_s = each_s * (done if total is None else total - done)
+        # One slow model among the first few tells little.
+        if spent_s - warm_s > WORKERS_WORTH_S / 10 and left_s > WORKERS_WORTH_S:
             break
         size = min(2 * size, CHUNK)
     return parts

@@ -314,28 +314,6 @@ class Walk:
                 return own
         return None
 
-    def _batch_to_space(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
-        """Recognise a conv between SpaceToBatchND and BatchToSpaceND as one with dilation."""
-        call = Call(node, inputs)
-        steps = _steps(call)
-        conv = self._made.get(inputs[0].node or "")
-        if conv is not None and conv.op in ("conv", "dwconv") and conv.attrs["strides"] == (1, 1):
-            spread = self._made[conv.inputs[0]]
-            step = steps[-1]
-            if (
-                spread.op == "SpaceToBatchND"
-                and spread.attrs["block"] == step.attrs["block"]
-                and len(spread.attrs["block"]) == 2
-                and not any(conv.attrs["pads"])
-            ):
-                top, bottom, left, right = [
-                    pad - crop for pad, crop in zip(spread.attrs["pads"], step.attrs["crops"])
-                ]
-                attrs = {**conv.attrs, "dilations": spread.attrs["block"], "pads": (top, left, bottom, right)}
-                made = Step(conv.op, (Value((), spread.inputs[0]),), attrs, step.outputs)
-                return self._emit(call, [made])
-        return self._emit(call, steps)
-
     def _select(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
         """Drop the test by which indices may count from the end; an embedding pays nothing for it."""
         condition, _, otherwise = inputs
@@ -364,7 +342,6 @@ _SPECIAL: dict[str, Callable[[Walk, NodeDef, list[Value], int], list[Value]]] = 
     **dict.fromkeys(("If", "StatelessIf"), Walk._if),
     **dict.fromkeys(("NoOp", "Assert"), Walk._nothing),
     **dict.fromkeys(("Select", "SelectV2"), Walk._select),
-    "BatchToSpaceND": Walk._batch_to_space,
     "Const": Walk._constant_node,
     "Erfc": Walk._erfc,
     **dict.fromkeys(_RANDOM, Walk._random),
