@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nni.mutable import Categorical, CategoricalMultiple, MutableAnnotation
+from nni.mutable import Categorical, CategoricalMultiple, MutableAnnotation, SampleValidationError
 from nni.nas.space import ExecutableModelSpace, SimplifiedModelSpace
 from torch import nn
 
@@ -41,5 +41,14 @@ class NasSource:
             self.values[label] = list(mutable.grid())
 
     def record(self, sample: Mapping[str, Any]) -> Candidate:
-        """Describe a candidate."""
-        return describe(self._space.freeze(dict(sample)))
+        """Describe a candidate.
+
+        Raises
+        ------
+        PredictorError
+            When the sample breaks a constraint of the space.
+        """
+        try:
+            return describe(self._space.freeze(dict(sample)))
+        except SampleValidationError as error:
+            raise PredictorError(f"the sample breaks a constraint of the space: {error}") from error

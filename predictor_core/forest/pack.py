@@ -129,7 +129,9 @@ def save_pack(
     ]
     content = b"".join(parts)
     digest = hashlib.sha256(content)
-    write_atomically(path, content + digest.digest())
+    content += digest.digest()
+    write_atomically(path, content)
+    digest.update(content[-32:])
     return digest.hexdigest()
 
 
@@ -141,7 +143,7 @@ def load_pack(path: str | os.PathLike[str], sha256: str | None = None) -> Pack:
     path : path
         The pack file.
     sha256 : str, optional
-        Digest that the file must have (a registry pins it).
+        Digest that the whole file must have (a registry pins it).
 
     Raises
     ------
@@ -163,6 +165,7 @@ def load_pack(path: str | os.PathLike[str], sha256: str | None = None) -> Pack:
     digest = hashlib.sha256(body)
     if not hmac.compare_digest(digest.digest(), content[-32:]):
         raise PackError(f"pack {name} is corrupted: its SHA-256 does not match; install or train it again")
+    digest.update(content[-32:])
     if sha256 is not None and not hmac.compare_digest(digest.hexdigest(), sha256):
         raise PackError(
             f"pack {name} has SHA-256 {digest.hexdigest()}, expected {sha256}; it is not the registered pack"

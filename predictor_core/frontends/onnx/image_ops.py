@@ -115,6 +115,13 @@ def _conv_transpose(call: Call) -> Step:
     return Step(op, (call.value(0),), attrs, ((x[0], weight[1] * groups, *size),))
 
 
+def _deform_conv(call: Call) -> Step:
+    """Convolution whose window is read at computed offsets, and weighted by a mask where it has one."""
+    plain = _conv(call.like([*call.inputs[:2], call.inputs[3] if call.has(3) else None], {}))
+    reads = (call.value(0), call.value(2), *([call.value(4)] if call.has(4) else []))
+    return plain._replace(op="deformconv", reads=reads)
+
+
 def _pool(op: str) -> Handler:
     def handler(call: Call) -> Step:
         x = call.shape(0)
@@ -189,6 +196,7 @@ HANDLERS: dict[str, Handler] = {
     "BatchNormalization": same_shape("bn"),
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
+    "DeformConv": _deform_conv,
     "DepthToSpace": _depth_to_space,
     "GlobalAveragePool": _global_pool("reduce_mean"),
     "GlobalMaxPool": _global_pool("reduce_max"),

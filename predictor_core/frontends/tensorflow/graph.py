@@ -9,14 +9,17 @@ import numpy as np
 
 from predictor_core.errors import GraphError, ModelFormatError, PredictorError, UnsupportedOpError
 from predictor_core.frontends.common.values import NotInferableError, Value, constant
-from predictor_core.frontends.tensorflow import data_ops, image_ops
+from predictor_core.frontends.tensorflow import data_ops, image_ops, volume_ops
 from predictor_core.frontends.tensorflow.call import MAX_PARTS, Call, Handler, Step
 from predictor_core.frontends.tensorflow.fold import fold
 from predictor_core.frontends.tensorflow.wire import BOOL, FunctionDef, GraphDef, NodeDef
 from predictor_core.ir.graph import Node
 from predictor_core.ir.inputs import InputShapes
 
-_HANDLERS: dict[str, Handler] = {**data_ops.HANDLERS, **image_ops.HANDLERS}
+_HANDLERS: dict[str, Handler] = {**data_ops.HANDLERS, **image_ops.HANDLERS, **volume_ops.HANDLERS}
+
+#: Ops whose ``data_format`` decides the order of the dimensions of the graph.
+_ORDERED = {*image_ops.HANDLERS, *volume_ops.HANDLERS} - {"BatchToSpaceND", "SpaceToBatchND"}
 
 #: Most nodes that a model may have after inlining, and most calls inside of calls.
 MAX_NODES = 200_000
@@ -45,6 +48,17 @@ _SAME = frozenset(
     }
 )
 _VARIABLES = frozenset({"VarHandleOp", "Variable", "VariableV2"})
+_RANDOM = frozenset(
+    {
+        "RandomStandardNormal",
+        "RandomUniform",
+        "StatelessRandomNormal",
+        "StatelessRandomNormalV2",
+        "StatelessRandomUniform",
+        "StatelessRandomUniformV2",
+        "TruncatedNormal",
+    }
+)
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 _LOOPS = frozenset(
     {"While", "StatelessWhile", "Enter", "Exit", "NextIteration", "LoopCond", "For", "RefEnter", "RefExit"}
@@ -83,6 +97,7 @@ class Walk:
         self.warnings = self._given.warnings
         self._made: dict[str, Node] = {}
         self._count = 0
+        self._has_random = any(node.op in _RANDOM for node in graph.nodes.values())
 
     def run(self, wanted: Sequence[str]) -> list[str]:
         """Walk to the wanted tensors; return those of the Graph that they are."""
@@ -152,7 +167,7 @@ class Walk:
 
     def _emit(self, call: Call, steps: list[Step]) -> list[Value]:
         node = call.node
-        if node.op in image_ops.IMAGE_OPS and len(steps[-1].outputs[0]) >= 4:
+        if node.op in _ORDERED and len(steps[-1].outputs[0]) >= 4:
             self.orders.add(call.channels_first)
         written: list[str] = []
         for index, step in enumerate(steps, 1):
@@ -188,6 +203,13 @@ class Walk:
             # A switch between training and inference.
             return [constant(np.array(False))]
         name = _input_name(node.name)
+        if node.shape() is None and name not in self._given.named and self._has_random:
+            # The probability of a dropout, which graphs of TensorFlow 1 take beside their data.
+            self.warnings.append(
+                f"input {name!r} states no shape; it is taken for a number, such as the rate of a dropout, "
+                "that does not change the latency (input_shape gives it another shape)"
+            )
+            return [Value(())]
         shape = self._given.resolve(name, node.shape())
         self._append(Node(self._unique(name), "input", outputs=(shape,)))
         return [Value(shape, self.nodes[-1].name)]
@@ -287,16 +309,10 @@ class Walk:
                 return own
         return None
 
-    def _select(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
-        """Drop the test by which indices may count from the end; an embedding pays nothing for it."""
-        condition, _, otherwise = inputs
-        test = self._made.get(condition.node or "")
-        if test is not None and test.op == "Less" and test.inputs == (otherwise.node,):
-            return [otherwise]
+    def _random(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
+        """Write a tensor of random numbers, as a dropout makes it, as an op that reads nothing."""
         call = Call(node, inputs)
-        if all(value.is_constant for value in inputs):
-            return self._constant(call)
-        return self._emit(call, _steps(call))
+        return self._emit(call, [Step(node.op, (), {}, (call.ints(0),))])
 
     def _nothing(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
         return []
@@ -309,9 +325,9 @@ _SPECIAL: dict[str, Callable[[Walk, NodeDef, list[Value], int], list[Value]]] = 
     **dict.fromkeys(("Shape", "ShapeN", "Size", "Rank"), Walk._shape),
     **dict.fromkeys(("If", "StatelessIf"), Walk._if),
     **dict.fromkeys(("NoOp", "Assert"), Walk._nothing),
-    **dict.fromkeys(("Select", "SelectV2"), Walk._select),
     "Const": Walk._constant_node,
     "Erfc": Walk._erfc,
+    **dict.fromkeys(_RANDOM, Walk._random),
     "Placeholder": Walk._placeholder,
     "Switch": Walk._switch,
     "Unpack": Walk._unpack,
@@ -375,11 +391,33 @@ def _ordered(nodes: Mapping[str, NodeDef], wanted: Sequence[str], known: Mapping
             if source in known or state.get(source):
                 continue
             if source in state:
-                if _LOOPS.isdisjoint((node.op, nodes[source].op)):
+                circle = (nodes[one] for one in _circle(nodes, name, source))
+                loop = next((one for one in circle if one.op in _LOOPS), None)
+                if loop is None:
                     raise GraphError(f"the graph has a cycle through node {name!r} ({node.op})")
                 raise UnsupportedOpError(
-                    f"node {name!r} ({node.op}) is part of a loop, which runs as often as its data say, "
-                    "so it has no fixed latency"
+                    f"node {loop.name!r} ({loop.op}) is part of a loop (while_loop, map_fn, a dynamic RNN), "
+                    "which runs as often as its data say, so it has no fixed latency; export the model "
+                    "without it: its body alone, or unrolled"
                 )
             stack.append(source)
     return order
+
+
+def _circle(nodes: Mapping[str, NodeDef], last: str, first: str) -> list[str]:
+    """Return a way through the inputs from a node to itself: from `first` to `last`, which reads `first`."""
+    reached: dict[str, str] = {}
+    stack = [first]
+    while stack:
+        name = stack.pop()
+        if name == last:
+            break
+        for ref in nodes[name].inputs:
+            source = ref.partition(":")[0]
+            if source in nodes and source not in reached:
+                reached[source] = name
+                stack.append(source)
+    way = [last]
+    while way[-1] != first:
+        way.append(reached[way[-1]])
+    return way

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 
 import pytest
 
-from predictor_core import list_latency_predictors, load_latency_predictor
-from predictor_core.catalog import find_predictor, version_key
-from predictor_core.errors import UnknownPredictorError
+from predictor_core import LatencyPredictor, list_latency_predictors, load_latency_predictor
+from predictor_core.catalog import PACKAGE, find_predictor, version_key
+from predictor_core.errors import PackError, UnknownPredictorError
 
 DEVICES = [
     "cortexA76cpu_tflite21",
@@ -20,6 +21,22 @@ DEVICES = [
 def test_four_devices_in_two_versions_are_listed() -> None:
     listed = {(entry["name"], entry["version"]) for entry in list_latency_predictors()}
     assert {(device, version) for device in DEVICES for version in ("1.0", "2.0")} <= listed
+
+
+def test_embedded_packs_are_those_that_are_pinned() -> None:
+    entries = [entry for entry in list_latency_predictors() if "pack" in entry]
+    pinned = {entry["pack"]: entry["sha256"] for entry in entries}
+    there = {
+        str(path.relative_to(PACKAGE)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in PACKAGE.glob("devices/*/*.pack")
+    }
+    assert pinned == there
+
+
+def test_another_pack_than_the_pinned_one_is_refused() -> None:
+    first, second = [entry for entry in list_latency_predictors() if "pack" in entry][:2]
+    with pytest.raises(PackError, match="it is not the registered pack"):
+        LatencyPredictor.from_pack(PACKAGE / first["pack"], sha256=second["sha256"])
 
 
 def test_a_change_to_the_list_changes_nothing_inside() -> None:

@@ -713,3 +713,12 @@ def test_gather_from_a_gigantic_dimension_is_refused() -> None:
     model("Gather", "x", model.ints(0), axis=1)
     with pytest.raises(GraphError, match="every dimension must be a positive integer"):
         model.graph()
+
+
+def test_models_of_classical_learning_are_named() -> None:
+    node = onnx.helper.make_node("Scaler", ["x"], ["y"], domain="ai.onnx.ml")
+    ends = [onnx.helper.make_tensor_value_info(name, FLOAT, [1, 4]) for name in ("x", "y")]
+    graph = onnx.helper.make_graph([node], "scaler", ends[:1], ends[1:])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("ai.onnx.ml", 3)])
+    with pytest.raises(ModelFormatError, match=r"ops of ai\.onnx\.ml alone"):
+        load(model)

@@ -1,8 +1,8 @@
-"""Regions: what stands between two nodes that everything passes through."""
+"""Segments: what lies between two cut vertices."""
 
 from __future__ import annotations
 
-from nnmeter_nni.space.regions import regions
+from nnmeter_nni.space.segments import segments
 from predictor_core.ir.graph import Graph, Node
 
 SHAPE = (1, 8, 8, 4)
@@ -18,27 +18,27 @@ def graph(*edges: tuple[str, str]) -> Graph:
     )
 
 
-def test_a_chain_has_a_region_for_every_step() -> None:
-    assert regions(graph(("a", ""), ("b", "a"), ("c", "b"))) == {
+def test_a_chain_has_a_segment_for_every_step() -> None:
+    assert segments(graph(("a", ""), ("b", "a"), ("c", "b"))) == {
         "a": ("a",),
         "b": ("a", "b"),
         "c": ("b", "c"),
     }
 
 
-def test_branches_share_a_region() -> None:
-    found = regions(graph(("a", ""), ("b", "a"), ("c", "a"), ("d", "bc"), ("e", "d")))
+def test_branches_share_a_segment() -> None:
+    found = segments(graph(("a", ""), ("b", "a"), ("c", "a"), ("d", "bc"), ("e", "d")))
     assert found["b"] == found["c"] == found["d"] == ("a", "b", "c", "d")
     assert found["e"] == ("d", "e")
 
 
 def test_a_second_input_reaches_back_to_the_start() -> None:
-    found = regions(graph(("a", ""), ("b", "a"), ("c", "b"), ("x", ""), ("d", "cx"), ("e", "d")))
+    found = segments(graph(("a", ""), ("b", "a"), ("c", "b"), ("x", ""), ("d", "cx"), ("e", "d")))
     assert set(found["b"]) == set("abcxd")
     assert found["e"] == ("d", "e")
 
 
 def test_a_second_output_reaches_to_the_end() -> None:
-    found = regions(graph(("a", ""), ("b", "a"), ("o", "b"), ("c", "b"), ("d", "c")))
+    found = segments(graph(("a", ""), ("b", "a"), ("o", "b"), ("c", "b"), ("d", "c")))
     assert found["b"] == ("a", "b")
     assert set(found["d"]) == set("bocd")

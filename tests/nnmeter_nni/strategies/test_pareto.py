@@ -37,3 +37,15 @@ def test_ranking_never_puts_a_dominated_point_first(points: list[tuple[int, int]
         for j, second in enumerate(points):
             if dominates(first, second):
                 assert ranks[i] < ranks[j]
+
+
+def test_points_with_a_nan_are_in_no_front_and_rank_last() -> None:
+    nan = float("nan")
+    assert fronts([(nan, 0.0), (1.0, 1.0), (0.0, nan), (2.0, 2.0)]) == [[1], [3]]
+    ranks = ranking([(nan, 0.0), (1.0, 1.0), (2.0, 2.0)])
+    assert max(range(3), key=ranks.__getitem__) == 0
+    assert fronts([(nan, nan)]) == []
+
+
+def test_an_unknown_latency_does_not_spoil_the_crowding() -> None:
+    assert crowding([(0, 1), (1, 2), (2, float("inf"))]) == [float("inf"), 1.0, float("inf")]
