@@ -27,7 +27,6 @@ class _Request:
     """What to do with every model; sent to the worker processes."""
 
     predictors: tuple[Predictor, ...]
-    model_type: str
     options: dict[str, Any] = field(default_factory=dict)
     strict: bool = False
     debug: bool = False
@@ -44,11 +43,10 @@ class _Answer:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
-    model_type, sources = requested(arguments)
+    sources = requested(arguments)
     request = _Request(
         tuple(map(load_entry, match_predictors(arguments.predictor, arguments.predictor_version))),
-        model_type,
-        reading_options(arguments, model_type),
+        reading_options(arguments, sources),
         arguments.strict,
         arguments.debug,
     )
@@ -137,7 +135,7 @@ def _answer(request: _Request, source: Source) -> _Answer:
             # One reading of the model serves every predictor that reads alike.
             if reader not in readings:
                 unreadable.add(reader)
-                readings[reader] = predictor.read(source.path, request.model_type, **request.options)
+                readings[reader] = predictor.read(source.path, source.model_type, **request.options)
                 unreadable.remove(reader)
             report = predictor.report(readings[reader], strict=request.strict)
         except Exception as error:  # noqa: BLE001 - one bad model must not stop the others

@@ -55,6 +55,8 @@ _NAMES = {
     "Upsample": "resize",
 }
 _OLDEST_OPSET = 7
+#: What a model without ops of ONNX itself is read as.
+_NEWEST_OPSET = 18
 
 
 class ShapesUnknownError(ModelFormatError):
@@ -190,11 +192,11 @@ class Conversion:
             made = Node(own, step.op, tensors, step.attrs, step.outputs, scope)
             self.nodes.append(made)
             written.append(own)
-        results: list[Value | None] = [
-            Value(shape, tensor) for tensor, shape in zip(made.tensors, made.outputs)
-        ]
+        results: list[Value | None]
         if isinstance(steps, Steps) and steps.results:
             results = [made_of(result, written) for result in steps.results]
+        else:
+            results = [Value(shape, tensor) for tensor, shape in zip(made.tensors, made.outputs)]
         self.values.update((name, value) for name, value in zip(node.output, results) if value is not None)
 
     def steps(self, node: Any, call: Call) -> list[Step]:
@@ -218,18 +220,19 @@ class Conversion:
                     f"the output shape of node {call.name!r} ({call.op}) is unknown: {reason}"
                 )
             if shape is None:
+                domain = f" of the domain {node.domain!r}" if node.domain else ""
                 raise UnsupportedOpError(
-                    f"node {call.name!r} is a {call.op} of the domain {node.domain or 'ai.onnx'!r}, which is "
-                    "not known, and nothing in the file states the shape of its output: state it in the "
-                    "file's value_info, or export the model without this op"
+                    f"node {call.name!r} ({call.op}{domain}) is not supported: nothing tells the shape of "
+                    "what it makes. State it in the value_info of the file, or export the model without it"
                 )
             outputs.append(shape)
         return [Step(_NAMES.get(call.op, call.op), reads, {}, tuple(outputs))]
 
     def filled(self, sizes: Sizes, call: Call, reads: Sequence[Value]) -> Shape | None:
         """Return a shape whose batch alone may be open: it is that of what the op reads."""
-        batch = next((value.shape[0] for value in reads if len(value.shape) == len(sizes)), None)
-        if sizes and sizes[0] is None and batch is not None:
+        alike = [value.shape for value in reads if len(value.shape) == len(sizes) > 1]
+        if alike and sizes[0] is None:
+            batch = alike[0][0]
             sizes = (batch, *sizes[1:])
             self._warnings.append(
                 f"the file leaves the first dimension of {call.op} {call.name!r} open; "
@@ -248,9 +251,10 @@ class Conversion:
 
 def made_of(result: Read | None, written: Sequence[str]) -> Value | None:
     """Return the value of a result: an input of the node, or what one of its Steps makes."""
-    if result is None or isinstance(result.source, Value):
-        return None if result is None else result.source
-    return Value(result.shape, written[result.source])
+    if result is None:
+        return None
+    source = result.source
+    return source if isinstance(source, Value) else Value(result.shape, written[source])
 
 
 def scope_of(node: Any) -> str:
@@ -316,6 +320,8 @@ def _opset(model: Any) -> int:
             "the model has ops of ai.onnx.ml alone: trees, linear models and scalers, as converters of "
             "scikit-learn and the like write them; latency is predicted for neural networks only"
         )
+    if not opset and all(node.domain not in ("", "ai.onnx") for node in model.graph.node):
+        return _NEWEST_OPSET
     if opset < _OLDEST_OPSET:
         raise ModelFormatError(
             f"the model is written in opset {opset or 'unknown'}, the oldest that can be read is "

@@ -96,6 +96,7 @@ class Walk:
         self._given = InputShapes(input_shape, list(map(_input_name, inputs)))
         self.warnings = self._given.warnings
         self._made: dict[str, Node] = {}
+        self._variations: dict[str, int] = {}
         self._count = 0
         self._has_random = any(node.op in _RANDOM for node in graph.nodes.values())
 
@@ -184,9 +185,11 @@ class Walk:
 
     def _unique(self, name: str) -> str:
         """Return `name`, or a variation of it that is not taken."""
-        while name in self._made:
-            name += "_"
-        return name
+        own = name
+        while own in self._made:
+            self._variations[name] = self._variations.get(name, 0) + 1
+            own = f"{name}_{self._variations[name]}"
+        return own
 
     def _constant_node(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
         tensor = node.tensor()
@@ -255,6 +258,8 @@ class Walk:
     def _call(self, function: FunctionDef, inputs: list[Value], depth: int) -> list[Value]:
         if len(inputs) != len(function.arguments):
             raise GraphError(f"gives {len(inputs)} arguments to a function of {len(function.arguments)}")
+        # What is handed over costs time too; a function of a model has tens of arguments.
+        self._count += (len(inputs) + len(function.results)) // 2
         wanted = [function.returned.get(name, name) for name in function.results]
         arguments = dict(zip(function.arguments, inputs))
         return self._evaluate(function.nodes, wanted, arguments, depth + 1)
@@ -309,39 +314,6 @@ class Walk:
                 return own
         return None
 
-    def _batch_to_space(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
-        """Recognise a conv between SpaceToBatchND and BatchToSpaceND as one with dilation."""
-        call = Call(node, inputs)
-        steps = _steps(call)
-        conv = self._made.get(inputs[0].node or "")
-        if conv is not None and conv.op in ("conv", "dwconv") and conv.attrs["strides"] == (1, 1):
-            spread = self._made[conv.inputs[0]]
-            step = steps[-1]
-            if (
-                spread.op == "SpaceToBatchND"
-                and spread.attrs["block"] == step.attrs["block"]
-                and len(spread.attrs["block"]) == 2
-                and not any(conv.attrs["pads"])
-            ):
-                top, bottom, left, right = [
-                    pad - crop for pad, crop in zip(spread.attrs["pads"], step.attrs["crops"])
-                ]
-                attrs = {**conv.attrs, "dilations": spread.attrs["block"], "pads": (top, left, bottom, right)}
-                made = Step(conv.op, (Value((), spread.inputs[0]),), attrs, step.outputs)
-                return self._emit(call, [made])
-        return self._emit(call, steps)
-
-    def _select(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
-        """Drop the test by which indices may count from the end; an embedding pays nothing for it."""
-        condition, _, otherwise = inputs
-        test = self._made.get(condition.node or "")
-        if test is not None and test.op == "Less" and test.inputs == (otherwise.node,):
-            return [otherwise]
-        call = Call(node, inputs)
-        if all(value.is_constant for value in inputs):
-            return self._constant(call)
-        return self._emit(call, _steps(call))
-
     def _random(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
         """Write a tensor of random numbers, as a dropout makes it, as an op that reads nothing."""
         call = Call(node, inputs)
@@ -358,8 +330,6 @@ _SPECIAL: dict[str, Callable[[Walk, NodeDef, list[Value], int], list[Value]]] = 
     **dict.fromkeys(("Shape", "ShapeN", "Size", "Rank"), Walk._shape),
     **dict.fromkeys(("If", "StatelessIf"), Walk._if),
     **dict.fromkeys(("NoOp", "Assert"), Walk._nothing),
-    **dict.fromkeys(("Select", "SelectV2"), Walk._select),
-    "BatchToSpaceND": Walk._batch_to_space,
     "Const": Walk._constant_node,
     "Erfc": Walk._erfc,
     **dict.fromkeys(_RANDOM, Walk._random),
