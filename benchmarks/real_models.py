@@ -105,9 +105,9 @@ def _without_weights(make: Callable[[], Any]) -> Any:
 
     try:
         with torch.device("meta"):
-            return make().eval()
+            return make().eval().requires_grad_(False)
     except Exception:  # noqa: BLE001 - whatever the constructor does with values that are not there
-        return make().eval().to("meta")
+        return make().eval().requires_grad_(False).to("meta")
 
 
 def _image(*shape: int) -> Any:
@@ -146,7 +146,7 @@ def _transformers(name: str) -> tuple[Any, dict[str, Any]]:
         return getattr(transformers, f"{name}Model")(config_class()).eval(), {
             "pixel_values": torch.zeros(1, 3, 224, 224)
         }
-    config = config_class(vocab_size=1000, pad_token_id=0, bos_token_id=1, eos_token_id=2)
+    config = config_class(vocab_size=1000)
     for field in ("num_hidden_layers", "n_layer", "n_layers"):
         if hasattr(config, field):
             setattr(config, field, 2)

@@ -162,6 +162,15 @@ def test_embedding_bags(mode: str) -> None:
     assert [node.shape for node in flat if node.op != "input"] == [(3, 7, 64), (3, 64)]
 
 
+def test_parts_without_elements_are_nothing() -> None:
+    def prefix(x: Any) -> Any:
+        none, rest = x.split([0, 5], 1)
+        return torch.cat([none, x[:, :0], rest.relu()], 1)
+
+    graph = load(Weighted(prefix), input_shape=(1, 5, 8))
+    assert [node.op for node in graph] == ["input", "relu"]
+
+
 def _torchvision(name: str) -> Any:
     return import_torchvision().models.get_model(name, weights=None)
 
