@@ -164,9 +164,13 @@ def verdict(table: Mapping[str, float]) -> str:
 
 def spearman(first: Floats, second: Floats) -> float:
     """Rank correlation (ties share their mean rank); 1 where either is constant."""
-    from scipy.stats import rankdata
-
-    ranks = [rankdata(values) for values in (first, second)]
+    ranks = [_ranks(values) for values in (first, second)]
     if any(np.ptp(rank) == 0.0 for rank in ranks):
         return 1.0
     return float(np.corrcoef(*ranks)[0, 1])
+
+
+def _ranks(values: Floats) -> Floats:
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return np.asarray((last - 0.5 * (counts - 1))[place])

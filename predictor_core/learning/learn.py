@@ -254,7 +254,7 @@ def finish(
     same = corpus.cut(problem.prior.sources[0].rules).same()
     held_out = cross_validate(problem, latency_ms, same, seed=seed, noise=noise, start=found.mean)
     left_out = None
-    if len(np.unique(corpus.families)) >= LEAST_MODELS:
+    if LEAST_MODELS <= len(np.unique(corpus.families)) < len(corpus):
         left_out = cross_validate(
             problem, latency_ms, corpus.families, folds=FOLDS, seed=seed, noise=noise, start=found.mean
         )
