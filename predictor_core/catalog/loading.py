@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from predictor_core.predictor import LatencyPredictor
 
 
-def load_latency_predictor(predictor_name: str, predictor_version: str | float | None = None) -> Any:
+def load_latency_predictor(
+    predictor_name: str, predictor_version: str | float | None = None
+) -> LegacyPredictor | LatencyPredictor:
     """Load a predictor.
 
     Parameters
