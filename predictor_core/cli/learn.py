@@ -49,10 +49,14 @@ def run(arguments: argparse.Namespace) -> int:
 def _folders(arguments: argparse.Namespace, environments: list[str]) -> dict[str, Path]:
     """Return where each environment goes; refused before the work where it must not be written."""
     root = Path(arguments.output or arguments.name)
-    folders = {one: root if len(environments) == 1 else root / _name(arguments.name, one) for one in environments}
+    folders = {
+        one: root if len(environments) == 1 else root / _name(arguments.name, one) for one in environments
+    }
     for folder in folders.values():
-        if folder.exists() and not (folder / HEADER_FILE).is_file() and (
-            not folder.is_dir() or any(folder.iterdir())
+        if (
+            folder.exists()
+            and not (folder / HEADER_FILE).is_file()
+            and (not folder.is_dir() or any(folder.iterdir()))
         ):
             raise OutputError(f"{folder} exists and holds no learned predictor; name another --output")
     return folders
@@ -83,7 +87,9 @@ def _learn(
             unit=arguments.unit,
         )
         return {environment: predictor}
-    columns: dict[str, Floats] = {one: in_ms(column, arguments.unit) for one, column in read.latency_ms.items()}
+    columns: dict[str, Floats] = {
+        one: in_ms(column, arguments.unit) for one, column in read.latency_ms.items()
+    }
     return learn_environments(
         read.corpus,
         columns,

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor_core.catalog.lookup import list_latency_predictors
 from predictor_core.catalog.loading import load_latency_predictor, load_shared
+from predictor_core.catalog.lookup import list_latency_predictors
 from predictor_core.errors import LearningError
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
 from predictor_core.kernels.coordinates import NAMES, coordinates, group, sort
@@ -171,7 +171,7 @@ def learn_device(
     if unit is None:
         check_against_source(chosen.problem, corpus, latency_ms)
     return finish(
-        chosen.problem,
+        chosen.problem.loosened(latency_ms, np.flatnonzero(np.isfinite(latency_ms)), noise=noise),
         corpus,
         latency_ms,
         name=name,
@@ -192,7 +192,9 @@ def check_latencies(corpus: Corpus, latency_ms: Floats) -> None:
         The message names the model.
     """
     if len(corpus) < LEAST_MODELS:
-        raise LearningError(f"{len(corpus)} models were measured; at least {LEAST_MODELS} are needed to learn")
+        raise LearningError(
+            f"{len(corpus)} models were measured; at least {LEAST_MODELS} are needed to learn"
+        )
     for name, value in zip(corpus.names, latency_ms):
         if not (np.isfinite(value) and value > 0.0):
             raise LearningError(f"the latency of {name} is {value}; expected a positive number of ms")

@@ -15,10 +15,10 @@ from predictor_core.errors import PackError
 from predictor_core.files import write_atomically
 from predictor_core.kernels import KernelSpec
 from predictor_core.kernels.coordinates import NAMES, coordinates, group, sort
-from predictor_core.predictor.design import TERMS, Rows, shared_design
-from predictor_core.predictor.header import MAX_LOG, RESIDUAL_FILE, DeviceHeader
 from predictor_core.predictor.base import Predictor
+from predictor_core.predictor.design import TERMS, Rows, shared_design
 from predictor_core.predictor.evaluate import KernelLatency
+from predictor_core.predictor.header import MAX_LOG, RESIDUAL_FILE, DeviceHeader
 from predictor_core.predictor.latency import LatencyPredictor
 from predictor_core.predictor.residual import Residual
 
