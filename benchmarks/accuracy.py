@@ -22,6 +22,7 @@ from harness import publish, table
 
 from predictor_core import load_latency_predictor
 from predictor_core.catalog import PACKAGE
+from predictor_core.files import write_atomically
 from predictor_core.fusion import load_rules
 from predictor_core.learning.bench import read_measured
 from predictor_core.learning.dataset import Dataset, Mask, build_datasets, split
@@ -202,7 +203,7 @@ def update_device_card(device: str, rows: Sequence[Row]) -> None:
         f"{line['within ±10 %']:.1f} % within ±10 %"
         for line in rows
     ]
-    path.write_text(kept + "\n".join(lines) + "\n", encoding="utf-8")
+    write_atomically(path, kept + "\n".join(lines) + "\n")
 
 
 def main() -> None:
@@ -234,7 +235,7 @@ def main() -> None:
         rows += [*unseen, *trained, *left_out]
         if options.cards:
             text = model_card(predictor, said.only(part == "test"), unseen, left_out)
-            (PACKAGE / "devices" / device / "MODEL_CARD.md").write_text(text, encoding="utf-8")
+            write_atomically(PACKAGE / "devices" / device / "MODEL_CARD.md", text)
             update_device_card(device, unseen)
     publish(
         "accuracy",

@@ -76,5 +76,8 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     close = get_close_matches(wanted, names, n=3, cutoff=0.7)
     if len(wanted) > 1:
         close += [name for name in names if wanted in name and name not in close]
+    if not close and len(wanted) > 3:
+        starts = get_close_matches(wanted, {name[: len(wanted)] for name in names}, n=1, cutoff=0.7)
+        close = [name for name in names if starts and name.startswith(starts[0])]
     listed = " or ".join(repr(names[name]) for name in close[:3])
     return f"; did you mean {listed}?" if close else ""

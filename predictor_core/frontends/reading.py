@@ -33,6 +33,8 @@ def to_graph(
     """Read a model into a canonical Graph; parameters as for `LatencyPredictor.predict`."""
     if isinstance(model, Graph):
         return canonicalize(model)
+    if model_type is None:
+        model_type = frontends.type_of(model)
     if not isinstance(model_type, str):
         raise PredictorError(
             f"model_type must be one of {', '.join(frontends.model_types())}; got {model_type!r}"

@@ -7,7 +7,7 @@ from math import prod
 from typing import Any, Callable
 
 from predictor_core.ir.graph import Graph, Node, Shape
-from predictor_core.ir.ops import BINARY_OPS, DATA_OPS, POOL_OPS
+from predictor_core.ir.ops import BINARY_OPS, DATA_OPS, DENSE_OPS, POOL_OPS
 from predictor_core.kernels.spec import KernelSpec, Pair
 
 _MAP_AXES = frozenset({(1, 2), (2, 1), (-3, -2), (-2, -3)})
@@ -49,7 +49,10 @@ def build(op: str, main: Sequence[Node], merged: Sequence[Node], graph: Graph) -
     head, last = main[0], main[-1]
     inputs = graph.input_shapes(head)
     if "const_shape" in head.attrs:
-        inputs = (*inputs, tuple(head.attrs["const_shape"]))
+        constant = tuple(head.attrs["const_shape"])
+        # The first operand of a product, or the sequence of a recurrent layer, tells its cost.
+        first = head.attrs.get("const_first") and head.op in DENSE_OPS
+        inputs = (constant, *inputs) if first else (*inputs, constant)
     output = last.outputs[0]
     epilogue: tuple[str, ...] = ()
     pool: tuple[int, ...] = ()

@@ -88,6 +88,8 @@ def _shape(shape: Shape) -> str:
 
 
 def _note(kernel: KernelReport) -> str:
+    if kernel.bounded:
+        return "at the peak rate of the device"
     if not kernel.measured:
         return "estimated"
     if kernel.outside:

@@ -23,6 +23,10 @@ class BatchMissing(Untraceable):
     """An op on images or sequences has met an input with one dimension less."""
 
 
+class DataDependent(Untraceable):
+    """The model reads a value that depends on its input: which way it goes, only the input tells."""
+
+
 class Call:
     """One intercepted torch function, as a handler sees it.
 

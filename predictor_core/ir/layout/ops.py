@@ -40,7 +40,7 @@ def _image(walk: LayoutWalk, node: Node) -> None:
 
 
 def _others(walk: LayoutWalk, node: Node) -> tuple[str, ...]:
-    """Tensors that a node reads beside the first, as they stand: weights that are computed, indices, sizes."""
+    """Tensors that a node reads beside the first, as they stand: computed weights, indices, sizes."""
     return tuple([walk.at[tensor][0] for tensor in node.inputs[1:]])
 
 

@@ -52,6 +52,19 @@ def test_the_base_finds_a_linear_law(data: Dataset) -> None:
     assert all(value > 0 for row in conv.coefficients for value in row)
 
 
+def test_the_teacher_explains_the_measurements_with_what_the_bounds_leave(data: Dataset) -> None:
+    # The data sheet says that fully connected layers take longer than they seem to.
+    base = fit_base(data, PLAN)
+    features = feature_table(data)
+    fc = data.forests == "fc"
+    least_ms = np.where(fc, 1.5 * base.latency_ms(data), 0.0)
+    taught = fit_teacher(data, base, features, QUICK, seed=0, least_ms=least_ms)
+    bounded = np.maximum(base.latency_ms(data) * np.exp(taught.log_ratio), least_ms)
+    predicted = data.counts @ bounded + taught.constant_ms
+    assert abs(accuracy(predicted, data.latency_ms).bias) < 1.0
+    np.testing.assert_allclose(bounded[fc], least_ms[fc], rtol=0.02)
+
+
 def test_the_teacher_learns_what_the_base_can_not_say(data: Dataset) -> None:
     # Kernels with cin a multiple of 16 are three times as fast here.
     base = fit_base(data, PLAN)
