@@ -1,8 +1,8 @@
 """How well devices are learned from few measurements: held-out models, repeated draws.
 
 ``python benchmarks/few_shot.py DATA`` computes the tables from the public measurements in a folder
-(``bench``, ``phones``, ``nb201``); ``--parts`` chooses some of them. The graphs of ``phones`` are made by pytorchcv
-(``pip install --no-deps pytorchcv==0.0.67``). Models are cut into kernels once and kept in ``--cache``.
+(``bench``, ``phones``, ``nb201``); ``--parts`` chooses some of them. The graphs of ``phones`` are made by
+pytorchcv (``pip install --no-deps pytorchcv==0.0.67``). Models are cut into kernels once and kept in ``--cache``.
 """
 
 from __future__ import annotations
