@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from predictor_core.catalog import list_latency_predictors, load_latency_predictor
     from predictor_core.errors import PredictorError
     from predictor_core.frontends.nnmeter_ir.export import model_file_to_graph, model_to_graph
+    from predictor_core.learning.learn import learn_predictor
     from predictor_core.predictor import LatencyPredictor
     from predictor_core.predictor.batch import predict_many
     from predictor_core.predictor.report import LatencyReport
@@ -19,6 +20,7 @@ __all__ = [
     "LatencyPredictor",
     "LatencyReport",
     "PredictorError",
+    "learn_predictor",
     "list_latency_predictors",
     "load_latency_predictor",
     "model_file_to_graph",
@@ -31,6 +33,7 @@ _HOMES = {
     "LatencyPredictor": "predictor",
     "LatencyReport": "predictor.report",
     "PredictorError": "errors",
+    "learn_predictor": "learning.learn",
     "list_latency_predictors": "catalog",
     "load_latency_predictor": "catalog",
     "model_file_to_graph": "frontends.nnmeter_ir.export",

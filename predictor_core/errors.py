@@ -37,6 +37,10 @@ class RegistryError(PredictorError):
     """A bad meta file, or a name that can't be registered or unregistered."""
 
 
+class LearningError(PredictorError):
+    """Measurements that a device can't be learned from."""
+
+
 class OutputError(PredictorError, OSError):
     """A file that can't be written, or must not be written over."""
 
