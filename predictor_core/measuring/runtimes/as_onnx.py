@@ -1,0 +1,89 @@
+"""Any model that can be one becomes an ONNX file or its content, with weights that can be computed with."""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+from predictor_core.errors import ModelFormatError, missing_dependency
+from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
+
+#: Opset of exported torch modules: the first with layer normalisation as one op.
+_OPSET = 17
+
+
+def as_onnx(model: Any, model_type: str, input_shape: Any = None) -> Path | bytes:
+    """Return the path of an ONNX file, or the content of one.
+
+    Parameters
+    ----------
+    model : path, onnx.ModelProto, torch.nn.Module, name of a torchvision model, or Graph
+        Modules are exported in evaluation mode, with the weights that they have; torchvision models and
+        Graphs get random ones.
+    model_type : str
+        ``"onnx"``, ``"torch"``, ``"torchvision"`` or ``"graph"``.
+    input_shape : sequence of int, optional
+        Shape of a module's input; (1, 3, 224, 224) by default.
+
+    Raises
+    ------
+    PredictorError
+        When there is no such file, or the module can't be exported.
+    """
+    if model_type == "onnx":
+        if isinstance(model, (str, os.PathLike)):
+            path = Path(model)
+            if not path.is_file():
+                raise ModelFormatError(f"{path}: no such file")
+            return path
+        content: bytes = model.SerializeToString()
+        return content
+    if model_type == "graph":
+        from predictor_core.frontends.onnx.write import graph_to_onnx
+
+        written: bytes = graph_to_onnx(model).SerializeToString()
+        return written
+    module = torch_module(model, model_type)
+    return _exported(module, input_shape)
+
+
+def torch_module(model: Any, model_type: str) -> Any:
+    """Return a torch module, built with random weights where a torchvision name is given."""
+    if model_type == "torch":
+        return model
+    try:
+        from torchvision import models
+    except ImportError as error:
+        raise missing_dependency("torchvision", "torch", "Building a torchvision model") from error
+    from predictor_core.frontends.torch.torchvision import SHORT_NAMES, names
+
+    name = SHORT_NAMES.get(str(model), str(model))
+    if name not in names():
+        raise ModelFormatError(f"{model}: neither a file nor the name of a torchvision model")
+    return models.get_model(name, weights=None)
+
+
+def _exported(module: Any, input_shape: Any) -> bytes:
+    try:
+        import torch
+    except ImportError as error:
+        raise missing_dependency("torch", "torch", "Exporting a torch model to ONNX") from error
+    shapes = input_shape or DEFAULT_INPUT_SHAPE
+    several = not isinstance(shapes[0], int)
+    inputs = tuple(torch.randn(*shape) for shape in (shapes if several else [shapes]))
+    buffer = io.BytesIO()
+    training = module.training
+    try:
+        with warnings.catch_warnings(), torch.no_grad(), torch.random.fork_rng(devices=[]):
+            warnings.simplefilter("ignore")
+            torch.onnx.export(module.eval(), inputs, buffer, opset_version=_OPSET, dynamo=False)
+    except Exception as error:
+        lines = str(error).strip().splitlines()
+        reason = lines[0] if lines else type(error).__name__
+        raise ModelFormatError(f"the torch module can't be exported to ONNX: {reason}") from error
+    finally:
+        module.train(training)
+    return buffer.getvalue()

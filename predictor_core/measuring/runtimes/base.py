@@ -1,0 +1,157 @@
+"""Runtime and Session: what an adapter offers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor_core.errors import PredictorError, missing_dependency
+from predictor_core.ir.graph import Shape
+from predictor_core.ir.shapes import fill
+
+
+@dataclass(frozen=True)
+class Session:
+    """A model, loaded and ready to run.
+
+    Parameters
+    ----------
+    run : callable
+        Runs one inference on fixed inputs.
+    precision : str
+        What it computes in: ``"fp32"``, ``"fp16"``, ``"int8"``...
+    """
+
+    run: Callable[[], object]
+    precision: str
+
+
+class Runtime(ABC):
+    """Adapter of a runtime.
+
+    Attributes
+    ----------
+    name : str
+        As users write it; the extra that installs the runtime is called the same.
+    module, package : str
+        What is imported, and what pip calls it.
+    model_types : tuple of str
+        Model types that `open` takes.
+    """
+
+    name: ClassVar[str]
+    module: ClassVar[str]
+    package: ClassVar[str]
+    model_types: ClassVar[tuple[str, ...]]
+
+    def check_installed(self) -> None:
+        """Import the runtime, or raise `MissingDependencyError`."""
+        try:
+            import_module(self.module)
+        except ImportError as error:
+            raise missing_dependency(self.package, self.name, f"Timing models with {self.name}") from error
+
+    @property
+    def version(self) -> str:
+        """Version of the installed runtime."""
+        try:
+            return version(self.package)
+        except PackageNotFoundError:
+            return str(getattr(import_module(self.module), "__version__", "unknown version"))
+
+    @abstractmethod
+    def open(self, model: Any, model_type: str, threads: int, input_shape: Any = None) -> Session:
+        """Load a model.
+
+        Parameters
+        ----------
+        model : path or object
+            Of a type in `model_types`.
+        threads : int
+            Threads that an inference may use.
+        input_shape : sequence of int, several, or mapping from names to them, optional
+            Shapes of the inputs, where the model leaves dimensions open.
+
+        Raises
+        ------
+        PredictorError
+            When the runtime can't load the model; the message is the runtime's.
+        """
+
+
+def input_shapes(
+    stated: Sequence[tuple[str, Sequence[int | None]]], input_shape: Any
+) -> list[tuple[str, Shape]]:
+    """Return the shape of every input, in the layout that the model has.
+
+    Parameters
+    ----------
+    stated : sequence of (name, dimensions)
+        What the model states; None is an open dimension. An open batch that nobody gives is 1.
+    input_shape : as for `Runtime.open`
+
+    Raises
+    ------
+    PredictorError
+        When a dimension stays open, or a given shape contradicts the model.
+    """
+    given: dict[str, Any] = {}
+    if isinstance(input_shape, dict):
+        given = dict(input_shape)
+        unknown = [name for name in given if name not in dict(stated)]
+        if unknown:
+            names = ", ".join(name for name, _ in stated)
+            raise PredictorError(f"input_shape names {unknown[0]!r}; the inputs of the model are: {names}")
+    elif input_shape:
+        several = not isinstance(input_shape[0], int)
+        shapes = list(input_shape) if several else [input_shape]
+        if len(shapes) > len(stated):
+            raise PredictorError(f"input_shape has {len(shapes)} shapes, the model has {len(stated)} inputs")
+        given = {name: shape for (name, _), shape in zip(stated, shapes)}
+    found = []
+    for name, dims in stated:
+        wanted = given.get(name)
+        if wanted is not None:
+            shape = fill(list(dims), tuple(wanted))
+            if shape is None:
+                raise PredictorError(
+                    f"input {name!r} has the shape {_shown(dims)}, "
+                    f"which input_shape {list(wanted)} does not fit"
+                )
+        else:
+            known = [1 if dim is None and i == 0 else dim for i, dim in enumerate(dims)]
+            if None in known:
+                raise PredictorError(f"input {name!r} has the open shape {_shown(dims)}; give input_shape")
+            shape = tuple(int(dim) for dim in known if dim is not None)
+        found.append((name, shape))
+    return found
+
+
+def random_input(shape: Shape, dtype: Any, seed: int = 0) -> NDArray[Any]:
+    """Return an input: normal numbers, small indices for integers, true for booleans."""
+    kind = np.dtype(dtype)
+    random = np.random.default_rng(seed)
+    if kind == np.bool_:
+        return np.ones(shape, dtype=np.bool_)
+    if np.issubdtype(kind, np.integer):
+        # Indices of tokens as well as quantised images: valid for both.
+        return random.integers(0, 2, size=shape).astype(kind)
+    return random.standard_normal(shape, dtype=np.float32).astype(kind)
+
+
+def refused(runtime: str, error: Exception) -> PredictorError:
+    """Return the error for a model that a runtime does not load or run."""
+    lines = str(error).strip().splitlines()
+    reason = " ".join(lines)[:300] if lines else type(error).__name__
+    return PredictorError(f"{runtime} can't run the model: {reason}")
+
+
+def _shown(dims: Sequence[int | None]) -> str:
+    return "[" + ", ".join("?" if dim is None else str(dim) for dim in dims) + "]"
