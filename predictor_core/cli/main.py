@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from predictor_core import __version__
-from predictor_core.cli import console
+from predictor_core.cli import console, measure, measurements, plan
 
 _DESCRIPTION = "Predict the latency of neural networks on mobile and edge devices."
 
@@ -77,6 +77,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_get_ir(commands)
     _add_listings(commands)
     _add_registry(commands)
+    for command in (measure, measurements, plan):
+        command.add(commands, _add_common)
     return parser
 
 

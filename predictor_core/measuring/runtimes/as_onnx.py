@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,16 +56,38 @@ def torch_module(model: Any, model_type: str) -> Any:
     """Return a torch module, built with random weights where a torchvision name is given."""
     if model_type == "torch":
         return model
-    try:
-        from torchvision import models
-    except ImportError as error:
-        raise missing_dependency("torchvision", "torch", "Building a torchvision model") from error
-    from predictor_core.frontends.torch.torchvision import SHORT_NAMES, names
+    from predictor_core.frontends.torch.torchvision import build
 
-    name = SHORT_NAMES.get(str(model), str(model))
-    if name not in names():
-        raise ModelFormatError(f"{model}: neither a file nor the name of a torchvision model")
-    return models.get_model(name, weights=None)
+    return _with_weights(build(str(model)))
+
+
+def _with_weights(module: Any) -> Any:
+    """Give random weights, of a size that keeps that of the activations, to a module that was built without."""
+    import torch
+
+    generator = torch.Generator().manual_seed(0)
+    for part in module.modules():
+        for name, weight in part.named_parameters(recurse=False):
+            if weight.is_meta:
+                fan_in = weight[0].numel() if weight.dim() > 1 else 0
+                random = (
+                    torch.randn(weight.shape, generator=generator) if fan_in else torch.ones(weight.shape)
+                )
+                scale = (2.0 / fan_in) ** 0.5 if fan_in else 0.5
+                setattr(part, name, torch.nn.Parameter(scale * random))
+    return module
+
+
+@contextmanager
+def evaluating(module: Any) -> Iterator[None]:
+    """Put a module and all its parts into evaluation mode, and each back into the mode that it had."""
+    flags = [(part, part.training) for part in module.modules()]
+    try:
+        module.eval()
+        yield
+    finally:
+        for part, training in flags:
+            part.training = training
 
 
 def _exported(module: Any, input_shape: Any) -> bytes:
@@ -73,17 +97,15 @@ def _exported(module: Any, input_shape: Any) -> bytes:
         raise missing_dependency("torch", "torch", "Exporting a torch model to ONNX") from error
     shapes = input_shape or DEFAULT_INPUT_SHAPE
     several = not isinstance(shapes[0], int)
-    inputs = tuple(torch.randn(*shape) for shape in (shapes if several else [shapes]))
+    generator = torch.Generator().manual_seed(0)
+    inputs = tuple(torch.randn(*shape, generator=generator) for shape in ([*shapes] if several else [shapes]))
     buffer = io.BytesIO()
-    training = module.training
     try:
-        with warnings.catch_warnings(), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        with warnings.catch_warnings(), evaluating(module), torch.no_grad():
             warnings.simplefilter("ignore")
-            torch.onnx.export(module.eval(), inputs, buffer, opset_version=_OPSET, dynamo=False)
+            torch.onnx.export(module, inputs, buffer, opset_version=_OPSET, dynamo=False)
     except Exception as error:
         lines = str(error).strip().splitlines()
         reason = lines[0] if lines else type(error).__name__
         raise ModelFormatError(f"the torch module can't be exported to ONNX: {reason}") from error
-    finally:
-        module.train(training)
     return buffer.getvalue()

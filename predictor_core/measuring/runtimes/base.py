@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from predictor_core.errors import PredictorError, missing_dependency
 from predictor_core.ir.graph import Shape
-from predictor_core.ir.shapes import fill
+from predictor_core.ir.inputs import InputShapes
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,13 @@ class Session:
         Runs one inference on fixed inputs.
     precision : str
         What it computes in: ``"fp32"``, ``"fp16"``, ``"int8"``...
+    around : callable
+        Makes the context that has to be entered around the runs.
     """
 
     run: Callable[[], object]
     precision: str
+    around: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
 class Runtime(ABC):
@@ -89,48 +93,17 @@ class Runtime(ABC):
 def input_shapes(
     stated: Sequence[tuple[str, Sequence[int | None]]], input_shape: Any
 ) -> list[tuple[str, Shape]]:
-    """Return the shape of every input, in the layout that the model has.
+    """Return the shape of every input; parameters and errors as for `predictor_core.ir.inputs.InputShapes`.
 
     Parameters
     ----------
     stated : sequence of (name, dimensions)
         What the model states; None is an open dimension. An open batch that nobody gives is 1.
     input_shape : as for `Runtime.open`
-
-    Raises
-    ------
-    PredictorError
-        When a dimension stays open, or a given shape contradicts the model.
     """
-    given: dict[str, Any] = {}
-    if isinstance(input_shape, dict):
-        given = dict(input_shape)
-        unknown = [name for name in given if name not in dict(stated)]
-        if unknown:
-            names = ", ".join(name for name, _ in stated)
-            raise PredictorError(f"input_shape names {unknown[0]!r}; the inputs of the model are: {names}")
-    elif input_shape:
-        several = not isinstance(input_shape[0], int)
-        shapes = list(input_shape) if several else [input_shape]
-        if len(shapes) > len(stated):
-            raise PredictorError(f"input_shape has {len(shapes)} shapes, the model has {len(stated)} inputs")
-        given = {name: shape for (name, _), shape in zip(stated, shapes)}
-    found = []
-    for name, dims in stated:
-        wanted = given.get(name)
-        if wanted is not None:
-            shape = fill(list(dims), tuple(wanted))
-            if shape is None:
-                raise PredictorError(
-                    f"input {name!r} has the shape {_shown(dims)}, "
-                    f"which input_shape {list(wanted)} does not fit"
-                )
-        else:
-            known = [1 if dim is None and i == 0 else dim for i, dim in enumerate(dims)]
-            if None in known:
-                raise PredictorError(f"input {name!r} has the open shape {_shown(dims)}; give input_shape")
-            shape = tuple(int(dim) for dim in known if dim is not None)
-        found.append((name, shape))
+    shapes = InputShapes(input_shape)
+    found = [(name, shapes.resolve(name, dims)) for name, dims in stated]
+    shapes.check_all_used()
     return found
 
 
@@ -151,7 +124,3 @@ def refused(runtime: str, error: Exception) -> PredictorError:
     lines = str(error).strip().splitlines()
     reason = " ".join(lines)[:300] if lines else type(error).__name__
     return PredictorError(f"{runtime} can't run the model: {reason}")
-
-
-def _shown(dims: Sequence[int | None]) -> str:
-    return "[" + ", ".join("?" if dim is None else str(dim) for dim in dims) + "]"

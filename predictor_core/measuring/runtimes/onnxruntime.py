@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from predictor_core.errors import PredictorError
 from predictor_core.measuring.runtimes.as_onnx import as_onnx
 from predictor_core.measuring.runtimes.base import Runtime, Session, input_shapes, random_input, refused
 
@@ -51,17 +52,18 @@ class OnnxRuntime(Runtime):
                 (each.name, [dim if isinstance(dim, int) and dim > 0 else None for dim in each.shape])
                 for each in inputs
             ]
-            shapes = dict(input_shapes(stated, None if model_type in ("torch", "torchvision") else input_shape))
+            shapes = dict(
+                input_shapes(stated, None if model_type in ("torch", "torchvision") else input_shape)
+            )
             feed = {
-                each.name: random_input(shapes[each.name], _DTYPES.get(each.type, np.float32)) for each in inputs
+                each.name: random_input(shapes[each.name], _DTYPES.get(each.type, np.float32))
+                for each in inputs
             }
             wanted = [each.name for each in session.get_outputs()]
             session.run(wanted, feed)
+        except PredictorError:
+            raise
         except Exception as error:
-            from predictor_core.errors import PredictorError
-
-            if isinstance(error, PredictorError):
-                raise
             raise refused(self.name, error) from error
         return Session(lambda: session.run(wanted, feed), _precision(content))
 

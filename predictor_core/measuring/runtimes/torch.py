@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from predictor_core.errors import PredictorError
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
-from predictor_core.measuring.runtimes.as_onnx import torch_module
+from predictor_core.measuring.runtimes.as_onnx import evaluating, torch_module
 from predictor_core.measuring.runtimes.base import Runtime, Session, refused
 
 
@@ -29,29 +30,26 @@ class Torch(Runtime):
         shapes = input_shape or DEFAULT_INPUT_SHAPE
         several = not isinstance(shapes[0], int)
         generator = torch.Generator().manual_seed(0)
-        inputs = tuple(torch.randn(*shape, generator=generator) for shape in (shapes if several else [shapes]))
+        inputs = tuple(
+            torch.randn(*shape, generator=generator) for shape in (shapes if several else [shapes])
+        )
 
-        def run() -> object:
-            training, before = module.training, torch.get_num_threads()
+        @contextmanager
+        def around() -> Iterator[None]:
+            before = torch.get_num_threads()
+            torch.set_num_threads(threads)
             try:
-                if training:
-                    module.eval()
-                if before != threads:
-                    torch.set_num_threads(threads)
-                with torch.inference_mode():
-                    return module(*inputs)
+                with evaluating(module), torch.inference_mode():
+                    yield
             finally:
-                if before != threads:
-                    torch.set_num_threads(before)
-                if training:
-                    module.train()
+                torch.set_num_threads(before)
 
         try:
-            run()
-        except PredictorError:
-            raise
+            with around():
+                module(*inputs)
         except Exception as error:
             raise refused(self.name, error) from error
         parameter = next(iter(module.parameters()), None)
         kinds = {torch.float16: "fp16", torch.bfloat16: "bf16"}
-        return Session(run, "fp32" if parameter is None else kinds.get(parameter.dtype, "fp32"))
+        precision = "fp32" if parameter is None else kinds.get(parameter.dtype, "fp32")
+        return Session(lambda: module(*inputs), precision, around)
