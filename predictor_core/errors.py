@@ -35,6 +35,10 @@ class RegistryError(PredictorError):
     """A bad meta file, or a name that can't be registered or unregistered."""
 
 
+class LearningError(PredictorError):
+    """Measurements that a device can't be learned from."""
+
+
 class MissingDependencyError(PredictorError, ImportError):
     """An optional dependency that the requested feature needs is not installed."""
 

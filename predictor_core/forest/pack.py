@@ -94,6 +94,15 @@ def save_pack(
     str
         SHA-256 of the file.
     """
+    content = pack_bytes(header, forests, value_type)
+    write_pack_bytes(path, content)
+    return hashlib.sha256(content[:-32]).hexdigest()
+
+
+def pack_bytes(
+    header: Mapping[str, Any], forests: Mapping[str, Forest], value_type: str = "float16"
+) -> bytes:
+    """Return the content of a pack file; parameters as for `save_pack`."""
     merged, slices = _merge(forests)
     n_trees = merged.n_trees
     leaf = merged.left == np.arange(len(merged.left))
@@ -129,20 +138,22 @@ def save_pack(
         merged.value[leaf].astype(_VALUE_TYPES[value_type]).tobytes(),
     ]
     content = b"".join(parts)
-    digest = hashlib.sha256(content)
+    return content + hashlib.sha256(content).digest()
+
+
+def write_pack_bytes(path: str | os.PathLike[str], content: bytes) -> None:
+    """Write what `pack_bytes` returned, whole or not at all."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-            file.write(digest.digest())
         os.chmod(temporary, 0o644)
         os.replace(temporary, target)
     except BaseException:
         os.unlink(temporary)
         raise
-    return digest.hexdigest()
 
 
 def load_pack(path: str | os.PathLike[str], sha256: str | None = None) -> Pack:
@@ -169,6 +180,11 @@ def load_pack(path: str | os.PathLike[str], sha256: str | None = None) -> Pack:
             content = file.read()
     except OSError as error:
         raise PackError(f"can't read the pack {name}: {error.strerror}") from error
+    return parse_pack(content, name, sha256)
+
+
+def parse_pack(content: bytes, name: str, sha256: str | None = None) -> Pack:
+    """Check and read the content of a pack file; `name` is what errors call it. As `load_pack` otherwise."""
     if len(content) < len(MAGIC) + 4 + 32 or content[: len(MAGIC)] != MAGIC:
         raise PackError(f"{name} is not a predictor pack")
     body = memoryview(content)[:-32]

@@ -122,6 +122,16 @@ class LatencyPredictor:
         return f"LatencyPredictor({self.name!r}, version {self.version!r})"
 
     @property
+    def sha256(self) -> str:
+        """Digest of the forests, by which a learned device knows its source."""
+        return self._pack.sha256
+
+    @property
+    def estimate(self) -> dict[str, float]:
+        """Constants of the estimates: ``launch_ms``, ``macs_per_ms``, ``bytes_per_ms``."""
+        return {name: float(value) for name, value in self._estimate.items()}
+
+    @property
     def header(self) -> dict[str, Any]:
         """Header of the pack: bases, ranges, provenance, accuracy of the forests."""
         return self._pack.header
