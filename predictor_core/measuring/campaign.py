@@ -19,11 +19,9 @@ from predictor_core.measuring.measure import (
     environment_text,
     measure_latency,
 )
+from predictor_core.measuring.planning.folder import PLAN_FILE, read_plan
 from predictor_core.measuring.measurements import Row, appending, read_measurements
 from predictor_core.measuring.runtimes import Runtime, find
-
-#: The list of a plan's models, in the order in which they are to be timed (`predictor_core.planning`).
-PLAN_FILE = "plan.csv"
 
 
 @dataclass(frozen=True)
@@ -135,11 +133,9 @@ def listed_models(arguments: Sequence[str], adapter: Runtime) -> list[str]:
 
 
 def _in_order(folder: Path, models: list[Path]) -> list[Path]:
-    from predictor_core.planning.files import read_plan
-
     place = {entry.name: i for i, entry in enumerate(read_plan(folder))}
     planned = [path for path in models if path.stem in place]
-    # One format of each model is enough; the first that the runtime names is its own.
+    # One format of each model is enough.
     first: dict[str, Path] = {}
     for path in sorted(planned, key=lambda path: list(SUFFIXES).index(path.suffix.lower())):
         first.setdefault(path.stem, path)
