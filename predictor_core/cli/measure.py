@@ -76,7 +76,6 @@ def run(arguments: argparse.Namespace) -> int:
                     failed += 1
                     log(f"error: {outcome.model}: {describe(outcome.error, arguments.debug)}")
                     continue
-                assert outcome.row is not None or outcome.measurement is not None
                 if outcome.measurement is None:
                     if arguments.verbose:
                         log(f"{outcome.model}: measured before")

@@ -5,6 +5,6 @@
 """
 
 from predictor_core.measuring.measure import Measurement, measure_latency
-from predictor_core.measuring.measurements import Row, read_measurements, write_measurements
+from predictor_core.measuring.measurements import Row, write_measurements
 
-__all__ = ["Measurement", "Row", "measure_latency", "read_measurements", "write_measurements"]
+__all__ = ["Measurement", "Row", "measure_latency", "write_measurements"]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from predictor_core.errors import PredictorError
+from predictor_core.learning.measurements import read_measurements
 from predictor_core.measuring.measure import (
     BUDGET_S,
     SUFFIXES,
@@ -20,7 +21,7 @@ from predictor_core.measuring.measure import (
     measure_latency,
 )
 from predictor_core.measuring.planning.folder import PLAN_FILE, read_plan
-from predictor_core.measuring.measurements import Row, appending, read_measurements
+from predictor_core.measuring.measurements import Row, appending
 from predictor_core.measuring.runtimes import Runtime, find
 
 
@@ -85,19 +86,20 @@ def measure_models(
     file = None if output is None else Path(output)
     end = None if total_s is None else clock() + total_s
     with ExitStack() as stack:
-        known: dict[str, Row] = {}
+        known: set[str] = set()
         add: Callable[[Row], None] = _nowhere
         if file is not None:
             add = stack.enter_context(appending(file)).add
+            # The precision, which only the loaded model tells, stands last.
             known = {
-                row.model: row
+                row.model
                 for row in read_measurements(file)
                 if row.environment == environment or row.environment.startswith(environment + ", ")
             }
         for model in models:
             name = _relative(model, file)
-            if name in known:
-                yield Outcome(model, row=known[name])
+            if name in known or (file is not None and str(file.parent / name) in known):
+                yield Outcome(model)
                 continue
             if end is not None and clock() >= end:
                 return

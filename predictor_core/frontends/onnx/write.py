@@ -108,7 +108,7 @@ class _Writer:
 
     def weight(self, shape: Shape, fan_in: int, axis: int = 0) -> str:
         """Random weight that keeps the size of activations; a large one varies along `axis` by a factor."""
-        scale = (2.0 / fan_in) ** 0.5
+        scale = fan_in**-0.5
         if prod(shape) <= _WHOLE or shape[axis] == 1:
             return self.constant(scale * self._random.standard_normal(shape))
         one = [dim if i == axis else 1 for i, dim in enumerate(shape)]

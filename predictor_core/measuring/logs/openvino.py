@@ -37,7 +37,8 @@ def _read_run(head: str, text: str) -> LoggedModel | None:
     if ms is None:
         return None
     runs = search(r"Count:\s+(\d+) iterations", text)
-    model = search(r"-m[ =](\S+)", text) or search(r"NETWORK_NAME: *(\S+)", text) or ""
+    # The name inside the model is that of the exporter's choice and no help.
+    model = search(r"Loading (?:network|model) files:?\s*\n\[ INFO \]\s+(\S+\.\w+)\s*$", text, re.M) or ""
     commands = re.findall(r"benchmark_app.* -m[ =](\S+)", head)
     ops = [
         OpTime(name, kind, float(real))

@@ -83,11 +83,12 @@ def _table_ops(text: str) -> Iterator[OpTime]:
             header = [cell.strip("[]").lower() for cell in cells]
         elif header and len(cells) == len(header):
             row = dict(zip(header, cells))
-            yield OpTime(
-                row["name"].strip("[]").rpartition("]:")[0] or row["name"],
-                row["node type"],
-                float(row["avg ms"]),
-            )
+            yield OpTime(_op_name(row["name"]), row["node type"], float(row["avg ms"]))
+
+
+def _op_name(text: str) -> str:
+    """Names of the op's outputs, without the brackets around them and its number behind them."""
+    return re.sub(r"^\[(.*)\](?::\d+)?$", r"\1", text)
 
 
 def _matches_csv(text: str) -> bool:
@@ -115,8 +116,8 @@ def _csv_ops(rows: Iterable[list[str]]) -> Iterator[OpTime]:
             header = [] if header or "name" not in names else names
         elif header and len(row) == len(header) and not preparing:
             cells = dict(zip(header, (cell.strip() for cell in row)))
-            yield OpTime(cells["name"], cells["node type"], float(cells["avg ms"]))
-        elif header and not text.strip(" ,"):
+            yield OpTime(_op_name(cells["name"]), cells["node type"], float(cells["avg ms"]))
+        elif header and not preparing and not text.strip(" ,"):
             # An empty line ends the table; what follows are summaries of the same runs.
             return
 

@@ -12,6 +12,7 @@ from predictor_core.catalog import load_latency_predictor
 from predictor_core.errors import PredictorError
 from predictor_core.fusion import detect
 from predictor_core.ir.graph import Graph
+from predictor_core.kernels.costs import weights
 from predictor_core.learning.adapt import Prior, pose
 from predictor_core.learning.corpus import cut_of
 from predictor_core.measuring.planning import pool
@@ -22,8 +23,8 @@ from predictor_core.predictor import LatencyPredictor
 SOURCE = "cortexA76cpu_tflite21"
 #: Seconds that a model takes besides its runs, and runs of each model.
 OVERHEAD_S, RUNS = 2.0, 60
-#: Models that take longer than this on the source are not worth their time.
-LONGEST_MS = 1000.0
+#: Models that take longer on the source, or have more weights, are not worth their time and their files.
+LONGEST_MS, MOST_WEIGHTS = 1000.0, 30_000_000
 
 
 @dataclass(frozen=True)
@@ -90,24 +91,27 @@ def make_plan(
     asked = real if targets is None else list(targets)
     if not offered or not asked:
         raise PredictorError("a plan needs models to choose from and models to predict; got none")
-    source_ms = source.predict_graphs(offered)
-    kept = [graph for graph, ms in zip(offered, source_ms) if ms <= LONGEST_MS] or offered
-    return _ordered(budget, source, _distinct(kept), asked)
+    return _ordered(budget, source, _distinct(offered), asked)
 
 
 def _ordered(
     budget: int, source: LatencyPredictor, offered: Sequence[Graph], asked: Sequence[Graph]
 ) -> list[Planned]:
-    graphs = [*offered, *asked]
-    cut = cut_of(Counter(kernel.spec._replace(type="") for kernel in detect(g, source.rules)) for g in graphs)
-    rows = sensitivities(pose(Prior.of(source), cut))
-    source_ms = source.predict_graphs(offered)
-    order = plan_order(
-        rows[: len(offered)], rows[len(offered) :], OVERHEAD_S + 1e-3 * RUNS * np.asarray(source_ms), budget
-    )
+    kernels = [
+        Counter(kernel.spec._replace(type="") for kernel in detect(graph, source.rules))
+        for graph in (*offered, *asked)
+    ]
+    n = len(offered)
+    source_ms = source.predict_kernels([list(parts.elements()) for parts in kernels[:n]])
+    size = np.array([sum(count * weights(spec) for spec, count in parts.items()) for parts in kernels[:n]])
+    kept = np.flatnonzero((source_ms <= LONGEST_MS) & (size <= MOST_WEIGHTS))
+    if not len(kept):
+        kept = np.arange(n)
+    rows = sensitivities(pose(Prior.of(source), cut_of(kernels)))
+    order = plan_order(rows[kept], rows[n:], OVERHEAD_S + 1e-3 * RUNS * source_ms[kept], budget)
     return [
         Planned(offered[i].name, offered[i], float(source_ms[i]), deviation)
-        for i, deviation in zip(order.chosen, order.deviation)
+        for i, deviation in zip(kept[list(order.chosen)], order.deviation)
     ]
 
 
