@@ -33,7 +33,9 @@ def add(commands: Any, common: Callable[[argparse.ArgumentParser], None]) -> Non
         "a model from a random.Random",
     )
     parser.add_argument("--input-shape", nargs="+", metavar="SHAPE", help="of the space's models")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the space's samples (default: 0)")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of the space's samples (default: 0)"
+    )
     common(parser)
     parser.set_defaults(run=run)
 

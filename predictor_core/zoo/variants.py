@@ -9,7 +9,7 @@ from typing import Any
 
 from predictor_core.errors import PredictorError
 from predictor_core.ir.graph import Graph
-from predictor_core.zoo import _FAMILIES, build, classic, mobile, nasbench
+from predictor_core.zoo import _FAMILIES, build, classic, mobile
 
 #: Height and width of images; NAS-Bench-201 has small ones.
 SIZES = (96, 128, 160, 192, 224, 256, 288)
@@ -83,7 +83,10 @@ def _published(family: str, random: Random) -> tuple[dict[str, Any], dict[str, S
         stages = classic.VGG_STAGES[depth]
         widths = [width for width, count in zip((64, 128, 256, 512, 512), stages) for _ in range(count)]
         hidden = random.choice((256, 512, 1024))
-        return {"depth": depth, "hidden": (hidden, hidden)}, {"kernels": [3] * len(widths), "channels": widths}
+        return {"depth": depth, "hidden": (hidden, hidden)}, {
+            "kernels": [3] * len(widths),
+            "channels": widths,
+        }
     if family == "mobilenetv3":
         name = random.choice(("large", "small"))
         base = mobile.V3_VARIANTS[name]

@@ -224,7 +224,14 @@ def _conv(w: _Writer, node: Node) -> None:
     bias = w.vector(filters, None if node.attrs.get("bias") else 0.0)
     if groups == cin and filters % cin == 0 and cin > 1:
         inputs = [x, w.weight((1, height, width, filters), fan_in), bias]
-        w.add("DEPTHWISE_CONV_2D", inputs, [w[out]], "DepthwiseConv2DOptions", depthMultiplier=filters // cin, **common)
+        w.add(
+            "DEPTHWISE_CONV_2D",
+            inputs,
+            [w[out]],
+            "DepthwiseConv2DOptions",
+            depthMultiplier=filters // cin,
+            **common,
+        )
     else:
         inputs = [x, w.weight((filters, height, width, cin // groups), fan_in), bias]
         w.add("CONV_2D", inputs, [w[out]], "Conv2DOptions", **common)

@@ -18,10 +18,33 @@ _LOGGER = logging.getLogger(__name__)
 VARIANTS = 24
 #: Real architectures that torchvision builds: one or a few of each kind, none too large for a phone.
 TORCHVISION = tuple(
-    "convnext_tiny densenet121 efficientnet_b0 efficientnet_b2 efficientnet_v2_s googlenet inception_v3 "
-    "mnasnet0_5 mnasnet1_3 mobilenet_v2 mobilenet_v3_large mobilenet_v3_small regnet_x_1_6gf regnet_x_400mf "
-    "regnet_y_1_6gf regnet_y_400mf resnet18 resnet50 resnext50_32x4d shufflenet_v2_x0_5 shufflenet_v2_x1_0 "
-    "shufflenet_v2_x2_0 squeezenet1_0 squeezenet1_1 vit_b_16".split()
+    [
+        "convnext_tiny",
+        "densenet121",
+        "efficientnet_b0",
+        "efficientnet_b2",
+        "efficientnet_v2_s",
+        "googlenet",
+        "inception_v3",
+        "mnasnet0_5",
+        "mnasnet1_3",
+        "mobilenet_v2",
+        "mobilenet_v3_large",
+        "mobilenet_v3_small",
+        "regnet_x_1_6gf",
+        "regnet_x_400mf",
+        "regnet_y_1_6gf",
+        "regnet_y_400mf",
+        "resnet18",
+        "resnet50",
+        "resnext50_32x4d",
+        "shufflenet_v2_x0_5",
+        "shufflenet_v2_x1_0",
+        "shufflenet_v2_x2_0",
+        "squeezenet1_0",
+        "squeezenet1_1",
+        "vit_b_16",
+    ]
 )
 
 

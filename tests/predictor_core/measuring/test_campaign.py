@@ -21,7 +21,7 @@ BUDGET_S = 0.02
 def models(tmp_path: Path, small_model: Path) -> list[str]:
     folder = tmp_path / "models"
     folder.mkdir()
-    return [shutil.copy(small_model, folder / f"{name}.onnx") for name in "abc"]
+    return [str(shutil.copy(small_model, folder / f"{name}.onnx")) for name in "abc"]
 
 
 def test_a_file_is_gone_on_with(tmp_path: Path, models: list[str]) -> None:

@@ -13,14 +13,18 @@ LOGS = Path(__file__).resolve().parents[2] / "fixtures" / "logs"
 
 #: file -> (model, latency in ms, standard deviation, runs, environment) of each model in it
 EXPECTED = {
-    "tflite_old.log": [("/data/local/tmp/mobilenet_v1_1.0_224.tflite", 56.1305, 0.403, 50, "TFLite, 4 threads")],
+    "tflite_old.log": [
+        ("/data/local/tmp/mobilenet_v1_1.0_224.tflite", 56.1305, 0.403, 50, "TFLite, 4 threads")
+    ],
     # The median where there is one, the mean otherwise.
     "tflite_new.log": [
         ("/data/local/tmp/nn-meter/mobilenetv2.tflite", 8.24, 0.098, 121, "TFLite, GPU delegate, 1 thread"),
         ("/data/local/tmp/nn-meter/squeezenet.tflite", 13.5619, 0.097, 73, "TFLite, 1 thread"),
     ],
     "tflite_profile.csv": [("tflite_profile", 6.4, None, None, "TFLite")],
-    "litert_benchmark.json": [("models/mobilenet_v2_float16.tflite", 14.49, 5.54, 20, "LiteRT, CPU, 1 thread")],
+    "litert_benchmark.json": [
+        ("models/mobilenet_v2_float16.tflite", 14.49, 5.54, 20, "LiteRT, CPU, 1 thread")
+    ],
     "openvino_benchmark_app.log": [
         ("openvino_benchmark_app", 15.86, None, 60, "OpenVINO 2026.4.1, CPU, 1 thread, fp32")
     ],

@@ -48,7 +48,9 @@ def test_the_zoo_runs(family: str) -> None:
 
 
 def test_activations_are_parts_of_the_ops_before_them() -> None:
-    ops = Counter(op["op_name"] for op in opened(graph_to_tflite(zoo.build("mobilenetv1")))._get_ops_details())
+    ops = Counter(
+        op["op_name"] for op in opened(graph_to_tflite(zoo.build("mobilenetv1")))._get_ops_details()
+    )
     assert ops == {"CONV_2D": 14, "DEPTHWISE_CONV_2D": 13, "MEAN": 1, "FULLY_CONNECTED": 1}
 
 
