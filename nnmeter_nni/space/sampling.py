@@ -15,8 +15,8 @@ def sampler(space: Any, input_shape: Shape) -> Callable[[Random], Graph] | None:
     Parameters
     ----------
     space : class or object
-        A module under NNI 2.10's ``model_wrapper``, an NNI 3.0 ``ModelSpace``, or a class of them that needs no
-        argument.
+        A module under NNI 2.10's ``model_wrapper``, an NNI 3.0 ``ModelSpace``, or a class of them that needs
+        no argument.
     input_shape : tuple of int
         Of a model.
 

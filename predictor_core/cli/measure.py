@@ -12,8 +12,8 @@ def add(commands: Any, common: Callable[[argparse.ArgumentParser], None]) -> Non
     parser = commands.add_parser(
         "measure",
         help="time models on this machine",
-        description="Time models on this machine. A folder means every model in it that the runtime takes, in the "
-        "order of its plan if `nn-meter plan` wrote it; a word that is no file, a torchvision model.",
+        description="Time models on this machine. A folder means every model in it that the runtime takes, "
+        "in the order of its plan if `nn-meter plan` wrote it; a word that is no file, a torchvision model.",
     )
     parser.add_argument("models", nargs="+", metavar="MODEL", help="files, folders, torchvision names")
     parser.add_argument(

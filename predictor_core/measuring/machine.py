@@ -26,7 +26,9 @@ def available_cores() -> list[int]:
     """Processors that this process may use, one of each physical core first."""
     if not hasattr(os, "sched_getaffinity"):
         return list(range(os.cpu_count() or 1))
-    first, second, seen = [], [], set()
+    first: list[int] = []
+    second: list[int] = []
+    seen: set[str] = set()
     for cpu in sorted(os.sched_getaffinity(0)):
         siblings = _siblings(cpu)
         (second if siblings in seen else first).append(cpu)

@@ -72,7 +72,7 @@ def _config(family: str, random: Random) -> dict[str, Any]:
 
 
 def _published(family: str, random: Random) -> tuple[dict[str, Any], dict[str, Sequence[int]]]:
-    """Fixed arguments, and the published values of those that vary."""
+    """Return fixed arguments, and the published values of those that vary."""
     if family == "resnet":
         depth = random.choice(sorted(classic.RES_STAGES))
         stages, wide = classic.RES_STAGES[depth], 4 if depth == 50 else 1
@@ -80,8 +80,8 @@ def _published(family: str, random: Random) -> tuple[dict[str, Any], dict[str, S
         return {"depth": depth}, {"kernels": [3] * len(widths), "channels": widths}
     if family == "vgg":
         depth = random.choice(sorted(classic.VGG_STAGES))
-        stages = classic.VGG_STAGES[depth]
-        widths = [width for width, count in zip((64, 128, 256, 512, 512), stages) for _ in range(count)]
+        counts = zip((64, 128, 256, 512, 512), classic.VGG_STAGES[depth])
+        widths = [width for width, count in counts for _ in range(count)]
         hidden = random.choice((256, 512, 1024))
         return {"depth": depth, "hidden": (hidden, hidden)}, {
             "kernels": [3] * len(widths),
@@ -92,7 +92,9 @@ def _published(family: str, random: Random) -> tuple[dict[str, Any], dict[str, S
         base = mobile.V3_VARIANTS[name]
         return {"variant": name}, {key: base[key] for key in ("kernels", "channels", "mid")}
     parameters = inspect.signature(_FAMILIES[family]).parameters.values()
-    varied = {each.name: each.default for each in parameters if isinstance(each.default, tuple)}
+    varied: dict[str, Sequence[int]] = {
+        each.name: each.default for each in parameters if isinstance(each.default, tuple)
+    }
     varied.pop("input_shape")
     return {}, varied
 

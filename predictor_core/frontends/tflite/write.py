@@ -1,7 +1,8 @@
 """A Graph as a TFLite model with random weights: to run what was only described.
 
-The file is what TensorFlow's converter makes of such a network: clamping activations are parts of the ops before
-them, batch norms are parts of the weights, and padding that is not TensorFlow's ``SAME`` is an op of its own.
+The file is what TensorFlow's converter makes of such a network: clamping activations are parts of the ops
+before them, batch norms are parts of the weights, and padding that is not TensorFlow's ``SAME`` is an op of
+its own.
 Weights of one size share their numbers, which keeps files small.
 """
 
@@ -153,7 +154,7 @@ class _Writer:
         return kinds.NONE, node.name
 
     def padded(self, node: Node) -> tuple[int, int]:
-        """Return the input of a window op, padded where that takes an op, and the padding of the op itself."""
+        """Return the input of a window op, padded where that takes an op, and the op's own padding."""
         x = node.inputs[0]
         shape = self.graph.shape(x)
         kernel, strides, dilations = (

@@ -1,6 +1,7 @@
 """``perf.yaml`` of Qualcomm AI Hub Models: times of one model on many devices with several runtimes.
 
-Formats: files of the repository quic/ai-hub-models until 2024 (µs, a list of devices) and since (ms, a mapping).
+Formats: files of the repository quic/ai-hub-models, until 2024 (µs, a list of devices) and since (ms, a
+mapping).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def _devices(document: dict[str, Any]) -> Iterator[LoggedModel]:
         for entry in _dicts(model.get("performance_metrics")):
             device = entry.get("reference_device_info") or {}
             for runtime, figures in entry.items():
-                us = figures.get("inference_time") if isinstance(figures, dict) else None
+                us: Any = _get(figures, "inference_time")
                 if _is_number(us):
                     where = environment(
                         str(runtime), str(device.get("name", "")), figures.get("precision"), _unit(figures)

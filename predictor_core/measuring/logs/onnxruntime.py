@@ -1,4 +1,4 @@
-"""Profiles of ONNX Runtime (``SessionOptions.enable_profiling``, ``onnxruntime_perf_test -p``): JSON, in µs."""
+"""Profiles of ONNX Runtime (``SessionOptions.enable_profiling``, ``onnxruntime_perf_test -p``): JSON, µs."""
 
 from __future__ import annotations
 

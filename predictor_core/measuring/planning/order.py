@@ -1,10 +1,11 @@
 """The order in which to time models: sequential Bayesian design for the latencies of other models.
 
-What is learned from measurements are coefficients with Gaussian priors (`predictor_core.learning.adapt`). Near the
-source the logarithm of a model's latency is linear in them, so the variance that is left after some measurements
-is known before anything is measured. Each step takes the candidate that lowers the mean variance of the targets
-the most for the time that it costs: Bayesian A-optimality for the targets' predictions (Chaloner and Verdinelli,
-"Bayesian experimental design: a review", 1995), greedily, so that every beginning of the order is a plan.
+What is learned from measurements are coefficients with Gaussian priors (`predictor_core.learning.adapt`).
+Near the source the logarithm of a model's latency is linear in them, so the variance that is left after some
+measurements is known before anything is measured. Each step takes the candidate that lowers the mean variance
+of the targets the most for the time that it costs: Bayesian A-optimality for the targets' predictions
+(Chaloner and Verdinelli, "Bayesian experimental design: a review", 1995), greedily, so that every beginning
+of the order is a plan.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Order:
 
 
 def sensitivities(problem: Problem) -> Floats:
-    """Derivatives of each model's log latency by the coefficients, in prior standard deviations.
+    """Differentiate each model's log latency by the coefficients, in prior standard deviations.
 
     Parameters
     ----------

@@ -13,8 +13,8 @@ from predictor_core.errors import PredictorError
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE, to_graph
 from predictor_core.ir.graph import Graph
 
-#: Packages that know a kind of spaces register a function here: ``(space, input_shape)`` to a function that makes
-#: a Graph from a ``random.Random``, or to None where the space is of another kind.
+#: Packages that know a kind of spaces register a function here: ``(space, input_shape)`` to a function that
+#: makes a Graph from a ``random.Random``, or to None where the space is of another kind.
 ENTRY_POINT_GROUP = "predictor_core.spaces"
 SAMPLES = 60
 
@@ -25,9 +25,9 @@ def space_samples(name: str, input_shape: Any = None, count: int = SAMPLES, seed
     Parameters
     ----------
     name : str
-        ``module:Class`` of a model space (a class that takes no argument, or an instance), or ``module:function``
-        of a function that makes a torch module or a Graph from a ``random.Random``. Modules in the current
-        folder are found.
+        ``module:Class`` of a model space (a class that takes no argument, or an instance), or
+        ``module:function`` of a function that makes a torch module or a Graph from a ``random.Random``.
+        Modules in the current folder are found.
     input_shape : tuple of int, optional
         Of a model; (1, 3, 224, 224) by default.
     count, seed : int

@@ -62,7 +62,7 @@ def torch_module(model: Any, model_type: str) -> Any:
 
 
 def _with_weights(module: Any) -> Any:
-    """Give random weights, of a size that keeps that of the activations, to a module that was built without."""
+    """Give a module that was built without weights random ones, which keep the size of activations."""
     import torch
 
     generator = torch.Generator().manual_seed(0)

@@ -30,7 +30,7 @@ class Torch(Runtime):
         shapes = input_shape or DEFAULT_INPUT_SHAPE
         several = not isinstance(shapes[0], int)
         generator = torch.Generator().manual_seed(0)
-        inputs = tuple(
+        inputs: tuple[Any, ...] = tuple(
             torch.randn(*shape, generator=generator) for shape in (shapes if several else [shapes])
         )
 

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnx")
+
+import onnx
 
 from predictor_core import zoo
 from predictor_core.errors import UnsupportedOpError

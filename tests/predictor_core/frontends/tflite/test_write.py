@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-interpreter = pytest.importorskip("ai_edge_litert.interpreter")
+pytest.importorskip("ai_edge_litert")
+
+from ai_edge_litert import interpreter
 
 from predictor_core import zoo
 from predictor_core.errors import UnsupportedOpError

@@ -119,9 +119,7 @@ def test_a_quantised_model_is_called_int8(tmp_path: Path, small_model: Path) -> 
 
 def test_what_can_not_be_timed_is_one_error(tmp_path: Path, small_graph: Graph) -> None:
     pytest.importorskip("onnxruntime")
-    with pytest.raises(
-        PredictorError, match="unknown runtime 'tensorrt'; expected one of litert, onnxruntime"
-    ):
+    with pytest.raises(PredictorError, match="unknown runtime 'tensorrt'; expected one of litert, "):
         measure_latency(small_graph, runtime="tensorrt")
     with pytest.raises(PredictorError, match="threads must be a positive whole number, got 0"):
         measure_latency(small_graph, threads=0)
