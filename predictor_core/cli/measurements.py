@@ -15,7 +15,8 @@ def add(commands: Any, common: Callable[[argparse.ArgumentParser], None]) -> Non
         "convert",
         help="read logs, write a measurements file",
         description="Read the output of TFLite's benchmark_model, OpenVINO's benchmark_app, trtexec, "
-        "ncnn's benchncnn, MNN's benchmark, profiles of ONNX Runtime and perf.yaml files of AI Hub; write measurements.",
+        "ncnn's benchncnn, MNN's benchmark, profiles of ONNX Runtime and perf.yaml files of AI Hub; "
+        "write measurements.",
     )
     convert.add_argument("logs", nargs="+", metavar="LOG", help="files that a tool wrote or printed")
     convert.add_argument("--output", required=True, metavar="FILE.csv", help="measurements file to write")

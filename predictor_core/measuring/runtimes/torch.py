@@ -30,9 +30,9 @@ class Torch(Runtime):
         shapes = input_shape or DEFAULT_INPUT_SHAPE
         several = not isinstance(shapes[0], int)
         generator = torch.Generator().manual_seed(0)
-        inputs: tuple[Any, ...] = tuple(
+        inputs: list[Any] = [
             torch.randn(*shape, generator=generator) for shape in (shapes if several else [shapes])
-        )
+        ]
 
         @contextmanager
         def around() -> Iterator[None]:
