@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from predictor_core.catalog import list_latency_predictors, load_latency_predictor
     from predictor_core.errors import PredictorError
     from predictor_core.frontends.nnmeter_ir.export import model_file_to_graph, model_to_graph
+    from predictor_core.learning.learn import learn_predictor
     from predictor_core.measuring.measure import Measurement, measure_latency
     from predictor_core.predictor import LatencyPredictor
     from predictor_core.predictor.batch import predict_many
@@ -21,6 +22,7 @@ __all__ = [
     "LatencyReport",
     "Measurement",
     "PredictorError",
+    "learn_predictor",
     "list_latency_predictors",
     "load_latency_predictor",
     "measure_latency",
@@ -35,6 +37,7 @@ _HOMES = {
     "LatencyReport": "predictor.report",
     "Measurement": "measuring.measure",
     "PredictorError": "errors",
+    "learn_predictor": "learning.learn",
     "list_latency_predictors": "catalog",
     "load_latency_predictor": "catalog",
     "measure_latency": "measuring.measure",

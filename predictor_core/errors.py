@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class PredictorError(Exception):
     """Root of every error that the package raises on purpose."""
@@ -39,6 +41,10 @@ class LearningError(PredictorError):
     """Measurements that a device can't be learned from."""
 
 
+class OutputError(PredictorError, OSError):
+    """A file that can't be written, or must not be written over."""
+
+
 class MissingDependencyError(PredictorError, ImportError):
     """An optional dependency that the requested feature needs is not installed."""
 
@@ -49,13 +55,26 @@ def missing_dependency(package: str, extra: str, purpose: str) -> MissingDepende
     Parameters
     ----------
     package : str
-        Import name of the absent package.
+        The absent package, as pip knows it.
     extra : str
-        The extra of ``nnmeter-nni`` that installs it.
+        The extra of this package that installs it.
     purpose : str
         What needs it, as the start of the sentence.
     """
     return MissingDependencyError(
         f"{purpose} needs the package {package!r}, which is not installed; "
-        f"run: pip install 'nnmeter-nni[{extra}]'"
+        f"run: pip install '.[{extra}]' in the source folder of nnmeter-nni, or: pip install '{package}'"
     )
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the names close to a word, or ``""`` where none is close."""
+    from difflib import get_close_matches
+
+    names = {name.lower(): name for name in known}
+    wanted = word.strip().lower()
+    close = get_close_matches(wanted, names, n=3, cutoff=0.7)
+    if len(wanted) > 1:
+        close += [name for name in names if wanted in name and name not in close]
+    listed = " or ".join(repr(names[name]) for name in close[:3])
+    return f"; did you mean {listed}?" if close else ""

@@ -3,26 +3,106 @@
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import secrets
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
+
+from predictor_core.errors import OutputError
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all; its folder is made if it is absent."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+def output_path(
+    path: str | os.PathLike[str], *, overwrite: bool = True, inputs: Iterable[str | os.PathLike[str]] = ()
+) -> Path:
+    """Where a file may be written: the path with its links followed.
+
+    Parameters
+    ----------
+    path : path
+        The file to write; it need not exist.
+    overwrite : bool
+        Whether a file that exists may be replaced.
+    inputs : iterable of path
+        Files and folders that are read meanwhile: neither they nor what is in the folders is ever replaced.
+
+    Returns
+    -------
+    Path
+        Absolute, without links.
+
+    Raises
+    ------
+    OutputError
+        The path is an input, exists (unless `overwrite`), or is no regular file: a folder, a pipe, a device.
+    """
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
+        target = Path(path).resolve()
+        status = target.stat() if target.exists() else None
+    except (OSError, RuntimeError, ValueError) as error:
+        raise OutputError(f"can't write {path}: {getattr(error, 'strerror', None) or error}") from error
+    if status is None:
+        return target
+    for source in inputs:
+        resolved = Path(source).resolve()
+        if resolved == target or resolved in target.parents or _same_file(resolved, target):
+            raise OutputError(f"{path} is an input and is not written over; choose another output")
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, socket or device"
+        raise OutputError(f"{path} is {kind}; expected a regular file, or a name that is free")
+    if not overwrite:
+        raise OutputError(f"{path} exists; choose another output, or allow to overwrite it (--force)")
+    return target
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    return one.exists() and one.samefile(other)
+
+
+@contextmanager
+def atomic_file(
+    path: str | os.PathLike[str], *, overwrite: bool = True, inputs: Iterable[str | os.PathLike[str]] = ()
+) -> Iterator[IO[bytes]]:
+    """Open a binary file that takes its place when the block ends without an error.
+
+    A file that it replaces keeps its permissions; missing folders are made. Parameters as for `output_path`.
+
+    Raises
+    ------
+    OutputError
+        As for `output_path`, and when the file can't be written; nothing is left behind.
+    """
+    target = output_path(path, overwrite=overwrite, inputs=inputs)
+    temporary = target.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "xb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, path.stat().st_mode & 0o777 if path.exists() else 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
+        if target.exists():
+            os.chmod(temporary, stat.S_IMODE(target.stat().st_mode))
+        os.replace(temporary, target)
+    except OutputError:
         raise
+    except OSError as error:
+        raise OutputError(f"can't write {path}: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def write_atomically(
+    path: str | os.PathLike[str],
+    content: str | bytes,
+    *,
+    overwrite: bool = True,
+    inputs: Iterable[str | os.PathLike[str]] = (),
+) -> None:
+    """Write text (as UTF-8) or bytes, whole or not at all; parameters and errors as for `atomic_file`."""
+    with atomic_file(path, overwrite=overwrite, inputs=inputs) as file:
+        file.write(content.encode("utf-8") if isinstance(content, str) else content)
 
 
 @contextmanager
@@ -34,6 +114,6 @@ def locked(path: Path) -> Iterator[None]:
     except ImportError:
         yield
         return
-    with open(path.with_name(path.name + ".lock"), "w") as lock:
+    with open(path.with_name(path.name + ".lock"), "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

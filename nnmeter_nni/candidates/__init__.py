@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from predictor_core.errors import ModelFormatError, PredictorError
 from predictor_core.frontends import find
 from predictor_core.ir.graph import Graph, Shape
+from predictor_core.ir.inputs import InputShapes
 
 if TYPE_CHECKING:
     from nnmeter_nni.candidates.candidate import Candidate
@@ -36,7 +37,7 @@ def describe(candidate: Any) -> Candidate:
     )
 
 
-def candidate_to_graph(candidate: Any, input_shape: Shape | None = None) -> Graph:
+def candidate_to_graph(candidate: Any, input_shape: Any = None) -> Graph:
     """Convert a candidate to a Graph.
 
     Parameters
@@ -44,8 +45,9 @@ def candidate_to_graph(candidate: Any, input_shape: Shape | None = None) -> Grap
     candidate : object
         An NNI 2.10 ``Model`` of the Python or the graph engine (or the dict of its ``_dump()``), a frozen
         NNI 3.0 ``ExecutableModelSpace`` in raw, simplified or graph format, or a ``torch.nn.Module``.
-    input_shape : tuple of int, optional
-        Input shape, batch first, channels second. Default: what the candidate records (the dummy input of a
+    input_shape : optional
+        Shape of the input, batch first, channels second, or of several inputs (see
+        `predictor_core.ir.inputs.InputShapes`). Default: what the candidate records (the dummy input of a
         graph engine), else (1, 3, 224, 224).
 
     Returns
@@ -59,10 +61,12 @@ def candidate_to_graph(candidate: Any, input_shape: Shape | None = None) -> Grap
         When the candidate is of no known kind, or can't be traced; the message says why.
     """
     record = describe(candidate)
-    return record_to_graph(record, tuple(input_shape or record.input_shape or DEFAULT_INPUT_SHAPE))
+    if input_shape is None:
+        input_shape = record.input_shape or DEFAULT_INPUT_SHAPE
+    return record_to_graph(record, input_shape)
 
 
-def record_to_graph(record: Candidate, input_shape: Shape) -> Graph:
+def record_to_graph(record: Candidate, input_shape: Any) -> Graph:
     """Build and trace a described candidate.
 
     Raises
@@ -80,21 +84,21 @@ def record_to_graph(record: Candidate, input_shape: Shape) -> Graph:
         ) from error
     # A module without weights can't be exported, so only the caller's own may take the way via ONNX.
     via = None if record.kind == "module" else "direct"
-    shapes = [input_shape, *record.more_inputs] if record.more_inputs else input_shape
-    return find("torch")(module, input_shape=shapes, via=via)
+    given = InputShapes(input_shape)
+    if len(given.ordered) == 1:
+        given.ordered.extend(record.more_inputs)
+    return find("torch")(module, input_shape=given.named or given.ordered, via=via)
 
 
-def load(model: Any, *, input_shape: Shape | None = None, **options: Any) -> Graph:
+def load(model: Any, *, input_shape: Any = None) -> Graph:
     """Front end of model type ``nni-ir``: a candidate, or the path of a dumped IR (JSON).
 
     Parameters
     ----------
     model : object or path
         See `candidate_to_graph`.
-    input_shape : tuple of int, optional
+    input_shape : optional
         See `candidate_to_graph`.
-    **options
-        Options of other front ends, which this one does not have.
     """
     if isinstance(model, (str, Path)):
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from predictor_core.predictor import LatencyPredictor
 
 
-def load_latency_predictor(predictor_name: str, predictor_version: str | float | None = None) -> Any:
+def load_latency_predictor(
+    predictor_name: str, predictor_version: str | float | None = None
+) -> LegacyPredictor | LatencyPredictor:
     """Load a predictor.
 
     Parameters
@@ -85,7 +87,7 @@ def load_entry(entry: Mapping[str, Any]) -> LegacyPredictor | LatencyPredictor:
     return LegacyPredictor.from_folder(folder, name=str(entry["name"]), version=str(entry["version"]))
 
 
-@lru_cache(maxsize=None)
+@cache
 def load_shared(predictor_name: str, predictor_version: str) -> Any:
     """Load a predictor once a process: the source that many learned devices share."""
     return load_latency_predictor(predictor_name, predictor_version)

@@ -138,6 +138,12 @@ def registered_predictors() -> list[dict[str, Any]]:
     return [*own, *(dict(entry) for entry in _from_packages())]
 
 
+def check_name(name: Any, where: str = "the name") -> None:
+    """Raise `RegistryError` unless a predictor may be called so; `where` is what the message calls it."""
+    if not isinstance(name, str) or not name.strip() or any(c in name for c in "/\\\0\n"):
+        raise RegistryError(f"{where} is {name!r:.60}; expected a name without slashes")
+
+
 def check_entry(entry: Any, origin: str, base: Path) -> dict[str, Any]:
     """Return a checked copy: version a string, location absolute.
 
@@ -154,8 +160,7 @@ def check_entry(entry: Any, origin: str, base: Path) -> dict[str, Any]:
         if entry.get(key) in (None, ""):
             raise RegistryError(f"{origin}: the key {key!r} is missing")
     name, version, location = entry["name"], entry["version"], entry["package_location"]
-    if not isinstance(name, str) or not name.strip() or any(c in name for c in "/\\\0\n"):
-        raise RegistryError(f"{origin}: 'name' is {name!r:.60}; expected a name without slashes")
+    check_name(name, f"{origin}: 'name'")
     if isinstance(version, bool) or not isinstance(version, (str, int, float)):
         raise RegistryError(
             f"{origin}: 'version' is {version!r:.60}; expected a number or a string such as 1.0"

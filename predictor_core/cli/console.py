@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import shutil
 import sys
 import traceback
 
 from predictor_core.errors import PredictorError
+from predictor_core.views.text import printable
 
 #: Exit statuses besides 0; argparse itself exits with 2 on wrong usage.
 FAILED = 1
@@ -18,14 +21,27 @@ class UsageError(Exception):
     """Arguments that don't go together."""
 
 
+def accept_any_text() -> None:
+    """Write what the encoding of the terminal lacks as an escape, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def width() -> int | None:
+    """Characters of a line of the terminal, or of ``$COLUMNS``; None where lines may have any length."""
+    columns = shutil.get_terminal_size((0, 0)).columns
+    return columns or None
+
+
 def log(message: str) -> None:
     """Print one line to stderr."""
     print(f"nn-meter: {one_line(message)}", file=sys.stderr)
 
 
 def one_line(text: str) -> str:
-    """Join the lines of a message."""
-    return " ".join(text.split())
+    """Join the lines of a message, and write other control characters as escapes."""
+    return printable(" ".join(text.split()))
 
 
 def describe(error: BaseException, debug: bool = False) -> str:

@@ -3,55 +3,70 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from predictor_core.cli.console import FAILED, UsageError, describe, log
-from predictor_core.cli.models import input_shapes, requested
+from predictor_core.cli.models import Source, reading_options, requested
+from predictor_core.files import output_path
+from predictor_core.frontends.nnmeter_ir import dump
 from predictor_core.frontends.nnmeter_ir.export import model_file_to_graph
+from predictor_core.views.text import printable
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
     model_type, sources = requested(arguments)
-    output = Path(arguments.output) if arguments.output else None
-    if output is not None and len(sources) > 1 and output.is_file():
-        raise UsageError(f"--output {output} is a file, but there are {len(sources)} models to write")
-    shapes = input_shapes(arguments.input_shape)
-    options: dict[str, Any] = {} if shapes is None else {"input_shape": shapes}
+    targets = _targets(sources, model_type, arguments.output)
+    options = reading_options(arguments, model_type)
+    inputs = [source.path for source in sources]
     failed = False
-    for source in sources:
+    for source, target in zip(sources, targets):
         try:
             if source.error is not None:
                 raise source.error
+            # Refused before the work of converting.
+            output_path(target, overwrite=arguments.force, inputs=inputs)
             document = model_file_to_graph(source.path, model_type, **options)
-            target = _target(Path(source.path), model_type, output, len(sources) > 1)
-            _write(target, json.dumps(document, indent=4))
+            dump(document, target, overwrite=arguments.force, inputs=inputs)
         except Exception as error:  # noqa: BLE001 - one bad model must not stop the others
             failed = True
             log(f"error: {source.label}: {describe(error, arguments.debug)}")
             continue
-        print(f"[RESULT] nn-Meter IR of {source.label}: {target}")
+        print(f"[RESULT] nn-Meter IR of {source.label}: {printable(str(target))}")
     return FAILED if failed else 0
 
 
-def _target(path: Path, model_type: str, output: Path | None, several: bool) -> Path:
-    default = f"{path.stem if path.is_file() else path.name}_{model_type}_ir.json"
-    if output is None:
-        return path.parent / default
-    if several or output.is_dir():
-        return output / default
-    return output
+def _targets(sources: Sequence[Source], model_type: str, output: str | None) -> list[Path]:
+    """Return the file that each model becomes.
+
+    Raises
+    ------
+    UsageError
+        When several models would become one file.
+    """
+    folder = None
+    if output is not None:
+        folder = Path(output)
+        if len(sources) > 1 and folder.is_file():
+            raise UsageError(f"--output {output} is a file, but there are {len(sources)} models to write")
+        if len(sources) == 1 and not folder.is_dir() and not output.endswith(("/", os.sep)):
+            return [folder]
+    targets = [_target(Path(source.path), model_type, folder) for source in sources]
+    first: dict[Path, str] = {}
+    for source, target in zip(sources, targets):
+        # Letters of another case are another file on some systems only.
+        key = Path(os.path.abspath(target).lower())
+        if key in first:
+            raise UsageError(
+                f"{first[key]} and {source.path} would both be written to {target}; convert them one by one "
+                "with different --output"
+            )
+        first[key] = source.path
+    return targets
 
 
-def _write(target: Path, text: str) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # Moved into place, so that a reader never sees half a file.
-    partial = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
+def _target(path: Path, model_type: str, folder: Path | None) -> Path:
+    stem = path.name if path.is_dir() else path.stem
+    return (path.parent if folder is None else folder) / f"{stem}_{model_type}_ir.json"

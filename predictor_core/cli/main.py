@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NoReturn
 
 from predictor_core import __version__
 from predictor_core.cli import console, measure, measurements, plan
+from predictor_core.errors import suggestion
 
 _DESCRIPTION = "Predict the latency of neural networks on mobile and edge devices."
 
@@ -27,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         0; 1 when a model or the request failed; 2 for wrong usage; 130 after an interrupt.
     """
+    console.accept_any_text()
     parser = build_parser()
     try:
         arguments = parser.parse_args(argv)
@@ -64,9 +68,36 @@ def _run(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
     return status
 
 
+class _Parser(argparse.ArgumentParser):
+    """An argument parser that suggests options and subcommands for misspelt ones."""
+
+    #: Parsers of the subcommands.
+    commands: Mapping[str, argparse.ArgumentParser] = MappingProxyType({})
+    _words: Sequence[str] = ()
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        self._words = list(sys.argv[1:] if args is None else args)
+        return super().parse_known_args(args, namespace)
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with argparse's message and the names that are close to unknown words."""
+        command = re.search(r"argument COMMAND: invalid choice: '([^']*)'", message)
+        if command:
+            message += suggestion(command[1], self.commands)
+        else:
+            parsers = (self, *self.commands.values())
+            options = {
+                option for parser in parsers for option in re.findall(r"--[a-z][a-z-]*", parser.format_help())
+            }
+            for word in dict.fromkeys(word.partition("=")[0] for word in self._words):
+                if re.fullmatch(r"--[a-z][a-z-]*", word) and not any(o.startswith(word) for o in options):
+                    message += suggestion(word, options).replace("did you", f"for {word}, did you")
+        super().error(console.one_line(message))
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Return the argument parser of the command and its subcommands."""
-    parser = argparse.ArgumentParser(prog="nn-meter", description=_DESCRIPTION)
+    parser = _Parser(prog="nn-meter", description=_DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"nn-meter {__version__}")
     parser.add_argument(
         "--list-predictors", action="store_true", help="list all predictors and their versions"
@@ -76,9 +107,11 @@ def build_parser() -> argparse.ArgumentParser:
     _add_predict(commands)
     _add_get_ir(commands)
     _add_listings(commands)
+    _add_learn(commands)
     _add_registry(commands)
     for command in (measure, measurements, plan):
         command.add(commands, _add_common)
+    parser.commands = commands.choices
     return parser
 
 
@@ -104,7 +137,7 @@ def _add_predict(commands: Any) -> None:
         action="extend",
         required=True,
         metavar="NAME",
-        help="one or several predictors, or 'all'",
+        help="one or several predictors, quoted patterns such as 'pixel4*', or 'all'",
     )
     parser.add_argument("--predictor-version", metavar="VERSION", help="default: the latest")
     models = parser.add_mutually_exclusive_group(required=True)
@@ -112,7 +145,7 @@ def _add_predict(commands: Any) -> None:
     models.add_argument("--onnx", nargs="+", metavar="PATH", help=".onnx files")
     models.add_argument("--nn-meter-ir", nargs="+", metavar="PATH", help=".json files of nn-Meter IR")
     models.add_argument("--torchvision", nargs="+", metavar="NAME", help="names of torchvision models")
-    _add_input_shape(parser)
+    _add_reading(parser)
     parser.add_argument("--strict", action="store_true", help="refuse what no measurement supports")
     parser.add_argument("--json", action="store_true", help="print one JSON array")
     parser.add_argument(
@@ -136,22 +169,66 @@ def _add_get_ir(commands: Any) -> None:
         metavar="PATH",
         help="file to write, or folder for several models (default: NAME_<type>_ir.json beside the model)",
     )
-    _add_input_shape(parser)
+    parser.add_argument("--force", action="store_true", help="overwrite files that exist, never an input")
+    _add_reading(parser)
     _add_common(parser)
     parser.set_defaults(run=_get_ir)
 
 
 def _add_listings(commands: Any) -> None:
-    for name, text in (("list", "list all predictors"), ("devices", "describe the devices")):
-        parser = commands.add_parser(name, help=text, description=f"{text.capitalize()}.")
-        parser.add_argument("--json", action="store_true", help="print one JSON array")
-        _add_common(parser)
-        parser.set_defaults(run=_list if name == "list" else _devices)
+    parser = commands.add_parser("list", help="list all predictors", description="List all predictors.")
+    parser.add_argument("--json", action="store_true", help="print one JSON array")
+    _add_common(parser)
+    parser.set_defaults(run=_list)
+    parser = commands.add_parser(
+        "devices",
+        help="list and describe the devices",
+        description="List the devices; with words those that have all of them, with names their whole cards.",
+    )
+    parser.add_argument(
+        "words", nargs="*", metavar="WORD", help="names, or words and quoted patterns: pixel4 int8 'cortex*'"
+    )
+    parser.add_argument("--json", action="store_true", help="print the cards as one JSON array")
+    _add_common(parser)
+    parser.set_defaults(run=_devices)
+
+
+def _add_learn(commands: Any) -> None:
+    parser = commands.add_parser(
+        "learn",
+        help="learn a device from measured models",
+        description="Learn a device from the measured latencies of a few whole models.",
+    )
+    parser.add_argument(
+        "measurements",
+        metavar="measurements.csv",
+        help="columns model (a path relative to the file, or a torchvision name) and latency_ms; optional "
+        "std_ms, model_type, input_shape, environment",
+    )
+    parser.add_argument("--name", required=True, help="name of the device")
+    parser.add_argument(
+        "--like",
+        nargs="+",
+        metavar="PREDICTOR",
+        default=["auto"],
+        help="predictor(s) to start from; of several the best is chosen (default: auto, out of all)",
+    )
+    parser.add_argument("--output", metavar="FOLDER", help="folder to write (default: the name)")
+    parser.add_argument("--register", action="store_true", help="make the predictor known by its name")
+    parser.add_argument(
+        "--unit", choices=("ms", "us", "s"), help="unit of latency_ms after all (default: ms, checked)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the cross-validation (default: 0)")
+    parser.add_argument("--input-shape", nargs="+", metavar="SHAPE", help="of rows that name none")
+    _add_common(parser)
+    parser.set_defaults(run=_learn)
 
 
 def _add_registry(commands: Any) -> None:
     parser = commands.add_parser("register", help="add a predictor of your own")
-    parser.add_argument("--predictor", required=True, metavar="META.yaml", help="its meta file")
+    given = parser.add_mutually_exclusive_group(required=True)
+    given.add_argument("folder", nargs="?", help="folder of a learned predictor, or a meta file")
+    given.add_argument("--predictor", metavar="META.yaml", help="its meta file, or its folder")
     _add_common(parser)
     parser.set_defaults(run=_register)
     parser = commands.add_parser("unregister", help="forget a predictor of your own")
@@ -163,12 +240,17 @@ def _add_registry(commands: Any) -> None:
     parser.set_defaults(run=_unregister)
 
 
-def _add_input_shape(parser: argparse.ArgumentParser) -> None:
+def _add_reading(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--input-shape",
         nargs="+",
         metavar="SHAPE",
         help="shape of each input, such as 1,3,224,224: for torchvision models and open dimensions",
+    )
+    parser.add_argument(
+        "--signature",
+        metavar="NAME",
+        help="signature of a TensorFlow SavedModel (default: serving_default, or the only one)",
     )
 
 
@@ -201,15 +283,21 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _devices(arguments: argparse.Namespace) -> int:
-    from predictor_core.cli.listing import list_devices
+    from predictor_core.cli.devices import list_devices
 
-    return list_devices(as_json=arguments.json)
+    return list_devices(arguments.words, as_json=arguments.json)
+
+
+def _learn(arguments: argparse.Namespace) -> int:
+    from predictor_core.cli.learn import run
+
+    return run(arguments)
 
 
 def _register(arguments: argparse.Namespace) -> int:
     from predictor_core.cli.registry import register
 
-    return register(arguments.predictor)
+    return register(arguments.predictor or arguments.folder)
 
 
 def _unregister(arguments: argparse.Namespace) -> int:

@@ -7,9 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from predictor_core.cli.console import UsageError
 from predictor_core.errors import PredictorError
+from predictor_core.views.text import printable
 
 #: flag -> (model type, ending of its files)
 _FLAGS = {
@@ -35,32 +37,53 @@ def requested(arguments: argparse.Namespace) -> tuple[str, list[Source]]:
     model_type, ending = _FLAGS[flag]
     names: Sequence[str] = getattr(arguments, flag)
     if not ending:
-        return model_type, [Source(name, name) for name in names]
+        return model_type, [Source(name, printable(name)) for name in names]
     sources = [source for name in names for source in _expand(Path(name), ending)]
     seen = Counter(source.label for source in sources)
     # Two models of one name in different folders are told apart by their paths.
     return model_type, [
-        source if seen[source.label] == 1 else replace(source, label=source.path) for source in sources
+        source if seen[source.label] == 1 else replace(source, label=printable(source.path))
+        for source in sources
     ]
 
 
 def _expand(path: Path, ending: str) -> list[Source]:
     if path.is_file() or (path.is_dir() and _is_saved_model(path, ending)):
-        return [Source(str(path), path.name)]
+        return [Source(str(path), printable(path.name))]
     if not path.is_dir():
-        return [Source(str(path), str(path), PredictorError("no such file or folder"))]
+        return [Source(str(path), printable(str(path)), PredictorError("no such file or folder"))]
     inside = sorted(
         entry
         for entry in path.iterdir()
         if (entry.suffix.lower() == ending and entry.is_file()) or _is_saved_model(entry, ending)
     )
     if not inside:
-        return [Source(str(path), str(path), PredictorError(f"the folder holds no {ending} file"))]
-    return [Source(str(entry), entry.name) for entry in inside]
+        error = PredictorError(f"the folder holds no {ending} file")
+        return [Source(str(path), printable(str(path)), error)]
+    return [Source(str(entry), printable(entry.name)) for entry in inside]
 
 
 def _is_saved_model(path: Path, ending: str) -> bool:
     return ending == ".pb" and (path / "saved_model.pb").is_file()
+
+
+def reading_options(arguments: argparse.Namespace, model_type: str) -> dict[str, Any]:
+    """Return what the front end is to be told.
+
+    Raises
+    ------
+    UsageError
+        For an option that the model type does not have.
+    """
+    options: dict[str, Any] = {}
+    shapes = input_shapes(arguments.input_shape)
+    if shapes is not None:
+        options["input_shape"] = shapes
+    if arguments.signature is not None:
+        if model_type != "pb":
+            raise UsageError("--signature goes with --tensorflow alone")
+        options["signature"] = arguments.signature
+    return options
 
 
 def input_shapes(words: Sequence[str] | None) -> tuple[int, ...] | list[tuple[int, ...]] | None:

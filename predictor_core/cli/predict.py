@@ -5,15 +5,21 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
-from predictor_core.catalog import list_latency_predictors, load_latency_predictor
-from predictor_core.cli.console import FAILED, describe, log
-from predictor_core.cli.models import Source, input_shapes, requested
+from predictor_core.catalog import load_entry, match_predictors
+from predictor_core.cli.comparison import comparison
+from predictor_core.cli.console import FAILED, describe, log, width
+from predictor_core.cli.models import Source, reading_options, requested
 from predictor_core.predictor import LatencyPredictor, to_graph
+from predictor_core.predictor.report import LatencyReport
+from predictor_core.views.table import report_text
+
+#: Seconds of work left that are worth the start of worker processes.
+WORKERS_WORTH_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -24,85 +30,96 @@ class _Request:
     model_type: str
     options: dict[str, Any] = field(default_factory=dict)
     strict: bool = False
-    verbose: bool = False
     debug: bool = False
 
 
 @dataclass
 class _Answer:
-    """Reports of one model, as plain data, and the errors on the way."""
+    """Reports of one model, and the errors on the way."""
 
     source: Source
-    reports: list[dict[str, Any]] = field(default_factory=list)
-    tables: list[str] = field(default_factory=list)
+    reports: list[LatencyReport] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
-    options = {}
-    shapes = input_shapes(arguments.input_shape)
-    if shapes is not None:
-        options["input_shape"] = shapes
     model_type, sources = requested(arguments)
     request = _Request(
-        tuple(_load(arguments.predictor, arguments.predictor_version)),
+        tuple(map(load_entry, match_predictors(arguments.predictor, arguments.predictor_version))),
         model_type,
-        options,
+        reading_options(arguments, model_type),
         arguments.strict,
-        arguments.verbose,
         arguments.debug,
     )
     several = len(request.predictors) > 1
     failed = False
     rows: list[dict[str, Any]] = []
+    reports: list[LatencyReport] = []
     with _Progress(len(sources)) as progress:
         for answer in _answers(request, sources, arguments.jobs):
             progress.step()
             failed = failed or bool(answer.errors)
-            label = answer.source.label
             for error in answer.errors:
-                progress.log(f"error: {label}: {error}")
+                progress.log(f"error: {answer.source.label}: {error}")
             for report in answer.reports:
-                where = f" on {report['predictor']}" if several else ""
-                if report["interval_ms"]:
-                    low_ms, high_ms = report["interval_ms"]
-                    progress.log(f"{label}{where}: 90 % interval {low_ms:.4g} to {high_ms:.4g} ms")
-                for warning in report["warnings"]:
-                    progress.log(f"warning: {label}{where}: {warning}")
+                where = f" on {report.predictor}" if several else ""
+                for warning in report.warnings:
+                    progress.log(f"warning: {answer.source.label}{where}: {warning}")
+                if not arguments.json:
+                    progress.result(_result(report, several))
+                    if arguments.verbose:
+                        progress.result(report_text(report, width=width()))
             if arguments.json:
                 rows += _json_rows(answer)
-            else:
-                for report, table in zip(answer.reports, answer.tables):
-                    where = f" ({report['predictor']})" if several else ""
-                    progress.result(
-                        f"[RESULT] predict latency for {label}: {report['latency_ms']:.6f} ms{where}"
-                    )
-                    if arguments.verbose:
-                        progress.result(table)
+            elif several:
+                reports += answer.reports
     if arguments.json:
         print(json.dumps(rows, indent=2))
+    elif reports:
+        print(f"\n{comparison(reports, width())}")
     return FAILED if failed else 0
 
 
-def _load(names: Sequence[str], version: str | None) -> Iterator[Any]:
-    if [name.lower() for name in names] == ["all"]:
-        names = [str(entry["name"]) for entry in list_latency_predictors()]
-    for name in dict.fromkeys(name.lower() for name in names):
-        yield load_latency_predictor(name, version)
+def _result(report: LatencyReport, several: bool) -> str:
+    line = f"[RESULT] predict latency for {report.model}: {report.latency_ms:.6f} ms"
+    if several:
+        line += f" ({report.predictor})"
+    if report.interval_ms:
+        low_ms, high_ms = report.interval_ms
+        line += f", 90 % interval {low_ms:.4g} to {high_ms:.4g} ms"
+    return line
 
 
 def _answers(request: _Request, sources: Sequence[Source], jobs: int) -> Iterator[_Answer]:
-    work = partial(_answer, request)
-    if jobs == 1 or len(sources) == 1:
-        yield from map(work, sources)
-        return
+    """Yield the answer of each model in order; worker processes start only where they pay off."""
+    started_s = time.perf_counter()
+    for done, source in enumerate(sources, 1):
+        yield _answer(request, source)
+        if done == 1:
+            # The first model also pays for the imports.
+            first_s = time.perf_counter() - started_s
+        elif jobs > 1:
+            each_s = (time.perf_counter() - started_s - first_s) / (done - 1)
+            if each_s * (len(sources) - done) > WORKERS_WORTH_S:
+                yield from _in_workers(request, sources[done:], jobs)
+                return
+
+
+def _in_workers(request: _Request, sources: Sequence[Source], jobs: int) -> Iterator[_Answer]:
     import joblib
 
-    task = joblib.delayed(work)
-    yield from joblib.Parallel(n_jobs=min(jobs, len(sources)), return_as="generator")(
-        task(source) for source in sources
-    )
+    # Each chunk loads the predictors once.
+    size = max(1, min(100, len(sources) // (4 * jobs)))
+    chunks = [sources[start : start + size] for start in range(0, len(sources), size)]
+    task = joblib.delayed(_answer_chunk)
+    parallel = joblib.Parallel(n_jobs=min(jobs, len(chunks)), return_as="generator", batch_size=1)
+    for answers in parallel(task(request, chunk) for chunk in chunks):
+        yield from answers
+
+
+def _answer_chunk(request: _Request, sources: Sequence[Source]) -> list[_Answer]:
+    return [_answer(request, source) for source in sources]
 
 
 def _answer(request: _Request, source: Source) -> _Answer:
@@ -130,14 +147,13 @@ def _answer(request: _Request, source: Source) -> _Answer:
                 break
             continue
         report.model = source.label
-        answer.reports.append(report.to_dict())
-        answer.tables.append(repr(report) if request.verbose else "")
+        answer.reports.append(report)
     return answer
 
 
 def _json_rows(answer: _Answer) -> list[dict[str, Any]]:
     origin = {"model": answer.source.label, "path": answer.source.path}
-    rows = [{**origin, **report} for report in answer.reports]
+    rows = [{**origin, **report.to_dict()} for report in answer.reports]
     return [*rows, *({**origin, "error": error} for error in answer.errors)]
 
 
@@ -149,7 +165,7 @@ class _Progress:
         if total > 1 and sys.stderr.isatty():
             from tqdm import tqdm
 
-            self._bar = tqdm(total=total, unit="model", file=sys.stderr, leave=False)
+            self._bar = tqdm(total=total, unit="model", file=sys.stderr, leave=False, dynamic_ncols=True)
 
     def __enter__(self) -> _Progress:
         return self
@@ -163,13 +179,17 @@ class _Progress:
             self._bar.update()
 
     def result(self, line: str) -> None:
-        self._clear()
-        print(line, flush=self._bar is not None)
+        if self._bar is None:
+            print(line)
+            return
+        self._bar.clear()
+        print(line, flush=True)
+        self._bar.refresh()
 
     def log(self, message: str) -> None:
-        self._clear()
+        if self._bar is None:
+            log(message)
+            return
+        self._bar.clear()
         log(message)
-
-    def _clear(self) -> None:
-        if self._bar is not None:
-            self._bar.clear()
+        self._bar.refresh()

@@ -20,16 +20,15 @@ import hmac
 import json
 import os
 import struct
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from predictor_core.errors import PackError
+from predictor_core.files import write_atomically
 from predictor_core.forest.forest import Floats, Forest, TreeArrays
 
 MAGIC = b"NNMPACK1"
@@ -95,7 +94,7 @@ def save_pack(
         SHA-256 of the file.
     """
     content = pack_bytes(header, forests, value_type)
-    write_pack_bytes(path, content)
+    write_atomically(path, content)
     return hashlib.sha256(content[:-32]).hexdigest()
 
 
@@ -139,21 +138,6 @@ def pack_bytes(
     ]
     content = b"".join(parts)
     return content + hashlib.sha256(content).digest()
-
-
-def write_pack_bytes(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write what `pack_bytes` returned, whole or not at all."""
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=target.name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def load_pack(path: str | os.PathLike[str], sha256: str | None = None) -> Pack:

@@ -9,8 +9,18 @@ from predictor_core.errors import PredictorError
 from predictor_core.ir.graph import Graph
 from predictor_core.ir.passes import canonicalize
 
+
+class _DefaultShape(tuple[int, ...]):
+    """A shape that nobody has asked for; pickled by name, so that it is known again in other processes."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> str:
+        return "DEFAULT_INPUT_SHAPE"
+
+
 #: Input of a torch model when the caller names none: one RGB image, channels first.
-DEFAULT_INPUT_SHAPE = (1, 3, 224, 224)
+DEFAULT_INPUT_SHAPE: tuple[int, ...] = _DefaultShape((1, 3, 224, 224))
 
 
 def to_graph(
@@ -28,10 +38,11 @@ def to_graph(
             f"model_type must be one of {', '.join(frontends.model_types())}; got {model_type!r}"
         )
     kind = model_type.lower()
-    if apply_nni:
+    if apply_nni and kind != "nni-ir":
         options["apply_nni"] = True
     # The default must not override the shapes that a file, an NNI graph or example inputs have of their own;
     # the front ends that need it know it.
-    if input_shape is DEFAULT_INPUT_SHAPE:
+    if isinstance(input_shape, _DefaultShape):
         input_shape = None
+    frontends.check_options(kind, options)
     return frontends.find(kind)(model, input_shape=input_shape, **options)

@@ -111,7 +111,9 @@ def _se(main: Sequence[Node], graph: Graph) -> Mapping[str, Any]:
 
 def _recurrent(main: Sequence[Node], graph: Graph) -> Mapping[str, Any]:
     attrs = main[0].attrs
-    return {"extra": (attrs["hidden"], attrs.get("layers", 1), 2 if attrs.get("bidirectional") else 1)}
+    projection = (attrs["projection"],) if attrs.get("projection") else ()
+    directions = 2 if attrs.get("bidirectional") else 1
+    return {"extra": (attrs["hidden"], attrs.get("layers", 1), directions, *projection)}
 
 
 def _axis(main: Sequence[Node], graph: Graph) -> Mapping[str, Any]:
@@ -137,6 +139,8 @@ _DETAILS: dict[str, Details] = {
     "avgpool": _window,
     "dwconv": _depthwise,
     "conv3d": _conv3d,
+    "convtranspose3d": _conv3d,
+    "deformconv": _window,
     "se": _se,
     "lstm": _recurrent,
     "gru": _recurrent,

@@ -72,6 +72,8 @@ class Graph:
         Tensors that the model returns. Default: those that nothing reads.
     free : iterable of str, optional
         Names of source ops that were dropped because they cost nothing on any device.
+    warnings : iterable of str, optional
+        What the reader of the model had to assume; reports repeat it.
 
     Raises
     ------
@@ -80,7 +82,7 @@ class Graph:
         or gigantic. The message names the node.
     """
 
-    __slots__ = ("_by_name", "_consumers", "_tensors", "free", "name", "nodes", "outputs")
+    __slots__ = ("_by_name", "_consumers", "_tensors", "free", "name", "nodes", "outputs", "warnings")
 
     def __init__(
         self,
@@ -88,9 +90,11 @@ class Graph:
         name: str = "",
         outputs: Iterable[str] = (),
         free: Iterable[str] = (),
+        warnings: Iterable[str] = (),
     ) -> None:
         self.name = name
         self.free = tuple(free)
+        self.warnings = tuple(warnings)
         given = tuple(nodes)
         by_name: dict[str, Node] = {}
         tensors: dict[str, Node] = {}
@@ -147,7 +151,7 @@ class Graph:
     def __reduce__(self) -> tuple[Any, ...]:
         # The attributes of a node without any are a view, which can't be pickled.
         nodes = tuple([replace(node, attrs=dict(node.attrs)) for node in self.nodes])
-        return (Graph, (nodes, self.name, self.outputs, self.free))
+        return (Graph, (nodes, self.name, self.outputs, self.free, self.warnings))
 
     @property
     def inputs(self) -> tuple[Node, ...]:

@@ -8,11 +8,16 @@ from __future__ import annotations
 
 #: Ops with weights. ``kernel``, ``strides``, ``dilations``: (height, width); ``pads``: (top, left,
 #: bottom, right); ``groups``: int; ``bias``: bool (a per-channel shift or a folded batch norm).
-CONV_OPS = frozenset({"conv", "dwconv", "convtranspose", "conv3d"})
+#: ``conv3d``/``convtranspose3d``: with depth, height and width in each attribute. ``deformconv`` reads the
+#: offsets of its window, and a mask where it has one, as further inputs.
+CONV_OPS = frozenset({"conv", "dwconv", "convtranspose", "conv3d", "convtranspose3d", "deformconv"})
 
 #: ``fc``: constant weight on the last dimension, ``bias``. ``matmul``: two activations, or one and a constant
 #: (``const_shape``) that is no plain matrix on the right; ``const_first``: the constant is the left operand.
-#: ``embedding``: table look-up. ``lstm``/``gru``/``rnn``: ``hidden``, ``layers``, ``bidirectional``.
+#: ``embedding``: table look-up. ``lstm``/``gru``/``rnn``: ``hidden``, ``layers``, ``bidirectional`` and, where
+#: the state is a projection of what the gates make, its width ``projection``.
+#: ``Einsum``, channels first only: an explicit ``equation`` of at most two operands, of which one may be a
+#: constant (``const_shape``, ``const_first``).
 DENSE_OPS = frozenset({"fc", "matmul", "embedding", "lstm", "gru", "rnn"})
 
 #: Two inputs, or one and a constant: ``const`` (float, scalar) or ``const_shape`` (tuple). ``const_first``:

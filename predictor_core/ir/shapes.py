@@ -91,26 +91,6 @@ def slide(
     return pads, out
 
 
-def fill(shape: Sequence[int | None], given: Sequence[int]) -> Shape | None:
-    """Fill the open dimensions (None or -1) of a channels-last shape.
-
-    `given` is channels last, or channels first where only that fits, and may lack the batch. Return None
-    where nothing fits.
-    """
-    if len(given) == len(shape) - 1:
-        batch = shape[0]
-        given = (1 if batch is None or batch == -1 else batch, *given)
-    candidates = [tuple(given)]
-    if len(given) == 4:
-        candidates.append((given[0], given[2], given[3], given[1]))
-    for candidate in candidates:
-        if len(candidate) == len(shape) and all(
-            dim is None or dim == -1 or dim == wanted for dim, wanted in zip(shape, candidate)
-        ):
-            return candidate
-    return None
-
-
 def broadcast(a: Shape, b: Shape) -> Shape:
     """Numpy broadcasting of two shapes.
 
@@ -171,6 +151,18 @@ def _convtranspose(attrs: Attrs, inputs: Shapes) -> Shapes:
     out_h = (h - 1) * sh - top - bottom + (kh - 1) * dh + 1 + extra_h
     out_w = (w - 1) * sw - left - right + (kw - 1) * dw + 1 + extra_w
     return ((n, out_h, out_w, attrs["filters"]),)
+
+
+def _convtranspose3d(attrs: Attrs, inputs: Shapes) -> Shapes:
+    n, *size, _ = inputs[0]
+    extra = attrs.get("output_padding", (0, 0, 0))
+    dilations = attrs.get("dilations", (1, 1, 1))
+    kernel, strides, pads = attrs["kernel"], attrs["strides"], attrs["pads"]
+    out = [
+        (size[i] - 1) * strides[i] - pads[i] - pads[i + 3] + (kernel[i] - 1) * dilations[i] + 1 + extra[i]
+        for i in range(3)
+    ]
+    return ((n, *out, attrs["filters"]),)
 
 
 def _pool(attrs: Attrs, inputs: Shapes) -> Shapes:
@@ -268,6 +260,8 @@ SHAPE_FUNCTIONS: dict[str, Callable[[Attrs, Shapes], Shapes]] = {
     "conv": _conv,
     "dwconv": _dwconv,
     "convtranspose": _convtranspose,
+    "convtranspose3d": _convtranspose3d,
+    "deformconv": _conv,
     "fc": _fc,
     "matmul": _matmul,
     "maxpool": _pool,

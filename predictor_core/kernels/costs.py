@@ -36,10 +36,10 @@ def elements(shapes: tuple[Shape, ...]) -> int:
 
 def weights(spec: KernelSpec) -> int:
     """Elements of the constant weights of a conv or fc kernel (0 for kernels without weights)."""
-    if spec.op in ("conv", "dwconv", "groupconv", "convtranspose"):
+    if spec.op in ("conv", "dwconv", "groupconv", "convtranspose", "deformconv"):
         kernel_height, kernel_width = spec.kernel
         return kernel_height * kernel_width * spec.inputs[0][-1] * spec.output[-1] // spec.groups
-    if spec.op == "conv3d":
+    if spec.op in ("conv3d", "convtranspose3d"):
         return prod(spec.extra) * spec.inputs[0][-1] * spec.output[-1] // spec.groups
     if spec.op == "fc":
         return spec.inputs[0][-1] * spec.output[-1]
@@ -71,6 +71,11 @@ def convtranspose(spec: KernelSpec) -> Cost:
     return Cost(prod(spec.inputs[0]) * window, _moved(spec))
 
 
+def convtranspose3d(spec: KernelSpec) -> Cost:
+    """As `convtranspose`, with the window in ``extra``."""
+    return Cost(prod(spec.inputs[0]) * prod(spec.extra) * spec.output[-1] / spec.groups, _moved(spec))
+
+
 def fc(spec: KernelSpec) -> Cost:
     """Every output element sums the input features; leading dimensions (sequence length) multiply."""
     return Cost(float(prod(spec.output) * spec.inputs[0][-1]), _moved(spec))
@@ -99,13 +104,19 @@ def se(spec: KernelSpec) -> Cost:
 
 
 def recurrent(gates: int) -> CostFunction:
-    """Cost of a recurrent layer with `gates` gates; ``extra`` is (hidden, layers, directions)."""
+    """Cost of a recurrent layer with `gates` gates.
+
+    ``extra`` is (hidden, layers, directions) or, where the state is a projection of what the gates make,
+    (hidden, layers, directions, projection).
+    """
 
     def cost(spec: KernelSpec) -> Cost:
-        hidden, layers, directions = spec.extra
+        hidden, layers, directions, *projection = spec.extra
+        state = projection[0] if projection else hidden
+        projected = hidden * state if projection else 0
         features = spec.inputs[0][-1]
-        first = gates * hidden * (features + hidden)
-        later = gates * hidden * (hidden * directions + hidden)
+        first = gates * hidden * (features + state) + projected
+        later = gates * hidden * (state * directions + state) + projected
         matrix = directions * (first + (layers - 1) * later)
         steps = prod(spec.inputs[0][:-1])
         return Cost(float(steps * matrix), _moved(spec) + ELEMENT_BYTES * float(matrix))

@@ -220,11 +220,22 @@ MAPPED = FeatureSet(
 _SHOWN = 4
 
 
+def _joined_widths(spec: KernelSpec, axis: int) -> list[int]:
+    """Widths of what a concat joins; what merged ops read stands behind it and may have any rank."""
+    widths: list[int] = []
+    for shape in spec.inputs:
+        if len(shape) != len(spec.output) or sum(widths) + shape[axis] > spec.output[axis]:
+            break
+        widths.append(shape[axis])
+    return widths or [spec.output[axis]]
+
+
 def _concat(spec: KernelSpec, cost: Cost) -> tuple[float, ...]:
     side, aspect = area(spec.output)
     # Joined along another axis, an input's width is its share of that axis.
     axis = spec.extra[0] if spec.extra else -1
-    widths = [shape[axis] for shape in spec.inputs]
+    total = spec.output[axis]
+    widths = _joined_widths(spec, axis)
     shown = (widths + [1] * _SHOWN)[:_SHOWN]
     offset, aligned, unaligned_elements = 0, True, 0
     for width in widths:
@@ -232,7 +243,6 @@ def _concat(spec: KernelSpec, cost: Cost) -> tuple[float, ...]:
             aligned = False
             unaligned_elements += width
         offset += width
-    total = spec.output[axis]
     return (
         side,
         total,

@@ -80,6 +80,9 @@ KINDS: dict[str, KernelKind | None] = {
     "groupconv": KernelKind(costs.conv),
     "convtranspose": KernelKind(costs.convtranspose),
     "conv3d": KernelKind(costs.conv3d),
+    "convtranspose3d": KernelKind(costs.convtranspose3d),
+    # Has no forest: `serve` makes it of what it does.
+    "deformconv": KernelKind(costs.conv),
     "fc": KernelKind(costs.fc, "fc"),
     "matmul": KernelKind(costs.matmul),
     "lstm": KernelKind(costs.recurrent(4)),
@@ -231,6 +234,8 @@ def serve(spec: KernelSpec) -> Serving:
       cost less. With fewer rows than the smallest map that was measured has pixels, it costs the share
       (n - 1) / (pixels - 1) of that map.
     - A depthwise convolution with a channel multiplier is one on as many channels as it writes.
+    - A deformable convolution samples its windows bilinearly, as a resize does, and multiplies them as the
+      dense convolution of the same shape, one for each of its groups.
     - A grouped convolution lies between the dense convolution of the same shape and the depthwise one on its
       output channels. Its latency per multiply-accumulate is interpolated geometrically in log(groups),
       which makes the latency dense^(1-s) · depthwise^s with s = log(groups) / log(cin): exact at both ends,
@@ -239,6 +244,8 @@ def serve(spec: KernelSpec) -> Serving:
     entry = kind(spec.op)
     if spec.op == "fc":
         return _serve_fc(spec)
+    if spec.op == "deformconv":
+        return _serve_deformable(spec)
     batch = spec.output[0] if len(spec.output) > 1 else 1
     measured = entry.forest is not None and not entry.stand_in
     if batch > 1 and (entry.forest is not None or spec.op == "groupconv"):
@@ -284,6 +291,23 @@ def _serve_fc(spec: KernelSpec) -> Serving:
     return Serving(((1.0, row), ((rows - 1) / (pixels - 1), pointwise)), measured=False, summed=True)
 
 
+def _serve_deformable(spec: KernelSpec) -> Serving:
+    batch, *size, channels = spec.inputs[0]
+    groups, window = spec.groups, spec.kernel[0] * spec.kernel[1]
+    sampled = (*spec.output[:-1], channels * window)
+    sampling = KernelSpec("resize", "resize", spec.inputs, sampled)
+    conv = KernelSpec(
+        "conv",
+        "conv",
+        ((1, *size, channels // groups),),
+        (1, *spec.output[1:-1], spec.output[-1] // groups),
+        spec.kernel,
+        spec.strides,
+        spec.dilations,
+    )
+    return Serving(((1.0, sampling), (float(batch * groups), conv)), measured=False, summed=True)
+
+
 def _on_map(spec: KernelSpec, leading: Shape) -> KernelSpec:
-    inputs = tuple((*leading, shape[-1]) for shape in spec.inputs)
+    inputs = tuple((*leading, *shape[-1:]) for shape in spec.inputs)
     return spec._replace(inputs=inputs, output=(*leading, spec.output[-1]))

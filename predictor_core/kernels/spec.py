@@ -33,7 +33,8 @@ class KernelSpec(NamedTuple):
         Ops merged after the main one, in order, without ``bn``.
     extra : tuple of int
         What else a kernel needs: kernel and strides of a merged pool, elements of each output of
-        a split, middle channels of ``se``, (hidden, layers, directions) of an ``lstm``.
+        a split, middle channels of ``se``, (hidden, layers, directions) of an ``lstm``, with the width of its
+        projection where it has one.
     context : tuple of int
         What around the kernel changes its latency (`predictor_core.fusion.context`); empty on devices
         where nothing does.

@@ -5,11 +5,21 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from predictor_core.errors import PredictorError, missing_dependency
 from predictor_core.learning.bench import read_latencies, read_measured
+
+#: module -> package of what training imports somewhere on its way.
+_NEEDED = {
+    "joblib": "joblib",
+    "lightgbm": "lightgbm",
+    "scipy": "scipy",
+    "sklearn": "scikit-learn",
+    "tqdm": "tqdm",
+}
 
 DEFAULT_OUTPUT = Path(__file__).resolve().parents[1] / "devices"
 
@@ -59,11 +69,14 @@ def train(
     list of Path
         The packs.
     """
-    try:
-        from joblib import Parallel, delayed
-        from tqdm import tqdm
-    except ImportError as error:
-        raise missing_dependency(error.name or "joblib", "train", "training") from error
+    for module, package in _NEEDED.items():
+        # Before the measurements are read, which takes long.
+        try:
+            import_module(module)
+        except ImportError as error:
+            raise missing_dependency(package, "train", "Training") from error
+    from joblib import Parallel, delayed
+    from tqdm import tqdm
 
     from predictor_core.learning import pipeline, settings
     from predictor_core.learning.dataset import load_dataset

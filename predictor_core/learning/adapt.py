@@ -8,7 +8,7 @@ kernels. What the measurements do not touch stays where the source has it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,10 +23,12 @@ from predictor_core.predictor.latency import LatencyPredictor
 from predictor_core.predictor.learned import LearnedPredictor
 
 #: Base rates over those of the source's estimates: launch in ms, share of the time per byte and per MAC.
-_LAUNCH_MS, _BYTE_SHARE, _MAC_SHARE, _LEAST_CONSTANT_MS = 0.01, 0.2, 0.5, 0.1
+_LAUNCH_MS, _BYTE_SHARE, _MAC_SHARE, _LEAST_CONSTANT_MS = 0.002, 0.05, 0.5, 0.1
 #: Centers for each group, and the distance from all centers at which a kernel is worth no new one.
 CENTERS = {"conv": 64, "dwconv": 32, "groupconv": 24, "product": 24, "map": 24}
 _NEAREST = 0.3
+#: Factors on the prior deviations that are tried.
+LOOSENESS = (0.25, 0.5, 1.0, 1.5)
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Prior:
     centers : mapping of str to tuple of points
     means, deviations : mapping of str to float
         Of coefficients that differ from zero and from `predictor_core.predictor.design.PRIOR`.
+    looseness : float
+        Factor on the deviations of all coefficients but the common factor.
     """
 
     sources: tuple[LatencyPredictor, ...]
@@ -49,6 +53,7 @@ class Prior:
     centers: Mapping[str, tuple[tuple[float, ...], ...]] = field(default_factory=dict)
     means: Mapping[str, float] = field(default_factory=dict)
     deviations: Mapping[str, float] = field(default_factory=dict)
+    looseness: float = 1.0
 
     @classmethod
     def of(cls, source: LatencyPredictor, others: Sequence[LatencyPredictor] = ()) -> Prior:
@@ -67,7 +72,8 @@ class Prior:
 
     def deviation(self, name: str) -> float:
         """Prior standard deviation of a coefficient."""
-        return self.deviations.get(name, PRIOR[effect_kind(name)])
+        deviation = self.deviations.get(name, PRIOR[effect_kind(name)])
+        return deviation if name == "all:" else deviation * self.looseness
 
 
 @dataclass(frozen=True)
@@ -129,6 +135,23 @@ class Problem:
         weight = np.ones(len(chosen))
         return maximum_posterior(terms, measured, weight, means, deviation, noise, start=start)
 
+    def loosened(
+        self, latency_ms: Floats, models: NDArray[Any] | None = None, *, noise: Noise | None = None
+    ) -> Problem:
+        """Return the problem with the looseness of the prior that the measurements speak for.
+
+        Parameters as for `fit`. A sibling of the source differs from it by less than a stranger does: of
+        `LOOSENESS`, the one of the highest evidence is taken.
+        """
+        start, best, chosen = None, -np.inf, self
+        for looseness in LOOSENESS:
+            tried = replace(self, prior=replace(self.prior, looseness=looseness))
+            found = tried.fit(latency_ms, models, noise=noise, start=start)
+            start = found.mean
+            if found.log_evidence > best:
+                best, chosen = found.log_evidence, tried
+        return chosen
+
     def predict(self, at: Floats, models: NDArray[Any] | None = None) -> Floats:
         """Latency of models in ms by fitted coefficients, shape (m,)."""
         terms = self.terms if models is None else [term.of_models(models) for term in self.terms]
@@ -161,7 +184,7 @@ def pose(prior: Prior, cut: Cut, centers: Mapping[str, int] | None = None) -> Pr
     """
     limits = CENTERS if centers is None else centers
     placed = place_centers(cut.specs, prior.centers, limits)
-    prior = Prior(prior.sources, prior.scale_ms, placed, prior.means, prior.deviations)
+    prior = replace(prior, centers=placed)
     names = _names(prior, cut.specs)
     design = shared_design(
         prior.sources, tuple(sorted(prior.scale_ms.items())), tuple(sorted(placed.items())), names
@@ -201,7 +224,9 @@ def place_centers(
         points = np.unique(np.round(coordinates([specs[i] for i in members]), 3), axis=0)
         chosen = [tuple(point) for point in placed.get(name, ())]
         if not chosen:
-            chosen.append(tuple(points[np.argmin(((points - points.mean(axis=0)) ** 2).sum(axis=1))].tolist()))
+            chosen.append(
+                tuple(points[np.argmin(((points - points.mean(axis=0)) ** 2).sum(axis=1))].tolist())
+            )
         distance = ((points[:, None, :] - np.array(chosen)[None]) ** 2).sum(axis=2).min(axis=1)
         while len(chosen) < most and distance.max() > _NEAREST**2:
             farthest = points[int(np.argmax(distance))]

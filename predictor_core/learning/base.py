@@ -15,12 +15,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from predictor_core import kernels
+from predictor_core.errors import missing_dependency
 from predictor_core.kernels.base import AnalyticBase
 from predictor_core.kernels.work import WORK
 from predictor_core.learning.dataset import Dataset, Floats
+
+try:
+    from scipy import sparse
+except ImportError as error:
+    raise missing_dependency("scipy", "train", "Training") from error
 
 #: Prior standard deviations of the logarithm: of a group, of forests that are alike, of a window.
 _GROUP, _ALIKE, _WINDOW = 1.5, 0.1, 0.3

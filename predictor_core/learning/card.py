@@ -33,7 +33,9 @@ def card(header: DeviceHeader) -> str:
         f"{sources}: the kernel latencies of the source are multiplied by factors that the measurements "
         "determine, and stay where they are where the measurements say nothing.",
     ]
-    lines += [f"- {key}: {value}" for key, value in header.facts.items() if isinstance(value, (str, int, float))]
+    lines += [
+        f"- {key}: {value}" for key, value in header.facts.items() if isinstance(value, (str, int, float))
+    ]
     lines += ["", "## Accuracy", "", *accuracy_lines(header.accuracy)]
     lines += [
         "",

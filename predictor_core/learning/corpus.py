@@ -75,7 +75,8 @@ class Corpus:
             if known == rules:
                 return cut
         cut = cut_of(
-            Counter(kernel.spec._replace(type="") for kernel in detect(graph, rules)) for graph in self._graphs
+            Counter(kernel.spec._replace(type="") for kernel in detect(graph, rules))
+            for graph in self._graphs
         )
         self._cuts.append((rules, cut))
         return cut
@@ -103,7 +104,9 @@ def cut_of(models: Iterable[Mapping[KernelSpec, int]]) -> Cut:
 def family_of(name: str) -> str:
     """Family of a model by its name: the letters before the first digit or separator, versions apart."""
     stem = name.replace("\\", "/").rsplit("/", 1)[-1].lower()
-    stem = re.sub(r"(mobilenet|efficientnet|swin|mobilevit)v(\d)", lambda m: m[1] + "v" + "abcdefghij"[int(m[2])], stem)
+    stem = re.sub(
+        r"(mobilenet|efficientnet|swin|mobilevit)v(\d)", lambda m: m[1] + "v" + "abcdefghij"[int(m[2])], stem
+    )
     found = re.match(r"[a-z]+", stem)
     return found[0] if found else stem
 

@@ -78,6 +78,7 @@ def cross_validate(
     latency_ms: Floats,
     labels: Sequence[Any] | NDArray[Any],
     *,
+    models: NDArray[np.intp] | None = None,
     folds: int = FOLDS,
     seed: int = 0,
     noise: Noise | None = None,
@@ -91,19 +92,23 @@ def cross_validate(
     latency_ms : (n,) float64
     labels : sequence
         Models of one label are left out together: the same network, or a family.
+    models : (m,) integers, optional
+        The models that were measured. Default: all.
     folds, seed : int
     noise : Noise, optional
     start : (d,) float64, optional
         Where the fits begin.
     """
-    fold = folds_of(labels, min(folds, len(np.unique(np.asarray(labels)))), seed)
-    predicted, spread = np.empty(len(latency_ms)), np.empty(len(latency_ms))
+    known = np.arange(len(latency_ms)) if models is None else models
+    of_known = np.asarray(labels)[known]
+    fold = folds_of(of_known, min(folds, len(np.unique(of_known))), seed)
+    predicted, spread = np.empty(len(known)), np.empty(len(known))
     for number in range(int(fold.max()) + 1):
-        asked = np.flatnonzero(fold == number)
-        found = problem.fit(latency_ms, np.flatnonzero(fold != number), noise=noise, start=start)
-        predicted[asked] = problem.predict(found.mean, asked)
-        spread[asked] = problem.spread(found, asked)
-    return HeldOut(latency_ms, predicted, spread)
+        asked = fold == number
+        found = problem.fit(latency_ms, known[~asked], noise=noise, start=start)
+        predicted[asked] = problem.predict(found.mean, known[asked])
+        spread[asked] = problem.spread(found, known[asked])
+    return HeldOut(latency_ms[known], predicted, spread)
 
 
 def calibrate(held_out: HeldOut) -> dict[str, float]:
@@ -164,9 +169,13 @@ def verdict(table: Mapping[str, float]) -> str:
 
 def spearman(first: Floats, second: Floats) -> float:
     """Rank correlation (ties share their mean rank); 1 where either is constant."""
-    from scipy.stats import rankdata
-
-    ranks = [rankdata(values) for values in (first, second)]
+    ranks = [_ranks(values) for values in (first, second)]
     if any(np.ptp(rank) == 0.0 for rank in ranks):
         return 1.0
     return float(np.corrcoef(*ranks)[0, 1])
+
+
+def _ranks(values: Floats) -> Floats:
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return np.asarray((last - 0.5 * (counts - 1))[place])

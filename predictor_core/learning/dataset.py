@@ -12,14 +12,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from predictor_core import kernels
-from predictor_core.errors import PredictorError
+from predictor_core.errors import PredictorError, missing_dependency
+from predictor_core.files import atomic_file
 from predictor_core.fusion import Rules, detect
 from predictor_core.ir.passes import canonicalize
 from predictor_core.kernels import KernelSpec
 from predictor_core.learning.bench import Measured
+
+try:
+    from scipy import sparse
+except ImportError as error:
+    raise missing_dependency("scipy", "train", "Training") from error
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -172,19 +177,20 @@ def split(groups: NDArray[np.str_], families: NDArray[np.str_], seed: int) -> ND
 def save_dataset(path: Path, data: Dataset) -> None:
     """Write a data set as plain arrays (kernels as JSON)."""
     counts = data.counts
-    np.savez_compressed(
-        path,
-        device=np.array(data.device),
-        ids=data.ids,
-        families=data.families,
-        groups=data.groups,
-        latency_ms=data.latency_ms,
-        specs=np.array(json.dumps(data.specs)),
-        forests=data.forests,
-        data=counts.data,
-        indices=counts.indices,
-        indptr=counts.indptr,
-    )
+    with atomic_file(path) as file:
+        np.savez_compressed(
+            file,
+            device=np.array(data.device),
+            ids=data.ids,
+            families=data.families,
+            groups=data.groups,
+            latency_ms=data.latency_ms,
+            specs=np.array(json.dumps(data.specs)),
+            forests=data.forests,
+            data=counts.data,
+            indices=counts.indices,
+            indptr=counts.indptr,
+        )
 
 
 def load_dataset(path: Path) -> Dataset:

@@ -65,7 +65,7 @@ def grow_forests(
     try:
         from sklearn.ensemble import RandomForestRegressor
     except ImportError as error:
-        raise missing_dependency("sklearn", "train", "training") from error
+        raise missing_dependency("scikit-learn", "train", "training") from error
 
     forests = {}
     for number, (name, table) in enumerate(features.items()):

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from predictor_core.catalog.lookup import list_latency_predictors
 from predictor_core.catalog.loading import load_latency_predictor, load_shared
+from predictor_core.catalog.lookup import list_latency_predictors
 from predictor_core.errors import LearningError
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
 from predictor_core.kernels.coordinates import NAMES, coordinates, group, sort
@@ -26,6 +27,7 @@ from predictor_core.learning.crossvalidation import (
 )
 from predictor_core.learning.measurements import Measurement, read_models, refuse_contradictions
 from predictor_core.learning.posterior import Floats, Noise, Posterior
+from predictor_core.learning.units import check_units, in_ms
 from predictor_core.predictor.header import DeviceHeader, Source
 from predictor_core.predictor.latency import LatencyPredictor
 from predictor_core.predictor.learned import LearnedPredictor
@@ -50,6 +52,7 @@ def learn_predictor(
     like: str | LatencyPredictor | Sequence[str | LatencyPredictor] | None = None,
     input_shape: Any = DEFAULT_INPUT_SHAPE,
     seed: int = 0,
+    unit: str | None = None,
 ) -> LearnedPredictor:
     """Learn a device from the measured latencies of some models.
 
@@ -69,6 +72,8 @@ def learn_predictor(
         As for `LatencyPredictor.predict`.
     seed : int
         Of the folds. The same data and seed give the same predictor.
+    unit : {"ms", "us", "s"}, optional
+        Unit that the latencies are in after all. Default: ms, and a mistake is noticed against the source.
 
     Returns
     -------
@@ -99,7 +104,23 @@ def learn_predictor(
     ]
     read = read_models(measurements, strict=True)
     refuse_contradictions(read, candidates(like)[0].rules)
-    return learn_device(read.corpus, read.latency_ms[""], name=name, like=like, seed=seed)
+    return learn_device(read.corpus, read.latency_ms[""], name=name, like=like, seed=seed, unit=unit)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Predictions for models that the fit has not seen.
+
+    Parameters
+    ----------
+    held_out : HeldOut
+        Models left out at random.
+    left_out : HeldOut or None
+        Whole families left out, where there are enough.
+    """
+
+    held_out: HeldOut
+    left_out: HeldOut | None = None
 
 
 @dataclass(frozen=True)
@@ -128,6 +149,7 @@ def learn_device(
     description: str | None = None,
     facts: Mapping[str, Any] | None = None,
     noise: Noise | None = None,
+    unit: str | None = None,
 ) -> LearnedPredictor:
     """Learn a device from a corpus; parameters as for `learn_predictor`.
 
@@ -143,10 +165,13 @@ def learn_device(
     noise : Noise, optional
         Of the measurements.
     """
+    latency_ms = in_ms(latency_ms, unit)
     check_latencies(corpus, latency_ms)
     chosen = choose_source(corpus, latency_ms, candidates(like), seed)
+    if unit is None:
+        check_against_source(chosen.problem, corpus, latency_ms)
     return finish(
-        chosen.problem,
+        chosen.problem.loosened(latency_ms, np.flatnonzero(np.isfinite(latency_ms)), noise=noise),
         corpus,
         latency_ms,
         name=name,
@@ -167,10 +192,20 @@ def check_latencies(corpus: Corpus, latency_ms: Floats) -> None:
         The message names the model.
     """
     if len(corpus) < LEAST_MODELS:
-        raise LearningError(f"{len(corpus)} models were measured; at least {LEAST_MODELS} are needed to learn")
+        raise LearningError(
+            f"{len(corpus)} models were measured; at least {LEAST_MODELS} are needed to learn"
+        )
     for name, value in zip(corpus.names, latency_ms):
         if not (np.isfinite(value) and value > 0.0):
             raise LearningError(f"the latency of {name} is {value}; expected a positive number of ms")
+
+
+def check_against_source(problem: Problem, corpus: Corpus, latency_ms: Floats) -> None:
+    """Notice wrong units; see `predictor_core.learning.units.check_units`."""
+    source = problem.prior.sources[0]
+    known = np.flatnonzero(np.isfinite(latency_ms))
+    names = [corpus.names[i] for i in known]
+    check_units(names, latency_ms[known], _said_ms(source, corpus)[known], source.name)
 
 
 def candidates(
@@ -216,7 +251,8 @@ def choose_source(
     problems = [pose(Prior.of(source), corpus.cut(source.rules)) for source in sources]
     if len(problems) == 1:
         return Chosen(problems[0], {})
-    some = np.random.default_rng(seed).permutation(len(latency_ms))[:_CHOICE_MODELS]
+    known = np.flatnonzero(np.isfinite(latency_ms))
+    some = np.random.default_rng(seed).permutation(known)[:_CHOICE_MODELS]
     scores = {}
     for source, problem in zip(sources, problems):
         start = problem.fit(latency_ms, some).mean
@@ -242,6 +278,7 @@ def finish(
     description: str | None = None,
     facts: Mapping[str, Any] | None = None,
     noise: Noise | None = None,
+    evidence: Evidence | None = None,
 ) -> LearnedPredictor:
     """Fit, cross-validate, and make the predictor; parameters as for `learn_device`.
 
@@ -249,21 +286,22 @@ def finish(
     ----------
     problem : Problem
         Of the models of the corpus, in its order.
+    latency_ms : (n,) float64
+        NaN where a model was not measured.
+    evidence : Evidence, optional
+        Of the models that were measured, in their order. Default: by cross-validation of this fit.
     """
-    found = problem.fit(latency_ms, noise=noise)
-    same = corpus.cut(problem.prior.sources[0].rules).same()
-    held_out = cross_validate(problem, latency_ms, same, seed=seed, noise=noise, start=found.mean)
-    left_out = None
-    if len(np.unique(corpus.families)) >= LEAST_MODELS:
-        left_out = cross_validate(
-            problem, latency_ms, corpus.families, folds=FOLDS, seed=seed, noise=noise, start=found.mean
-        )
+    known = np.flatnonzero(np.isfinite(latency_ms))
+    found = problem.fit(latency_ms, known, noise=noise)
+    if evidence is None:
+        evidence = _cross_validate(problem, corpus, latency_ms, known, seed, noise, found.mean)
+    held_out = evidence.held_out
     interval = calibrate(held_out)
     header = DeviceHeader(
         name=name,
         version=VERSION,
         category=category or _category(problem.prior.sources[0]),
-        description=description or f"{name}, learned from {len(corpus)} measured models",
+        description=description or f"{name}, learned from {len(known)} measured models",
         sources=tuple(Source(one.name, one.version, one.sha256) for one in problem.prior.sources),
         scale_ms=problem.prior.scale_ms,
         centers=problem.prior.centers,
@@ -272,35 +310,61 @@ def finish(
         ranges=_ranges(problem),
         measured=measured_sorts(corpus.cut(problem.prior.sources[0].rules)),
         interval=interval,
-        accuracy=_accuracy(problem, found, corpus, held_out, left_out, interval),
-        facts={**(facts or {}), "models": len(corpus), "seed": seed},
+        accuracy=_accuracy(problem, found, [corpus.names[i] for i in known], evidence, interval),
+        facts={**(facts or {}), "models": len(known), "seed": seed},
     )
     # From its written form, so that what is returned is what is loaded later.
     return LearnedPredictor(DeviceHeader.from_dict(header.to_dict()), problem.prior.sources)
 
 
+def _cross_validate(
+    problem: Problem,
+    corpus: Corpus,
+    latency_ms: Floats,
+    known: NDArray[np.intp],
+    seed: int,
+    noise: Noise | None,
+    start: Floats,
+) -> Evidence:
+    def left_out(labels: NDArray[Any]) -> HeldOut:
+        return cross_validate(
+            problem, latency_ms, labels, models=known, folds=FOLDS, seed=seed, noise=noise, start=start
+        )
+
+    families = corpus.families
+    enough = LEAST_MODELS <= len(np.unique(families[known])) < len(known)
+    same = corpus.cut(problem.prior.sources[0].rules).same()
+    return Evidence(left_out(same), left_out(families) if enough else None)
+
+
 def _disproportion(source: LatencyPredictor, corpus: Corpus, latency_ms: Floats) -> float:
     """How far the measured latencies are from a multiple of the source's."""
+    ratio = np.log(latency_ms / _said_ms(source, corpus))
+    ratio = ratio[np.isfinite(ratio)]
+    return float(np.mean(np.minimum(np.abs(ratio - np.median(ratio)), 1.0)))
+
+
+def _said_ms(source: LatencyPredictor, corpus: Corpus) -> Floats:
+    """Latency of each model by the source."""
     cut = corpus.cut(source.rules)
     answers = source.kernel_latencies(cut.specs)
-    said = cut.counts @ np.array([answers[spec].latency_ms for spec in cut.specs]) + source.overhead_ms
-    ratio = np.log(latency_ms / said)
-    return float(np.mean(np.minimum(np.abs(ratio - np.median(ratio)), 1.0)))
+    kernels_ms = np.array([answers[spec].latency_ms for spec in cut.specs])
+    return np.asarray(cut.counts @ kernels_ms + source.overhead_ms)
 
 
 def _accuracy(
     problem: Problem,
     found: Posterior,
-    corpus: Corpus,
-    held_out: HeldOut,
-    left_out: HeldOut | None,
+    names: Sequence[str],
+    evidence: Evidence,
     interval: Mapping[str, float],
 ) -> dict[str, Any]:
+    held_out, left_out = evidence.held_out, evidence.left_out
     table = held_out.table()
     accuracy = {
         "cross_validated": {**table, "covered": round(covered(held_out, interval), 1)},
         "verdict": verdict(table),
-        "worst": worst(held_out, corpus.names),
+        "worst": worst(held_out, names),
         "too_little": _too_little(problem, found),
     }
     if left_out is not None:

@@ -67,7 +67,9 @@ class Unreadable:
     reason: str
 
 
-def read_measurements(path: str | os.PathLike[str], input_shape: Any = DEFAULT_INPUT_SHAPE) -> list[Measurement]:
+def read_measurements(
+    path: str | os.PathLike[str], input_shape: Any = DEFAULT_INPUT_SHAPE
+) -> list[Measurement]:
     """Read ``measurements.csv``.
 
     Parameters
@@ -260,7 +262,9 @@ def read_models(measurements: Sequence[Measurement], *, strict: bool = False) ->
         column[places[key]] = float(np.mean([value for value, _ in found]))
     repeat = math.sqrt(squares / degrees) if degrees else None
     corpus = Corpus([(name, graph) for name, (_, graph, _) in zip(names, graphs.values())])
-    return Read(corpus, latency_ms, tuple(row for _, _, row in graphs.values()), repeat, list(failed.values()))
+    return Read(
+        corpus, latency_ms, tuple(row for _, _, row in graphs.values()), repeat, list(failed.values())
+    )
 
 
 def refuse_contradictions(read: Read, rules: Rules) -> None:

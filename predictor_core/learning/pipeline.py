@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from predictor_core.files import atomic_file
 from predictor_core.forest import load_pack
 from predictor_core.fusion import load_rules
 from predictor_core.learning import distil, teacher
@@ -115,7 +116,8 @@ def write_features(cache: Path, device: str) -> None:
     """Compute the features of a device's kernels once, for all of its fits."""
     data = load_dataset(data_path(cache, device))
     tables: dict[str, Any] = teacher.feature_table(data)
-    np.savez(cache / f"{device}.features.npz", **tables)
+    with atomic_file(cache / f"{device}.features.npz") as file:
+        np.savez(file, **tables)
 
 
 def _load(cache: Path, device: str) -> tuple[Dataset, dict[str, NDArray[np.float32]]]:
@@ -165,14 +167,13 @@ def _is_done(path: Path, stamp: str) -> bool:
 
 
 def _write(path: Path, stamp: str, said: Predictions) -> None:
-    partial = path.with_suffix(".partial.npz")
-    np.savez(
-        partial,
-        stamp=np.array(stamp),
-        families=said.families,
-        measured_ms=said.measured_ms,
-        predicted_ms=said.predicted_ms,
-        outside=said.outside,
-        spread=said.spread,
-    )
-    partial.replace(path)
+    with atomic_file(path) as file:
+        np.savez(
+            file,
+            stamp=np.array(stamp),
+            families=said.families,
+            measured_ms=said.measured_ms,
+            predicted_ms=said.predicted_ms,
+            outside=said.outside,
+            spread=said.spread,
+        )

@@ -18,6 +18,21 @@ _FAR = 150.0
 _NEAR = 8.0
 
 
+def in_ms(latencies: Floats, unit: str | None) -> Floats:
+    """Convert latencies to ms; without a unit they are taken for ms.
+
+    Raises
+    ------
+    LearningError
+        The unit is none of `UNITS_MS`.
+    """
+    if unit is None:
+        return latencies
+    if unit not in UNITS_MS:
+        raise LearningError(f"unit is {unit!r}; expected one of {', '.join(UNITS_MS)}")
+    return latencies * UNITS_MS[unit]
+
+
 def check_units(names: Sequence[str], latency_ms: Floats, said_ms: Floats, source: str) -> None:
     """Notice a wrong unit, of all latencies or of single ones.
 

@@ -55,11 +55,6 @@ class LegacyKernelReport(KernelReport):
         return {**super().to_dict(), "features": features, "forest": self.forest}
 
 
-def total_ms(answers: Sequence[KernelAnswer]) -> float:
-    """Latency of a model in ms: the sum over its kernels."""
-    return float(sum(answer.latency_ms for answer in answers))
-
-
 def _zeros(answers: Sequence[KernelAnswer]) -> dict[str, int]:
     """Ops that are counted as 0 ms, with the number of their kernels."""
     zeros: dict[str, int] = {}

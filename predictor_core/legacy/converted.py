@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import json
 import mmap
-import os
 import struct
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from predictor_core.errors import PackError
+from predictor_core.files import atomic_file
 from predictor_core.legacy.compact import DTYPES, CompactForests, Slot
 from predictor_core.legacy.rules import FusionRules
 
@@ -50,7 +49,7 @@ def save_converted(path: Path, pack: ConvertedPack, source: Mapping[str, Any]) -
 
     Raises
     ------
-    OSError
+    OutputError
         The folder can't be written.
     """
     arrays = pack.forests.arrays()
@@ -67,18 +66,11 @@ def save_converted(path: Path, pack: ConvertedPack, source: Mapping[str, Any]) -
         "sizes": {name: len(array) for name, array in arrays.items()},
     }
     text = json.dumps(header).encode()
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(MAGIC + struct.pack("<I", len(text)) + text)
-            for array in arrays.values():
-                file.write(bytes(-file.tell() % _ALIGNMENT))
-                array.tofile(file)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with atomic_file(path) as file:
+        file.write(MAGIC + struct.pack("<I", len(text)) + text)
+        for array in arrays.values():
+            file.write(bytes(-file.tell() % _ALIGNMENT))
+            array.tofile(file)
 
 
 def load_converted(path: Path, source: Mapping[str, Any]) -> ConvertedPack | None:

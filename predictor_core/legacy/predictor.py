@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,24 +16,34 @@ from predictor_core.legacy.answers import (
     KernelAnswer,
     kernel_report,
     refuse_zeros,
-    total_ms,
     warnings_of,
 )
 from predictor_core.legacy.converted import ConvertedPack
-from predictor_core.legacy.detection import detect
+from predictor_core.legacy.detection import UpstreamKernel, detect
 from predictor_core.legacy.features import Features, feature_vectors, forest_name
 from predictor_core.legacy.pack_folder import load_folder
+from predictor_core.legacy.rules import FusionRules
 from predictor_core.legacy.upstream_ir import graph_to_upstream_ir, to_upstream_ir
+from predictor_core.predictor.base import Predictor
 from predictor_core.predictor.report import LatencyReport
 
-#: Models read and evaluated at a time.
-CHUNK = 500
+
+class LegacySpec(NamedTuple):
+    """What nn-Meter asks its forests about a kernel: the forest, and the features (None: it has no rule)."""
+
+    forest: str
+    features: Features | None
 
 
-class LegacyPredictor:
+class DescribedKernel(NamedTuple):
+    """A kernel as nn-Meter cuts it, with what it asks about it."""
+
+    kernel: UpstreamKernel
+    spec: LegacySpec
+
+
+class LegacyPredictor(Predictor):
     """Reproduces what nn-Meter 2.0 answers with a pack of its own format, faults included.
-
-    Has the methods of `predictor_core.LatencyPredictor`. Instances can be shared by threads and pickled.
 
     Parameters
     ----------
@@ -47,8 +56,7 @@ class LegacyPredictor:
     """
 
     def __init__(self, name: str, version: str, pack: ConvertedPack, folder: Path) -> None:
-        self.name = name
-        self.version = version
+        super().__init__(name, version)
         self.folder = folder
         self._pack = pack
 
@@ -69,121 +77,61 @@ class LegacyPredictor:
     def __reduce__(self) -> tuple[Any, ...]:
         return (_load_again, (self.folder, self.name, self.version))
 
-    def __repr__(self) -> str:
-        return f"LegacyPredictor({self.name!r}, version {self.version!r})"
+    @property
+    def reader(self) -> str:
+        """Every model becomes the IR that nn-Meter would have made of it."""
+        return "nn-meter"
 
-    def predict(
+    @property
+    def rules(self) -> FusionRules:
+        """Fusion rules of the pack."""
+        return self._pack.rules
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """The pack states nothing about itself."""
+        return {}
+
+    def read(
         self,
         model: Any,
         model_type: str | None = None,
         input_shape: Any = DEFAULT_INPUT_SHAPE,
         apply_nni: bool = False,
-        *,
-        strict: bool = False,
         **options: Any,
-    ) -> float:
-        """Predict the latency of a model as nn-Meter does.
+    ) -> Mapping[str, Any]:
+        """Read a model into an nn-Meter IR; parameters as for `predict`."""
+        return to_upstream_ir(model, model_type, input_shape, apply_nni, **options)
 
-        Parameters
-        ----------
-        model, model_type, input_shape, apply_nni, **options
-            As for `predictor_core.LatencyPredictor.predict`.
-        strict : bool
-            Refuse a model with kernels that nn-Meter silently counts as 0 ms.
+    def read_graph(self, graph: Graph) -> Mapping[str, Any]:
+        """Write a canonical Graph as an nn-Meter IR."""
+        return graph_to_upstream_ir(graph)
 
-        Returns
-        -------
-        float
-            Latency in ms.
+    def kernels(self, reading: Mapping[str, Any]) -> list[DescribedKernel]:
+        """Cut an nn-Meter IR into kernels, in nn-Meter's own terms."""
+        found = detect(reading, self._pack.rules)
+        return [
+            DescribedKernel(kernel, LegacySpec(forest_name(kernel.op), vector))
+            for kernel, vector in zip(found, feature_vectors(found))
+        ]
 
-        Raises
-        ------
-        ParityError
-            nn-Meter itself fails on the model.
-        PredictorError
-            The model can't be read, or `strict` and a kernel is not counted.
+    def predict_kernels(self, models: Sequence[Sequence[LegacySpec]]) -> NDArray[np.float64]:
+        """Latencies in ms of models given as the specs of their kernels, shape (n,)."""
+        latencies = self._latencies({spec for specs in models for spec in specs})
+        return np.array([sum([latencies.get(spec, 0.0) for spec in specs]) for specs in models], np.float64)
+
+    def refuse_estimates(self, kernels: Sequence[DescribedKernel]) -> None:
+        """Raise `UnsupportedOpError` where nn-Meter silently counts a kernel as 0 ms."""
+        refuse_zeros(self._answers(kernels))
+
+    def report(self, reading: Mapping[str, Any], name: str = "", *, strict: bool = False) -> LatencyReport:
+        """Report on an nn-Meter IR, kernel by kernel.
+
+        Kernels that nn-Meter silently counts as 0 ms are marked, and listed in the warnings.
         """
-        ir = to_upstream_ir(model, model_type, input_shape, apply_nni, **options)
-        return self._totals([ir], strict)[0]
-
-    def predict_many(
-        self,
-        models: Iterable[Any],
-        model_type: str | None = None,
-        input_shape: Any = DEFAULT_INPUT_SHAPE,
-        apply_nni: bool = False,
-        *,
-        strict: bool = False,
-        n_jobs: int | None = None,
-        **options: Any,
-    ) -> NDArray[np.float64]:
-        """Predict the latency of many models; see `predict`.
-
-        Parameters
-        ----------
-        n_jobs : int, optional
-            Worker processes, through joblib. Default: this process.
-
-        Returns
-        -------
-        (n,) float64
-            Latencies in ms.
-        """
-        arguments = (model_type, input_shape, apply_nni, strict, options)
-        if n_jobs is None or n_jobs == 1:
-            parts = [self._predict_chunk(chunk, *arguments) for chunk in _chunks(models)]
-        else:
-            import joblib
-
-            task = joblib.delayed(self._predict_chunk)
-            parts = joblib.Parallel(n_jobs=n_jobs)(task(chunk, *arguments) for chunk in _chunks(models))
-        return np.array([latency for part in parts for latency in part], dtype=np.float64)
-
-    def _predict_chunk(
-        self,
-        models: Sequence[Any],
-        model_type: str | None,
-        input_shape: Any,
-        apply_nni: bool,
-        strict: bool,
-        options: Mapping[str, Any],
-    ) -> list[float]:
-        irs = [to_upstream_ir(model, model_type, input_shape, apply_nni, **options) for model in models]
-        return self._totals(irs, strict)
-
-    def _totals(self, irs: Sequence[Mapping[str, Any]], strict: bool) -> list[float]:
-        answers = self._answers(irs)
-        if strict:
-            for one in answers:
-                refuse_zeros(one)
-        return [total_ms(one) for one in answers]
-
-    def predict_graphs(self, graphs: Sequence[Graph], *, strict: bool = False) -> NDArray[np.float64]:
-        """Latencies in ms of canonical Graphs, shape (n,), as nn-Meter would answer for their models."""
-        return np.array(self._totals([graph_to_upstream_ir(graph) for graph in graphs], strict), np.float64)
-
-    def profile(
-        self,
-        model: Any,
-        model_type: str | None = None,
-        input_shape: Any = DEFAULT_INPUT_SHAPE,
-        apply_nni: bool = False,
-        *,
-        strict: bool = False,
-        **options: Any,
-    ) -> LatencyReport:
-        """Predict the latency of a model, kernel by kernel; parameters as for `predict`.
-
-        Returns
-        -------
-        LatencyReport
-            Kernels that nn-Meter silently counts as 0 ms are marked, and listed in the warnings.
-        """
-        ir = to_upstream_ir(model, model_type, input_shape, apply_nni, **options)
-        answers = self._answers([ir])[0]
+        answers = self.explain(reading)
         if strict:
             refuse_zeros(answers)
-        name = Path(model).stem if isinstance(model, (str, os.PathLike)) else type(model).__name__
         return LatencyReport(
             name,
             self.name,
@@ -195,40 +143,30 @@ class LegacyPredictor:
 
     def explain(self, ir: Mapping[str, Any]) -> list[KernelAnswer]:
         """Kernels, feature vectors and latencies of an nn-Meter IR dict, in nn-Meter's own terms."""
-        return self._answers([ir])[0]
+        return self._answers(self.kernels(ir))
 
-    def _answers(self, irs: Sequence[Mapping[str, Any]]) -> list[list[KernelAnswer]]:
-        """Evaluate the kernels of several models together, equal ones once."""
-        forests = self._pack.forests
-        rows: dict[str, dict[Features, None]] = {}
-        found = []
-        for ir in irs:
-            kernels = detect(ir, self._pack.rules)
-            vectors = feature_vectors(kernels)
-            found.append((kernels, vectors))
-            for kernel, vector in zip(kernels, vectors):
-                forest = forest_name(kernel.op)
-                if vector is not None and forest in forests.slots:
-                    rows.setdefault(forest, {})[vector] = None
-        predicted = forests.predict({forest: list(vectors) for forest, vectors in rows.items()})
-        latencies = {forest: dict(zip(rows[forest], ms.tolist())) for forest, ms in predicted.items()}
+    def _answers(self, kernels: Sequence[DescribedKernel]) -> list[KernelAnswer]:
+        latencies = self._latencies({described.spec for described in kernels})
         answers = []
-        for kernels, vectors in found:
-            one = []
-            for kernel, vector in zip(kernels, vectors):
-                forest = forest_name(kernel.op)
-                if vector is None or forest not in latencies:
-                    one.append(KernelAnswer(kernel, vector, None, 0.0))
-                else:
-                    one.append(KernelAnswer(kernel, vector, forest, latencies[forest][vector]))
-            answers.append(one)
+        for kernel, spec in kernels:
+            known = spec in latencies
+            forest = spec.forest if known else None
+            answers.append(KernelAnswer(kernel, spec.features, forest, latencies.get(spec, 0.0)))
         return answers
 
-
-def _chunks(models: Iterable[Any]) -> Iterator[list[Any]]:
-    left = iter(models)
-    while chunk := list(islice(left, CHUNK)):
-        yield chunk
+    def _latencies(self, specs: Iterable[LegacySpec]) -> dict[LegacySpec, float]:
+        """Latency of each kernel that the pack has a forest for."""
+        forests = self._pack.forests
+        asked: dict[str, list[LegacySpec]] = {}
+        for spec in specs:
+            if spec.features is not None and spec.forest in forests.slots:
+                asked.setdefault(spec.forest, []).append(spec)
+        predicted = forests.predict(
+            {name: [spec.features for spec in group if spec.features] for name, group in asked.items()}
+        )
+        return {
+            spec: ms for name, group in asked.items() for spec, ms in zip(group, predicted[name].tolist())
+        }
 
 
 def _load_again(folder: Path, name: str, version: str) -> LegacyPredictor:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import io
 import logging
 import warnings
-from collections.abc import Sequence
 from typing import Any
 
 from predictor_core.errors import ModelFormatError, missing_dependency
+from predictor_core.ir.inputs import InputShapes
 
 #: What torch exported by default in nn-Meter's time; later opsets have ops that it has never seen.
 _OPSET = 14
@@ -57,11 +57,8 @@ def export_simplified(model: Any, input_shape: Any) -> Any:
 
     if not isinstance(model, torch.nn.Module):
         raise ModelFormatError(f"expected a torch.nn.Module, got {type(model).__name__}")
-    shapes = (
-        [tuple(shape) for shape in input_shape]
-        if isinstance(input_shape[0], Sequence)
-        else [tuple(input_shape)]
-    )
+    given = InputShapes(input_shape)
+    shapes = given.ordered or list(given.named.values())
     buffer = io.BytesIO()
     try:
         with random_state_kept(), warnings.catch_warnings(), torch.no_grad():

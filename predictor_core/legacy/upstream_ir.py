@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from predictor_core import frontends
 from predictor_core.frontends.nnmeter_ir import read_document, to_document
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE, to_graph
 from predictor_core.ir.graph import Graph
@@ -40,6 +41,7 @@ def to_upstream_ir(
         The model can't be read.
     """
     kind = (model_type or "").lower()
+    frontends.check_options(kind, options)
     is_file = isinstance(model, (str, os.PathLike))
     if kind == "nnmeter-ir" and isinstance(model, Mapping):
         return model
@@ -56,7 +58,8 @@ def to_upstream_ir(
             from predictor_core.frontends.torch.torchvision import build
 
             model = build(model)
-        return onnx_to_ir(export_simplified(model, input_shape or DEFAULT_INPUT_SHAPE))
+        shape = DEFAULT_INPUT_SHAPE if input_shape is None else input_shape
+        return onnx_to_ir(export_simplified(model, shape))
     return graph_to_upstream_ir(to_graph(model, model_type, input_shape, apply_nni, **options))
 
 

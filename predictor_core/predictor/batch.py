@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE, to_graph
-from predictor_core.fusion import Rules, detect
-from predictor_core.kernels import KernelSpec
-from predictor_core.predictor.latency import LatencyPredictor
+from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
+
+if TYPE_CHECKING:
+    from predictor_core.predictor.base import Predictor
 
 #: Models read and evaluated at a time: enough to fill the forests, few enough to keep memory flat.
 CHUNK = 1000
 
 
 def predict_many(
-    predictors: Sequence[LatencyPredictor],
+    predictors: Sequence[Predictor],
     models: Iterable[Any],
     model_type: str | None = None,
     input_shape: Any = DEFAULT_INPUT_SHAPE,
@@ -28,11 +28,11 @@ def predict_many(
     n_jobs: int | None = None,
     **options: Any,
 ) -> NDArray[np.float64]:
-    """Predict many models on several devices; each model is read once.
+    """Predict many models on several devices; each model is read once for all that read alike.
 
     Parameters
     ----------
-    predictors : sequence of LatencyPredictor
+    predictors : sequence of Predictor
         The devices.
     models : iterable
         Paths or objects of `model_type`; may be a generator.
@@ -40,7 +40,7 @@ def predict_many(
         Worker processes (joblib's meaning of the number). The backend is joblib's current one, so a
         ``joblib.parallel_backend("dask")`` around the call spreads the work over a cluster.
     strict, input_shape, apply_nni, **options
-        As for `LatencyPredictor.predict`.
+        As for `Predictor.predict`.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def predict_many(
 
 
 def _predict_chunk(
-    predictors: Sequence[LatencyPredictor],
+    predictors: Sequence[Predictor],
     chunk: list[Any],
     model_type: str | None,
     input_shape: Any,
@@ -68,21 +68,37 @@ def _predict_chunk(
     strict: bool,
     options: dict[str, Any],
 ) -> NDArray[np.float64]:
-    graphs = (to_graph(model, model_type, input_shape, apply_nni, **options) for model in chunk)
-    if strict or not all(isinstance(predictor, LatencyPredictor) for predictor in predictors):
-        rows = [[one.predict_graphs([graph], strict=strict)[0] for one in predictors] for graph in graphs]
-        return np.array(rows).T
-    distinct: list[Rules] = []
+    alike = _alike(predictors)
+    # Only what determines a latency is kept, each once: the readings of a thousand models would keep the
+    # collector busy.
+    known: dict[Hashable, Hashable] = {}
+    found: list[list[list[Hashable]]] = [[] for _ in alike]
+    for model in chunk:
+        readings: dict[Hashable, Any] = {}
+        for group, models in zip(alike, found):
+            first = group[0]
+            if first.reader not in readings:
+                readings[first.reader] = first.read(model, model_type, input_shape, apply_nni, **options)
+            kernels = first.kernels(readings[first.reader])
+            if strict:
+                for predictor in group:
+                    predictor.refuse_estimates(kernels)
+            models.append([known.setdefault(kernel.spec, kernel.spec) for kernel in kernels])
+    rows = {id(one): one.predict_kernels(models) for group, models in zip(alike, found) for one in group}
+    return np.stack([rows[id(predictor)] for predictor in predictors])
+
+
+def _alike(predictors: Sequence[Predictor]) -> list[list[Predictor]]:
+    """Return groups of predictors that cut every model into the same kernels."""
+    groups: list[list[Predictor]] = []
     for predictor in predictors:
-        if predictor.rules not in distinct:
-            distinct.append(predictor.rules)
-    # Only the kernels are kept, each once: the Graphs of a thousand models would keep the collector busy.
-    known: dict[KernelSpec, KernelSpec] = {}
-    found: list[list[list[KernelSpec]]] = [[] for _ in distinct]
-    for graph in graphs:
-        for rules, models in zip(distinct, found):
-            models.append([known.setdefault(kernel.spec, kernel.spec) for kernel in detect(graph, rules)])
-    return np.stack([one.predict_kernels(found[distinct.index(one.rules)]) for one in predictors])
+        for group in groups:
+            if group[0].reader == predictor.reader and group[0].rules == predictor.rules:
+                group.append(predictor)
+                break
+        else:
+            groups.append([predictor])
+    return groups
 
 
 def _chunks(models: Iterable[Any], size: int) -> Iterable[list[Any]]:

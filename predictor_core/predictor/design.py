@@ -97,7 +97,9 @@ class Design:
         self.sources = tuple(sources)
         self.names = tuple(names)
         self._scale_ms = dict(scale_ms)
-        self._centers = {g: np.array(points, dtype=np.float64) for g, points in centers.items() if len(points)}
+        self._centers = {
+            g: np.array(points, dtype=np.float64) for g, points in centers.items() if len(points)
+        }
         self._whiten = {g: _whitening(points) for g, points in self._centers.items()}
         place = {name: i for i, name in enumerate(self.names)}
         of_term: dict[str, list[str]] = {term: [] for term in TERMS}

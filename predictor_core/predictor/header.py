@@ -179,7 +179,9 @@ class DeviceHeader:
         interval = check.numbers("interval", 0.0, 1e3)
         missing = {"inside", "outside", "estimated", "unfamiliar", "spread_scale"} - set(interval)
         if missing or not interval["spread_scale"] > 0.0:
-            raise PackError(f"{origin}: 'interval' lacks {', '.join(sorted(missing)) or 'a spread_scale > 0'}")
+            raise PackError(
+                f"{origin}: 'interval' lacks {', '.join(sorted(missing)) or 'a spread_scale > 0'}"
+            )
         ranges = {
             group: tuple((pair[0], pair[1]) for pair in pairs if len(pair) == 2)
             for group, pairs in check.points("ranges").items()

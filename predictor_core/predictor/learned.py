@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor_core.errors import PackError
-from predictor_core.forest.pack import write_pack_bytes
+from predictor_core.files import write_atomically
 from predictor_core.kernels import KernelSpec
 from predictor_core.kernels.coordinates import NAMES, coordinates, group, sort
-from predictor_core.predictor.design import TERMS, Design, Rows, shared_design
+from predictor_core.predictor.base import Predictor
+from predictor_core.predictor.design import TERMS, Rows, shared_design
+from predictor_core.predictor.evaluate import KernelLatency
 from predictor_core.predictor.header import MAX_LOG, RESIDUAL_FILE, DeviceHeader
-from predictor_core.predictor.latency import KernelLatency, LatencyPredictor
+from predictor_core.predictor.latency import LatencyPredictor
 from predictor_core.predictor.residual import Residual
 
 Floats = NDArray[np.float64]
@@ -53,37 +55,21 @@ class LearnedPredictor(LatencyPredictor):
                     f"{header.name} was learned from {wanted.name} {wanted.version} with SHA-256 "
                     f"{wanted.sha256}, but that predictor has {source.sha256} here; learn it again"
                 )
-        self.name = header.name
-        self.version = header.version
-        self.rules = sources[0].rules
+        Predictor.__init__(self, header.name, header.version)
         self.device_header = header
-        self._sources = tuple(sources)
-        self._residual = residual
-        names = tuple(header.coefficients)
-        self._design = shared_design(
-            self._sources,
-            tuple(sorted(header.scale_ms.items())),
-            tuple(sorted(header.centers.items())),
-            names,
-        )
-        weights = np.array([header.coefficients[name] for name in names])
-        variances = np.array([header.variances.get(name, 0.0) for name in names])
-        self._weights = tuple(weights[columns] for columns in self._design.columns)
-        self._variances = variances[self._design.columns[0]]
         self.overhead_ms = header.scale_ms["constant"] * float(
             np.exp(header.coefficients.get("all:", 0.0) + header.coefficients.get("constant:", 0.0))
         )
-        self._measured = frozenset(header.measured)
-        self._ranges = {name: np.array(pairs) for name, pairs in header.ranges.items() if len(pairs) == len(NAMES)}
+        self._rules = sources[0].rules
+        self._sources = tuple(sources)
+        self._residual = residual
+        self._evaluator = LearnedEvaluator(header, self._sources, residual)
         self._memo: dict[KernelSpec, KernelLatency] = {}
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
         residual = None if self._residual is None else self._residual.content
         return (_again, (self.device_header.to_dict(), residual))
-
-    def __repr__(self) -> str:
-        return f"LearnedPredictor({self.name!r}, version {self.version!r})"
 
     @property
     def header(self) -> dict[str, Any]:
@@ -122,7 +108,7 @@ class LearnedPredictor(LatencyPredictor):
 
         target = Path(folder)
         if self._residual is not None:
-            write_pack_bytes(target / RESIDUAL_FILE, self._residual.content)
+            write_atomically(target / RESIDUAL_FILE, self._residual.content)
         write_card(target, self.device_header)
         self.device_header.write(target)
         return target
@@ -131,13 +117,42 @@ class LearnedPredictor(LatencyPredictor):
         """Export the forests of the source; see `LatencyPredictor.to_sklearn`."""
         return self._sources[0].to_sklearn()
 
-    def _evaluate(self, specs: Sequence[KernelSpec]) -> dict[KernelSpec, KernelLatency]:
+
+class LearnedEvaluator:
+    """Latency of kernels by the coefficients of a header.
+
+    Parameters
+    ----------
+    header : DeviceHeader
+    sources : tuple of LatencyPredictor
+    residual : Residual, optional
+    """
+
+    def __init__(
+        self, header: DeviceHeader, sources: tuple[LatencyPredictor, ...], residual: Residual | None
+    ) -> None:
+        names = tuple(header.coefficients)
+        self._source = sources[0]
+        self._residual = residual
+        self._design = shared_design(
+            sources, tuple(sorted(header.scale_ms.items())), tuple(sorted(header.centers.items())), names
+        )
+        weights = np.array([header.coefficients[name] for name in names])
+        variances = np.array([header.variances.get(name, 0.0) for name in names])
+        self._weights = tuple(weights[columns] for columns in self._design.columns)
+        self._variances = variances[self._design.columns[0]]
+        self._measured = frozenset(header.measured)
+        self._ranges = {
+            name: np.array(pairs) for name, pairs in header.ranges.items() if len(pairs) == len(NAMES)
+        }
+
+    def evaluate(self, specs: Sequence[KernelSpec]) -> dict[KernelSpec, KernelLatency]:
         rows = self._design.rows(specs)
         latency_ms = self._latency_ms(rows)
         if self._residual is not None:
             latency_ms = latency_ms * np.exp(self._residual.log_ratio(specs))
         spread = np.sqrt(rows.values[0] ** 2 @ self._variances + rows.unknown)
-        said = self._sources[0].kernel_latencies(specs)
+        said = self._source.kernel_latencies(specs)
         inside = self._inside(specs)
         answers = {}
         for i, spec in enumerate(specs):
@@ -165,11 +180,6 @@ class LearnedPredictor(LatencyPredictor):
             if pairs is not None:
                 inside[i] = bool(((found[i] >= pairs[:, 0] - 1e-6) & (found[i] <= pairs[:, 1] + 1e-6)).all())
         return inside
-
-    @property
-    def design(self) -> Design:
-        """What its coefficients multiply, for learning from it."""
-        return self._design
 
 
 def load_learned(

@@ -10,6 +10,7 @@ from typing import Any
 
 from predictor_core.errors import missing_dependency
 from predictor_core.ir.graph import Shape
+from predictor_core.views.table import HEADINGS, kernel_rows, report_text, summary
 
 #: Rows of the repr; `to_dict` and `to_dataframe` hold all kernels.
 _REPR_ROWS = 60
@@ -185,88 +186,18 @@ class LatencyReport:
             frame["share"] = frame["latency_ms"] / self.latency_ms
         return frame
 
-    def _summary(self) -> list[str]:
-        line = f"{self.latency_ms:.4g} ms"
-        if self.interval_ms:
-            line += f"  (90 % interval {self.interval_ms[0]:.4g} to {self.interval_ms[1]:.4g} ms)"
-        lines = [f"{self.model or 'model'} on {self.predictor} {self.version}: {line}"]
-        if self.device:
-            lines.append(self.device)
-        lines.append(
-            f"{len(self.kernels)} kernels, coverage {self.coverage:.1%}, "
-            f"{self.overhead_ms:.4g} ms of overhead, {len(self.free)} free ops"
-        )
-        return lines
-
-    def _rows(self) -> list[tuple[str, ...]]:
-        total = self.latency_ms or 1.0
-        return [
-            (
-                kernel.name,
-                kernel.type,
-                _shape(kernel.input_shapes[0]) if kernel.input_shapes else "",
-                _shape(kernel.output_shape),
-                kernel.details,
-                f"{kernel.latency_ms:.4f}",
-                f"{kernel.latency_ms / total:.1%}",
-                _note(kernel),
-            )
-            for kernel in self.kernels
-        ]
-
     def __repr__(self) -> str:
-        rows = self._rows()
-        left_out = len(rows) - _REPR_ROWS
-        if left_out > 0:
-            # The costly ones are what a reader looks for; their order stays that of execution.
-            order = sorted(range(len(rows)), key=lambda i: -self.kernels[i].latency_ms)
-            rows = [rows[i] for i in sorted(order[:_REPR_ROWS])]
-        table = [_HEADINGS, *rows]
-        widths = [min(max(len(row[i]) for row in table), 48) for i in range(len(_HEADINGS))]
-        text = [*self._summary(), ""]
-        for row in table:
-            cells = [
-                (cell if len(cell) <= width else cell[: width - 1] + "…").rjust(width)
-                if i in _RIGHT
-                else (cell if len(cell) <= width else "…" + cell[1 - width :]).ljust(width)
-                for i, (cell, width) in enumerate(zip(row, widths))
-            ]
-            text.append("  ".join(cells).rstrip())
-        if left_out > 0:
-            text.append(f"... and {left_out} cheaper kernels (see to_dataframe)")
-        text.append("")
-        text += [
-            f"{name:<24} {ms:>10.4f} ms  {ms / (self.latency_ms or 1.0):>6.1%}"
-            for name, ms in self.by_type().items()
-        ]
-        text += [f"warning: {warning}" for warning in self.warnings]
-        return "\n".join(text)
+        return report_text(self, max_rows=_REPR_ROWS)
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{html.escape(cell)}</th>" for cell in _HEADINGS)
+        head = "".join(f"<th>{html.escape(cell)}</th>" for cell in HEADINGS)
         body = "".join(
             "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
-            for row in self._rows()
+            for row in kernel_rows(self)
         )
-        summary = "<br>".join(html.escape(line) for line in self._summary())
+        head_lines = "<br>".join(html.escape(line) for line in summary(self))
         warnings = "".join(f"<li>{html.escape(warning)}</li>" for warning in self.warnings)
         return (
-            f"<p><b>{summary}</b></p><ul>{warnings}</ul>"
+            f"<p><b>{head_lines}</b></p><ul>{warnings}</ul>"
             f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         )
-
-
-_HEADINGS = ("kernel", "type", "input", "output", "details", "ms", "share", "note")
-_RIGHT = (5, 6)
-
-
-def _shape(shape: Shape) -> str:
-    return "x".join(str(dim) for dim in shape)
-
-
-def _note(kernel: KernelReport) -> str:
-    if not kernel.measured:
-        return "estimated"
-    if kernel.outside:
-        return "outside training range: " + ", ".join(kernel.outside)
-    return ""

@@ -49,7 +49,7 @@ def test_what_needs_nni_names_the_extra() -> None:
     )
     lines = out.splitlines()
     assert len(lines) == 5
-    assert all("nnmeter-nni[nni]" in line for line in lines)
+    assert all("pip install '.[nni]'" in line for line in lines)
     assert "LatencyRandom" in lines[0]
 
 

@@ -49,7 +49,6 @@ def load(
     model: Mapping[str, Any] | str | os.PathLike[str],
     *,
     input_shape: Any = None,
-    **options: Any,
 ) -> Graph:
     """Convert an nn-Meter IR document to a Graph.
 
@@ -115,8 +114,8 @@ class _Reader:
         self.given.check_all_used()
         outputs = [self.returns[position] for position in sorted(self.returns)]
         if self.channels_first:
-            return channels_last(self.nodes, name, outputs)
-        return canonicalize(Graph(self.nodes, name, outputs))
+            return channels_last(self.nodes, name, outputs, self.given.warnings)
+        return canonicalize(Graph(self.nodes, name, outputs, warnings=self.given.warnings))
 
     def _read(self, name: str, entry: Mapping[str, Any]) -> None:
         attr = entry["attr"]

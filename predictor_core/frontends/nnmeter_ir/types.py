@@ -102,6 +102,8 @@ _TYPES: tuple[tuple[Converter, dict[str, str]], ...] = (
         stated,
         {
             "conv3d": "Conv3D Conv3d",
+            "convtranspose3d": "Conv3DBackpropInputV2 ConvTranspose3d",
+            "deformconv": "DeformConv DeformConv2d",
             "maxpool3d": "MaxPool3D MaxPool3d",
             "avgpool3d": "AvgPool3D AvgPool3d",
             "embedding": "Embedding",

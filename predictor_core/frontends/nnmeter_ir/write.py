@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from predictor_core.errors import PredictorError
+from predictor_core.files import write_atomically
 from predictor_core.frontends.nnmeter_ir.types import NAMES
 from predictor_core.ir.graph import Graph, Node
 from predictor_core.ir.ops import BINARY_OPS
@@ -73,19 +72,24 @@ def to_document(graph: Graph) -> dict[str, Any]:
     return document
 
 
-def dump(document: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
+def dump(document: Mapping[str, Any], path: str | os.PathLike[str], **output: Any) -> None:
     """Write a document to a JSON file, four spaces deep, as nn-Meter IR files are.
+
+    Parameters
+    ----------
+    document : mapping
+        The nn-Meter IR.
+    path : path
+        The file, written whole or not at all.
+    **output
+        As for `predictor_core.files.output_path`.
 
     Raises
     ------
-    PredictorError
-        When the file can't be written.
+    OutputError
+        When the file can't be written, or must not be written over.
     """
-    text = json.dumps(document, indent=4)
-    try:
-        Path(path).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise PredictorError(f"can't write {path}: {error.strerror or error}") from error
+    write_atomically(path, json.dumps(document, indent=4), **output)
 
 
 def _entry(

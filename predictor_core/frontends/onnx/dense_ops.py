@@ -8,6 +8,7 @@ from typing import Any
 from predictor_core.errors import GraphError
 from predictor_core.frontends.common.values import Value
 from predictor_core.frontends.onnx.call import Call, Handler, Step, same_shape
+from predictor_core.ir.einsum import contractions
 from predictor_core.ir.graph import Shape
 from predictor_core.ir.shapes import broadcast, reduced
 
@@ -178,23 +179,29 @@ def _recurrent(op: str) -> Handler:
     return handler
 
 
-def _einsum(call: Call) -> Step:
-    equation = call.attrs["equation"].replace(" ", "")
-    left, arrow, right = equation.partition("->")
-    terms = left.split(",")
-    if "." in equation or not arrow or len(terms) != len(call.inputs):
-        raise call.error(f"the equation {equation!r} is not supported: it must be explicit and without '...'")
-    sizes: dict[str, int] = {}
-    for index, term in enumerate(terms):
-        if len(term) != len(call.shape(index)):
-            raise call.error(f"the term {term!r} does not fit {list(call.shape(index))}")
-        sizes.update(zip(term, call.shape(index)))
-    return Step(
-        "Einsum",
-        tuple(filter(None, call.inputs)),
-        {"equation": equation},
-        (tuple([sizes[c] for c in right]),),
-    )
+def _einsum(call: Call) -> list[Step]:
+    values = [call.value(index) for index in range(len(call.inputs))]
+    try:
+        planned = contractions(call.attrs["equation"], [value.shape for value in values])
+    except GraphError as error:
+        raise call.error(str(error)) from None
+    steps: list[Step] = []
+    operands: list[Value | int] = list(values)
+    for equation, places, output in planned:
+        reads = tuple([operands[place] for place in places])
+        constants = [isinstance(read, Value) and read.is_constant for read in reads]
+        if all(constants):
+            operands.append(Value(output))
+            continue
+        attrs: dict[str, Any] = {"equation": equation}
+        for first, (read, constant) in zip((True, False), zip(reads, constants)):
+            if constant and isinstance(read, Value):
+                attrs["const_shape"] = read.shape
+                if first:
+                    attrs["const_first"] = True
+        steps.append(Step("Einsum", reads, attrs, (output,)))
+        operands.append(len(steps) - 1)
+    return steps
 
 
 def _scatter(call: Call) -> Step:

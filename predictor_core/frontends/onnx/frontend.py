@@ -7,7 +7,7 @@ import sys
 from contextlib import redirect_stdout
 from typing import Any
 
-from predictor_core.errors import ModelFormatError, PredictorError
+from predictor_core.errors import ModelFormatError
 from predictor_core.frontends.onnx.file import import_onnx, read_model
 from predictor_core.frontends.onnx.graph import Conversion, ShapesUnknownError
 from predictor_core.ir.graph import Graph
@@ -26,7 +26,7 @@ _SIMPLIFIER_ERRORS = (
 )
 
 
-def load(model: Any, *, input_shape: Any = None, **options: Any) -> Graph:
+def load(model: Any, *, input_shape: Any = None) -> Graph:
     """Convert an ONNX model to a Graph.
 
     Parameters
@@ -34,9 +34,8 @@ def load(model: Any, *, input_shape: Any = None, **options: Any) -> Graph:
     model : path or onnx.ModelProto
         Opset 7 or newer, as an exporter writes it; it need not be simplified. It is not changed, and
         files with its weights may be absent.
-    input_shape : sequence of int, sequence of those, or mapping, optional
-        Shape of the input as the model has it (N, C, H, W), with or without the batch; for several inputs a
-        list in their order, or a mapping from name to shape. Needed for symbolic dimensions only.
+    input_shape : optional
+        Fills what the file leaves open; see `predictor_core.ir.inputs.InputShapes`. An open batch is 1.
 
     Returns
     -------
@@ -54,10 +53,6 @@ def load(model: Any, *, input_shape: Any = None, **options: Any) -> Graph:
     MissingDependencyError
         When the package onnx is not installed.
     """
-    if options:
-        raise PredictorError(
-            f"the ONNX front end has no option {', '.join(sorted(options))}; it has input_shape"
-        )
     onnx = import_onnx()
     if isinstance(model, (str, os.PathLike)):
         proto, name = read_model(model), os.path.splitext(os.path.basename(model))[0]
@@ -74,7 +69,7 @@ def load(model: Any, *, input_shape: Any = None, **options: Any) -> Graph:
         if simplified is None:
             raise ShapesUnknownError(f"{error}; simplifying the model with onnxsim first may help") from None
         conversion = Conversion(simplified, input_shape)
-    return channels_last(conversion.nodes, name, conversion.outputs)
+    return channels_last(conversion.nodes, name, conversion.outputs, conversion.warnings)
 
 
 def _inlined(model: Any) -> Any:

@@ -11,10 +11,11 @@ from predictor_core.frontends.common.values import NotInferableError, Value, con
 from predictor_core.frontends.onnx import attention, data_ops, dense_ops, image_ops
 from predictor_core.frontends.onnx.call import Call, Handler, Step
 from predictor_core.frontends.onnx.fold import fold
-from predictor_core.frontends.onnx.inputs import Symbols, resolve
+from predictor_core.frontends.onnx.inputs import resolve
 from predictor_core.frontends.onnx.shapes import Declared
 from predictor_core.frontends.onnx.tensors import from_tensor
 from predictor_core.ir.graph import Node
+from predictor_core.ir.inputs import InputShapes
 
 _HANDLERS: dict[str, Handler] = {
     **attention.HANDLERS,
@@ -68,9 +69,10 @@ class Conversion:
         for sparse in graph.sparse_initializer:
             self.values[sparse.values.name] = Value(tuple(sparse.dims))
         inputs = [info for info in graph.input if info.name not in self.values]
-        symbols = Symbols()
-        shapes = resolve(inputs, input_shape, symbols)
-        self.declared = Declared(model, shapes, symbols)
+        given = InputShapes(input_shape, [str(info.name) for info in inputs], channels_last=False)
+        shapes = resolve(inputs, given)
+        self.warnings = given.warnings
+        self.declared = Declared(model, shapes, given)
         for name, shape in shapes.items():
             own = self.unique(str(name))
             self.nodes.append(Node(own, "input", outputs=(shape,)))

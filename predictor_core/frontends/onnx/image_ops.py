@@ -111,7 +111,7 @@ def _conv_transpose(call: Call) -> Step:
     attrs = {**_window_attrs(kernel, (strides, dilations, pads)), "groups": groups, "bias": call.has(2)}
     if any(extra):
         attrs["output_padding"] = _as_2d(extra, 0)
-    op = "ConvTranspose3d" if rank == 3 else "convtranspose"
+    op = "convtranspose3d" if rank == 3 else "convtranspose"
     return Step(op, (call.value(0),), attrs, ((x[0], weight[1] * groups, *size),))
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from predictor_core.frontends.common.values import MAX_KNOWN_ELEMENTS
 from predictor_core.frontends.onnx.file import import_onnx
-from predictor_core.frontends.onnx.inputs import Symbols
+from predictor_core.frontends.onnx.inputs import dims
 from predictor_core.ir.graph import Shape
+from predictor_core.ir.inputs import InputShapes
 
 
 class Declared:
@@ -19,14 +20,14 @@ class Declared:
         Not changed.
     inputs : dict
         Shape of each input of the model.
-    symbols : Symbols
-        Values of the symbolic dimensions.
+    given : InputShapes
+        Knows the sizes of symbolic dimensions.
     """
 
-    def __init__(self, model: Any, inputs: dict[str, Shape], symbols: Symbols) -> None:
+    def __init__(self, model: Any, inputs: dict[str, Shape], given: InputShapes) -> None:
         self._model = model
         self._inputs = inputs
-        self._symbols = symbols
+        self._given = given
         self._stated: dict[str, Any] | None = None
         self._inferred: dict[str, Any] | None = None
 
@@ -34,14 +35,21 @@ class Declared:
         """Return the shape of a tensor, or None where nobody knows it."""
         if self._stated is None:
             self._stated = _infos(self._model.graph)
-        info = self._stated.get(name)
-        shape = None if info is None else self._symbols.shape(info)
+        shape = self._known(self._stated.get(name))
         if shape is None:
             if self._inferred is None:
                 self._inferred = self._infer()
-            info = self._inferred.get(name)
-            shape = None if info is None else self._symbols.shape(info)
+            shape = self._known(self._inferred.get(name))
         return shape
+
+    def _known(self, info: Any | None) -> Shape | None:
+        """Return the shape that a ``ValueInfoProto`` states, or None where it leaves something open."""
+        stated = None if info is None else dims(info)
+        if stated is None:
+            return None
+        sizes = [self._given.value(dim) for dim in stated]
+        known = tuple([size for size in sizes if isinstance(size, int) and size > 0])
+        return known if len(known) == len(sizes) else None
 
     def _infer(self) -> dict[str, Any]:
         onnx = import_onnx()

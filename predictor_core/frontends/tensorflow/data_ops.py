@@ -10,7 +10,7 @@ import numpy as np
 from predictor_core.errors import UnsupportedOpError
 from predictor_core.frontends.common.values import Array, Value
 from predictor_core.frontends.tensorflow.call import MAX_PARTS, Call, Handler, Step
-from predictor_core.ir.einsum import plan
+from predictor_core.ir.einsum import explicit, plan
 from predictor_core.ir.graph import Shape
 from predictor_core.ir.shapes import broadcast, reduced, resolve_reshape
 
@@ -112,7 +112,8 @@ def _product(a: Value | int, b: Value | int, out: Shape) -> Step:
 
 def _einsum(call: Call) -> list[Step]:
     equation = call.node.string("equation")
-    planned = plan(equation, [value.shape for value in call.inputs])
+    shapes = [value.shape for value in call.inputs]
+    planned = plan(explicit(equation, shapes)[0], shapes)
     if planned is None:
         raise UnsupportedOpError(f"the equation {equation!r} is no product of two tensors")
     steps: list[Step] = []

@@ -24,9 +24,7 @@ _NO_RESULTS = frozenset({"Const", "NoOp", "Assert", "Placeholder", "PlaceholderW
 _NO_RESULT_PREFIXES = ("Assign", "Apply", "ResourceApply", "Save", "Restore", "Merge", "Summary", "Print")
 
 
-def load(
-    model: str | os.PathLike[str], *, input_shape: Any = None, signature: str | None = None, **options: Any
-) -> Graph:
+def load(model: str | os.PathLike[str], *, input_shape: Any = None, signature: str | None = None) -> Graph:
     """Convert a TensorFlow model to a Graph.
 
     Parameters
@@ -95,12 +93,12 @@ def _graph(data: Buffer, size: int, path: Path, input_shape: Any, signature: str
     outputs = walk.run(wanted)
     name = path.parent.name if path.name == "saved_model.pb" else path.stem
     if walk.orders == {True}:
-        return channels_last(walk.nodes, name, outputs)
+        return channels_last(walk.nodes, name, outputs, walk.warnings)
     if len(walk.orders) > 1:
         raise ModelFormatError(
             "it mixes images in NHWC and in NCHW; export it with one data_format, best channels_last"
         )
-    return canonicalize(Graph(walk.nodes, name, outputs, walk.free))
+    return canonicalize(Graph(walk.nodes, name, outputs, walk.free, walk.warnings))
 
 
 def _results(graph: GraphDef) -> list[str]:

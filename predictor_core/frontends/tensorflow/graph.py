@@ -79,13 +79,8 @@ class Walk:
         self.nodes: list[Node] = []
         self.free: list[str] = []
         self.orders: set[bool] = set()
-        several = isinstance(input_shape, Sequence) and all(
-            isinstance(part, Sequence) for part in input_shape
-        )
-        if several and len(input_shape) <= len(inputs):
-            # By name, because the walk meets the inputs in another order.
-            input_shape = dict(zip(map(_input_name, inputs), input_shape))
-        self._given = InputShapes(input_shape)
+        self._given = InputShapes(input_shape, list(map(_input_name, inputs)))
+        self.warnings = self._given.warnings
         self._made: dict[str, Node] = {}
         self._count = 0
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from predictor_core.errors import ModelFormatError, PredictorError, missing_dependency
 from predictor_core.frontends import find, model_types
-from predictor_core.ir.graph import Graph
+from predictor_core.ir.graph import Graph, Shape
+from predictor_core.ir.inputs import InputShapes
 from predictor_core.ir.layout import channels_last
 
 DEFAULT_SHAPE = (1, 3, 224, 224)
@@ -25,7 +26,6 @@ def load(
     example_inputs: Any = None,
     via: str | None = None,
     apply_nni: bool = False,
-    **options: Any,
 ) -> Graph:
     """Convert a torch module to a Graph, without running or copying its weights.
 
@@ -36,9 +36,9 @@ def load(
     ----------
     model : torch.nn.Module
         On any device, the meta device included. A ``torch.export.ExportedProgram`` is accepted too.
-    input_shape : sequence of int, or sequence of such, optional
-        Shape of the input, or of each input, with or without the batch dimension. Default:
-        (1, 3, 224, 224).
+    input_shape : sequence of int, sequence of those, or mapping, optional
+        Shape of the input, of each positional input, or of inputs by their name in ``forward``; with or
+        without the batch dimension. Default: (1, 3, 224, 224).
     example_inputs : Tensor, sequence or mapping, optional
         Inputs to take shapes and types from, in place of `input_shape`: one tensor, the positional
         arguments of ``forward``, or its keyword arguments.
@@ -46,8 +46,6 @@ def load(
         How to convert. None: directly, or via ONNX where that fails (with a warning in the log).
     apply_nni : bool
         Convert with NNI's own tracer, for models written with NNI's ``nn``.
-    **options
-        Passed on to the ``nni-ir`` front end.
 
     Returns
     -------
@@ -70,9 +68,7 @@ def load(
     if via not in _VIAS:
         raise PredictorError(f"via={via!r}; expected 'direct', 'onnx' or None")
     if apply_nni:
-        return _load_nni(model, input_shape, options)
-    if options:
-        raise PredictorError(f"unknown options of the torch front end: {', '.join(sorted(options))}")
+        return _load_nni(model, input_shape)
     module = _module(model)
     candidates = _arguments(module, input_shape, example_inputs)
     name = type(module).__name__
@@ -113,10 +109,10 @@ def load(
     ) from (direct_error or onnx_error)
 
 
-def _load_nni(model: Any, input_shape: Any, options: Mapping[str, Any]) -> Graph:
+def _load_nni(model: Any, input_shape: Any) -> Graph:
     if find_spec("nni") is None or "nni-ir" not in model_types():
         raise missing_dependency("nni", "nni", "apply_nni=True")
-    return find("nni-ir")(model, input_shape=input_shape or DEFAULT_SHAPE, **options)
+    return find("nni-ir")(model, input_shape=DEFAULT_SHAPE if input_shape is None else input_shape)
 
 
 def _module(model: Any) -> Any:
@@ -148,37 +144,23 @@ def _arguments(module: Any, input_shape: Any, example_inputs: Any) -> list[_Argu
         if isinstance(example_inputs, (tuple, list)):
             return [(tuple(example_inputs), {})]
         return [((example_inputs,), {})]
-    shapes = _shapes(DEFAULT_SHAPE if input_shape is None else input_shape)
+    given = InputShapes(DEFAULT_SHAPE if input_shape is None else input_shape)
     dtype = next((p.dtype for p in module.parameters() if p.is_floating_point()), torch.float32)
-    with_batch = [(1, *shape) for shape in shapes]
-    tries = [with_batch] if any(len(shape) == 1 for shape in shapes) else [shapes]
-    if tries == [shapes] and any(len(shape) in (2, 3) for shape in shapes):
-        tries.append(with_batch)
-    return [(tuple(torch.empty(shape, dtype=dtype, device="meta") for shape in given), {}) for given in tries]
+    ranks = [len(shape) for shape in (*given.ordered, *given.named.values())]
+    batches: list[tuple[int, ...]] = [(1,)] if 1 in ranks else [()]
+    if batches == [()] and (2 in ranks or 3 in ranks):
+        batches.append((1,))
 
+    def empty(shape: Shape) -> Any:
+        return torch.empty(shape, dtype=dtype, device="meta")
 
-def _shapes(input_shape: Any) -> list[tuple[int, ...]]:
-    """One shape for each input.
-
-    Raises
-    ------
-    PredictorError
-        When it is no shape, or a dimension is not positive.
-    """
-    try:
-        given: Sequence[Any] = list(input_shape)
-        nested = bool(given) and not any(isinstance(dim, int) for dim in given)
-        shapes = [tuple(shape) for shape in (given if nested else [given])]
-    except TypeError:
-        shapes = []
-    if not shapes or not all(
-        shape and all(type(dim) is int and dim > 0 for dim in shape) for shape in shapes
-    ):
-        raise PredictorError(
-            f"input_shape={input_shape!r}; expected positive integers such as (1, 3, 224, 224), "
-            "or a list of such shapes for several inputs"
+    return [
+        (
+            tuple([empty(batch + shape) for shape in given.ordered]),
+            {name: empty(batch + shape) for name, shape in given.named.items()},
         )
-    return shapes
+        for batch in batches
+    ]
 
 
 def _described(candidates: Sequence[_Arguments]) -> str:

@@ -99,7 +99,7 @@ def _conv_transpose(rank: int) -> Handler:
         if any(pair(output_padding, rank)):
             attrs["output_padding"] = (*pair(output_padding, rank), 0)[: max(rank, 2)]
         return call.emit(
-            "ConvTranspose3d" if rank == 3 else "convtranspose", (input, weight), call.run(), attrs
+            "convtranspose3d" if rank == 3 else "convtranspose", (input, weight), call.run(), attrs
         )
 
     return conv_transpose

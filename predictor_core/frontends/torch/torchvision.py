@@ -6,7 +6,7 @@ import inspect
 import logging
 from typing import Any
 
-from predictor_core.errors import PredictorError, missing_dependency
+from predictor_core.errors import PredictorError, missing_dependency, suggestion
 from predictor_core.ir.graph import Graph
 
 #: Family names, and the variant that each one stands for.
@@ -30,7 +30,7 @@ _LOGGER = logging.getLogger(__name__)
 DEFAULT_SHAPE = (1, 3, 224, 224)
 
 
-def load(model: str, *, input_shape: Any = None, **options: Any) -> Graph:
+def load(model: str, *, input_shape: Any = None, via: str | None = None, apply_nni: bool = False) -> Graph:
     """Convert a torchvision model, given by name, to a Graph; nothing is downloaded.
 
     Parameters
@@ -39,8 +39,8 @@ def load(model: str, *, input_shape: Any = None, **options: Any) -> Graph:
         Name of a torchvision model (``resnet18``) or of a family (``resnet``, see `SHORT_NAMES`).
     input_shape : sequence of int, optional
         With or without the batch dimension; (1, 3, 224, 224) by default.
-    **options
-        Passed on to the torch front end (``via``).
+    via, apply_nni
+        As for the torch front end.
 
     Raises
     ------
@@ -55,8 +55,9 @@ def load(model: str, *, input_shape: Any = None, **options: Any) -> Graph:
     if type(module).__module__.startswith("torchvision.models.detection"):
         _LOGGER.warning("%s: only the backbone is converted; the boxes of a detector depend on values", model)
         module = module.backbone
-    graph = torch_frontend.load(module, input_shape=input_shape or DEFAULT_SHAPE, **options)
-    return Graph(graph.nodes, model, graph.outputs, graph.free)
+    shape = DEFAULT_SHAPE if input_shape is None else input_shape
+    graph = torch_frontend.load(module, input_shape=shape, via=via, apply_nni=apply_nni)
+    return Graph(graph.nodes, model, graph.outputs, graph.free, graph.warnings)
 
 
 def names() -> list[str]:
@@ -81,9 +82,10 @@ def build(name: str) -> Any:
     models = _models()
     full = SHORT_NAMES.get(name.lower(), name.lower())
     if full not in models.list_models():
+        close = suggestion(name, [*models.list_models(), *SHORT_NAMES])
         raise PredictorError(
-            f"the installed torchvision has no model {name!r}; expected one of {', '.join(names())}, "
-            f"or a family: {', '.join(sorted(SHORT_NAMES))}"
+            f"the installed torchvision has no model {name!r}{close or ';'} expected one of "
+            f"{', '.join(names())}, or a family: {', '.join(sorted(SHORT_NAMES))}"
         )
     import torch
     from torch.overrides import TorchFunctionMode

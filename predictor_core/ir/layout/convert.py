@@ -20,7 +20,9 @@ from predictor_core.ir.passes.norms import channel_first_group_norms
 from predictor_core.ir.passes.shuffle import channel_first_shuffles, channel_first_unshuffles
 
 
-def channels_last(nodes: Iterable[Node], name: str = "", outputs: Iterable[str] = ()) -> Graph:
+def channels_last(
+    nodes: Iterable[Node], name: str = "", outputs: Iterable[str] = (), warnings: Iterable[str] = ()
+) -> Graph:
     """Return the canonical, channels-last Graph of nodes written channels first.
 
     Parameters
@@ -33,6 +35,8 @@ def channels_last(nodes: Iterable[Node], name: str = "", outputs: Iterable[str] 
         Name of the model.
     outputs : iterable of str, optional
         Tensors that the model returns.
+    warnings : iterable of str, optional
+        As for `Graph`.
 
     Returns
     -------
@@ -45,7 +49,7 @@ def channels_last(nodes: Iterable[Node], name: str = "", outputs: Iterable[str] 
     GraphError
         When the nodes are no valid graph.
     """
-    graph = Graph(nodes, name, outputs)
+    graph = Graph(nodes, name, outputs, warnings=warnings)
     if any(node.op in ("transpose", "instancenorm") for node in graph):
         draft = Draft.of_graph(graph)
         channel_first_shuffles(draft)
@@ -61,7 +65,7 @@ def channels_last(nodes: Iterable[Node], name: str = "", outputs: Iterable[str] 
             write = HANDLERS.get(node.op, unknown) if node.inputs else unknown
             write(walk, node)
     written = dict.fromkeys(walk.at[tensor][0] for tensor in graph.outputs)
-    draft = Draft(walk.nodes, graph.name, written, walk.free)
+    draft = Draft(walk.nodes, graph.name, written, walk.free, graph.warnings)
     rewrite_all(draft)
     return draft.graph()
 

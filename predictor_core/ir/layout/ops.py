@@ -36,12 +36,17 @@ TRANSPARENT = _ELEMENTWISE_OPS | _JOINS | {"pad", "slice", "split"}
 
 def _image(walk: LayoutWalk, node: Node) -> None:
     layout = image_layout(len(walk.graph.shape(node.inputs[0])))
-    walk.write(node, (walk.read(node.inputs[0], layout), *node.inputs[1:]), node.attrs, layout)
+    walk.write(node, (walk.read(node.inputs[0], layout), *_others(walk, node)), node.attrs, layout)
+
+
+def _others(walk: LayoutWalk, node: Node) -> tuple[str, ...]:
+    """Tensors that a node reads beside the first, as they stand: weights that are computed, indices, sizes."""
+    return tuple([walk.at[tensor][0] for tensor in node.inputs[1:]])
 
 
 def _elementwise(walk: LayoutWalk, node: Node) -> None:
     name, layout = walk.at[node.inputs[0]]
-    walk.write(node, (name, *node.inputs[1:]), node.attrs, layout)
+    walk.write(node, (name, *_others(walk, node)), node.attrs, layout)
 
 
 def _sequence(walk: LayoutWalk, node: Node) -> None:
@@ -51,19 +56,43 @@ def _sequence(walk: LayoutWalk, node: Node) -> None:
 
 def _einsum(walk: LayoutWalk, node: Node) -> None:
     """Write a product in Einstein's notation as transposes, reshapes and a matmul, where it is one."""
-    steps = einsum.plan(node.attrs.get("equation", ""), [walk.graph.shape(tensor) for tensor in node.inputs])
+    equation = node.attrs.get("equation", "")
+    shapes = [walk.graph.shape(tensor) for tensor in node.inputs]
+    constant = node.attrs.get("const_shape")
+    if constant is not None:
+        # The constant goes to the right, where a plain matrix is the weight of an fc.
+        shapes.append(tuple(constant))
+        if node.attrs.get("const_first"):
+            terms, _, out = equation.partition("->")
+            equation = ",".join(reversed(terms.split(","))) + "->" + out
+    steps = einsum.plan(equation, shapes)
     if steps is None:
         _sequence(walk, node)
         return
-    names = [walk.read(tensor, plain(len(walk.graph.shape(tensor)))) for tensor in node.inputs]
-    for step in steps[:-1]:
+    names: list[str | None] = [
+        walk.read(tensor, plain(len(walk.graph.shape(tensor)))) for tensor in node.inputs
+    ]
+    made_shapes = [*shapes, *(step.output for step in steps)]
+    if constant is not None:
+        names.append(None)
+    for step in steps:
+        reads = tuple([name for name in (names[place] for place in step.reads) if name is not None])
+        if not reads:
+            names.append(None)
+            continue
+        op, attrs = step.op, dict(step.attrs)
+        if len(reads) < len(step.reads):
+            operand = made_shapes[step.reads[1]]
+            if op == "matmul" and len(operand) == 2:
+                op, attrs = "fc", {"bias": False}
+            else:
+                attrs["const_shape"] = operand
+        if step is steps[-1]:
+            walk.write(Node(node.name, op, (), {}, (step.output,), node.scope), reads, attrs, None)
+            return
         made = walk.unique(f"{node.name}.{step.op}")
-        inputs = tuple([names[place] for place in step.reads])
-        walk.nodes.append(Node(made, step.op, inputs, step.attrs, (step.output,), node.scope))
+        walk.nodes.append(Node(made, op, reads, attrs, (step.output,), node.scope))
         names.append(made)
-    last = steps[-1]
-    inputs = tuple([names[place] for place in last.reads])
-    walk.write(Node(node.name, last.op, (), {}, (last.output,), node.scope), inputs, last.attrs, None)
 
 
 def _expand(walk: LayoutWalk, node: Node) -> None:
@@ -145,7 +174,7 @@ def _along_axis(walk: LayoutWalk, node: Node) -> None:
         attrs["axes"] = tuple([layout.index(axis % rank) for axis in attrs["axes"]])
     if "pads" in attrs:
         attrs["pads"] = tuple([(0, 0) if dim < 0 else tuple(attrs["pads"][dim]) for dim in layout])
-    walk.write(node, (name, *node.inputs[1:]), attrs, layout)
+    walk.write(node, (name, *_others(walk, node)), attrs, layout)
 
 
 def _reduction(walk: LayoutWalk, node: Node) -> None:
@@ -160,7 +189,7 @@ def _reduction(walk: LayoutWalk, node: Node) -> None:
         attrs["axes"] = tuple([place for place, dim in enumerate(layout) if dim < 0 or dim in gone])
     if len(node.shape) < rank:
         layout = renumbered([dim for dim in layout if dim >= 0 and dim not in gone])
-    walk.write(node, (name, *node.inputs[1:]), attrs, layout)
+    walk.write(node, (name, *_others(walk, node)), attrs, layout)
 
 
 def _gather(walk: LayoutWalk, node: Node) -> None:

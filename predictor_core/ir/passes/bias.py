@@ -7,7 +7,7 @@ from math import prod
 from predictor_core.ir.graph import Node
 from predictor_core.ir.passes.draft import Draft, retyped
 
-_WITH_WEIGHTS = ("conv", "dwconv", "convtranspose", "conv3d", "fc")
+_WITH_WEIGHTS = ("conv", "dwconv", "convtranspose", "conv3d", "convtranspose3d", "deformconv", "fc")
 
 
 def fold_bias(draft: Draft) -> None:

@@ -15,18 +15,24 @@ class Draft:
     ----------
     nodes : iterable of Node
         Where to start from, producers first.
-    name, outputs, free
+    name, outputs, free, warnings
         As for `Graph`.
     """
 
-    __slots__ = ("_by_op", "_readers", "changed", "free", "name", "nodes", "outputs")
+    __slots__ = ("_by_op", "_readers", "changed", "free", "name", "nodes", "outputs", "warnings")
 
     def __init__(
-        self, nodes: Iterable[Node], name: str, outputs: Iterable[str], free: Iterable[str] = ()
+        self,
+        nodes: Iterable[Node],
+        name: str,
+        outputs: Iterable[str],
+        free: Iterable[str] = (),
+        warnings: Iterable[str] = (),
     ) -> None:
         self.name = name
         self.free = list(free)
         self.outputs = list(outputs)
+        self.warnings = tuple(warnings)
         self.changed = False
         self.nodes: dict[str, Node] = {}
         self._readers: dict[str, list[str]] = {}
@@ -51,11 +57,11 @@ class Draft:
     @classmethod
     def of_graph(cls, graph: Graph) -> Draft:
         """Return the draft of a Graph, which is not changed."""
-        return cls(graph.nodes, graph.name, graph.outputs, graph.free)
+        return cls(graph.nodes, graph.name, graph.outputs, graph.free, graph.warnings)
 
     def graph(self) -> Graph:
         """Return the result as a validated Graph."""
-        return Graph(self.nodes.values(), self.name, self.outputs, self.free)
+        return Graph(self.nodes.values(), self.name, self.outputs, self.free, self.warnings)
 
     def of(self, *ops: str) -> Iterator[Node]:
         """Nodes of the given ops, op by op; those that a pass removes on its way are not met."""

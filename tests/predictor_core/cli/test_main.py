@@ -51,16 +51,6 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"nn-meter {predictor_core.__version__}\n"
 
 
-def test_devices(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["devices"]) == 0
-    text = capsys.readouterr().out
-    assert main(["devices", "--json"]) == 0
-    cards = json.loads(capsys.readouterr().out)
-    assert len(cards) == len(DEVICES)
-    for device in DEVICES:
-        assert device in text
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -86,6 +76,23 @@ def test_wrong_usage_is_status_2(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["pedict"], "did you mean 'predict'?"),
+        (["predict", "--predictr", DEVICES[0], "--onnx", "a"], "for --predictr, did you mean '--predictor'"),
+        (["predict", "--predictor", DEVICES[0], "--onxx", "a"], "for --onxx, did you mean '--onnx'"),
+        (["list", "--jsn"], "for --jsn, did you mean '--json'"),
+    ],
+)
+def test_close_words_are_suggested(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--predictor", "cortexA76cpu_tflite12"], "did you mean 'cortexA76cpu_tflite21'?"),
         (["--predictor", "nope"], "unknown predictor 'nope'; these exist: cortexA76cpu_tflite21"),
         (["--predictor", DEVICES[0], "--predictor-version", "7"], "no version '7'; these exist: 1.0, 2.0"),
     ],
@@ -106,7 +113,7 @@ def test_an_unexpected_error_is_one_line_and_debug_shows_more(
     def broken() -> None:
         raise KeyError("lost")
 
-    monkeypatch.setattr("predictor_core.cli.listing.list_latency_predictors", broken)
+    monkeypatch.setattr("predictor_core.cli.listing.entries", broken)
     assert main(["--list-predictors"]) == 1
     assert capsys.readouterr().err == (
         "nn-meter: error: unexpected KeyError: 'lost'; --debug shows where it comes from\n"
@@ -121,7 +128,7 @@ def test_an_interrupt_is_status_130(
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("predictor_core.cli.listing.list_latency_predictors", interrupted)
+    monkeypatch.setattr("predictor_core.cli.listing.entries", interrupted)
     assert main(["--list-predictors"]) == 130
     assert capsys.readouterr().err == "nn-meter: interrupted\n"
 

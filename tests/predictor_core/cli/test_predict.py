@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +38,7 @@ def predict(*arguments: Any) -> int:
 def test_a_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert predict("--predictor", CPU.upper(), "--nn-meter-ir", folder / "squeezenet.json") == 0
     out = capsys.readouterr().out
-    (text,) = re.findall(r"^\[RESULT\] predict latency for squeezenet\.json: ([\d.]+) ms$", out, re.MULTILINE)
+    (text,) = re.findall(r"^\[RESULT\] predict latency for squeezenet\.json: ([\d.]+) ms", out, re.MULTILINE)
     expected = load_latency_predictor(CPU).predict(str(folder / "squeezenet.json"), "nnmeter-ir")
     assert float(text) == pytest.approx(expected, abs=1e-6)
 
@@ -61,13 +64,37 @@ def test_several_predictors(
     folder: Path, arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert predict("--predictor", *arguments, "--nn-meter-ir", folder / "alexnet.json") == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [line[line.rindex(" ms") :] for line in lines] == [f" ms ({CPU})", f" ms ({GPU})"]
+    results, table = capsys.readouterr().out.split("\n\n")
+    assert re.findall(r" ms \((\w+)\), 90 % interval", results) == [CPU, GPU]
+    rows = [line.split()[0] for line in table.splitlines()]
+    assert rows == ["predictor", CPU, GPU]
 
 
 def test_all_predictors(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert predict("--predictor", "all", "--nn-meter-ir", folder / "alexnet.json") == 0
-    assert len(capsys.readouterr().out.splitlines()) == 4
+    assert capsys.readouterr().out.count("[RESULT]") == 4
+
+
+def test_a_pattern_means_the_predictors_that_match(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert predict("--predictor", "ADRENO*", CPU, "--nn-meter-ir", folder / "alexnet.json") == 0
+    assert re.findall(r" ms \((\w+)\)", capsys.readouterr().out) == [GPU, "adreno630gpu_tflite21", CPU]
+    assert predict("--predictor", "cortx*", "--nn-meter-ir", folder / "alexnet.json") == 1
+    assert "no predictor matches 'cortx*'" in capsys.readouterr().err
+
+
+def test_several_models_on_several_devices_are_one_table(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    models = [folder / f"{name}.json" for name in ("alexnet", "squeezenet")]
+    assert predict("--predictor", CPU, GPU, "adreno630*", "--nn-meter-ir", *models) == 0
+    results, table = capsys.readouterr().out.split("\n\n")
+    lines = [line.split() for line in table.splitlines()]
+    assert lines[0] == ["ms", "alexnet.json", "squeezenet.json"]
+    shown = re.findall(r"for (\S+): ([\d.]+) ms \((\w+)\)", results)
+    expected = {(device, model): f"{float(ms):.4g}" for model, ms, device in shown}
+    assert {
+        (line[0], model): ms for line in lines[1:] for model, ms in zip(lines[0][1:], line[1:])
+    } == expected
 
 
 def test_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,8 +120,8 @@ def test_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_interval_is_shown_beside_the_result(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert predict("--predictor", CPU, "--nn-meter-ir", folder / "alexnet.json") == 0
     shown = capsys.readouterr()
-    assert shown.out.count("\n") == 1
-    assert re.search(r"alexnet\.json: 90 % interval [\d.]+ to [\d.]+ ms", shown.err)
+    assert re.fullmatch(r".*alexnet\.json: [\d.]+ ms, 90 % interval [\d.]+ to [\d.]+ ms\n", shown.out)
+    assert "interval" not in shown.err
 
 
 def test_verbose_shows_the_kernels(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -104,6 +131,21 @@ def test_verbose_shows_the_kernels(folder: Path, capsys: pytest.CaptureFixture[s
     assert out.startswith("[RESULT] predict latency for squeezenet.json: ")
     assert "coverage" in out
     assert "conv-bn-relu" in out or "conv-relu" in out
+
+
+def test_verbose_shows_all_kernels_in_the_width_of_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "densenet.json"
+    path.write_text(json.dumps(to_document(zoo.build("densenet"))))
+    kernels = load_latency_predictor(CPU).profile(str(path), "nnmeter-ir").kernels
+    assert len(kernels) > 100
+    monkeypatch.setenv("COLUMNS", "90")
+    assert predict("--predictor", CPU, "--nn-meter-ir", path, "--verbose") == 0
+    table = capsys.readouterr().out.split("\n\n")[1].splitlines()
+    assert max(map(len, table)) <= 90
+    assert sum("%" in line for line in table) == len(kernels)
+    assert "…" not in "".join(table)
 
 
 def test_models_of_one_name_are_told_apart(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -143,6 +185,45 @@ def test_strict_refuses_an_estimate(folder: Path, capsys: pytest.CaptureFixture[
     assert "strict" in captured.err
 
 
+def test_a_file_name_forges_no_result(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = folder / "evil" / "a\n[RESULT] predict latency for b: 1.0 ms\x1b[2J.json"
+    path.parent.mkdir()
+    path.write_text((folder / "alexnet.json").read_text())
+    assert predict("--predictor", CPU, "--nn-meter-ir", path, "-v") == 0
+    captured = capsys.readouterr()
+    lines = [line for line in captured.out.splitlines() if line.startswith("[RESULT]")]
+    assert len(lines) == 1
+    assert lines[0].startswith(r"[RESULT] predict latency for a\n[RESULT]")
+    assert "\x1b" not in captured.out + captured.err
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_any_encoding_prints(folder: Path, encoding: str) -> None:
+    path = folder / "names" / "große模型.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text((folder / "alexnet.json").read_text())
+    arguments = ["predict", "--predictor", CPU, "--nn-meter-ir", str(path), "--verbose"]
+    done = subprocess.run(
+        [sys.executable, "-m", "predictor_core.cli.main", *arguments],
+        capture_output=True,
+        env={**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": encoding},
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"Traceback" not in done.stderr
+    assert rb"\u6a21\u578b.json: " in done.stdout
+
+
+def test_workers_give_the_answers_of_one_process(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = [folder / "alexnet.json", folder / "squeezenet.json"] * 3
+    assert predict("--predictor", CPU, "--nn-meter-ir", *models) == 0
+    alone = capsys.readouterr().out
+    monkeypatch.setattr("predictor_core.cli.predict.WORKERS_WORTH_S", 0.0)
+    assert predict("--predictor", CPU, "--nn-meter-ir", *models, "--jobs", "2") == 0
+    assert capsys.readouterr().out == alone
+
+
 def test_a_terminal_sees_a_progress_bar(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,4 +234,6 @@ def test_a_terminal_sees_a_progress_bar(
     assert predict(*arguments) == 0
     captured = capsys.readouterr()
     assert "0/2" in captured.err
+    # Drawn again below each line that went past it.
+    assert captured.err.count("1/2") > 1
     assert len(captured.out.splitlines()) == 2

@@ -79,5 +79,5 @@ def test_without_scikit_learn_the_extra_is_named(monkeypatch: pytest.MonkeyPatch
     forest = _forest(_fitted(5))
     monkeypatch.setitem(sys.modules, "sklearn.ensemble", None)
 
-    with pytest.raises(MissingDependencyError, match=r"nnmeter-nni\[train\]"):
+    with pytest.raises(MissingDependencyError, match=r"pip install '\.\[train\]'"):
         to_sklearn(forest)

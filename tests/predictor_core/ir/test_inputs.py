@@ -21,6 +21,7 @@ from predictor_core.ir.inputs import InputShapes
         ((16, 8, 3), (2, -1, -1, 3), (2, 16, 8, 3)),
         ([2, 5], None, (2, 5)),
         ({"x": (2, 5)}, (-1, -1), (2, 5)),
+        ((2, 5), ("n", "n"), (2, 5)),
     ],
 )
 def test_one_input(given: Any, stated: Any, resolved: tuple[int, ...]) -> None:
@@ -51,9 +52,11 @@ def test_what_can_not_be_resolved(given: Any, stated: Any, message: str) -> None
         InputShapes(given).resolve("x", stated)
 
 
-@pytest.mark.parametrize("given", ["big", 3, (0, 4), (1, -4), [(1, 2), "x"], {"x": 3}, ()])
+@pytest.mark.parametrize(
+    "given", ["big", 3, (0, 4), (1, -4), [(1, 2), "x"], {"x": 3}, (), [], (1.5, 3), (True, 3), [(1, 3), 4]]
+)
 def test_what_is_no_shape(given: Any) -> None:
-    with pytest.raises(ModelFormatError, match="input_shape"):
+    with pytest.raises(ModelFormatError, match="expected positive integers"):
         InputShapes(given).resolve("x", (1, -1))
 
 
@@ -80,3 +83,31 @@ def test_shapes_of_numpy() -> None:
     resolved = InputShapes(None).resolve("x", tuple(np.array([2, 8])))
     assert resolved == (2, 8)
     assert all(type(dim) is int for dim in resolved)
+
+
+@pytest.mark.parametrize(
+    ("given", "stated", "resolved"),
+    [
+        ((4, 16, 8, 3), ("n", 3, "h", "w"), (4, 3, 16, 8)),
+        ((16, 8, 3), (2, 3, -1, -1), (2, 3, 16, 8)),
+        ((4, 3, 16, 8), ("n", 3, "h", "w"), (4, 3, 16, 8)),
+    ],
+)
+def test_channels_first_models_take_both_orders(given: Any, stated: Any, resolved: tuple[int, ...]) -> None:
+    assert InputShapes(given, channels_last=False).resolve("x", stated) == resolved
+
+
+def test_a_symbol_has_one_value_in_all_inputs() -> None:
+    shapes = InputShapes({"b": (6, 5)}, ["a", "b"])
+    for name, stated in (("a", ("n", 3)), ("b", ("n", 5))):
+        shapes.bind(name, stated)
+    assert shapes.resolve("a", ("n", 3)) == (6, 3)
+    assert shapes.resolve("b", ("n", 5)) == (6, 5)
+    assert shapes.warnings == []
+
+
+def test_an_open_batch_is_one_and_is_told() -> None:
+    shapes = InputShapes(None)
+    assert shapes.resolve("x", ("n", 3, 8, 8)) == (1, 3, 8, 8)
+    assert shapes.resolve("y", ("n", "n")) == (1, 1)
+    assert shapes.warnings == ["input 'x' leaves the batch open; 1 is taken (input_shape sets another)"]

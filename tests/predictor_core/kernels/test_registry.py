@@ -225,3 +225,12 @@ def test_tensors_of_any_rank_are_served(
         forest = kernels.kind(part.op).forest
         if forest is not None:
             assert np.isfinite(kernels.features(forest, [part])).all()
+
+
+@pytest.mark.parametrize("merged", [(), (8400,), (4, 8400), (1, 4, 8400)])
+def test_what_a_merged_op_reads_is_no_part_of_a_concat(merged: tuple[int, ...]) -> None:
+    parts = ((1, 2, 8400), (1, 2, 8400))
+    alone = KernelSpec("concat", "concat", parts, (1, 4, 8400), extra=(1,))
+    with_product = alone._replace(type="concat-mul", inputs=(*parts, merged), epilogue=("mul",))
+    found = kernels.features("concat", [with_product, alone])
+    np.testing.assert_array_equal(found[0], found[1])

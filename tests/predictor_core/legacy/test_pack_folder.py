@@ -113,7 +113,7 @@ def test_a_read_only_folder_works(pack_folder: Path, monkeypatch: pytest.MonkeyP
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("predictor_core.legacy.converted.tempfile.mkstemp", refuse)
+    monkeypatch.setattr("predictor_core.files.os.replace", refuse)
 
     assert set(load_folder(pack_folder).forests.slots) == {"swish4", "relu4"}
     assert not (pack_folder / CONVERTED_FILE).exists()

@@ -163,8 +163,9 @@ def test_published_model_reads_back_equal(shared_data: Path) -> None:
 
 
 def test_unwritable_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
     with pytest.raises(PredictorError, match="can't write"):
-        dump({}, tmp_path / "no" / "folder.json")
+        dump({}, tmp_path / "file" / "ir.json")
 
 
 def test_indices_of_a_max_pool_come_back() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from predictor_core.errors import GraphError, ModelFormatError, PredictorError, UnsupportedOpError
+from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
 from predictor_core.frontends.onnx import load
 from predictor_core.ir.graph import Shape
 from tests.onnx_factory import FLOAT, INT64, OnnxModel, np, onnx, ops
@@ -514,12 +514,15 @@ def test_a_symbol_with_two_values_is_refused() -> None:
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        ((1, 3, 64, 64), "contradicts input 'x', which is \\[1, 3, 32, 32\\]"),
-        ((1, 3), "does not fit input 'x'"),
+        (
+            (1, 3, 64, 64),
+            "'x' has the shape \\[1, 3, 32, 32\\], which input_shape \\[1, 3, 64, 64\\] does not fit",
+        ),
+        ((1, 3), "does not fit"),
         ((1, 3, -32, 32), "positive integers"),
         ((1, 3, 32.5, 32), "positive integers"),
-        ("1,3,32,32", "must be a sequence of integers"),
-        ([(1, 3, 32, 32), (1, 3)], "has 2 shapes, the model 1 inputs"),
+        ("1,3,32,32", "positive integers"),
+        ([(1, 3, 32, 32), (1, 3)], "1 more shapes than the model has inputs"),
         ({"image": (1, 3, 32, 32)}, "names 'image'"),
     ],
 )
@@ -623,11 +626,6 @@ def test_file_and_object_give_one_graph(tmp_path: Path) -> None:
 def test_other_objects_are_refused(model: Any) -> None:
     with pytest.raises(ModelFormatError, match="expected the path of an ONNX file"):
         load(model)
-
-
-def test_unknown_options_are_refused() -> None:
-    with pytest.raises(PredictorError, match="no option colour"):
-        load(_relu(13).proto(), colour="red")
 
 
 def test_module_paths_are_kept() -> None:

@@ -1,0 +1,102 @@
+"""``nn-meter devices``: a table of the devices, those that words choose, or whole cards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from predictor_core.catalog.cards import ROUGH_BELOW, card_of
+from predictor_core.catalog.lookup import hint, list_latency_predictors
+from predictor_core.catalog.versions import version_key
+from predictor_core.cli.console import width
+from predictor_core.errors import UnknownPredictorError
+from predictor_core.views.text import grid, printable
+
+_HEADINGS = ("name", "chip", "cores", "precision", "runtime", "within 10 %")
+
+
+def list_devices(words: Sequence[str], as_json: bool) -> int:
+    """Print the devices.
+
+    Parameters
+    ----------
+    words : sequence of str
+        Names of devices: their whole cards are printed. Other words and patterns such as ``pixel4*`` choose:
+        a device is listed when each of them is found in its name, category, hardware, chip, cores, precision
+        or runtime. Case and spaces do not matter.
+    as_json : bool
+        Print the cards of the devices as one JSON array.
+    """
+    latest = _latest()
+    known = {str(entry["name"]).lower(): entry for entry in latest}
+    named = [known[word.lower()] for word in words if word.lower() in known]
+    cards = bool(words) and len(named) == len(words)
+    chosen = named if cards else [entry for entry in latest if all(_has(entry, word) for word in words)]
+    if not chosen:
+        unknown = next((word for word in words if not any(_has(entry, word) for entry in latest)), None)
+        names = [str(entry["name"]) for entry in latest]
+        if unknown is None:
+            raise UnknownPredictorError(f"no device has all of {', '.join(words)}; leave a word out")
+        raise UnknownPredictorError(f"no device has {unknown!r}{hint(unknown, names)}")
+    if as_json:
+        print(json.dumps([{**_public(entry), **card_of(entry)} for entry in chosen], indent=2, default=str))
+    elif cards:
+        print("\n\n".join("\n".join(_card_lines(_card(entry))) for entry in chosen))
+    else:
+        print(grid([_HEADINGS, *map(_row, chosen)], right=(5,), width=width()))
+    return 0
+
+
+def _latest() -> list[dict[str, Any]]:
+    """Entry of the latest version of each predictor."""
+    latest: dict[str, dict[str, Any]] = {}
+    for entry in list_latency_predictors():
+        best = latest.get(entry["name"])
+        if best is None or version_key(entry["version"]) > version_key(best["version"]):
+            latest[entry["name"]] = entry
+    return list(latest.values())
+
+
+def _has(entry: dict[str, Any], word: str) -> bool:
+    pattern = _plain(word)
+    if not any(char in pattern for char in "*?["):
+        pattern = f"*{pattern}*"
+    texts = [entry.get(key) for key in ("name", "category", "chip", "cores", "precision", "runtime")]
+    texts.append(card_of(entry).get("hardware"))
+    return any(fnmatchcase(_plain(str(text)), pattern) for text in texts if text is not None)
+
+
+def _plain(text: str) -> str:
+    """Return the text without what people write differently: ``Pixel 4`` and ``pixel4``."""
+    return text.lower().replace(" ", "")
+
+
+def _row(entry: dict[str, Any]) -> list[str]:
+    texts = [str(entry.get(key) or "") for key in ("name", "chip", "cores", "precision", "runtime")]
+    accuracy = entry.get("accuracy")
+    if accuracy is None:
+        return [*texts, "not known"]
+    return [*texts, f"{'rough: ' if accuracy < ROUGH_BELOW else ''}{accuracy:.1f} %"]
+
+
+def _public(entry: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key not in ("pack", "kernel_predictors")}
+
+
+def _card(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return the card, or what the list knows of a predictor without one."""
+    return card_of(entry) or {"device": entry["name"], **_public(entry)}
+
+
+def _card_lines(card: dict[str, Any], indent: str = "") -> Iterator[str]:
+    """Lines of a card: one a key, nested keys indented below their own."""
+    longest = max((len(str(key)) for key, value in card.items() if not isinstance(value, dict)), default=0)
+    for key, value in card.items():
+        if isinstance(value, dict):
+            yield f"{indent}{printable(str(key))}"
+            yield from _card_lines(value, indent + "  ")
+        else:
+            text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            yield f"{indent}{printable(str(key)):<{longest}}  {printable(' '.join(text.split()))}"

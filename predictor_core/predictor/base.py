@@ -1,0 +1,199 @@
+"""Predictor: the contract that every predictor keeps."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
+from predictor_core.ir.graph import Graph
+from predictor_core.predictor.batch import predict_many
+from predictor_core.predictor.report import LatencyReport
+
+
+class SpecifiedKernel(Protocol):
+    """A kernel in a model: what determines its latency is its ``spec``."""
+
+    @property
+    def spec(self) -> Hashable:
+        """Equal for kernels of equal latency."""
+
+
+class Predictor(ABC):
+    """Predicts the latency of models on one device.
+
+    A subclass says how it reads a model (`read`, `read_graph`, `reader`), how it cuts what it has read into
+    kernels (`kernels`, `rules`), and what those cost (`predict_kernels`, `report`, `refuse_estimates`).
+    Everything else follows. Instances can be shared by threads and pickled.
+
+    Parameters
+    ----------
+    name, version : str
+        As in the list of predictors.
+    """
+
+    def __init__(self, name: str, version: str) -> None:
+        self.name = name
+        self.version = version
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}, version {self.version!r})"
+
+    @property
+    @abstractmethod
+    def reader(self) -> Hashable:
+        """Predictors with equal readers read every model alike, so that one reading serves them all."""
+
+    @property
+    @abstractmethod
+    def rules(self) -> object:
+        """Fusion rules: predictors with equal readers and rules cut what they read alike."""
+
+    @property
+    @abstractmethod
+    def header(self) -> Mapping[str, Any]:
+        """Where the predictor comes from, and how accurate it is."""
+
+    @abstractmethod
+    def read(
+        self,
+        model: Any,
+        model_type: str | None = None,
+        input_shape: Any = DEFAULT_INPUT_SHAPE,
+        apply_nni: bool = False,
+        **options: Any,
+    ) -> Any:
+        """Read a model; parameters as for `predict`."""
+
+    @abstractmethod
+    def read_graph(self, graph: Graph) -> Any:
+        """Read a canonical Graph."""
+
+    @abstractmethod
+    def kernels(self, reading: Any) -> Sequence[SpecifiedKernel]:
+        """Cut what `read` has returned into kernels."""
+
+    @abstractmethod
+    def predict_kernels(self, models: Sequence[Sequence[Any]]) -> NDArray[np.float64]:
+        """Latencies in ms of models given as the specs of their kernels, shape (n,)."""
+
+    @abstractmethod
+    def refuse_estimates(self, kernels: Sequence[Any]) -> None:
+        """Raise `UnsupportedOpError` where a kernel's latency has no measurement behind it."""
+
+    @abstractmethod
+    def report(self, reading: Any, name: str = "", *, strict: bool = False) -> LatencyReport:
+        """Report on what `read` has returned, kernel by kernel; `name` is what to call the model."""
+
+    def predict(
+        self,
+        model: Any,
+        model_type: str | None = None,
+        input_shape: Any = DEFAULT_INPUT_SHAPE,
+        apply_nni: bool = False,
+        *,
+        strict: bool = False,
+        **options: Any,
+    ) -> float:
+        """Predict the latency of a model.
+
+        Parameters
+        ----------
+        model : path or object
+            A file, or an object of the model type; a `Graph` needs no type.
+        model_type : str
+            ``"onnx"``, ``"torch"``, ``"pb"``, ``"nnmeter-ir"``, ``"nni-ir"`` or ``"torchvision"``.
+        input_shape : tuple of int, or several
+            Shape of the input, channels first, with or without the batch: needed for torch models
+            and for files with symbolic dimensions.
+        apply_nni : bool
+            Read a torch module that is written with NNI's ``nn`` through NNI's converter.
+        strict : bool
+            Refuse what no measurement supports, instead of estimating it.
+        **options
+            Passed to the front end of the model type.
+
+        Returns
+        -------
+        float
+            Latency in ms.
+
+        Raises
+        ------
+        PredictorError
+            When the model can't be read, or `strict` and a kernel would be estimated.
+        """
+        kernels = self.kernels(self.read(model, model_type, input_shape, apply_nni, **options))
+        if strict:
+            self.refuse_estimates(kernels)
+        return float(self.predict_kernels([[kernel.spec for kernel in kernels]])[0])
+
+    def predict_many(
+        self,
+        models: Iterable[Any],
+        model_type: str | None = None,
+        input_shape: Any = DEFAULT_INPUT_SHAPE,
+        apply_nni: bool = False,
+        *,
+        strict: bool = False,
+        n_jobs: int | None = None,
+        **options: Any,
+    ) -> NDArray[np.float64]:
+        """Predict the latency of many models.
+
+        Parameters
+        ----------
+        models : iterable
+            Paths or objects; see `predict` for the other parameters.
+        n_jobs : int, optional
+            Worker processes, through joblib and whatever backend it is set to. Default: this process.
+
+        Returns
+        -------
+        (n,) float64
+            Latencies in ms.
+        """
+        rows = predict_many(
+            [self], models, model_type, input_shape, apply_nni, strict=strict, n_jobs=n_jobs, **options
+        )
+        return np.asarray(rows[0])
+
+    def predict_graphs(self, graphs: Iterable[Graph], *, strict: bool = False) -> NDArray[np.float64]:
+        """Latencies in ms of canonical Graphs, shape (n,)."""
+        models = [self.kernels(self.read_graph(graph)) for graph in graphs]
+        if strict:
+            for kernels in models:
+                self.refuse_estimates(kernels)
+        return self.predict_kernels([[kernel.spec for kernel in kernels] for kernels in models])
+
+    def profile(
+        self,
+        model: Any,
+        model_type: str | None = None,
+        input_shape: Any = DEFAULT_INPUT_SHAPE,
+        apply_nni: bool = False,
+        *,
+        strict: bool = False,
+        **options: Any,
+    ) -> LatencyReport:
+        """Predict the latency of a model, kernel by kernel; parameters as for `predict`.
+
+        Returns
+        -------
+        LatencyReport
+        """
+        reading = self.read(model, model_type, input_shape, apply_nni, **options)
+        return self.report(reading, model_name(model), strict=strict)
+
+
+def model_name(model: Any) -> str:
+    """Name of a model in a report: that of its file, or its type."""
+    if isinstance(model, (str, os.PathLike)):
+        return Path(model).stem
+    return type(model).__name__

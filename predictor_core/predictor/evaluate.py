@@ -1,0 +1,139 @@
+"""Latency of kernels: the analytic base times the forests of a pack, or an estimate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import exp, log
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor_core import kernels
+from predictor_core.errors import PackError
+from predictor_core.forest import Pack, tree_values
+from predictor_core.kernels import KernelSpec
+from predictor_core.kernels.base import AnalyticBase
+
+
+class KernelLatency(NamedTuple):
+    """Answer for one KernelSpec: ms, is it measured, features out of range, spread of the trees."""
+
+    latency_ms: float
+    measured: bool
+    outside: tuple[str, ...]
+    spread: float
+
+
+class Evaluator(Protocol):
+    """What says how long kernels take."""
+
+    def evaluate(self, specs: Sequence[KernelSpec]) -> dict[KernelSpec, KernelLatency]:
+        """Return the latency of distinct kernels."""
+
+
+class KernelEvaluator:
+    """What a pack says about kernels.
+
+    Parameters
+    ----------
+    pack : Pack
+        Forests, and the header with their bases, feature ranges and the constants of estimates.
+    label : str
+        What messages call the pack.
+
+    Raises
+    ------
+    PackError
+        The header lacks a part, or a forest was trained on features that this version doesn't compute.
+    """
+
+    def __init__(self, pack: Pack, label: str) -> None:
+        self._forests = pack.forests
+        header = pack.header
+        try:
+            self._estimate = header["estimate"]
+            self._bases = {
+                forest: AnalyticBase.from_header(entry["base"]) for forest, entry in header["forests"].items()
+            }
+            self._names = {forest: list(entry["features"]) for forest, entry in header["forests"].items()}
+            self._ranges = {forest: _limits(entry["ranges"]) for forest, entry in header["forests"].items()}
+        except (KeyError, TypeError, ValueError) as error:
+            raise PackError(f"pack of {label} lacks a part of its header: {error!r}") from error
+        for forest in header["forests"]:
+            known = kernels.FORESTS.get(forest)
+            if known is None or list(known.names) != self._names[forest]:
+                raise PackError(
+                    f"pack of {label}: forest {forest!r} was trained on other features than this "
+                    "version of the package computes; train the pack again"
+                )
+
+    def evaluate(self, specs: Sequence[KernelSpec]) -> dict[KernelSpec, KernelLatency]:
+        """Return the latency of distinct kernels."""
+        servings = [kernels.serve(spec) for spec in specs]
+        by_forest: dict[str | None, list[KernelSpec]] = {}
+        forests = self._forests
+        for part in dict.fromkeys(part for serving in servings for _, part in serving.parts):
+            forest = kernels.kind(part.op).forest
+            by_forest.setdefault(forest if forest in forests else None, []).append(part)
+        logs: dict[KernelSpec, float] = {}
+        outside: dict[KernelSpec, tuple[str, ...]] = {}
+        spreads: dict[KernelSpec, float] = {}
+        estimated = by_forest.pop(None, [])
+        for part in estimated:
+            logs[part] = log(self._estimated_ms(part))
+            outside[part] = ()
+            spreads[part] = 0.0
+        named = [(forest, group) for forest, group in by_forest.items() if forest is not None]
+        costs = [[kernels.cost(spec) for spec in group] for _, group in named]
+        matrices = [
+            kernels.FORESTS[forest].matrix(group, cost) for (forest, group), cost in zip(named, costs)
+        ]
+        values = tree_values([(forests[forest], x) for (forest, _), x in zip(named, matrices)])
+        for (forest, group), cost, x, per_tree in zip(named, costs, matrices, values):
+            summed = forests[forest].combine == "sum"
+            ratio = per_tree.sum(axis=1) if summed else per_tree.mean(axis=1)
+            base_ms = self._bases[forest].latency_ms(group, cost)
+            logs.update(zip(group, (np.log(base_ms) + ratio).tolist()))
+            spreads.update(zip(group, [0.0] * len(group) if summed else per_tree.std(axis=1).tolist()))
+            outside.update(zip(group, self._outside(forest, x)))
+        unsupported = set(estimated)
+        answers = {}
+        for spec, serving in zip(specs, servings):
+            parts, scale, measured, summed = serving
+            if summed:
+                shares = [weight * exp(logs[part]) for weight, part in parts]
+                latency_ms = sum(shares)
+                spread = sum(share * spreads[part] for share, (_, part) in zip(shares, parts)) / latency_ms
+            else:
+                latency_ms = exp(sum(weight * logs[part] for weight, part in parts))
+                spread = sum(weight * spreads[part] for weight, part in parts)
+            names = dict.fromkeys(name for _, part in parts for name in outside[part])
+            measured = measured and not any(part in unsupported for _, part in parts)
+            answers[spec] = KernelLatency(scale * latency_ms, measured, tuple(names), spread)
+        return answers
+
+    def _estimated_ms(self, spec: KernelSpec) -> float:
+        """Launch plus the slower of computing and moving (a roofline with constants of the fit)."""
+        macs, moved = kernels.cost(spec)
+        constants = self._estimate
+        return float(
+            constants["launch_ms"] + max(macs / constants["macs_per_ms"], moved / constants["bytes_per_ms"])
+        )
+
+    def _outside(self, forest: str, x: NDArray[np.float64]) -> list[tuple[str, ...]]:
+        """Names of the features of each row that no training kernel has reached."""
+        lowest, highest = self._ranges[forest]
+        beyond = (x < lowest) | (x > highest)
+        answers: list[tuple[str, ...]] = [()] * len(x)
+        names = self._names[forest]
+        for row in np.flatnonzero(beyond.any(axis=1)):
+            answers[row] = tuple(names[i] for i in np.flatnonzero(beyond[row]))
+        return answers
+
+
+def _limits(ranges: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Lowest and highest value of each feature, with the slack of the forests' single precision."""
+    lowest, highest = np.array(ranges, dtype=np.float64).reshape(-1, 2).T
+    slack = 1e-6 * np.maximum(np.maximum(np.abs(lowest), np.abs(highest)), 1.0)
+    return lowest - slack, highest + slack

@@ -1,0 +1,78 @@
+"""What a report says of each kernel, and what its reader has to know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from predictor_core.errors import UnsupportedOpError
+from predictor_core.ir.graph import Graph
+from predictor_core.ir.ops import KNOWN_OPS
+from predictor_core.kernels import Kernel, KernelSpec
+from predictor_core.predictor.evaluate import KernelLatency
+from predictor_core.predictor.report import KernelReport
+
+
+def kernel_report(kernel: Kernel, answer: KernelLatency) -> KernelReport:
+    """Return the row of one kernel."""
+    spec = kernel.spec
+    details = []
+    if spec.kernel != (1, 1) or spec.op in ("conv", "dwconv", "groupconv", "convtranspose"):
+        details.append(f"k{spec.kernel[0]}x{spec.kernel[1]}")
+    if spec.strides != (1, 1):
+        details.append(
+            f"s{spec.strides[0]}"
+            if spec.strides[0] == spec.strides[1]
+            else f"s{spec.strides[0]}x{spec.strides[1]}"
+        )
+    if spec.dilations != (1, 1):
+        details.append(f"d{spec.dilations[0]}")
+    if spec.groups != 1 and spec.op != "dwconv":
+        details.append(f"g{spec.groups}")
+    return KernelReport(
+        name=kernel.name,
+        type=spec.type,
+        latency_ms=answer.latency_ms,
+        measured=answer.measured,
+        outside=answer.outside,
+        input_shapes=spec.inputs,
+        output_shape=spec.output,
+        nodes=kernel.nodes,
+        scope=kernel.scope,
+        details=" ".join(details),
+    )
+
+
+def warnings_of(graph: Graph, reports: Sequence[KernelReport]) -> list[str]:
+    """Return what was estimated, what is unknown, and what lies outside the training range."""
+    warnings = list(graph.warnings)
+    total = sum(report.latency_ms for report in reports) or 1.0
+    unknown = sorted({node.op for node in graph.nodes if node.op not in KNOWN_OPS})
+    if unknown:
+        warnings.append(f"unknown ops, estimated by the bytes they move: {', '.join(unknown)}")
+    estimated = [report for report in reports if not report.measured]
+    if estimated:
+        share = sum(report.latency_ms for report in estimated) / total
+        types = ", ".join(sorted({report.type for report in estimated}))
+        warnings.append(
+            f"{len(estimated)} kernels ({share:.1%} of the latency) are estimated, not measured: {types}"
+        )
+    outside = [report for report in reports if report.measured and report.outside]
+    if outside:
+        share = sum(report.latency_ms for report in outside) / total
+        worst = max(outside, key=lambda report: report.latency_ms)
+        warnings.append(
+            f"{len(outside)} kernels ({share:.1%} of the latency) are outside the training range, "
+            f"foremost {worst.name} ({', '.join(worst.outside)})"
+        )
+    return warnings
+
+
+def refuse_estimates(found: Sequence[Kernel], answers: Mapping[KernelSpec, KernelLatency]) -> None:
+    """Raise `UnsupportedOpError` where a kernel would be estimated."""
+    estimated = [kernel for kernel in found if not answers[kernel.spec].measured]
+    if estimated:
+        listed = ", ".join(f"{kernel.name} ({kernel.spec.type})" for kernel in estimated[:5])
+        more = f" and {len(estimated) - 5} more" if len(estimated) > 5 else ""
+        raise UnsupportedOpError(
+            f"strict: no measurement supports {listed}{more}; leave strict out to estimate them"
+        )

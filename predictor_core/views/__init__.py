@@ -1,0 +1,1 @@
+"""Reports for people: functions of plain rows and of a `LatencyReport`."""
