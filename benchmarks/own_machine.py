@@ -1,7 +1,7 @@
 """How well this machine is learned from a few measurements of its own runtimes.
 
-Held-out real networks are predicted by what was learned from planned models, from random real networks, and from as
-many random models as planned ones. Three steps, each of which goes on where it was stopped:
+Held-out real networks are predicted by what was learned from planned models, from random real networks, and
+from as many random models as planned ones. Three steps, each of which goes on where it was stopped:
 
     python benchmarks/own_machine.py prepare          builds the models; any time
     python benchmarks/own_machine.py measure          times them; on an idle machine, about 25 minutes
@@ -38,8 +38,10 @@ CAMPAIGNS = {
     ("openvino", 2): ("held_out", "planned"),
 }
 MODULES = {"onnxruntime": "onnxruntime", "litert": "ai_edge_litert", "openvino": "openvino"}
-#: Planned models that a runtime is timed on with two threads.
+#: Models of a set that a runtime is timed on with two threads.
 FEW = 40
+#: How many models of each set are learned from.
+COUNTS = {"planned": (20, 27, 40, 67, 100), "real": (40, 100), "random": (40, 60, 100)}
 
 
 def prepare(folder: Path) -> None:
@@ -78,10 +80,9 @@ def _real_networks() -> Any:
     """Yield random real networks of pytorchcv and torchvision that fit, as Graphs."""
     # pytorchcv was written for a numpy that had its own name for int.
     if not hasattr(np, "int"):
-        np.int = int
+        setattr(np, "int", int)  # noqa: B010
     from pytorchcv.model_provider import _models, get_model
 
-    from predictor_core.errors import PredictorError
     from predictor_core.frontends.torch.torchvision import load, names
     from predictor_core.ir.graph import Graph
     from predictor_core.predictor import to_graph
@@ -95,15 +96,7 @@ def _real_networks() -> Any:
                 graph = load(name)
             else:
                 graph = to_graph(get_model(name, pretrained=False).eval(), "torch", (1, 3, 224, 224))
-        except (
-            PredictorError,
-            RuntimeError,
-            ValueError,
-            TypeError,
-            AttributeError,
-            AssertionError,
-            KeyError,
-        ) as error:
+        except Exception as error:  # noqa: BLE001 - a network that can't be built or read is no candidate
             print(f"{name} is left out: {error!r:.100}", file=sys.stderr)
             continue
         if _is_fit(graph) and _can_be_written(graph):
@@ -113,8 +106,8 @@ def _real_networks() -> Any:
 #: Endings of networks for other data sets and tasks than ImageNet's classes.
 _OTHER_DATA = (
     "_cifar10", "_cifar100", "_svhn", "_voc", "_ade20k", "_cityscapes", "_cub", "_coco", "_celebamaskhq",
-    "_librispeech", "_mls", "_mcv", "_eu", "_en", "_ru", "_de", "_fr", "_es", "_it", "_ca", "_pl", "_rw", "_be",
-    "_zh", "_h36m",
+    "_librispeech", "_mls", "_mcv", "_eu", "_en", "_ru", "_de", "_fr", "_es", "_it", "_ca", "_pl", "_rw",
+    "_be", "_zh", "_h36m",
 )  # fmt: skip
 
 
@@ -215,28 +208,21 @@ def evaluate(folder: Path) -> None:
     rows = []
     for runtime, threads in CAMPAIGNS:
         held_out = _latencies(folder / f"{runtime}_{threads}_held_out.csv")
-        for name, counts in {
-            "planned": (20, 27, 40, 67, 100),
-            "real": (40, 100),
-            "random": (40, 60, 100),
-        }.items():
+        for name, counts in COUNTS.items():
             measured = list(_latencies(folder / f"{runtime}_{threads}_{name}.csv").items())
             for count in counts:
-                if held_out and len(measured) >= count:
-                    answer = _score(measured[:count], held_out, graph)
-                    row = {
-                        "runtime": runtime,
-                        "threads": threads,
-                        "learned from": f"{count} {name}",
-                        **answer,
-                    }
-                    rows.append(row)
-                    print(row, flush=True)
+                if not held_out or len(measured) < count:
+                    continue
+                answer = _score(measured[:count], held_out, graph)
+                rows.append(
+                    {"runtime": runtime, "threads": threads, "learned from": f"{count} {name}", **answer}
+                )
+                print(rows[-1], flush=True)
     notes = [
         f"Share of {HELD_OUT} held-out networks of pytorchcv and torchvision within ±10 % of their measured "
-        "latency, mean absolute error and rank correlation. planned: the first models of `nn-meter plan`; real: "
-        "other networks of the two packages, drawn at random; random: members of the zoo's families, drawn at "
-        "random. Models are timed as Graphs written with random weights."
+        "latency, mean absolute error and rank correlation. planned: the first models of `nn-meter plan`; "
+        "real: other networks of the two packages, drawn at random; random: members of the zoo's families, "
+        "drawn at random. Models are timed as Graphs written with random weights."
     ]
     publish("own_machine", "This machine, learned from a few measurements", rows, notes)
 

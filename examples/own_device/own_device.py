@@ -1,8 +1,8 @@
 """From nothing to a search for networks that are fast on this very machine, checked against the clock.
 
-Times a plan of models with ONNX Runtime, learns the machine from them, searches the SPOS space with NNI 2.10 below
-a latency threshold, and times what the search chose. Run ``python own_device.py --help`` for the options; README.md
-beside this file has the figures of a run.
+Times a plan of models with ONNX Runtime, learns the machine from them, searches the SPOS space with NNI 2.10
+below a latency threshold, and times what the search chose. ``python own_device.py --help`` lists the options;
+README.md beside this file has the figures of a run.
 """
 
 from __future__ import annotations
@@ -166,10 +166,9 @@ def report(
     rows.sort(key=lambda row: -row["accuracy"])
     print("accuracy  predicted   measured   error")
     for row in rows:
-        error = row["predicted_ms"] / row["measured_ms"] - 1.0
-        print(
-            f"{row['accuracy']:>8.4f}  {row['predicted_ms']:>6.3f} ms  {row['measured_ms']:>6.3f} ms  {error:>+6.1%}"
-        )
+        predicted, measured_ms = row["predicted_ms"], row["measured_ms"]
+        error = predicted / measured_ms - 1.0
+        print(f"{row['accuracy']:>8.4f}  {predicted:>6.3f} ms  {measured_ms:>6.3f} ms  {error:>+6.1%}")
     errors = [abs(row["predicted_ms"] / row["measured_ms"] - 1.0) for row in rows]
     within = sum(error <= 0.1 for error in errors) / len(rows)
     above = sum(row["measured_ms"] > 1.1 * threshold_ms for row in rows)
@@ -183,9 +182,8 @@ def report(
     }
     (output / "results.json").write_text(json.dumps(summary, indent=2) + "\n")
     picture(output / "predicted.png", rows, threshold_ms)
-    print(
-        f"results.json and predicted.png are in {output}; to keep the predictor: nn-meter register {output / NAME}"
-    )
+    print(f"results.json and predicted.png are in {output}")
+    print(f"to keep the predictor: nn-meter register {output / NAME}")
 
 
 def picture(path: Path, rows: list[dict[str, Any]], threshold_ms: float) -> None:
