@@ -134,7 +134,7 @@ def _places(folder: Path) -> dict[str, Path]:
         raise PredictorError(f"{folder}: no such folder of models")
     found: dict[str, Path] = {}
     for suffix in MODEL_SUFFIXES:
-        for path in sorted(folder.rglob(f"*{suffix}")):
+        for path in sorted(folder.glob(f"*{suffix}")):
             found.setdefault(path.stem.lower(), path)
     return found
 
