@@ -39,8 +39,9 @@ def register_predictor(meta_path: str | os.PathLike[str]) -> dict[str, Any]:
     Parameters
     ----------
     meta_path : path
-        Folder of a learned predictor; or YAML with ``name``, ``version``, ``category``, ``package_location`` (relative to the file, or
-        absolute) and, for a folder of pickled forests, ``kernel_predictors``. Other keys are kept.
+        Folder of a learned predictor; or YAML with ``name``, ``version``, ``category``, ``package_location``
+        (relative to the file, or absolute) and, for a folder of pickled forests, ``kernel_predictors``. Other
+        keys are kept.
 
     Returns
     -------

@@ -111,8 +111,8 @@ def _show(predictor: LearnedPredictor) -> None:
     verdict = predictor.accuracy.get("verdict")
     if verdict != "good":
         log(
-            f"{predictor.name} is {verdict}: {_summary(predictor)}. Measure more models, foremost such as the "
-            "worst ones above, or name another source with --like"
+            f"{predictor.name} is {verdict}: {_summary(predictor)}. Measure more models, foremost such as "
+            "the worst ones above, or name another source with --like"
         )
 
 

@@ -1,8 +1,8 @@
 """Fit of a device: the coefficients of a `predictor_core.predictor.design.Design` from whole-model latencies.
 
 One method from three measurements to thousands. The priors say that a device is like its source: with a few
-measurements only the common factor moves, with tens the rates of kernel types, with hundreds neighbourhoods of
-kernels. What the measurements do not touch stays where the source has it.
+measurements only the common factor moves, with tens the rates of kernel types, with hundreds neighbourhoods
+of kernels. What the measurements do not touch stays where the source has it.
 """
 
 from __future__ import annotations
@@ -217,11 +217,11 @@ def place_centers(
     groups = np.array([group(spec) for spec in specs])
     placed = dict(known)
     for name, most in limits.items():
-        members = np.flatnonzero(groups == name)
-        if not len(members):
+        if not (groups == name).any():
             continue
         # Rounded as they are written, so that a loaded header computes the same.
-        points = np.unique(np.round(coordinates([specs[i] for i in members]), 3), axis=0)
+        own = coordinates([spec for spec, mine in zip(specs, groups == name) if mine])
+        points = np.unique(np.round(own, 3), axis=0)
         chosen = [tuple(point) for point in placed.get(name, ())]
         if not chosen:
             chosen.append(

@@ -41,8 +41,9 @@ def card(header: DeviceHeader) -> str:
         "",
         "## Limits",
         "",
-        "Clock, temperature, other load, runtime version and drivers change latencies: the numbers hold for the "
-        "device as it was when it was measured. Kernels unlike all that were measured are flagged in reports.",
+        "Clock, temperature, other load, runtime version and drivers change latencies: the numbers hold for "
+        "the device as it was when it was measured. Kernels unlike all that were measured are flagged in "
+        "reports.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -58,8 +59,8 @@ def accuracy_lines(accuracy: Mapping[str, Any]) -> list[str]:
         table = accuracy.get(key)
         if isinstance(table, Mapping):
             lines.append(
-                f"| {title} | {table.get('models')} | {table.get('within_5')} % | {table.get('within_10')} % | "
-                f"{table.get('mape')} % | {table.get('spearman')} |"
+                f"| {title} | {table.get('models')} | {table.get('within_5')} % | "
+                f"{table.get('within_10')} % | {table.get('mape')} % | {table.get('spearman')} |"
             )
     worst = accuracy.get("worst", [])
     if worst:

@@ -169,10 +169,10 @@ def verdict(table: Mapping[str, float]) -> str:
 
 def spearman(first: Floats, second: Floats) -> float:
     """Rank correlation (ties share their mean rank); 1 where either is constant."""
-    ranks = [_ranks(values) for values in (first, second)]
-    if any(np.ptp(rank) == 0.0 for rank in ranks):
+    ranks = np.stack([_ranks(first), _ranks(second)])
+    if (np.ptp(ranks, axis=1) == 0.0).any():
         return 1.0
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.asarray(np.corrcoef(ranks))[0, 1])
 
 
 def _ranks(values: Floats) -> Floats:

@@ -1,9 +1,10 @@
 """Joint learning: environments that run the same code learn from each other.
 
-What a runtime does alike on all devices (how much slower a small convolution is than its arithmetic says, what a
-softmax costs) is the same correction everywhere; what differs are rates. So the coefficients of an environment
-have a common mean and, each, a variance over the environments, and both are estimated from all of them
-(empirical Bayes, by expectation maximisation). Each environment keeps a header of its own; they share the design.
+What a runtime does alike on all devices (how much slower a small convolution is than its arithmetic says,
+what a softmax costs) is the same correction everywhere; what differs are rates. So the coefficients of an
+environment have a common mean and, each, a variance over the environments, and both are estimated from all
+of them (empirical Bayes, by expectation maximisation). Each environment keeps a header of its own; they share
+the design.
 """
 
 from __future__ import annotations

@@ -224,13 +224,15 @@ def candidates(
         )
         return [load_shared(*key) for key in names]
     given = [like] if isinstance(like, (str, LatencyPredictor)) else list(like)
-    found = [load_latency_predictor(one) if isinstance(one, str) else one for one in given]
-    for one in found:
-        if not isinstance(one, LatencyPredictor):
+    found = []
+    for one in given:
+        source = load_latency_predictor(one) if isinstance(one, str) else one
+        if not isinstance(source, LatencyPredictor):
             raise LearningError(
-                f"{getattr(one, 'name', one)} {getattr(one, 'version', '')} has no analytic base to start "
-                "from; choose a version 2.0 or a learned predictor"
+                f"{getattr(source, 'name', source)} {getattr(source, 'version', '')} has no analytic base to "
+                "start from; choose a version 2.0 or a learned predictor"
             )
+        found.append(source)
     return found
 
 

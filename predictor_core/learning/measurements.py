@@ -76,8 +76,8 @@ def read_measurements(
     ----------
     path : path
         UTF-8, columns ``model`` (path relative to the file, or a torchvision name) and ``latency_ms``;
-        optional ``std_ms``, ``model_type``, ``input_shape`` (such as 1x3x224x224), ``environment``. Others are
-        not looked at.
+        optional ``std_ms``, ``model_type``, ``input_shape`` (such as 1x3x224x224), ``environment``. Others
+        are not looked at.
     input_shape : tuple of int, or several
         Of rows that name none.
 

@@ -1,8 +1,8 @@
 """Coefficients of the highest posterior density, for latencies that are sums of terms.
 
-A term contributes counts @ (base * exp(values @ coefficients)) to the latency of each model. Coefficients have
-Gaussian priors; errors are those of the logarithm, Gaussian up to a limit and beyond it counted linearly (Huber,
-"Robust estimation of a location parameter", 1964), so that an outlier pulls no harder than that.
+A term contributes counts @ (base * exp(values @ coefficients)) to the latency of each model. Coefficients
+have Gaussian priors; errors are those of the logarithm, Gaussian up to a limit and beyond it counted linearly
+(Huber, "Robust estimation of a location parameter", 1964), so that an outlier pulls no harder than that.
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ class Posterior:
     covariance : (d, d) float64
         Of the Gaussian that touches the posterior there (Laplace's approximation).
     log_evidence : float
-        Logarithm of the probability of the measurements under the prior, by the same approximation: what tells
-        a good prior from a bad one. Comparable between fits to the same models.
+        Logarithm of the probability of the measurements under the prior, by the same approximation: what
+        tells a good prior from a bad one. Comparable between fits to the same models.
     """
 
     mean: Floats
@@ -161,7 +161,7 @@ def maximum_posterior(
     curvature, _ = _curvature(jacobian, error, weight, limit, precision)
     determinant = float(np.linalg.slogdet(curvature)[1]) - float(np.log(precision).sum())
     evidence = -loss - 0.5 * determinant - len(latency_ms) * float(np.log(noise.relative))
-    return Posterior(at, np.linalg.inv(curvature), evidence)
+    return Posterior(at, np.asarray(np.linalg.inv(curvature), dtype=np.float64), evidence)
 
 
 def _curvature(

@@ -57,13 +57,13 @@ def check_units(names: Sequence[str], latency_ms: Floats, said_ms: Floats, sourc
     if not 1.0 / _FAR < middle < _FAR:
         unit = "us" if middle > 1.0 else "s"
         raise LearningError(
-            f"the latencies are {middle:.3g} times what {source} says: they look like {_NAMES[unit]}, expected "
-            f"ms; convert them, or name the unit they are in ({unit}, or ms if they are right)"
+            f"the latencies are {middle:.3g} times what {source} says: they look like {_NAMES[unit]}, "
+            f"expected ms; convert them, or name the unit they are in ({unit}, or ms if they are right)"
         )
     for name, one in zip(names, ratio / middle):
         for unit, factor in (("us", 1000.0), ("s", 0.001)):
             if factor / _NEAR < one < factor * _NEAR:
                 raise LearningError(
-                    f"the latency of {name} is {one:.3g} times what the others and {source} suggest: it looks "
-                    f"like {_NAMES[unit]}, expected ms"
+                    f"the latency of {name} is {one:.3g} times what the others and {source} suggest: it "
+                    f"looks like {_NAMES[unit]}, expected ms"
                 )

@@ -4,9 +4,9 @@ The latency of a kernel is a sum of terms: what the source says, a launch, the b
 the source has no forest, its multiply-accumulates. The logarithm of each term's factor is a sum of effects,
 from coarse to fine: all kernels, the family, the sort, and the neighbourhood. The last is a Gaussian process
 over `predictor_core.kernels.coordinates`, in the form of a Nystroem approximation (Williams and Seeger,
-"Using the Nystroem method to speed up kernel machines", 2001): with C the covariances between some centers and
-L their Cholesky factor, the features of a kernel are L^-1 times its covariances with the centers.
-Because L is triangular, centers that are added later leave the features of the earlier ones as they are.
+"Using the Nystroem method to speed up kernel machines", 2001): with C the covariances between some centers
+and L their Cholesky factor, the features of a kernel are L^-1 times its covariances with the centers. Because L
+is triangular, centers that are added later leave the features of the earlier ones as they are.
 """
 
 from __future__ import annotations
@@ -170,12 +170,12 @@ class Design:
         groups = np.array([group(spec) for spec in specs])
         for name, points in self._centers.items():
             members = np.flatnonzero(groups == name)
-            local = [self._local[0].get(f"near:{name}/{i}") for i in range(len(points))]
-            used = [i for i, column in enumerate(local) if column is not None]
-            if not len(members) or not used:
-                continue
-            found = covariance(coordinates([specs[i] for i in members]), points) @ self._whiten[name].T
-            values[np.ix_(members, [column for column in local if column is not None])] = found[:, used]
+            columns = {i: self._local[0].get(f"near:{name}/{i}") for i in range(len(points))}
+            used = {i: column for i, column in columns.items() if column is not None}
+            if len(members) and used:
+                at = coordinates([spec for spec, own in zip(specs, groups == name) if own])
+                found = covariance(at, points) @ self._whiten[name].T
+                values[np.ix_(members, np.array(list(used.values())))] = found[:, list(used)]
 
 
 def effects(spec: KernelSpec, served: bool) -> tuple[tuple[str, ...], ...]:

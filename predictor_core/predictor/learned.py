@@ -28,8 +28,8 @@ Floats = NDArray[np.float64]
 class LearnedPredictor(LatencyPredictor):
     """Predicts latency on a device that was learned from whole-model measurements.
 
-    Made by `predictor_core.learn_predictor`, and by `predictor_core.load_latency_predictor` once its folder is
-    registered. It does all that a `LatencyPredictor` does.
+    Made by `predictor_core.learn_predictor`, and by `predictor_core.load_latency_predictor` once its folder
+    is registered. It does all that a `LatencyPredictor` does.
 
     Parameters
     ----------
@@ -147,6 +147,7 @@ class LearnedEvaluator:
         }
 
     def evaluate(self, specs: Sequence[KernelSpec]) -> dict[KernelSpec, KernelLatency]:
+        """Return the latency of distinct kernels."""
         rows = self._design.rows(specs)
         latency_ms = self._latency_ms(rows)
         if self._residual is not None:

@@ -93,7 +93,7 @@ def test_repeats_are_averaged_and_tell_the_noise() -> None:
 
 def test_repeats_that_contradict_each_other() -> None:
     resnet = zoo.build("resnet18")
-    with pytest.raises(LearningError, match="rows 4 and 9: .* took 10 ms and 40 ms"):
+    with pytest.raises(LearningError, match=r"rows 4 and 9: .* took 10 ms and 40 ms"):
         read_models([Measurement(resnet, 10.0, row=4), Measurement(resnet, 40.0, row=9)])
 
 

@@ -63,7 +63,7 @@ def test_the_folder_is_all_it_takes(tmp_path: Path, learned: LearnedPredictor, g
 def test_another_source_than_it_was_learned_from(learned: LearnedPredictor) -> None:
     content = learned.device_header.to_dict()
     content["sources"] = [{**content["sources"][0], "sha256": "0" * 64}]
-    with pytest.raises(PackError, match="was learned from .* learn it again"):
+    with pytest.raises(PackError, match=r"was learned from .* learn it again"):
         LearnedPredictor(DeviceHeader.from_dict(content), learned.sources)
 
 
