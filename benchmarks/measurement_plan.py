@@ -1,7 +1,7 @@
 """How many measurements a plan saves: planned networks against random ones, on public latencies of phones.
 
 For each environment a third of the networks is held out; from the rest, as many as asked for are chosen by
-the design that `nn-meter plan` uses, or at random, and the environment is learned from them. Nothing is timed.
+the design that `nn-meter plan` uses, or at random, and the environment is learned from them; nothing is run.
 
     python benchmarks/measurement_plan.py ../shared/data/phones
 
@@ -89,7 +89,7 @@ def main() -> None:
     notes = [
         f"Mean over {len(chosen)} environments of {options.table} ({options.environments}), {SPLITS} splits "
         "each, all learned from the Cortex-A76 predictor. Time: what the choice would take to measure, by the "
-        f"source's latencies, with {RUNS} runs and {OVERHEAD_S:.0f} s besides for each network."
+        f"source, with {RUNS} runs and {OVERHEAD_S:.0f} s besides for each network."
     ]
     publish("measurement_plan", "Planned against random measurements", rows, notes)
 

@@ -162,3 +162,18 @@ def test_rows_point_to_the_models_that_logs_name(tmp_path: Path) -> None:
     assert missing == ["squeezenet"]
     assert {row.environment for row in rows} == {"my phone"}
     assert rows[0].runs == 121
+
+
+def test_learning_reads_logs(tmp_path: Path) -> None:
+    from predictor_core.learning.measurements import read_measurements
+
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    (tmp_path / "mobilenetv2.onnx").touch()
+    log = logs / "new.log"
+    log.write_text((LOGS / "tflite_new.log").read_text())
+    found = read_measurements(log)
+    assert [(row.model, row.model_type, row.latency_ms) for row in found] == [
+        (str(tmp_path / "mobilenetv2.onnx"), "onnx", 8.24),
+        ("squeezenet", "torchvision", 13.5619),
+    ]
