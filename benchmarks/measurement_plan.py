@@ -88,8 +88,8 @@ def main() -> None:
     ]
     notes = [
         f"Mean over {len(chosen)} environments of {options.table} ({options.environments}), {SPLITS} splits "
-        "each, all learned from the Cortex-A76 predictor. Time: what the choice would take to measure, by the "
-        f"source, with {RUNS} runs and {OVERHEAD_S:.0f} s besides for each network."
+        "each, all learned from the Cortex-A76 predictor. Time: to measure the choice, by the "
+        f"source's latencies, with {RUNS} runs and {OVERHEAD_S:.0f} s besides for each network."
     ]
     publish("measurement_plan", "Planned against random measurements", rows, notes)
 

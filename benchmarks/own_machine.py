@@ -37,6 +37,15 @@ CAMPAIGNS = {
     ("litert", 2): ("held_out", "planned"),
     ("openvino", 2): ("held_out", "planned"),
 }
+#: Networks that are timed on ONNX Runtime both as torch exports them and as they are written here.
+TWINS = (
+    "mobilenet_v2",
+    "resnet18",
+    "efficientnet_b0",
+    "shufflenet_v2_x1_0",
+    "squeezenet1_1",
+    "regnet_y_400mf",
+)
 MODULES = {"onnxruntime": "onnxruntime", "litert": "ai_edge_litert", "openvino": "openvino"}
 #: Models of a set that a runtime is timed on with two threads.
 FEW = 40
@@ -176,6 +185,23 @@ def measure(folder: Path, seconds: float, minutes: float) -> None:
                     print(f"{runtime} {threads} {relative}: {found.latency_ms:.3f} ms{noisy}", flush=True)
 
 
+def measure_twins(folder: Path, seconds: float) -> None:
+    """Time some networks as torch exports them, and as they are written with random weights."""
+    from predictor_core import measure_latency
+    from predictor_core.frontends.torch.torchvision import load
+    from predictor_core.measuring.measurements import Row, appending
+
+    path = folder / "onnxruntime_1_twins.csv"
+    done = set(_latencies(path))
+    with appending(path) as rows:
+        for name in TWINS:
+            for way, model, kind in (("exported", name, "torchvision"), ("written", load(name), "graph")):
+                if f"{way} {name}" not in done:
+                    found = measure_latency(model, kind, "onnxruntime", budget_s=seconds)
+                    rows.add(Row(f"{way} {name}", found.latency_ms, found.std_ms))
+                    print(f"{way} {name}: {found.latency_ms:.3f} ms", flush=True)
+
+
 def _models_of(folder: Path, name: str) -> list[Path]:
     if name == "planned":
         from predictor_core.measuring.planning.folder import read_plan
@@ -224,6 +250,13 @@ def evaluate(folder: Path) -> None:
         "real: other networks of the two packages, drawn at random; random: members of the zoo's families, "
         "drawn at random. Models are timed as Graphs written with random weights."
     ]
+    twins = _latencies(folder / "onnxruntime_1_twins.csv")
+    if len(twins) == 2 * len(TWINS):
+        ratios = [twins[f"written {name}"] / twins[f"exported {name}"] for name in TWINS]
+        notes.append(
+            f"{len(TWINS)} networks of torchvision, as they are written here, take {min(ratios):.3f} to "
+            f"{max(ratios):.3f} times as long as torch exports them."
+        )
     publish("own_machine", "This machine, learned from a few measurements", rows, notes)
 
 
@@ -259,6 +292,8 @@ def main() -> None:
     if options.step == "prepare":
         prepare(options.folder)
     elif options.step == "measure":
+        if find_spec("onnxruntime") is not None:
+            measure_twins(options.folder, options.seconds)
         measure(options.folder, options.seconds, options.minutes)
     else:
         evaluate(options.folder)

@@ -75,14 +75,16 @@ def measure(output: Path, options: argparse.Namespace) -> Path:
 
 def learn(csv: Path, output: Path) -> Any:
     """Learn the machine, print how good that is, and register it."""
-    from predictor_core import load_latency_predictor
-    from predictor_core.catalog.registry import register_predictor
+    from predictor_core import list_latency_predictors, load_latency_predictor
+    from predictor_core.catalog.registry import register_predictor, unregister_predictor
     from predictor_core.learning.learn import learn_device
     from predictor_core.learning.measurements import read_measurements, read_models
 
     read = read_models(read_measurements(csv))
     ((_, latency_ms),) = read.latency_ms.items()
     learned = learn_device(read.corpus, latency_ms, name=NAME)
+    if NAME in {entry["name"] for entry in list_latency_predictors()}:
+        unregister_predictor(NAME)
     register_predictor(learned.save(output / NAME))
     table = learned.accuracy["cross_validated"]
     print(f"learned from {len(read.corpus)} models; left out, {table['within_10']} % are within ±10 %")
