@@ -9,6 +9,7 @@ from typing import Any
 
 from predictor_core.errors import ModelFormatError
 from predictor_core.frontends.onnx.file import import_onnx, read_model
+from predictor_core.frontends.onnx.functions import inlined
 from predictor_core.frontends.onnx.graph import Conversion, ShapesUnknownError
 from predictor_core.ir.graph import Graph
 from predictor_core.ir.layout import channels_last
@@ -63,24 +64,13 @@ def load(model: Any, *, input_shape: Any = None) -> Graph:
             f"expected the path of an ONNX file or an onnx.ModelProto, got {type(model).__name__}"
         )
     try:
-        conversion = Conversion(_inlined(proto), input_shape)
+        conversion = Conversion(inlined(proto), input_shape)
     except ShapesUnknownError as error:
         simplified = _simplified(model)
         if simplified is None:
             raise ShapesUnknownError(f"{error}; simplifying the model with onnxsim first may help") from None
         conversion = Conversion(simplified, input_shape)
     return channels_last(conversion.nodes, name, conversion.outputs, conversion.warnings)
-
-
-def _inlined(model: Any) -> Any:
-    """Return the model with its own functions expanded."""
-    if not model.functions:
-        return model
-    try:
-        from onnx import inliner
-    except ImportError:
-        raise ModelFormatError("the model has functions of its own, which need onnx 1.15 or newer") from None
-    return inliner.inline_local_functions(model)
 
 
 def _simplified(model: Any) -> Any | None:
