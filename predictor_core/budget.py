@@ -99,8 +99,8 @@ class Meter:
         self.bytes += memory_bytes
         if self.nodes > self._limits.nodes:
             raise ModelFormatError(
-                f"the model has more than {self._limits.nodes} nodes and outputs with its functions inlined; "
-                "predictor_core.budget.limits(nodes=...) allows for more"
+                f"the model has more than {self._limits.nodes} nodes with its functions inlined, outputs "
+                "counted; predictor_core.budget.limits(nodes=...) allows for more"
             )
         if self.bytes > self._limits.memory_bytes:
             raise ModelFormatError(

@@ -236,7 +236,8 @@ class Conversion:
             shape = None if sizes is None else self.filled(sizes, call, reads)
             if shape is None and handler is not None:
                 raise ShapesUnknownError(
-                    f"the output shape of node {call.name!r} ({call.op}) is unknown: {reason}"
+                    f"the output shape of node {call.name!r} ({call.op}) is unknown: {reason}; "
+                    "simplifying the model with onnxsim first may help"
                 )
             if shape is None:
                 domain = f" of the domain {node.domain!r}" if node.domain else ""

@@ -22,14 +22,15 @@ _CONTROL_FLOW = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 
 #: What the process runs that infers a whole model: limits in bytes and seconds, a model in, a graph out.
 _INFER = """
-import os, sys
+import os
+import sys
 sys.path[:] = os.environ["INFER_PATH"].split(os.pathsep)
 import onnx
 from onnx import shape_inference
 try:
     import resource
     memory, seconds = int(sys.argv[1]), int(sys.argv[2])
-    resource.setrlimit(resource.RLIMIT_AS, (memory + 2**31, memory + 2**31))
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 except (ImportError, ValueError):
@@ -190,11 +191,12 @@ def _inferred_apart(model: Any) -> dict[str, Any]:
 
     meter().look()
     try:
+        limits = (str(2 * current().memory_bytes), str(int(current().seconds // 2) + 1))
         done = subprocess.run(
-            [sys.executable, "-I", "-c", _INFER, str(current().memory_bytes), str(int(current().seconds) + 1)],
+            [sys.executable, "-I", "-c", _INFER, *limits],
             input=model.SerializeToString(),
             capture_output=True,
-            timeout=4 * current().seconds,
+            timeout=2 * current().seconds,
             env={**os.environ, "INFER_PATH": os.pathsep.join(filter(None, sys.path))},
             check=True,
         )
