@@ -2,7 +2,7 @@
 
 ``python benchmarks/few_shot.py DATA`` computes the tables from the public measurements in a folder
 (``bench``, ``phones``, ``nb201``); ``--parts`` chooses some of them. The graphs of ``phones`` are made by
-pytorchcv (``pip install --no-deps pytorchcv==0.0.67``). Models are cut into kernels once and kept in ``--cache``.
+pytorchcv (``pip install --no-deps pytorchcv==0.0.67``). Models are cut into kernels once, kept in ``--cache``.
 """
 
 from __future__ import annotations
