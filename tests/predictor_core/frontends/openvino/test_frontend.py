@@ -109,17 +109,17 @@ def test_layers_in_any_order_are_sorted(tmp_path: Path) -> None:
 
 
 def test_small_constants_of_the_bin_are_read_where_it_is_there(tmp_path: Path) -> None:
-    shape = (1, 4, 4, 8)
+    shape = (1, 4, 4, 4)
     layers = [
-        layer(0, "Parameter", [], [shape], shape="1,4,4,8", element_type="f32"),
+        layer(0, "Parameter", [], [shape], shape="1,4,4,4", element_type="f32"),
         layer(1, "Const", [], [(4,)], element_type="i64", shape="4", offset="16", size="32"),
-        layer(2, "Transpose", [shape, (4,)], [shape[:1] + (4, 4, 8)]),
+        layer(2, "Transpose", [shape, (4,)], [shape]),
         layer(3, "Result", [shape], []),
     ]
     path = written(tmp_path, net(layers, [(0, 0, 2, 0), (1, 0, 2, 1), (2, 2, 3, 0)]))
     assert load(path)["Transpose_2"].attrs["perm"] == (0, 2, 1, 3)
-    path.with_suffix(".bin").write_bytes(bytes(16) + np.array([0, 1, 2, 3], np.int64).tobytes())
-    assert load(path)["Transpose_2"].attrs["perm"] == (0, 1, 2, 3)
+    path.with_suffix(".bin").write_bytes(bytes(16) + np.array([0, 3, 2, 1], np.int64).tobytes())
+    assert load(path)["Transpose_2"].attrs["perm"] == (0, 3, 2, 1)
     path.with_suffix(".bin").write_bytes(bytes(20))
     assert load(path)["Transpose_2"].attrs["perm"] == (0, 2, 1, 3)
 
