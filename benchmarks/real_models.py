@@ -12,13 +12,16 @@ import argparse
 import csv
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from benchmarks.macs import counted_macs, graph_macs
 
 #: Largest accepted difference of the two counts.
 TOLERANCE = 0.01
+
+LIBRARIES = ("torchvision", "timm", "pytorchcv", "transformers")
 
 #: Classes of transformers: their configuration, and what they take beside ids or an image.
 TRANSFORMERS = (
@@ -28,7 +31,16 @@ TRANSFORMERS = (
 _IMAGE_MODELS = ("ViT", "ConvNext", "Swin")
 
 PYTORCHCV = (
-    *("igcv3_wd4", "ibnresnet50", "senet16", "darknet53", "dpn68", "hrnet_w18_small_v1", "pelee", "sepreresnet18"),
+    *(
+        "igcv3_wd4",
+        "ibn_resnet50",
+        "senet16",
+        "darknet53",
+        "dpn68",
+        "hrnet_w18_small_v1",
+        "peleenet",
+        "sepreresnet18",
+    ),
     *("fishnet99", "diracnet18v2", "shufflenet_g1_w1", "menet108_8x1_g3"),
 )
 
@@ -57,19 +69,25 @@ class Row(NamedTuple):
         return not self.error and abs(self.macs - self.counted) <= TOLERANCE * self.counted
 
 
-def models(limit: int | None) -> Iterator[Model]:
-    """Yield the models of the libraries that are installed, `limit` from each."""
+def models(libraries: Sequence[str], limit: int | None) -> Iterator[Model]:
+    """Yield models of some libraries, `limit` from each."""
     from tests.torchvision_shim import import_torchvision
 
     torchvision = import_torchvision()
-    for name in torchvision.models.list_models(module=torchvision.models)[:limit]:
-        yield Model("torchvision", name, lambda name=name: _torchvision(torchvision, name))
-    for name in _timm_names()[:limit]:
-        yield Model("timm", name, lambda name=name: _timm(name))
-    for name in PYTORCHCV[:limit]:
-        yield Model("pytorchcv", name, lambda name=name: _pytorchcv(name))
-    for name in TRANSFORMERS[:limit]:
-        yield Model("transformers", name, lambda name=name: _transformers(name))
+
+    def classifiers() -> list[str]:
+        return list(torchvision.models.list_models(module=torchvision.models))
+
+    known: dict[str, tuple[Callable[[], Sequence[str]], Callable[[str], Any]]] = {
+        "torchvision": (classifiers, partial(_torchvision, torchvision)),
+        "timm": (_timm_names, _timm),
+        "pytorchcv": (lambda: PYTORCHCV, _pytorchcv),
+        "transformers": (lambda: TRANSFORMERS, _transformers),
+    }
+    for library in libraries:
+        names, build = known[library]
+        for name in names()[:limit]:
+            yield Model(library, name, partial(build, name))
 
 
 def _timm_names(wanted: int = 100) -> list[str]:
@@ -87,9 +105,9 @@ def _without_weights(make: Callable[[], Any]) -> Any:
 
     try:
         with torch.device("meta"):
-            return make().eval()
+            return make().eval().requires_grad_(False)
     except Exception:  # noqa: BLE001 - whatever the constructor does with values that are not there
-        return make().eval().to("meta")
+        return make().eval().requires_grad_(False).to("meta")
 
 
 def _image(*shape: int) -> Any:
@@ -128,7 +146,7 @@ def _transformers(name: str) -> tuple[Any, dict[str, Any]]:
         return getattr(transformers, f"{name}Model")(config_class()).eval(), {
             "pixel_values": torch.zeros(1, 3, 224, 224)
         }
-    config = config_class(vocab_size=1000, pad_token_id=0, bos_token_id=1, eos_token_id=2)
+    config = config_class(vocab_size=1000)
     for field in ("num_hidden_layers", "n_layer", "n_layers"):
         if hasattr(config, field):
             setattr(config, field, 2)
@@ -171,13 +189,14 @@ def main(argv: list[str] | None = None) -> int:
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--output", help="CSV file with a row a model")
+    parser.add_argument("--library", nargs="+", choices=LIBRARIES, default=LIBRARIES)
     parser.add_argument("--limit", type=int, help="models of each library")
     arguments = parser.parse_args(argv)
     warnings.simplefilter("ignore")
     names = dict.fromkeys(str(entry["name"]) for entry in list_latency_predictors())
     predictors = [load_latency_predictor(name) for name in names]
     rows = []
-    for model in models(arguments.limit):
+    for model in models(arguments.library, arguments.limit):
         row = tried(model, predictors)
         rows.append(row)
         verdict = "agrees" if row.agrees else "DIFFERS" if not row.error else row.error

@@ -63,7 +63,7 @@ def main() -> None:
         lambda: found.append(SpaceLatency(SposSpace(), PREDICTOR, input_shape=INPUT_SHAPE))
     )
     whole = found[0]
-    rows["fill all windows, s"] = timed(lambda: whole.sample_latencies(100, seed=0))
+    rows["fill all factors, s"] = timed(lambda: whole.sample_latencies(100, seed=0))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     rows[f"sample_latencies({options.samples}), s"] = timed(
         lambda: whole.sample_latencies(options.samples, seed=1)

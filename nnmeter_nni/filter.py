@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from nnmeter_nni._nni import installed_major
+from nnmeter_nni.device import Predictor
 from nnmeter_nni.errors import ArgumentError, NoCandidateError
-from nnmeter_nni.latency import CandidateLatency, Predictor
+from nnmeter_nni.latency import CandidateLatency
 from nnmeter_nni.limits import devices, limits_ms
 from nnmeter_nni.stats import FilterStats
 from predictor_core.errors import MissingDependencyError, PredictorError

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, Union
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from nnmeter_nni.errors import ArgumentError, ArgumentTypeError, CandidateError
-from predictor_core import load_latency_predictor
+from nnmeter_nni.device import DevicePredictor, Predictor, latency_of, load_device
+from nnmeter_nni.errors import ArgumentError, CandidateError
 from predictor_core.errors import PredictorError
 from predictor_core.ir.graph import Shape
 
@@ -16,21 +16,6 @@ if TYPE_CHECKING:
     from nnmeter_nni.space.memo import SpaceMemo
 
 _logger = logging.getLogger(__name__)
-
-
-class DevicePredictor(Protocol):
-    """What is asked for latencies: a loaded predictor, or an object of the user with these two members."""
-
-    @property
-    def name(self) -> str:
-        """What its latencies are listed under."""
-
-    def predict(self, model: Any) -> float:
-        """Return the latency of a `Graph` in ms."""
-
-
-#: A device: the name of a predictor, or a predictor.
-Predictor = Union[str, DevicePredictor]
 
 
 class CandidateLatency:
@@ -75,7 +60,7 @@ class CandidateLatency:
         *,
         input_shape: Shape | None = None,
     ) -> None:
-        loaded = [_load(one, predictor_version) for one in predictors]
+        loaded = [load_device(one, predictor_version) for one in predictors]
         self.predictors: dict[str, DevicePredictor] = {one.name: one for one in loaded}
         if len(self.predictors) < len(loaded):
             raise ArgumentError(f"each device may be given once, but got {[one.name for one in loaded]}")
@@ -156,40 +141,3 @@ class CandidateLatency:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_spaces": {}}
-
-
-def _load(given: Predictor, version: str | float | None) -> DevicePredictor:
-    if isinstance(given, str):
-        loaded: DevicePredictor = load_latency_predictor(given, version)
-        return loaded
-    if isinstance(getattr(given, "name", None), str) and callable(getattr(given, "predict", None)):
-        return given
-    hint = ""
-    if isinstance(given, Collection):
-        hint = "; for several devices write one threshold for each: {'cortexA76cpu_tflite21': 100, ...}"
-    raise ArgumentTypeError(
-        "a predictor must be a name, e.g. 'cortexA76cpu_tflite21', or an object with the attributes name and "
-        f"predict, but got {given!r}{hint}"
-    )
-
-
-def latency_of(graph: Any, predictor: DevicePredictor) -> float:
-    """Return the latency of a Graph in ms.
-
-    Raises
-    ------
-    CandidateError
-        When the predictor of a user returns what is no latency.
-    """
-    # Predictors of this package are asked for Graphs as such; of a user's, `predict` is all that is needed.
-    of_graphs = getattr(predictor, "predict_graphs", None)
-    answer = predictor.predict(graph) if of_graphs is None else of_graphs([graph])[0]
-    try:
-        latency_ms = float(answer)
-    except (TypeError, ValueError):
-        latency_ms = float("nan")
-    if not 0.0 <= latency_ms < float("inf"):
-        raise CandidateError(
-            f"the predictor {predictor.name!r} must return a finite latency in ms, but got {answer!r}"
-        )
-    return latency_ms

@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
+from nnmeter_nni.device import Predictor
 from nnmeter_nni.errors import ArgumentError, ArgumentTypeError
-from nnmeter_nni.latency import Predictor
 
 _EXAMPLE = "LatencyFilter(100, 'cortexA76cpu_tflite21')"
 
@@ -76,7 +76,8 @@ def limits_ms(
             raise ArgumentError(f"{argument} of {names[key]} must be a number of ms, but got {value!r}")
         if argument == "threshold" and value <= 0:
             raise ArgumentError(
-                f"threshold of {names[key]} must be a positive number of ms, but got {value!r}: nothing can pass"
+                f"threshold of {names[key]} must be a positive number of ms, but got {value!r}: "
+                "nothing can pass"
             )
         limits[names[key]] = float(value)
     return limits

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from nnmeter_nni._nni import for_major
 from nnmeter_nni.candidates import DEFAULT_INPUT_SHAPE
+from nnmeter_nni.device import Predictor
 from nnmeter_nni.errors import NniVersionError
-from nnmeter_nni.latency import Predictor
 from nnmeter_nni.space import SpaceLatency
 from predictor_core.errors import MissingDependencyError
 from predictor_core.ir.graph import Shape

@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from functools import reduce
 from itertools import product
 from math import prod
+from operator import or_
 from typing import Any
 
 import numpy as np
@@ -93,11 +95,8 @@ class LatencyFactors:
     @property
     def complete(self) -> bool:
         """Whether the latency of every candidate is known."""
-        return (
-            self.usable
-            and bool(self._factors)
-            and all(len(table) == self._size(labels) for labels, table in self.tables)
-        )
+        known = self.usable and bool(self._factors)
+        return known and all(len(table) == self._size(labels) for labels, table in self.tables)
 
     @property
     def tables(self) -> list[Factor]:
@@ -188,7 +187,7 @@ class LatencyFactors:
                     self.add(*known)
             return
         near = self._near(graph, anchors)
-        scopes = {anchor: _union(near[name] for name in found) for anchor, found in members.items()}
+        scopes = {anchor: reduce(or_, (near[name] for name in found), 0) for anchor, found in members.items()}
         self._store(sample, rows, scopes)
 
     def _store(
@@ -253,7 +252,7 @@ class LatencyFactors:
     def _near(self, graph: Graph, anchors: Mapping[str, Hashable]) -> dict[str, int]:
         """Bits of the choices within reach of every node."""
         near = {name: anchor if isinstance(anchor, int) else 0 for name, anchor in anchors.items()}
-        present = _union(near.values())
+        present = reduce(or_, near.values(), 0)
         empty = [bit for bit in self._before if not bit & present]
         edges = [(graph.producer(tensor).name, node.name) for node in graph.nodes for tensor in node.inputs]
         if empty:
@@ -293,13 +292,6 @@ class LatencyFactors:
                 continue
             passed |= bit
         return passed
-
-
-def _union(bits: Iterable[int]) -> int:
-    union = 0
-    for one in bits:
-        union |= one
-    return union
 
 
 def _split(bits: int) -> list[int]:

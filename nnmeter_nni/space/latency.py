@@ -13,7 +13,7 @@ import numpy as np
 
 from nnmeter_nni._nni import for_major
 from nnmeter_nni.candidates import DEFAULT_INPUT_SHAPE, freeze, record_to_graph
-from nnmeter_nni.latency import CandidateLatency, Predictor
+from nnmeter_nni.device import Predictor, load_device
 from predictor_core.errors import PredictorError
 from predictor_core.ir.graph import Graph, Shape
 
@@ -129,7 +129,7 @@ class SpaceLatency:
         from nnmeter_nni.space.memo import SpaceMemo
 
         self.input_shape = tuple(input_shape)
-        (self.predictor,) = CandidateLatency([predictor], predictor_version).predictors.values()
+        self.predictor = load_device(predictor, predictor_version)
         self._source: Any = source(space)
         self.choices: dict[str, list[Any]] = self._source.values
         if not self.choices:
@@ -274,6 +274,8 @@ class SpaceLatency:
 
 def _equal(given: Any, listed: Any) -> bool:
     """Whether a value is the listed one; one chosen input may be given with or without a list around it."""
-    if freeze(given) == freeze(listed):
-        return True
-    return isinstance(given, (list, tuple)) and len(given) == 1 and bool(given[0] == listed)
+    return bool(freeze(given) == freeze(listed) or _only(given) == _only(listed))
+
+
+def _only(value: Any) -> Any:
+    return value[0] if isinstance(value, (list, tuple)) and len(value) == 1 else freeze(value)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from nnmeter_nni.candidates import module_to_graph
 from nnmeter_nni.candidates.candidate import Candidate, freeze
-from nnmeter_nni.latency import DevicePredictor, latency_of
+from nnmeter_nni.device import DevicePredictor, latency_of
 from nnmeter_nni.space.choices import ChoiceSpace, Pair
 from nnmeter_nni.space.factors import LatencyFactors
 from predictor_core.errors import PredictorError
@@ -60,6 +60,7 @@ class SpaceMemo:
         self.predictors = list(predictors)
         self.known = 0
         self.traced = 0
+        self._filled = False
         # A space may be known by the id of an object, which must live as long as this.
         self._keep = record.keep
         self._memo: dict[Hashable, NDArray[np.float64]] = {}
@@ -90,7 +91,8 @@ class SpaceMemo:
                 self.known += 1
                 return answer
             self.traced += 1
-            if self.traced == FILL_AFTER:
+            if self.traced >= FILL_AFTER and not self._unchecked and not self._filled:
+                self._filled = True
                 self.fill()
             graph = self.graph(chosen, build)
             if self.factors is not None and self.factors.usable:

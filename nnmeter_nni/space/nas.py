@@ -11,6 +11,7 @@ from torch import nn
 
 from nnmeter_nni.candidates import describe
 from nnmeter_nni.candidates.candidate import Candidate
+from nnmeter_nni.errors import CandidateError
 from predictor_core.errors import PredictorError
 
 
@@ -46,9 +47,13 @@ class NasSource:
         Raises
         ------
         PredictorError
-            When the sample breaks a constraint of the space.
+            When the sample breaks a constraint of the space, or its candidate can't be built.
         """
         try:
             return describe(self._space.freeze(dict(sample)))
         except SampleValidationError as error:
             raise PredictorError(f"the sample breaks a constraint of the space: {error}") from error
+        except Exception as error:
+            raise CandidateError(
+                f"the candidate {dict(sample)} can't be built: {type(error).__name__}: {error}"
+            ) from error

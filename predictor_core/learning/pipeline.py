@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor_core.files import atomic_file
 from predictor_core.catalog import PACKAGE
+from predictor_core.files import atomic_file
 from predictor_core.forest import load_pack
 from predictor_core.fusion import load_rules
 from predictor_core.learning import distil, teacher
@@ -184,4 +184,5 @@ def _write(path: Path, stamp: str, said: Predictions) -> None:
             predicted_ms=said.predicted_ms,
             outside=said.outside,
             spread=said.spread,
+            bounded=said.bounded,
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from predictor_core.errors import own_errors
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 CHUNK = 1000
 
 #: Work left, in seconds, for which worker processes are started: each loads the package and the predictors.
-WORKERS_WORTH_S = 5.0
+WORKERS_WORTH_S = 10.0
 
 #: Largest number of models that a worker is given at a time.
 _WORKER_CHUNK = 100
@@ -48,8 +49,8 @@ def predict_many(
         Paths or objects of `model_type`; may be a generator.
     n_jobs : int, optional
         Worker processes (joblib's meaning of the number), started once the work left is worth it. The backend
-        is joblib's current one, so a ``joblib.parallel_backend("dask")`` around the call spreads the work over
-        a cluster.
+        is joblib's current one: a ``joblib.parallel_backend("dask")`` around the call spreads the work over a
+        cluster.
     strict, input_shape, apply_nni, **options
         As for `Predictor.predict`.
 
@@ -90,7 +91,9 @@ def _until_workers_pay(
             warm_s = spent_s
             continue
         each_s = (spent_s - warm_s) / (done - 1)
-        if each_s * (done if total is None else total - done) > WORKERS_WORTH_S:
+        left_s = each_s * (done if total is None else total - done)
+        # One slow model among the first few tells little.
+        if spent_s - warm_s > WORKERS_WORTH_S / 10 and left_s > WORKERS_WORTH_S:
             break
         size = min(2 * size, CHUNK)
     return parts
@@ -128,16 +131,24 @@ def _predict_chunk(
     found: list[list[list[Hashable]]] = [[] for _ in alike]
     for model in chunk:
         readings: dict[Hashable, Any] = {}
-        for group, models in zip(alike, found):
-            first = group[0]
-            if first.reader not in readings:
-                readings[first.reader] = first.read(model, model_type, input_shape, apply_nni, **options)
-            kernels = first.kernels(readings[first.reader])
-            if strict:
-                for predictor in group:
-                    predictor.refuse_estimates(kernels)
-            models.append([known.setdefault(kernel.spec, kernel.spec) for kernel in kernels])
-    rows = {id(one): one.predict_kernels(models) for group, models in zip(alike, found) for one in group}
+        with own_errors(model):
+            for group, models in zip(alike, found):
+                first = group[0]
+                if first.reader not in readings:
+                    readings[first.reader] = first.read(model, model_type, input_shape, apply_nni, **options)
+                kernels = first.kernels(readings[first.reader])
+                if strict:
+                    for predictor in group:
+                        predictor.refuse_estimates(kernels)
+                models.append([known.setdefault(kernel.spec, kernel.spec) for kernel in kernels])
+    from predictor_core.predictor.base import checked_ms
+
+    with own_errors():
+        rows = {
+            id(one): checked_ms(one.predict_kernels(models), one)
+            for group, models in zip(alike, found)
+            for one in group
+        }
     return np.stack([rows[id(predictor)] for predictor in predictors])
 
 

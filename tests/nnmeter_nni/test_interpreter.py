@@ -229,5 +229,5 @@ def test_naming_a_class_does_not_import_its_module(tmp_path: Path, monkeypatch: 
 def test_only_modules_are_constructed(kind: str) -> None:
     ir = residual()
     ir["_model"]["nodes"]["stem"] = node(f"__torch__.{kind}", args=["touch", "executed"])
-    with pytest.raises(ModelFormatError, match="is no torch.nn.Module"):
+    with pytest.raises(ModelFormatError, match=r"is no torch\.nn\.Module"):
         candidate_to_graph(ir, SHAPE)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from predictor_core.frontends.onnx.call import Call, Handler
 from predictor_core.frontends.onnx.compose import Read, Steps, picked, read
 from predictor_core.ir.graph import Shape
-from predictor_core.ir.shapes import broadcast
 
 
 def _split_heads(steps: Steps, x: Read, count: int) -> Read:
@@ -42,12 +41,16 @@ def _attend(
         key = steps.add("expand", (key.shape[0], count, *key.shape[2:]), key)
         value = steps.add("expand", (value.shape[0], count, *value.shape[2:]), value)
     key = steps.transpose(key, (0, 1, 3, 2))
-    scores = steps.add("matmul", (batch, count, length, key.shape[3]), query, key)
+    scores = steps.product(query, key, (batch, count, length, key.shape[3]))
     for mask in masks:
-        if broadcast(scores.shape, mask.shape) == scores.shape:
-            scores = steps.binary("add", scores, mask)
+        missing = scores.shape[3] - mask.shape[-1]
+        if mask.shape[-1] > 1 and missing > 0:
+            # Keys beyond the mask are masked.
+            pads = (*((0, 0),) * (len(mask.shape) - 1), (0, missing))
+            mask = steps.add("pad", (*mask.shape[:-1], scores.shape[3]), mask, pads=pads)
+        scores = steps.binary("add", scores, mask)
     scores = steps.add("softmax", scores.shape, scores, axis=3)
-    return steps.add("matmul", (batch, count, length, value.shape[3]), scores, value)
+    return steps.product(scores, value, (batch, count, length, value.shape[3]))
 
 
 def _standard(call: Call) -> Steps:
@@ -65,8 +68,8 @@ def _standard(call: Call) -> Steps:
     if len(call.shape(0)) == 3:
         out = _join_heads(steps, out)
     scores: Shape = (*query.shape[:3], key.shape[2])
-    made = next(index for index, step in enumerate(steps) if step.op == "matmul")
-    steps.results = [out, key, value, Read(made, scores)]
+    made = next((index for index, step in enumerate(steps) if step.op == "matmul"), None)
+    steps.results = [out, key, value, None if made is None else Read(made, scores)]
     return steps
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from predictor_core.errors import GraphError
 from predictor_core.frontends.common.values import Value
 from predictor_core.frontends.onnx.call import Call, Handler, Step
 from predictor_core.ir.graph import Shape
@@ -52,17 +53,29 @@ class Steps(list["Step"]):
         return Read(len(self) - 1, self[-1].outputs[0])
 
     def add(self, op: str, output: Shape, *reads: Read, **attrs: Any) -> Read:
-        """Append a Step and return what it makes."""
+        """Append a Step and return what it makes; what is made of constants alone is one, too."""
+        if all(isinstance(read.source, Value) and read.source.is_constant for read in reads):
+            return Read(Value(output), output)
         self.append(Step(op, tuple([read.source for read in reads]), attrs, (output,)))
         return self.last
 
     def binary(self, op: str, first: Read, second: Read) -> Read:
         """Append an elementwise op of two operands, of which one may be a constant."""
-        out = broadcast(first.shape, second.shape)
+        try:
+            out = broadcast(first.shape, second.shape)
+        except GraphError as error:
+            raise GraphError(f"can't {op} its operands: {error}") from None
         for one, other in ((first, second), (second, first)):
             if isinstance(one.source, Value) and one.source.is_constant:
                 return self.add(op, out, other, const_shape=one.shape)
         return self.add(op, out, first, second)
+
+    def product(self, first: Read, second: Read, output: Shape) -> Read:
+        """Append a matrix product, of which one operand may be a constant."""
+        for one, other, place in ((first, second, True), (second, first, False)):
+            if isinstance(one.source, Value) and one.source.is_constant:
+                return self.add("matmul", output, other, const_shape=one.shape, const_first=place)
+        return self.add("matmul", output, first, second)
 
     def transpose(self, x: Read, perm: Sequence[int]) -> Read:
         """Append a transpose."""

@@ -256,3 +256,15 @@ def test_what_a_merged_op_reads_is_no_part_of_a_concat(merged: tuple[int, ...]) 
     with_product = alone._replace(type="concat-mul", inputs=(*parts, merged), epilogue=("mul",))
     found = kernels.features("concat", [with_product, alone])
     np.testing.assert_array_equal(found[0], found[1])
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+def test_a_deformable_convolution_costs_more_than_the_plain_one(groups: int) -> None:
+    shapes = ((1, 16, 16, 64), (1, 16, 16, 18)), (1, 16, 16, 32)
+    deformable = KernelSpec("deformconv", "deformconv", *shapes, kernel=(3, 3), groups=groups)
+    serving = kernels.serve(deformable)
+    assert not serving.measured
+    assert sum(weight * kernels.cost(part).macs for weight, part in serving.parts if part.op == "conv") == (
+        kernels.cost(deformable).macs
+    )
+    assert latency_ms(deformable) > latency_ms(conv(16, 16, 64, 32)) / groups

@@ -477,3 +477,18 @@ def test_shapes_of_several_inputs_come_in_the_order_of_the_file(tmp_path: Path) 
         assert (graph["a"].shape, graph["b"].shape, graph["y"].shape) == ((2, 3), (2, 5), (2, 8))
     with pytest.raises(ModelFormatError, match="names 'c'"):
         load(file, input_shape={"a": (2, 3), "b": (2, 5), "c": (1,)})
+
+
+def test_functions_with_many_arguments_are_bounded(tmp_path: Path) -> None:
+    names = [f"a{index}" for index in range(1000)]
+    functions = [pb.function("f0", names, {"r": "c:output:0"}, pb.node("c", "Relu", names[:1]))]
+    for level in range(1, 30):
+        # Each calls the one before twice, which makes a thousand million calls in all.
+        calls = [
+            pb.node("c", f"f{level - 1}", names),
+            pb.node("d", f"f{level - 1}", ["c:output:0", *names[1:]]),
+        ]
+        functions.append(pb.function(f"f{level}", names, {"r": "d:output:0"}, *calls))
+    call = pb.node("y", "f29", ["x"] * 1000)
+    with pytest.raises(ModelFormatError, match="more than 200000 nodes with its functions inlined"):
+        built(tmp_path, pb.placeholder("x", [1, 4]), call, functions=functions)
