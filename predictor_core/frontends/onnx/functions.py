@@ -55,9 +55,7 @@ def _check_size(model: Any) -> None:
     meter().spend(nodes=nodes, memory_bytes=4 * size)
 
 
-def _size(
-    nodes: Any, functions: dict[_Key, Any], sizes: dict[_Key, tuple[int, int]]
-) -> tuple[int, int]:
+def _size(nodes: Any, functions: dict[_Key, Any], sizes: dict[_Key, tuple[int, int]]) -> tuple[int, int]:
     count = size = 0
     for node in _all_nodes(nodes):
         key = _key(node)
