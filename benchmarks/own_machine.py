@@ -55,7 +55,7 @@ COUNTS = {"planned": (20, 27, 40, 67, 100), "real": (40, 100), "random": (40, 60
 
 def prepare(folder: Path) -> None:
     """Write every model as an ONNX file with random weights."""
-    from predictor_core.frontends.onnx.write import graph_to_onnx
+    from predictor_core.frontends.onnx.writing import graph_to_onnx
     from predictor_core.measuring.planning.folder import PLAN_FILE, write_plan
     from predictor_core.measuring.planning.plan import make_plan
     from predictor_core.measuring.planning.pool import variants

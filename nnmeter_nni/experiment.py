@@ -12,7 +12,7 @@ from nnmeter_nni._nni import nni_major
 from nnmeter_nni.errors import NniVersionError, NoCandidateError
 from predictor_core.ir.graph import Shape
 
-#: Largest pickle, in bytes, that a checkpoint of a graph engine experiment may hold.
+#: Largest pickle, in bytes, that a checkpoint of an experiment may hold.
 _CHECKPOINT_LIMIT = 2**30
 
 
@@ -24,8 +24,8 @@ def retiarii_config(
     """Return a ``RetiariiExeConfig`` for a local experiment of NNI 2.10.
 
     NNI 2.10.1 takes a dummy input only inside the configuration of the graph engine (the documented
-    ``config.dummy_input = ...`` fails), and its graph engine can't write a checkpoint of mutators above 4 KB
-    (``PayloadTooLarge``). Both are seen to here.
+    ``config.dummy_input = ...`` fails), and it can't write a checkpoint of mutators above 4 KB, nor of a strategy
+    whose filter holds a learned predictor (``PayloadTooLarge``). Both are seen to here.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def retiarii_config(
         config.execution_engine = BaseEngineConfig(
             dummy_input=None if dummy_input is None else list(dummy_input)
         )
-        _allow_large_checkpoints()
+    _allow_large_checkpoints()
     for name, value in settings.items():
         if not hasattr(config, name):
             raise ValueError(f"RetiariiExeConfig has no setting {name!r}")

@@ -46,7 +46,7 @@ def write_plan(plan: Sequence[Planned], folder: str | os.PathLike[str]) -> list[
     PredictorError
         When a model can't be written as ONNX.
     """
-    from predictor_core.frontends.onnx.write import graph_to_onnx
+    from predictor_core.frontends.onnx.writing import graph_to_onnx
 
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ def write_plan(plan: Sequence[Planned], folder: str | os.PathLike[str]) -> list[
     for each in plan:
         _write(target / f"{each.name}.onnx", graph_to_onnx(each.graph).SerializeToString())
         if "tflite" in formats:
-            from predictor_core.frontends.tflite.write import graph_to_tflite
+            from predictor_core.frontends.tflite.writing import graph_to_tflite
 
             try:
                 _write(target / f"{each.name}.tflite", graph_to_tflite(each.graph))

@@ -14,7 +14,7 @@ from ai_edge_litert import interpreter
 
 from predictor_core import zoo
 from predictor_core.errors import UnsupportedOpError
-from predictor_core.frontends.tflite.write import graph_to_tflite
+from predictor_core.frontends.tflite.writing import graph_to_tflite
 from predictor_core.ir.graph import Graph, Node
 from predictor_core.zoo.variants import variant
 
