@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from predictor_core.errors import PredictorError, UnsupportedOpError
 from predictor_core.files import write_atomically
-from predictor_core.measuring.planning.plan import Planned
+
+if TYPE_CHECKING:
+    from predictor_core.measuring.planning.plan import Planned
 
 PLAN_FILE = "plan.csv"
 PHONE_SCRIPT = "measure_on_phone.sh"
