@@ -18,6 +18,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from predictor_core.files import write_atomically
+
 RESULTS = Path(__file__).parent / "results"
 
 Row = dict[str, Any]
@@ -103,9 +105,8 @@ def publish(name: str, title: str, rows: Sequence[Row], notes: Sequence[str] = (
     print(f"\n{title}\n\n{table(rows)}")
     for note in notes:
         print(f"\n{note}")
-    RESULTS.mkdir(exist_ok=True)
     content = {"title": title, "machine": machine(), "rows": list(rows), "notes": list(notes)}
-    (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n")
+    write_atomically(RESULTS / f"{name}.json", json.dumps(content, indent=1) + "\n")
 
 
 def _text(value: Any) -> str:

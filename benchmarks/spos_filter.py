@@ -17,6 +17,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from predictor_core.files import write_atomically
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "examples" / "spos_multi_trial")]
 
@@ -61,7 +63,7 @@ def main() -> None:
         lambda: found.append(SpaceLatency(SposSpace(), PREDICTOR, input_shape=INPUT_SHAPE))
     )
     whole = found[0]
-    rows["fill all windows, s"] = timed(lambda: whole.sample_latencies(100, seed=0))
+    rows["fill all factors, s"] = timed(lambda: whole.sample_latencies(100, seed=0))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     rows[f"sample_latencies({options.samples}), s"] = timed(
         lambda: whole.sample_latencies(options.samples, seed=1)
@@ -76,7 +78,9 @@ def main() -> None:
         peer = f"{PEER[name]:.4g}" if name in PEER else "-"
         print(f"{name:<40} {value:>12.4g} {peer:>14}")
     machine = {"python": platform.python_version(), "machine": platform.platform()}
-    options.output.write_text(json.dumps({"rows": rows, "nn_meter_2_0": PEER, **machine}, indent=2) + "\n")
+    write_atomically(
+        options.output, json.dumps({"rows": rows, "nn_meter_2_0": PEER, **machine}, indent=2) + "\n"
+    )
 
 
 def timed(run: Any) -> float:

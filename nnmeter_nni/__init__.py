@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nnmeter_nni.as_nn_meter import install_as_nn_meter
+    from nnmeter_nni.candidates import candidate_to_graph
+    from nnmeter_nni.errors import ArgumentError, CandidateError, NniVersionError, NoCandidateError
+    from nnmeter_nni.experiment import retiarii_config, run_experiment
+    from nnmeter_nni.filter import LatencyFilter
+    from nnmeter_nni.latency import CandidateLatency
+    from nnmeter_nni.profiler import LatencyProfiler
+    from nnmeter_nni.space import SpaceLatency
+    from nnmeter_nni.stats import FilterStats
+    from nnmeter_nni.strategies import LatencyEvolution, LatencyRandom, LatencySorted
 
 __all__ = [
+    "ArgumentError",
+    "CandidateError",
     "CandidateLatency",
     "FilterStats",
     "LatencyEvolution",
@@ -23,6 +37,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ArgumentError": "errors",
+    "CandidateError": "errors",
     "CandidateLatency": "latency",
     "FilterStats": "stats",
     "LatencyEvolution": "strategies",

@@ -5,9 +5,21 @@ from __future__ import annotations
 from predictor_core.errors import PredictorError
 
 
+class ArgumentError(PredictorError, ValueError):
+    """An argument that can't be used; the message says what was expected."""
+
+
+class ArgumentTypeError(ArgumentError, TypeError):
+    """An argument of the wrong kind; the message says what was expected."""
+
+
+class CandidateError(PredictorError):
+    """A candidate, or the predictor of a user, raised an error of its own; that error is its cause."""
+
+
 class NoCandidateError(PredictorError):
     """A search found no candidate that passes its latency filter."""
 
 
-class NniVersionError(PredictorError):
+class NniVersionError(PredictorError, ImportError):
     """Something is used with a version of NNI that it is not for; the message has the right line."""

@@ -1,19 +1,22 @@
-"""Run NNI experiments without their traps: engine settings, ports, and a manager that always stops."""
+"""Run NNI experiments: engine settings, a free port, and a manager that always stops."""
 
 from __future__ import annotations
 
 import functools
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, Literal
 
 from nnmeter_nni._nni import nni_major
-from nnmeter_nni.errors import NniVersionError, NoCandidateError
+from nnmeter_nni.errors import ArgumentError, NniVersionError, NoCandidateError
 from predictor_core.ir.graph import Shape
 
-#: Largest pickle, in bytes, that a checkpoint of an experiment may hold.
+#: Largest pickle, in bytes, that a checkpoint of a graph engine experiment may hold.
 _CHECKPOINT_LIMIT = 2**30
+
+#: Seconds that the manager may take to start; NNI gives it three.
+_MANAGER_START_S = 60
 
 
 def retiarii_config(
@@ -24,8 +27,8 @@ def retiarii_config(
     """Return a ``RetiariiExeConfig`` for a local experiment of NNI 2.10.
 
     NNI 2.10.1 takes a dummy input only inside the configuration of the graph engine (the documented
-    ``config.dummy_input = ...`` fails), and it can't write a checkpoint of mutators above 4 KB, nor of a strategy
-    whose filter holds a learned predictor (``PayloadTooLarge``). Both are seen to here.
+    ``config.dummy_input = ...`` fails): write ``retiarii_config("graph", dummy_input=(1, 3, 32, 32))``. Run
+    the experiment with `run_experiment`, which also lets the graph engine save mutators above 4 KB.
 
     Parameters
     ----------
@@ -39,8 +42,12 @@ def retiarii_config(
 
     Raises
     ------
+    ArgumentError
+        When an argument can't be used, or the configuration has no such setting.
     NniVersionError
         Under NNI 3.0, which has no ``RetiariiExperiment``.
+    MissingDependencyError
+        When NNI or torch is not installed.
     """
     if nni_major("nnmeter_nni.retiarii_config") != 2:
         raise NniVersionError(
@@ -48,9 +55,9 @@ def retiarii_config(
             "and set its config, e.g. experiment.config.max_trial_number = 10"
         )
     if engine not in ("python", "graph"):
-        raise ValueError(f"engine must be 'python' or 'graph', but got {engine!r}")
+        raise ArgumentError(f"engine must be 'python' or 'graph', but got {engine!r}")
     if dummy_input is not None and engine == "python":
-        raise ValueError("the Python engine takes no dummy_input; give the LatencyFilter an input_shape")
+        raise ArgumentError("the Python engine takes no dummy_input; give the LatencyFilter an input_shape")
     from nni.nas.experiment.config import BaseEngineConfig, PyEngineConfig
     from nni.retiarii.experiment.pytorch import RetiariiExeConfig
 
@@ -63,10 +70,9 @@ def retiarii_config(
         config.execution_engine = BaseEngineConfig(
             dummy_input=None if dummy_input is None else list(dummy_input)
         )
-    _allow_large_checkpoints()
     for name, value in settings.items():
         if not hasattr(config, name):
-            raise ValueError(f"RetiariiExeConfig has no setting {name!r}")
+            raise ArgumentError(f"RetiariiExeConfig has no setting {name!r}")
         setattr(config, name, value)
     return config
 
@@ -101,16 +107,32 @@ def run_experiment(experiment: Any, config: Any = None, port: int | None = None)
         with run_experiment(experiment, retiarii_config(max_trial_number=10)):
             print(experiment.export_top_models(top_k=3, formatter="dict"))
     """
+    major = nni_major("nnmeter_nni.run_experiment")
     port = free_port() if port is None else port
     try:
-        if nni_major("nnmeter_nni.run_experiment") == 2:
-            _settle_before_waiting(experiment)
-            experiment.run(config, port)
-        else:
-            experiment.run(port=port)
+        with _patient_nni(major):
+            if major == 2:
+                _settle_before_waiting(experiment)
+                experiment.run(config, port)
+            else:
+                experiment.run(port=port)
         yield experiment
     finally:
         experiment.stop()
+
+
+@contextmanager
+def _patient_nni(major: int) -> Iterator[None]:
+    """Let NNI wait for its manager on a busy machine, and 2.10 save a space above 4 KB (PayloadTooLarge)."""
+    from nni.experiment import launcher
+
+    with ExitStack() as stack:
+        stack.enter_context(_with_option(launcher, "_check_rest_server", retry=_MANAGER_START_S))
+        if major == 2:
+            from nni.nas.experiment import pytorch
+
+            stack.enter_context(_with_option(pytorch, "dump", pickle_size_limit=_CHECKPOINT_LIMIT))
+        yield
 
 
 def _settle_before_waiting(experiment: Any) -> None:
@@ -141,8 +163,12 @@ def free_port() -> int:
     return port
 
 
-def _allow_large_checkpoints() -> None:
-    from nni.nas.experiment import pytorch
-
-    if not isinstance(pytorch.dump, functools.partial):
-        pytorch.dump = functools.partial(pytorch.dump, pickle_size_limit=_CHECKPOINT_LIMIT)
+@contextmanager
+def _with_option(module: Any, name: str, **option: Any) -> Iterator[None]:
+    """Have a function of NNI called with an option, for as long as an experiment runs."""
+    function = getattr(module, name)
+    setattr(module, name, functools.partial(function, **option))
+    try:
+        yield
+    finally:
+        setattr(module, name, function)

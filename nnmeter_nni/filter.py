@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import logging
-import math
 import weakref
 from collections.abc import Mapping
-from typing import Any, Literal, Union
+from typing import Any, Literal
 
-from nnmeter_nni._guard import refuse_ignored_filters
 from nnmeter_nni._nni import installed_major
-from nnmeter_nni.errors import NoCandidateError
+from nnmeter_nni.device import Predictor
+from nnmeter_nni.errors import ArgumentError, NoCandidateError
 from nnmeter_nni.latency import CandidateLatency
+from nnmeter_nni.limits import devices, limits_ms
 from nnmeter_nni.stats import FilterStats
-from predictor_core.errors import PredictorError
+from predictor_core.errors import MissingDependencyError, PredictorError
 from predictor_core.ir.graph import Shape
-from predictor_core.predictor import LatencyPredictor
 
 _logger = logging.getLogger(__name__)
 
-Predictor = Union[str, LatencyPredictor]
 Policy = Literal["raise", "reject", "accept"]
+
+#: Rejections in a row after which, and after each doubling of which, the bounds of the space are computed.
+_PROVE_AFTER = 50
 
 
 class LatencyFilter:
@@ -33,28 +34,38 @@ class LatencyFilter:
     ----------
     threshold : float, or mapping of predictor name to float
         Accept when ``latency < threshold``, in ms. A mapping sets one threshold for each of several devices;
-        a candidate must be below all of them.
-    predictor : str or LatencyPredictor, optional
-        The device; left out when `threshold` is a mapping.
+        a candidate must be below all of them. It is read once for all.
+    predictor : str or predictor, optional
+        The device; left out when `threshold` is a mapping. Besides predictors of this package, an object
+        with a ``name``, and a method ``predict(graph)`` that returns ms.
     predictor_version : str or float, optional
         Version of the predictor(s). Default: the latest.
     reverse : bool
         Accept exactly the candidates that would be rejected otherwise.
     input_shape : tuple of int, optional
         Input shape of the candidates, batch first, channels second. Default: the dummy input that the graph
-        engine records, else (1, 3, 224, 224).
+        engine records, else (1, 3, 224, 224). NNI 2.10 has no ``exp_config.dummy_input``: its Python engine
+        needs none, and for its graph engine there is ``retiarii_config("graph", dummy_input=...)``.
     min_latency : float, or mapping of predictor name to float, optional
         Accept only when ``min_latency <= latency`` as well.
     on_error : {"raise", "reject", "accept"}
-        What to do with a candidate that can't be predicted, whatever `reverse` says.
+        What to do with a candidate that can't be predicted, whatever `reverse` says and whatever the
+        candidate or a predictor of the user raises. A package that is not installed is always an error.
     patience : int or None
-        Raise `NoCandidateError` after this many rejections in a row, so that a search that can't succeed
-        ends. None: never.
+        Raise `NoCandidateError` after this many rejections in a row, or sooner, where the bounds of the
+        space prove that no candidate can pass, so that a search that can't succeed ends. None: never.
 
     Attributes
     ----------
     stats : FilterStats
         Counts and latencies so far; logged when the filter goes away or the program ends.
+
+    Raises
+    ------
+    ArgumentError
+        When an argument can't be used, or no candidate could pass.
+    UnknownPredictorError
+        When there is no predictor of a name.
 
     Examples
     --------
@@ -75,10 +86,12 @@ class LatencyFilter:
         patience: int | None = 10_000,
     ) -> None:
         if on_error not in ("raise", "reject", "accept"):
-            raise ValueError(f"on_error must be 'raise', 'reject' or 'accept', but got {on_error!r}")
+            raise ArgumentError(f"on_error must be 'raise', 'reject' or 'accept', but got {on_error!r}")
         if patience is not None and patience < 1:
-            raise ValueError(f"patience must be a positive number of candidates or None, but got {patience}")
-        devices = _devices(threshold, predictor)
+            raise ArgumentError(
+                f"patience must be a positive number of candidates or None, but got {patience}"
+            )
+        given = devices(threshold, predictor)
         self.threshold = threshold
         self.predictor = predictor
         self.predictor_version = predictor_version
@@ -87,18 +100,26 @@ class LatencyFilter:
         self.on_error = on_error
         self.patience = patience
         self.stats = FilterStats()
-        self.latency = CandidateLatency(devices, predictor_version, input_shape=input_shape)
+        self.latency = CandidateLatency(given, predictor_version, input_shape=input_shape)
         names = self.latency.names
-        self._below = _limits("threshold", threshold, names)
-        self._at_least = {} if min_latency is None else _limits("min_latency", min_latency, names)
+        self._below = limits_ms("threshold", threshold, names)
+        self._at_least = {} if min_latency is None else limits_ms("min_latency", min_latency, names)
         for name, least in self._at_least.items():
             if least >= self._below[name]:
-                raise ValueError(
+                raise ArgumentError(
                     f"min_latency of {name} is {least} ms, threshold {self._below[name]} ms: nothing can pass"
                 )
         self._report_at_end()
         if installed_major() == 3:
-            refuse_ignored_filters()
+            from nnmeter_nni.guard import refuse_ignored_filters
+
+            refuse_ignored_filters(LatencyFilter)
+        elif installed_major() == 2 and input_shape is None:
+            _logger.warning(
+                "LatencyFilter without input_shape: write LatencyFilter(..., input_shape=(1, 3, 32, 32)) "
+                "where NNI's documents have exp_config.dummy_input = [1, 3, 32, 32], which NNI 2.10 refuses; "
+                "for its graph engine also exp_config = nnmeter_nni.retiarii_config('graph', (1, 3, 32, 32))"
+            )
 
     @property
     def input_shape(self) -> Shape | None:
@@ -123,7 +144,7 @@ class LatencyFilter:
         PredictorError
             When the candidate can't be predicted and `on_error` is ``"raise"``.
         NoCandidateError
-            After `patience` rejections in a row.
+            After `patience` rejections in a row, or when no candidate of the space can pass.
         """
         return self.check(candidate)[0]
 
@@ -135,6 +156,8 @@ class LatencyFilter:
         latency_ms: dict[str, float] = {}
         try:
             latency_ms = self.latency(candidate)
+        except MissingDependencyError:
+            raise
         except PredictorError as error:
             accepted = self._judge_failure(error)
         else:
@@ -145,11 +168,7 @@ class LatencyFilter:
             _logger.debug("%s: %s", "accepted" if accepted else "rejected", latency_ms)
         self.stats.known = self.latency.known
         self.stats.count(accepted)
-        if self.patience is not None and self.stats.rejected_in_a_row >= self.patience:
-            raise NoCandidateError(
-                f"no candidate passed the latency filter in {self.stats.rejected_in_a_row} draws "
-                f"({self!r}); {self.stats}. Raise the threshold, or search a space with smaller models."
-            )
+        self._end_what_can_not_succeed()
         return accepted, latency_ms
 
     def judge(self, latency_ms: Mapping[str, float]) -> bool:
@@ -158,6 +177,16 @@ class LatencyFilter:
             latency_ms[name] >= least for name, least in self._at_least.items()
         )
         return inside != self.reverse
+
+    def can_pass(self, bounds_ms: Mapping[str, tuple[float, float]]) -> bool:
+        """Whether a candidate may pass, given the least and the largest latency in ms by predictor name."""
+        if self.reverse:
+            return any(bounds_ms[name][1] >= below for name, below in self._below.items()) or any(
+                bounds_ms[name][0] < least for name, least in self._at_least.items()
+            )
+        return all(bounds_ms[name][0] < below for name, below in self._below.items()) and all(
+            bounds_ms[name][1] >= least for name, least in self._at_least.items()
+        )
 
     def distance(self, latency_ms: Mapping[str, float]) -> float:
         """Ms that a candidate is from passing, on the device where it is farthest; 0 when it passes."""
@@ -183,6 +212,28 @@ class LatencyFilter:
         )
         return accepted
 
+    def _end_what_can_not_succeed(self) -> None:
+        stats = self.stats
+        if self.patience is None or not stats.rejected_in_a_row:
+            return
+        if stats.rejected_in_a_row >= self.patience:
+            raise NoCandidateError(
+                f"no candidate passed the latency filter in {stats.rejected_in_a_row} draws "
+                f"({self!r}); {stats}. Raise the threshold, or search a space with smaller models."
+            )
+        doublings, rest = divmod(stats.rejected_in_a_row, _PROVE_AFTER)
+        if rest or doublings & (doublings - 1) or stats.accepted or stats.failed:
+            return
+        bounds_ms = self.latency.bounds()
+        if bounds_ms is not None and not self.can_pass(bounds_ms):
+            ranges = ", ".join(
+                f"{low:.4g} to {high:.4g} ms on {name}" for name, (low, high) in bounds_ms.items()
+            )
+            raise NoCandidateError(
+                f"no candidate of this space can pass the latency filter ({self!r}): its candidates take "
+                f"{ranges}; {stats}. Change the threshold, or search another space."
+            )
+
     def _report_at_end(self) -> None:
         weakref.finalize(self, _log_summary, self.stats)
 
@@ -204,42 +255,6 @@ class LatencyFilter:
             if getattr(self, key) != default
         ]
         return f"LatencyFilter({', '.join(shown)})"
-
-
-def _devices(threshold: float | Mapping[str, float], predictor: Predictor | None) -> list[Predictor]:
-    if isinstance(threshold, Mapping):
-        if predictor is not None:
-            raise ValueError(
-                "threshold is a mapping of predictor name to ms, so the predictor must be left out, "
-                f"but got predictor={predictor!r}"
-            )
-        if not threshold:
-            raise ValueError("threshold is an empty mapping; expected predictor name -> ms")
-        return list(threshold)
-    if predictor is None:
-        raise TypeError("LatencyFilter needs a predictor, e.g. LatencyFilter(100, 'cortexA76cpu_tflite21')")
-    return [predictor]
-
-
-def _limits(
-    argument: str, given: float | Mapping[str, float], names: Mapping[Predictor, str]
-) -> dict[str, float]:
-    """Return predictor name -> ms, checked."""
-    values = dict(given) if isinstance(given, Mapping) else dict.fromkeys(names, given)
-    limits = {}
-    for key, value in values.items():
-        if key not in names:
-            raise ValueError(
-                f"{argument} names the predictor {key!r}; expected one of {', '.join(map(str, names))}"
-            )
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
-            raise ValueError(f"{argument} of {key} must be a number of ms, but got {value!r}")
-        if argument == "threshold" and value <= 0:
-            raise ValueError(
-                f"threshold of {key} must be a positive number of ms, but got {value!r}: nothing can pass"
-            )
-        limits[names[key]] = float(value)
-    return limits
 
 
 def _log_summary(stats: FilterStats) -> None:

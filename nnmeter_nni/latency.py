@@ -1,4 +1,4 @@
-"""Latency of candidates on one or several devices, each architecture predicted once."""
+"""CandidateLatency: latency of candidates on one or several devices, each architecture predicted once."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import logging
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from predictor_core import load_latency_predictor
+from nnmeter_nni.device import DevicePredictor, Predictor, latency_of, load_device
+from nnmeter_nni.errors import ArgumentError, CandidateError
+from predictor_core.errors import PredictorError
 from predictor_core.ir.graph import Shape
-from predictor_core.predictor import LatencyPredictor
 
 if TYPE_CHECKING:
     from nnmeter_nni.candidates.candidate import Candidate
@@ -20,9 +21,12 @@ _logger = logging.getLogger(__name__)
 class CandidateLatency:
     """Callable: candidate -> latency in ms by predictor name.
 
+    A candidate is read once, whatever the number of devices, and an architecture that was asked for before
+    is answered from memory.
+
     Parameters
     ----------
-    predictors : sequence of str or LatencyPredictor
+    predictors : sequence of str or predictor
         The devices.
     predictor_version : str or float, optional
         Version of those given by name. Default: the latest.
@@ -32,28 +36,34 @@ class CandidateLatency:
 
     Attributes
     ----------
+    predictors : dict of str to predictor
+        The loaded predictors by name.
     names : dict
         Each of `predictors` -> the name that its latencies are listed under.
     known : int
         Calls that were answered from memory.
     last_sample : mapping
-        Label -> choice of the candidate asked for last.
+        Label -> choice of the candidate of the last call.
+
+    Raises
+    ------
+    ArgumentError
+        When a predictor is given twice, or is neither a name nor a predictor.
+    UnknownPredictorError
+        When there is no predictor of a name.
     """
 
     def __init__(
         self,
-        predictors: Sequence[str | LatencyPredictor],
+        predictors: Sequence[Predictor],
         predictor_version: str | float | None = None,
         *,
         input_shape: Shape | None = None,
     ) -> None:
-        loaded = [
-            load_latency_predictor(one, predictor_version) if isinstance(one, str) else one
-            for one in predictors
-        ]
-        self.predictors: dict[str, LatencyPredictor] = {one.name: one for one in loaded}
+        loaded = [load_device(one, predictor_version) for one in predictors]
+        self.predictors: dict[str, DevicePredictor] = {one.name: one for one in loaded}
         if len(self.predictors) < len(loaded):
-            raise ValueError(f"each device may be given once, but got {[one.name for one in loaded]}")
+            raise ArgumentError(f"each device may be given once, but got {[one.name for one in loaded]}")
         self.names = {given: one.name for given, one in zip(predictors, loaded)}
         self.input_shape = None if input_shape is None else tuple(input_shape)
         self.known = 0
@@ -67,8 +77,37 @@ class CandidateLatency:
         Raises
         ------
         PredictorError
-            When it can't be predicted.
+            When it can't be predicted, whatever the candidate or a predictor of the user raises.
         """
+        self.last_sample = {}
+        try:
+            return self._predict(candidate)
+        except PredictorError:
+            raise
+        except Exception as error:
+            raise CandidateError(
+                f"the candidate {dict(self.last_sample) or type(candidate).__name__} can't be predicted: "
+                f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+            ) from error
+
+    def bounds(self) -> dict[str, tuple[float, float]] | None:
+        """Return proven bounds on the latencies of all candidates of the space.
+
+        Returns
+        -------
+        dict of str to (float, float), or None
+            Predictor name -> latency in ms of the fastest and of the slowest candidate. None while they are
+            not proven, or when candidates of more than one space were predicted.
+        """
+        from nnmeter_nni.space.bounds import proven_bounds
+
+        if len(self._spaces) != 1:
+            return None
+        (space,) = self._spaces.values()
+        found = proven_bounds(space)
+        return None if found is None else dict(zip(self.predictors, found))
+
+    def _predict(self, candidate: Any) -> dict[str, float]:
         from nnmeter_nni.candidates import DEFAULT_INPUT_SHAPE, describe, record_to_graph
 
         record = describe(candidate)
@@ -78,10 +117,14 @@ class CandidateLatency:
             shape = DEFAULT_INPUT_SHAPE
             if not self._told_default:
                 self._told_default = True
-                _logger.warning("no input_shape is given and the candidates record none; taking %s", shape)
+                _logger.warning(
+                    "no input_shape is given and the candidates record none; taking %s. "
+                    "Write LatencyFilter(..., input_shape=(1, 3, height, width))",
+                    shape,
+                )
         if record.space is None:
             graph = record_to_graph(record, shape)
-            return {name: float(one.predict_graphs([graph])[0]) for name, one in self.predictors.items()}
+            return {name: latency_of(graph, one) for name, one in self.predictors.items()}
         space = self._space(record, shape)
         before = space.known
         answer = space.latencies(record.sample, lambda: record_to_graph(record, shape))

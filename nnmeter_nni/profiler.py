@@ -1,25 +1,35 @@
-"""LatencyProfiler for NNI 3.0."""
+"""LatencyProfiler: latency for the one-shot strategies of NNI 3.0."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from nnmeter_nni._nni import nni_major
+from nnmeter_nni._nni import for_major
 from nnmeter_nni.candidates import DEFAULT_INPUT_SHAPE
+from nnmeter_nni.device import Predictor
 from nnmeter_nni.errors import NniVersionError
-from nnmeter_nni.filter import Predictor
 from nnmeter_nni.space import SpaceLatency
+from predictor_core.errors import MissingDependencyError
 from predictor_core.ir.graph import Shape
 
-if nni_major("nnmeter_nni.LatencyProfiler") != 3:
-    raise NniVersionError(
-        "LatencyProfiler is for NNI 3.0, whose one-shot strategies take profilers; under NNI 2.10 use "
-        "nnmeter_nni.SpaceLatency, or strategy.Random(model_filter=LatencyFilter(...))"
+
+def _nni_profiler() -> Any:
+    return for_major(
+        "nnmeter_nni.LatencyProfiler",
+        retiarii=None,
+        nas="nni.nas.profiler:ExpressionProfiler",
+        instead="under NNI 2.10 use SpaceLatency, or strategy.Random(model_filter=LatencyFilter(...))",
     )
 
-from nni.mutable import MutableExpression
-from nni.nas.profiler import ExpressionProfiler
+
+if TYPE_CHECKING:
+    ExpressionProfiler: Any
+else:
+    try:
+        ExpressionProfiler = _nni_profiler()
+    except (MissingDependencyError, NniVersionError):
+        ExpressionProfiler = object
 
 
 class LatencyProfiler(ExpressionProfiler):
@@ -31,7 +41,7 @@ class LatencyProfiler(ExpressionProfiler):
     ----------
     model_space : ModelSpace
         The space to profile; it is not changed.
-    predictor : str or LatencyPredictor
+    predictor : str or predictor
         The device.
     predictor_version : str or float, optional
         Version of the predictor. Default: the latest.
@@ -45,6 +55,15 @@ class LatencyProfiler(ExpressionProfiler):
     expression : MutableExpression
         Sum over choices of what their values add, for the expectation of a latency over distributions of
         choices. `profile` does not use it: it is exact, the sum is not where kernels span two choices.
+
+    Raises
+    ------
+    NniVersionError
+        Under NNI 2.10, which has no profilers.
+    MissingDependencyError
+        When NNI or torch is not installed.
+    PredictorError
+        When the space has no choices, or no candidate of it can be built.
     """
 
     def __init__(
@@ -55,14 +74,30 @@ class LatencyProfiler(ExpressionProfiler):
         *,
         input_shape: Shape = DEFAULT_INPUT_SHAPE,
     ) -> None:
+        _nni_profiler()
+        from nni.mutable import Categorical, MutableExpression
+
         super().__init__(model_space)
         self.space = SpaceLatency(model_space, predictor, predictor_version, input_shape=input_shape)
         table = self.space.latency_table()
-        mutables = model_space.simplify()
         self.expression: Any = table.base_ms
-        for label, values in table.choices.items():
-            self.expression = self.expression + MutableExpression.switch_case(mutables[label], values)
+        for label, listed in table.choices.items():
+            # NNI's expectation takes distributions over single values: of one input, not of a list of one.
+            terms = {_only(value): ms for value, ms in listed.items()}
+            self.expression = self.expression + MutableExpression.switch_case(
+                Categorical(list(terms), label=label), terms
+            )
 
     def profile(self, sample: Mapping[str, Any]) -> float:
-        """Return the latency of a sample in ms."""
+        """Return the latency of a sample in ms.
+
+        Parameters
+        ----------
+        sample : mapping
+            Label -> choice; labels that the space does not have, as those of an evaluator, are left out.
+        """
         return self.space.latency({label: sample[label] for label in self.space.choices})
+
+
+def _only(value: Any) -> Any:
+    return value[0] if isinstance(value, tuple) and len(value) == 1 else value

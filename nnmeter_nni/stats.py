@@ -1,10 +1,11 @@
-"""What a filter saw."""
+"""FilterStats: counts and latencies of the candidates that a filter has judged."""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 
@@ -24,6 +25,8 @@ class FilterStats:
         For each predictor the latency in ms of every candidate that could be predicted, in order.
     nearest : dict
         The rejected candidate that came closest to passing: its ``sample`` and ``latency_ms``.
+    rejected_in_a_row : int
+        Rejections since the last acceptance.
     """
 
     seen: int = 0
@@ -66,10 +69,8 @@ class FilterStats:
         if self.failed:
             parts[0] += f" ({self.failed} could not be predicted)"
         for name, values in self.latencies_ms.items():
-            ordered = sorted(values)
-            middle = ordered[len(ordered) // 2]
             parts.append(
-                f"{name} {ordered[0]:.3g} / {middle:.3g} / {ordered[-1]:.3g} ms (min / median / max)"
+                f"{name} {min(values):.3g} / {median(values):.3g} / {max(values):.3g} ms (min / median / max)"
             )
         if not self.accepted and self.nearest:
             parts.append(f"nearest {_listed(self.nearest['latency_ms'])}")

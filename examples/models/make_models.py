@@ -19,6 +19,8 @@ import torch
 import torchvision
 from onnx import helper, numpy_helper
 
+from predictor_core.files import write_atomically
+
 NAMES = ("mobilenet_v2", "mobilenet_v3_small")
 #: Tensors up to this many elements stay as they are: they may be shapes.
 SMALL = 64
@@ -32,7 +34,7 @@ def main(names: list[str]) -> None:
         model = without_weights(onnx.load_from_string(file.getvalue()))
         onnx.checker.check_model(model, full_check=True)
         path = Path(__file__).with_name(f"{name}.onnx")
-        onnx.save(model, path)
+        write_atomically(path, model.SerializeToString())
         print(f"{path}: {path.stat().st_size / 1024:.0f} KiB")
 
 

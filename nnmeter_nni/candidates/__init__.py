@@ -6,13 +6,25 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nnmeter_nni._nni import require_torch
+from nnmeter_nni.candidates.candidate import Candidate, freeze
 from predictor_core.errors import ModelFormatError, PredictorError
 from predictor_core.frontends import find
 from predictor_core.ir.graph import Graph, Shape
 from predictor_core.ir.inputs import InputShapes
 
 if TYPE_CHECKING:
-    from nnmeter_nni.candidates.candidate import Candidate
+    from torch import nn
+
+__all__ = [
+    "DEFAULT_INPUT_SHAPE",
+    "candidate_to_graph",
+    "describe",
+    "freeze",
+    "load",
+    "module_to_graph",
+    "record_to_graph",
+]
 
 DEFAULT_INPUT_SHAPE: Shape = (1, 3, 224, 224)
 
@@ -24,7 +36,10 @@ def describe(candidate: Any) -> Candidate:
     ------
     ModelFormatError
         When it is none of the kinds that NNI proposes.
+    MissingDependencyError
+        When torch is not installed.
     """
+    require_torch("predicting a candidate")
     from nnmeter_nni.candidates import graph_engine, model_space, module, python_engine
 
     for reader in (module, python_engine, graph_engine, model_space):
@@ -87,7 +102,12 @@ def record_to_graph(record: Candidate, input_shape: Any) -> Graph:
     given = InputShapes(input_shape)
     if len(given.ordered) == 1:
         given.ordered.extend(record.more_inputs)
-    return find("torch")(module, input_shape=given.named or given.ordered, via=via)
+    return module_to_graph(module, given.named or given.ordered, via=via)
+
+
+def module_to_graph(module: nn.Module, input_shape: Any, *, via: str | None = "direct") -> Graph:
+    """Trace a module; `via` is an option of the torch front end."""
+    return find("torch")(module, input_shape=input_shape, via=via)
 
 
 def load(model: Any, *, input_shape: Any = None) -> Graph:

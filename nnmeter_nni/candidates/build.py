@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import random
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
+
+from predictor_core.frontends.torch.tensors import random_state_kept
 
 #: Factories that make weights. Others (``linspace``, ``tensor``, ...) make numbers that constructors read.
 _WEIGHT_FACTORIES = frozenset(
@@ -31,18 +30,6 @@ class _MetaWeights(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-@contextmanager
-def same_random_state() -> Iterator[None]:
-    """Give torch, numpy and ``random`` their states back at the end."""
-    state = random.getstate(), np.random.get_state()  # noqa: NPY002 - the state that user code draws from
-    try:
-        with torch.random.fork_rng(devices=[]):
-            yield
-    finally:
-        random.setstate(state[0])
-        np.random.set_state(state[1])  # noqa: NPY002
-
-
 def build(factory: Callable[[], Any]) -> nn.Module:
     """Call `factory` and return its module, with weights on the meta device where that works.
 
@@ -54,7 +41,7 @@ def build(factory: Callable[[], Any]) -> nn.Module:
     factory : callable
         Takes nothing and returns a ``torch.nn.Module``.
     """
-    with same_random_state(), warnings.catch_warnings():
+    with random_state_kept(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             with _MetaWeights():

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import nn
+if TYPE_CHECKING:
+    from torch import nn
 
-from predictor_core.ir.graph import Shape
+    from predictor_core.ir.graph import Shape
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Candidate:
     space : hashable, optional
         Identifies the model space. Candidates of one space with equal samples are the same architecture.
     build_space : callable, optional
-        Makes the unmutated module of the space, or None where candidates can only be built.
+        Makes the unmutated module of the space, or None where its choices do more than to pick modules.
     input_shape : tuple of int, optional
         Input shape that the candidate itself records, batch first, channels second.
     more_inputs : tuple of tuple of int
@@ -54,7 +55,7 @@ class Candidate:
 
 
 def freeze(value: Any) -> Hashable:
-    """Return a hashable stand-in of nested dicts, lists and plain values."""
+    """Return a hashable form of nested dicts, lists and plain values."""
     if isinstance(value, Mapping):
         return tuple(sorted((str(key), freeze(item)) for key, item in value.items()))
     if isinstance(value, (list, tuple)):

@@ -9,7 +9,8 @@ from torch import nn
 
 from nnmeter_nni.candidates.build import build
 from nnmeter_nni.candidates.candidate import Candidate
-from nnmeter_nni.candidates.interpreter import ROOT, GraphModule, Ir, read_graph, refuse_choices
+from nnmeter_nni.candidates.interpreter import GraphModule, refuse_choices
+from nnmeter_nni.candidates.ir import ROOT, Ir, read_graph
 from nnmeter_nni.candidates.python_engine import history
 from predictor_core.errors import ModelFormatError
 from predictor_core.ir.graph import Shape

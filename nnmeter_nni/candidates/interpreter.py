@@ -1,7 +1,6 @@
 """Run an NNI graph (the IR of its graph engine) as a ``torch.nn.Module``, without generating code.
 
-The IR is the nested dict that ``Model._dump()`` returns: graph name -> ``inputs``, ``outputs``, ``nodes``
-(name -> ``operation``) and ``edges``. A node is a module, a cell (another graph), or a TorchScript op
+A node is a module, a cell (another graph), or a TorchScript op
 with its arguments in schema order, so each TorchScript op is called as ``torch.ops.aten`` defines it.
 """
 
@@ -10,23 +9,18 @@ from __future__ import annotations
 import functools
 import operator
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from nnmeter_nni.candidates.ir import LOOSE, ROOT, Ir, read_graph, read_values, topological
 from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
-from predictor_core.ir.graph import Shape
-
-ROOT = "_model"
 
 #: Prefixes of the node types that are modules.
 _MODULES = ("__torch__.", "__mutated__.")
-_LOOSE = "_loose"
-
-Ir = Mapping[str, Any]
 
 #: Ops on Python values, and those whose TorchScript schema has no eager counterpart.
 _PYTHON_OPS: dict[str, Callable[..., Any]] = {
@@ -89,7 +83,7 @@ class GraphModule(nn.Module):
         nodes = graph.nodes
         self._arguments = graph.arguments
         self._loose_count = len(graph.loose)
-        self._order = _topological(nodes, self._arguments)
+        self._order = topological(nodes, self._arguments)
         self._types: dict[str, str] = {}
         self._constants: dict[str, Any] = {}
         self._children_of: dict[str, str] = {}
@@ -117,11 +111,11 @@ class GraphModule(nn.Module):
         values: dict[str, Any] = {"_inputs": inputs}
         values.update(self._constants)
         if self._loose_count:
-            values[_LOOSE] = inputs[-self._loose_count :]
+            values[LOOSE] = inputs[-self._loose_count :]
         for name in self._order:
             if name not in self._constants:
-                values[name] = self._call(name, _read(values, self._arguments.get(name, ())))
-        outputs = _read(values, self._arguments.get("_outputs", ()))
+                values[name] = self._call(name, read_values(values, self._arguments.get(name, ())))
+        outputs = read_values(values, self._arguments.get("_outputs", ()))
         if self._loose_count:
             read = {head for sources in self._arguments.values() for head, _ in sources}
             outputs += [values[name] for name in self._order if name not in read]
@@ -163,7 +157,7 @@ class GraphChoice(nn.Module):
 
 
 def _module(ir: Ir, operation: Ir) -> nn.Module:
-    """Make the module that a node stands for: a choice, a cell, or a module of torch or the user."""
+    """Make the module of a node: a choice, a cell, or a module of torch or the user."""
     parameters = operation.get("parameters") or {}
     if parameters.get("mutation") == "layerchoice":
         return GraphChoice(ir, operation)
@@ -236,96 +230,23 @@ def _module_class(kind: str) -> type[nn.Module]:
     """Class of a module type, e.g. ``__torch__.torch.nn.modules.conv.Conv2d``.
 
     The last part decides for torch's own modules, under whatever path NNI wraps them. Other classes are
-    taken from modules that are imported already: naming one in a file must not import it.
+    taken from modules that are imported already: naming one in a file must not import it, and must not call
+    anything but a module's constructor.
     """
     path = kind.split(".", 1)[1]
     module_name, _, class_name = path.rpartition(".")
-    own = getattr(nn, class_name, None)
-    if own is not None and module_name.startswith(("torch.", "nni.")):
+    own: Any = getattr(nn, class_name, None)
+    if _is_module_class(own) and module_name.startswith(("torch.", "nni.")):
         return own  # type: ignore[no-any-return]
-    found = getattr(sys.modules.get(module_name), class_name, None)
+    found: Any = getattr(sys.modules.get(module_name), class_name, None)
     if found is None:
         raise ModelFormatError(
             f"the NNI graph has a module of class {path!r}, not imported here; import {module_name!r} first"
         )
+    if not _is_module_class(found):
+        raise ModelFormatError(f"the NNI graph has a module of class {path!r}, which is no torch.nn.Module")
     return found  # type: ignore[no-any-return]
 
 
-class IrGraph(NamedTuple):
-    """One graph of the IR, its edges sorted by what they lead to.
-
-    Parameters
-    ----------
-    nodes : mapping
-        Name -> node.
-    arguments : mapping
-        Name -> (head node, head slot) of each argument, in order.
-    loose : list of Shape
-        Shapes of arguments that no edge leads to, because NNI has cut a choice out of the graph.
-    """
-
-    nodes: Ir
-    arguments: dict[str, list[tuple[str, int | None]]]
-    loose: list[Shape]
-
-
-def read_graph(ir: Ir, name: str) -> IrGraph:
-    """Read one graph of the IR.
-
-    Raises
-    ------
-    ModelFormatError
-        When there is no such graph.
-    """
-    try:
-        nodes: dict[str, Ir] = dict(ir[name]["nodes"])
-        edges: Sequence[Ir] = ir[name]["edges"]
-    except (KeyError, TypeError) as error:
-        raise ModelFormatError(
-            f"expected the IR of an NNI model with a graph {name!r} of nodes and edges, but got {error!r}"
-        ) from error
-    slots: dict[str, dict[int, tuple[str, int | None]]] = {}
-    cut = [key for key, node in nodes.items() if node["operation"].get("cell_name", name) not in ir]
-    for edge in edges:
-        (head, head_slot), (tail, tail_slot) = edge["head"], edge["tail"]
-        if head not in cut and tail not in cut:
-            slots.setdefault(tail, {})[tail_slot or 0] = (head, head_slot)
-    loose: list[Shape] = []
-    for key in cut:
-        del nodes[key]
-    for key, node in nodes.items():
-        operation = node["operation"]
-        shapes = (operation.get("attributes") or {}).get("input_shape") or []
-        for slot, shape in enumerate(shapes):
-            if shape and slot not in slots.setdefault(key, {}):
-                slots[key][slot] = (_LOOSE, len(loose))
-                loose.append(tuple(int(size) for size in shape))
-    arguments = {tail: [source for _, source in sorted(found.items())] for tail, found in slots.items()}
-    return IrGraph(nodes, arguments, loose)
-
-
-def _topological(nodes: Ir, arguments: Mapping[str, Sequence[tuple[str, int | None]]]) -> list[str]:
-    order: list[str] = []
-    state: dict[str, bool] = {}
-    for start in nodes:
-        stack = [(start, False)]
-        while stack:
-            name, expanded = stack.pop()
-            if expanded:
-                state[name] = True
-                order.append(name)
-                continue
-            if name in state or name in ("_inputs", _LOOSE):
-                if state.get(name) is False:
-                    raise GraphError(f"the NNI graph has a cycle through node {name!r}")
-                continue
-            if name not in nodes:
-                raise GraphError(f"the NNI graph reads node {name!r}, which it does not have")
-            state[name] = False
-            stack.append((name, True))
-            stack.extend((head, False) for head, _ in reversed(arguments.get(name, ())))
-    return order
-
-
-def _read(values: Mapping[str, Any], sources: Sequence[tuple[str, int | None]]) -> list[Any]:
-    return [values[head] if slot is None else values[head][slot] for head, slot in sources]
+def _is_module_class(found: Any) -> bool:
+    return isinstance(found, type) and issubclass(found, nn.Module)

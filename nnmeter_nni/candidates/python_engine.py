@@ -20,7 +20,17 @@ def read(candidate: Any) -> Candidate | None:
 
 
 def record(python_class: Any, arguments: Mapping[str, Any], sample: Mapping[str, Any]) -> Candidate:
-    """Describe the candidate that a class makes of its arguments in the context of a sample."""
+    """Describe the candidate that a class makes of its arguments in the context of a sample.
+
+    Parameters
+    ----------
+    python_class : type
+        Class of the space.
+    arguments : mapping
+        Arguments of its constructor.
+    sample : mapping
+        Label -> choice.
+    """
 
     def fixed() -> nn.Module:
         from nni.nas.utils import ContextStack

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import chain, product
-from math import prod
+from itertools import product
+from math import inf, prod
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nnmeter_nni._nni import nni_major
-from nnmeter_nni.candidates import DEFAULT_INPUT_SHAPE, record_to_graph
-from nnmeter_nni.candidates.candidate import Candidate
-from nnmeter_nni.filter import Predictor
-from nnmeter_nni.latency import CandidateLatency
-from nnmeter_nni.space.memo import SpaceMemo
+from nnmeter_nni._nni import for_major
+from nnmeter_nni.candidates import DEFAULT_INPUT_SHAPE, freeze, record_to_graph
+from nnmeter_nni.device import Predictor, load_device
 from predictor_core.errors import PredictorError
 from predictor_core.ir.graph import Graph, Shape
 
-Sample = Mapping[str, Any]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-#: Entries of the largest table that the search for the bounds may make.
-_MAX_TABLE = 2**20
+    from nnmeter_nni.candidates.candidate import Candidate
+
+Sample = Mapping[str, Any]
 
 #: Spaces up to this many candidates are searched whole.
 _EXHAUSTIVE = 256
 
-#: Restarts of the climb where the bounds can't be found exactly.
+#: Restarts of the climb where the bounds can't be found exactly, and draws for a valid sample to start from.
 _RESTARTS = 3
+_DRAWS = 200
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,8 @@ class LatencyTable:
     base_ms : float
         Latency with the cheapest value of every choice.
     choices : dict of str to dict
-        Label -> value -> ms above the cheapest value of that label.
+        Label -> value -> ms above the cheapest value of that label. A value that is a list, as that of a
+        choice of several inputs, is listed as a tuple.
 
     Notes
     -----
@@ -82,16 +82,18 @@ class LatencyTable:
 class SpaceLatency:
     """Latency of the candidates of a model space on one device.
 
-    The space is built once, without weights. Where its choices only pick among modules, candidates are put
-    together from them and the latency of each neighbourhood of choices is computed once; the answer equals
-    that of a full trace. Candidates of other spaces are traced one by one, and remembered.
+    The space is built once, without weights. Where its choices only pick among modules, candidates are
+    assembled from these, and the latency of each neighbourhood of choices is computed once. Assembled
+    candidates are compared with built ones until every value of every choice is covered; where one differs,
+    and in other spaces, each candidate is built, traced and remembered. Either way the answer equals that of
+    a full trace.
 
     Parameters
     ----------
     space : torch.nn.Module or ExecutableModelSpace
         An NNI 2.10 module under ``model_wrapper``, or an NNI 3.0 ``ModelSpace`` or executable space. It is
         not changed.
-    predictor : str or LatencyPredictor
+    predictor : str or predictor
         The device.
     predictor_version : str or float, optional
         Version of the predictor. Default: the latest.
@@ -106,7 +108,9 @@ class SpaceLatency:
     Raises
     ------
     PredictorError
-        When the space has no choices, or its candidates can't be built or traced.
+        When the space has no choices, or no candidate of it can be built.
+    MissingDependencyError
+        When NNI or torch is not installed.
     """
 
     def __init__(
@@ -117,37 +121,48 @@ class SpaceLatency:
         *,
         input_shape: Shape = DEFAULT_INPUT_SHAPE,
     ) -> None:
+        source = for_major(
+            "nnmeter_nni.SpaceLatency",
+            retiarii="nnmeter_nni.space.retiarii:RetiariiSource",
+            nas="nnmeter_nni.space.nas:NasSource",
+        )
+        from nnmeter_nni.space.memo import SpaceMemo
+
         self.input_shape = tuple(input_shape)
-        loaded = CandidateLatency([predictor], predictor_version).predictors
-        (self.predictor,) = loaded.values()
-        if nni_major("nnmeter_nni.SpaceLatency") == 2:
-            from nnmeter_nni.space.retiarii import RetiariiSource
-
-            self._source: Any = RetiariiSource(space)
-        else:
-            from nnmeter_nni.space.nas import NasSource
-
-            self._source = NasSource(space)
+        self.predictor = load_device(predictor, predictor_version)
+        self._source: Any = source(space)
         self.choices: dict[str, list[Any]] = self._source.values
         if not self.choices:
             raise PredictorError("the space has no choices; predict the model itself")
-        first = {label: values[0] for label, values in self.choices.items()}
-        self._memo = SpaceMemo(self._source.record(first), self.input_shape, [self.predictor])
+        self._memo = SpaceMemo(self._any_record(), self.input_shape, [self.predictor])
+        self._memo.check(self._built)
 
     def latency(self, sample: Sample) -> float:
-        """Return the latency of a sample in ms; it equals that of a full trace."""
-        record = self._record(sample)
-        return float(self._memo.latencies(sample, lambda: record_to_graph(record, self.input_shape))[0])
+        """Return the latency of a sample in ms; it equals that of a full trace.
+
+        Parameters
+        ----------
+        sample : mapping
+            Label -> choice, for every label of `choices`.
+
+        Raises
+        ------
+        PredictorError
+            When the sample does not fit the space, or can't be predicted.
+        """
+        chosen = self._checked(sample)
+        return float(self._memo.latencies(chosen, lambda: self._built(chosen))[0])
 
     def graph(self, sample: Sample) -> Graph:
         """Return the Graph of a sample."""
-        record = self._record(sample)
-        if self._memo.choices is not None:
-            return self._memo.graph(sample)
-        return record_to_graph(record, self.input_shape)
+        chosen = self._checked(sample)
+        return self._memo.graph(chosen, lambda: self._built(chosen))
 
     def sample(self, seed: int | Random | None = None) -> dict[str, Any]:
-        """Draw a sample, each choice uniformly."""
+        """Draw a sample, each choice uniformly.
+
+        It may break a constraint of the space, where it has constraints; `latency` then raises.
+        """
         rng = seed if isinstance(seed, Random) else Random(seed)
         return {label: rng.choice(values) for label, values in self.choices.items()}
 
@@ -172,51 +187,75 @@ class SpaceLatency:
 
     def latency_table(self) -> LatencyTable:
         """Return what each value of each choice adds, others at their first value."""
-        reference = {label: values[0] for label, values in self.choices.items()}
+        reference = dict(self._reference)
         base_ms = self.latency(reference)
         choices: dict[str, dict[Any, float]] = {}
         for label, values in self.choices.items():
-            found = {value: self.latency({**reference, label: value}) for value in values}
+            found = {freeze(value): self._latency_or({**reference, label: value}, inf) for value in values}
             least = min(found.values())
             choices[label] = {value: ms - least for value, ms in found.items()}
-            base_ms -= found[values[0]] - least
+            base_ms -= found[freeze(reference[label])] - least
         return LatencyTable(base_ms, choices)
 
-    def _record(self, sample: Sample) -> Candidate:
-        unknown = set(self.choices) ^ set(sample)
-        wrong = [label for label in self.choices if label in sample and not self._valid(label, sample[label])]
-        if unknown or wrong:
-            label = sorted(unknown)[0] if unknown else wrong[0]
-            raise PredictorError(
-                f"the sample does not fit the space at {label!r}: got {sample.get(label, 'nothing')!r}, "
-                f"expected one of {self.choices.get(label, 'no such label')}"
-            )
-        record: Candidate = self._source.record(sample)
-        return record
+    def _any_record(self) -> Candidate:
+        """Describe a candidate that keeps the constraints of the space, of first values if these do."""
+        rng = Random(0)
+        first = {label: values[0] for label, values in self.choices.items()}
+        for sample in (first, *(self.sample(rng) for _ in range(_DRAWS))):
+            try:
+                record: Candidate = self._source.record(sample)
+            except PredictorError as error:
+                last = error
+            else:
+                self._reference = sample
+                return record
+        raise PredictorError(f"none of {_DRAWS} random samples is a candidate of the space: {last}") from last
 
-    def _valid(self, label: str, value: Any) -> bool:
-        return isinstance(value, (list, tuple)) or value in self.choices[label]
+    def _built(self, sample: Sample) -> Graph:
+        return record_to_graph(self._source.record(sample), self.input_shape)
+
+    def _checked(self, sample: Sample) -> dict[str, Any]:
+        """Return a sample with the values as the space lists them."""
+        chosen = {}
+        for label in sorted(set(self.choices) | set(sample)):
+            listed = [
+                one for one in self.choices.get(label, ()) if label in sample and _equal(sample[label], one)
+            ]
+            if not listed:
+                raise PredictorError(
+                    f"the sample does not fit the space at {label!r}: got {sample.get(label, 'nothing')!r}, "
+                    f"expected one of {self.choices.get(label, 'no such label')}"
+                )
+            chosen[label] = listed[0]
+        return {label: chosen[label] for label in self.choices}
+
+    def _latency_or(self, sample: Sample, otherwise: float) -> float:
+        """Latency of a sample, or what is given where it breaks a constraint of the space."""
+        try:
+            return self.latency(sample)
+        except PredictorError:
+            return otherwise
 
     def _bound(self, sign: float) -> Bound:
-        windows = self._memo.windows
-        sample = None
-        if windows is not None and self._memo.fill():
-            tables = [
-                (labels, {key: sign * float(part[0]) for key, part in table.items()})
-                for labels, table in windows.windows
-            ]
-            if all(len(t) == prod(len(self.choices[label]) for label in labels) for labels, t in tables):
-                sample = _eliminate(tables, self.choices)
+        from nnmeter_nni.space.bounds import extreme_sample
+
+        sample = extreme_sample(self._memo, 0, sign)
         if sample is None and prod(len(values) for values in self.choices.values()) <= _EXHAUSTIVE:
             every = (dict(zip(self.choices, chosen)) for chosen in product(*self.choices.values()))
-            sample = min(every, key=lambda one: sign * self.latency(one))
+            sample = min(every, key=lambda one: sign * self._latency_or(one, sign * inf))
         if sample is not None:
             return Bound(sample, self.latency(sample), exact=True)
-        sample = min(
-            (self._climb(self.sample(seed), sign) for seed in range(_RESTARTS)),
-            key=lambda one: sign * self.latency(one),
-        )
+        starts = [dict(self._reference), *(self._start(Random(seed)) for seed in range(_RESTARTS - 1))]
+        sample = min((self._climb(one, sign) for one in starts), key=lambda one: sign * self.latency(one))
         return Bound(sample, self.latency(sample), exact=False)
+
+    def _start(self, rng: Random) -> dict[str, Any]:
+        """Draw a sample that keeps the constraints of the space."""
+        for _ in range(_DRAWS):
+            sample = self.sample(rng)
+            if self._latency_or(sample, inf) < inf:
+                return sample
+        return dict(self._reference)
 
     def _climb(self, sample: dict[str, Any], sign: float) -> dict[str, Any]:
         """Change one choice at a time for the better, until none helps."""
@@ -227,47 +266,16 @@ class SpaceLatency:
             for label, values in self.choices.items():
                 for value in values:
                     other = {**sample, label: value}
-                    found = sign * self.latency(other)
+                    found = sign * self._latency_or(other, sign * inf)
                     if found < best - 1e-12:
                         sample, best, improved = other, found, True
         return sample
 
 
-Table = tuple[tuple[str, ...], Mapping[tuple[Hashable, ...], float]]
+def _equal(given: Any, listed: Any) -> bool:
+    """Whether a value is the listed one; one chosen input may be given with or without a list around it."""
+    return bool(freeze(given) == freeze(listed) or _only(given) == _only(listed))
 
 
-def _eliminate(tables: Sequence[Table], values: Mapping[str, Sequence[Any]]) -> dict[str, Any] | None:
-    """Return the sample with the least sum over tables, by eliminating one label after the other.
-
-    None when that needs a table of more than `_MAX_TABLE` entries.
-    """
-    remaining = list(tables)
-    decisions: list[tuple[str, tuple[str, ...], dict[tuple[Hashable, ...], Any]]] = []
-    waiting = set(values)
-    while waiting:
-        scopes = {
-            label: set(chain.from_iterable(labels for labels, _ in remaining if label in labels)) - {label}
-            for label in waiting
-        }
-        label = min(waiting, key=lambda one: (prod(len(values[other]) for other in scopes[one]), one))
-        others = tuple(sorted(scopes[label]))
-        if prod(len(values[other]) for other in (*others, label)) > _MAX_TABLE:
-            return None
-        touching = [table for table in remaining if label in table[0]]
-        remaining = [table for table in remaining if label not in table[0]]
-        least: dict[tuple[Hashable, ...], float] = {}
-        chosen: dict[tuple[Hashable, ...], Any] = {}
-        for key in product(*(values[other] for other in others)):
-            known = dict(zip(others, key))
-            for value in values[label]:
-                known[label] = value
-                total = sum(table[tuple([known[one] for one in labels])] for labels, table in touching)
-                if key not in least or total < least[key]:
-                    least[key], chosen[key] = total, value
-        remaining.append((others, least))
-        decisions.append((label, others, chosen))
-        waiting.discard(label)
-    sample: dict[str, Any] = {}
-    for label, others, chosen in reversed(decisions):
-        sample[label] = chosen[tuple([sample[other] for other in others])]
-    return {label: sample[label] for label in values}
+def _only(value: Any) -> Any:
+    return value[0] if isinstance(value, (list, tuple)) and len(value) == 1 else freeze(value)

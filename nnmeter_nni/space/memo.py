@@ -1,4 +1,4 @@
-"""All candidates of one model space: assembled where they can be, and remembered by window or as a whole."""
+"""SpaceMemo: the candidates of one model space, assembled where they can be, and each predicted once."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnmeter_nni.candidates import record_to_graph
+from nnmeter_nni.candidates import module_to_graph
 from nnmeter_nni.candidates.candidate import Candidate, freeze
-from nnmeter_nni.space.choices import ChoiceSpace
-from nnmeter_nni.space.windows import WindowMemo
-from predictor_core.frontends import find
+from nnmeter_nni.device import DevicePredictor, latency_of
+from nnmeter_nni.space.choices import ChoiceSpace, Pair
+from nnmeter_nni.space.factors import LatencyFactors
+from predictor_core.errors import PredictorError
 from predictor_core.ir.graph import Graph, Shape
 from predictor_core.predictor import LatencyPredictor
 
 _logger = logging.getLogger(__name__)
 
-#: Architectures remembered where no windows are; past it the older half is forgotten.
+#: Architectures remembered where no factors are; past it the older half is forgotten.
 MEMO_SIZE = 2**15
 
 #: A search that has traced this many candidates goes on for long: the rest is filled in, up to a bound.
@@ -31,42 +32,47 @@ MAX_FILL = 512
 class SpaceMemo:
     """Latencies of the candidates of one space at one input shape.
 
+    Candidates are assembled only while that gives the Graphs of built candidates: a sample with a value that
+    no comparison has covered is built as well, and so is every trace whose number is a power of two. On the
+    first difference all that rests on assembled candidates is forgotten, and each candidate is built.
+
     Parameters
     ----------
     record : Candidate
         Any candidate of the space.
     input_shape : tuple of int
         Batch first, channels second.
-    predictors : sequence of LatencyPredictor
+    predictors : sequence of predictors
         The devices.
 
     Attributes
     ----------
     choices : ChoiceSpace or None
-        What candidates are assembled from, where all choices pick among modules.
-    windows : WindowMemo or None
+        What candidates are assembled from; None when each one is built.
+    factors : LatencyFactors or None
         What answers without a trace.
     known, traced : int
         Candidates answered from memory, and by a trace.
     """
 
-    def __init__(self, record: Candidate, input_shape: Shape, predictors: Sequence[LatencyPredictor]) -> None:
+    def __init__(self, record: Candidate, input_shape: Shape, predictors: Sequence[DevicePredictor]) -> None:
         self.input_shape = input_shape
         self.predictors = list(predictors)
         self.known = 0
         self.traced = 0
+        self._filled = False
         # A space may be known by the id of an object, which must live as long as this.
         self._keep = record.keep
         self._memo: dict[Hashable, NDArray[np.float64]] = {}
         self._lock = threading.RLock()
-        self.choices = self._find_choices(record)
-        self.windows: WindowMemo | None = None
-        # nn-Meter's own kernel detection, which 1.0 predictors reproduce, can depend on ops far away: their
-        # candidates are remembered as a whole.
-        found = self.choices
-        local = all(isinstance(one, LatencyPredictor) for one in self.predictors)
-        if local and found is not None and found.local:
-            self.windows = WindowMemo(found.paths, found.values, found.conditions, self.predictors)
+        self.choices = _choices(record)
+        self._unchecked: set[Pair] = set() if self.choices is None else self.choices.pairs
+        self.factors: LatencyFactors | None = None
+        # nn-Meter's own kernel detection, which 1.0 predictors reproduce, can depend on ops far away, and
+        # so may predictors of the user: their candidates are remembered as a whole.
+        local = [one for one in self.predictors if isinstance(one, LatencyPredictor)]
+        if self.choices is not None and len(local) == len(self.predictors):
+            self.factors = LatencyFactors(self.choices, local)
 
     def latencies(self, sample: Mapping[str, Any], build: Callable[[], Graph]) -> NDArray[np.float64]:
         """Return the latency of a sample in ms on each device.
@@ -76,7 +82,7 @@ class SpaceMemo:
         sample : mapping
             Label -> choice.
         build : callable
-            Makes the Graph of the candidate, for spaces whose candidates can't be assembled.
+            Makes the Graph of the candidate by building it.
         """
         with self._lock:
             chosen = {label: freeze(value) for label, value in sample.items()}
@@ -85,61 +91,103 @@ class SpaceMemo:
                 self.known += 1
                 return answer
             self.traced += 1
-            if self.traced == FILL_AFTER:
+            if self.traced >= FILL_AFTER and not self._unchecked and not self._filled:
+                self._filled = True
                 self.fill()
-            graph = self.graph(chosen) if self.choices is not None else build()
-            if self.windows is not None and self.windows.usable:
-                return self.windows.learn(chosen, graph)
-            answer = np.array([one.predict_graphs([graph])[0] for one in self.predictors])
+            graph = self.graph(chosen, build)
+            if self.factors is not None and self.factors.usable:
+                return self.factors.add(chosen, graph)
+            answer = np.array([latency_of(graph, one) for one in self.predictors])
             if len(self._memo) >= MEMO_SIZE:
                 for old in list(self._memo)[: MEMO_SIZE // 2]:
                     del self._memo[old]
             self._memo[freeze(chosen)] = answer
             return answer
 
-    def graph(self, sample: Mapping[str, Any]) -> Graph:
-        """Return the Graph of a sample; only where candidates are assembled."""
-        assert self.choices is not None
+    def graph(self, sample: Mapping[str, Any], build: Callable[[], Graph]) -> Graph:
+        """Return the Graph of a sample; `build` makes it where assembling it is not known to be right."""
         with self._lock:
-            return find("torch")(self.choices.assemble(sample), input_shape=self.input_shape, via="direct")
+            chosen = {label: freeze(value) for label, value in sample.items()}
+            if self.choices is None:
+                return build()
+            try:
+                assembled = self._assembled(chosen)
+            except Exception:  # noqa: BLE001 - modules of the user raise anything; building decides
+                assembled = None
+            fresh = self._unchecked & self.choices.in_effect(chosen)
+            if assembled is not None and not fresh and self.traced & (self.traced - 1):
+                return assembled
+            built = build()
+            if assembled is None or not _same(assembled, built):
+                _logger.info("candidates can't be assembled from the modules of the space; each one is built")
+                self.choices = self.factors = None
+                self._memo.clear()
+            self._unchecked -= fresh
+            return built
+
+    def check(self, build: Callable[[Mapping[str, Any]], Graph]) -> None:
+        """Compare assembled candidates with built ones until every value of every choice is covered.
+
+        Parameters
+        ----------
+        build : callable
+            Makes the Graph of a sample by building it. A sample that it can't build checks nothing.
+        """
+        while self.choices is not None and self._unchecked:
+            before = set(self._unchecked)
+            sample = self.choices.completed(self.choices.covering(before))
+            try:
+                self.graph(sample, lambda sample=sample: build(sample))  # type: ignore[misc]
+            except PredictorError:
+                return
+            if self._unchecked == before:
+                return
 
     def fill(self, traces: int = MAX_FILL) -> bool:
-        """Trace what the windows do not know yet; False when they need more than `traces`.
+        """Trace what the factors do not know yet.
 
-        Only where candidates are assembled.
+        Returns
+        -------
+        bool
+            Whether all is known. False too where candidates are not assembled, or not checked in full, or
+            more than `traces` are needed, or one can't be traced.
         """
-        windows = self.windows
-        if self.choices is None or windows is None:
-            return False
         with self._lock:
             for _ in range(traces):
-                sample = windows.missing() if windows.usable else None
+                if self.factors is None or not self.factors.usable or self._unchecked:
+                    return False
+                sample = self.factors.missing()
                 if sample is None:
-                    return windows.usable
-                windows.learn(sample, self.graph(sample))
+                    return True
+                try:
+                    graph = self._assembled(sample)
+                except Exception:  # noqa: BLE001 - modules of the user raise anything
+                    return False
+                self.factors.add(sample, graph)
         return False
 
+    def _assembled(self, sample: Mapping[str, Any]) -> Graph:
+        assert self.choices is not None
+        return module_to_graph(self.choices.assemble(sample), self.input_shape)
+
     def _recall(self, chosen: Mapping[str, Hashable]) -> NDArray[np.float64] | None:
-        if self.windows is not None and self.windows.usable:
-            return self.windows.lookup(chosen)
+        if self.factors is not None and self.factors.usable:
+            return self.factors.lookup(chosen)
         return self._memo.get(freeze(chosen))
 
-    def _find_choices(self, record: Candidate) -> ChoiceSpace | None:
-        """Find the choices, and make sure that assembling gives what building gives."""
-        if record.build_space is None:
-            return None
-        module = record.build_space()
-        if module is None:
-            return None
-        labels = set(module.simplify()) if hasattr(module, "simplify") else set(record.sample)
-        choices = ChoiceSpace.of(module, labels)
-        if choices is None:
-            return None
-        self.choices = choices
-        if _same(self.graph(record.sample), record_to_graph(record, self.input_shape)):
-            return choices
-        _logger.info("the candidates of this space can't be assembled from its modules; each one is built")
+
+def _choices(record: Candidate) -> ChoiceSpace | None:
+    """Find the choices of a candidate's space; None when they do more than to pick modules."""
+    if record.build_space is None:
         return None
+    try:
+        module = record.build_space()
+    except Exception:  # noqa: BLE001 - a space that can't be built open may still have candidates
+        return None
+    if module is None:
+        return None
+    labels = set(module.simplify()) if hasattr(module, "simplify") else set(record.sample)
+    return ChoiceSpace.of(module, labels)
 
 
 def _same(first: Graph, second: Graph) -> bool:
@@ -147,6 +195,7 @@ def _same(first: Graph, second: Graph) -> bool:
 
     def content(graph: Graph) -> list[Any]:
         position = {tensor: (i, k) for i, node in enumerate(graph) for k, tensor in enumerate(node.tensors)}
-        return [(n.op, dict(n.attrs), n.outputs, [position[tensor] for tensor in n.inputs]) for n in graph]
+        nodes = [(n.op, dict(n.attrs), n.outputs, [position[tensor] for tensor in n.inputs]) for n in graph]
+        return [*nodes, [position[tensor] for tensor in graph.outputs]]
 
     return content(first) == content(second)

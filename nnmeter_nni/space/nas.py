@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nni.mutable import Categorical, CategoricalMultiple, MutableAnnotation
+from nni.mutable import Categorical, CategoricalMultiple, MutableAnnotation, SampleValidationError
 from nni.nas.space import ExecutableModelSpace, SimplifiedModelSpace
 from torch import nn
 
 from nnmeter_nni.candidates import describe
 from nnmeter_nni.candidates.candidate import Candidate
+from nnmeter_nni.errors import CandidateError
 from predictor_core.errors import PredictorError
 
 
@@ -41,5 +42,18 @@ class NasSource:
             self.values[label] = list(mutable.grid())
 
     def record(self, sample: Mapping[str, Any]) -> Candidate:
-        """Describe a candidate."""
-        return describe(self._space.freeze(dict(sample)))
+        """Describe a candidate.
+
+        Raises
+        ------
+        PredictorError
+            When the sample breaks a constraint of the space, or its candidate can't be built.
+        """
+        try:
+            return describe(self._space.freeze(dict(sample)))
+        except SampleValidationError as error:
+            raise PredictorError(f"the sample breaks a constraint of the space: {error}") from error
+        except Exception as error:
+            raise CandidateError(
+                f"the candidate {dict(sample)} can't be built: {type(error).__name__}: {error}"
+            ) from error

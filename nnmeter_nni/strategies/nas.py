@@ -1,4 +1,4 @@
-"""The strategies for NNI 3.0 (``nni.nas``)."""
+"""What the strategies rest on under NNI 3.0 (``nni.nas``): its spaces, its engine, its base class."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from nni.nas.strategy.base import Strategy
 from numpy.random import RandomState
 
 from nnmeter_nni.candidates.candidate import freeze
-from nnmeter_nni.strategies.search import EvolutionSearch, RandomSearch, SortedSearch
 
 
 class MutableSpace:
@@ -80,7 +79,9 @@ class NasEngine:
             self.strategy.engine.wait_models()
 
 
-class _Strategy(Strategy):
+class NasStrategy(Strategy):
+    """Base of the strategies under NNI 3.0."""
+
     def _run(self) -> None:
         self.search(MutableSpace(self.model_space), NasEngine(self))
 
@@ -94,30 +95,6 @@ class _Strategy(Strategy):
         if hasattr(self, "history"):
             self.history = list(state_dict["history"])
             self.population = self.history[-self.population_size :]
-
-
-class LatencyRandom(RandomSearch, _Strategy):
-    """`RandomSearch` as a strategy of NNI 3.0; takes the same arguments."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        Strategy.__init__(self)
-        RandomSearch.__init__(self, *args, **options)
-
-
-class LatencySorted(SortedSearch, _Strategy):
-    """`SortedSearch` as a strategy of NNI 3.0; takes the same arguments."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        Strategy.__init__(self)
-        SortedSearch.__init__(self, *args, **options)
-
-
-class LatencyEvolution(EvolutionSearch, _Strategy):
-    """`EvolutionSearch` as a strategy of NNI 3.0; takes the same arguments."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        Strategy.__init__(self)
-        EvolutionSearch.__init__(self, *args, **options)
 
 
 def _numpy(rng: Random) -> RandomState:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 
 Point = Sequence[float]
@@ -24,10 +26,12 @@ def fronts(points: Sequence[Point]) -> list[list[int]]:
     -------
     list of list of int
         Indices: first those that no point dominates, then those that only the first front dominates, ...
+        A point with a NaN can't be compared, and is in no front.
     """
-    dominated_by = [sum(dominates(other, point) for other in points) for point in points]
-    beats = [[j for j, other in enumerate(points) if dominates(point, other)] for point in points]
-    current = [i for i, count in enumerate(dominated_by) if count == 0]
+    usable = [i for i, point in enumerate(points) if not any(map(math.isnan, point))]
+    beats = {i: [j for j in usable if dominates(points[i], points[j])] for i in usable}
+    dominated_by = Counter(j for beaten in beats.values() for j in beaten)
+    current = [i for i in usable if dominated_by[i] == 0]
     found = []
     while current:
         found.append(current)
@@ -49,14 +53,14 @@ def crowding(points: Sequence[Point]) -> list[float]:
         low, high = points[order[0]][axis], points[order[-1]][axis]
         distance[order[0]] = distance[order[-1]] = float("inf")
         for before, i, after in zip(order, order[1:], order[2:]):
-            if high > low:
+            if 0.0 < high - low < math.inf:
                 distance[i] += (points[after][axis] - points[before][axis]) / (high - low)
     return distance
 
 
 def ranking(points: Sequence[Point]) -> list[tuple[int, float]]:
-    """Return (front, -crowding) of each point: smaller tuples are better."""
-    ranks: list[tuple[int, float]] = [(0, 0.0)] * len(points)
+    """Return (front, -crowding) of each point: smaller tuples are better, and points with a NaN last."""
+    ranks: list[tuple[int, float]] = [(len(points), 0.0)] * len(points)
     for number, front in enumerate(fronts(points)):
         for i, distance in zip(front, crowding([points[i] for i in front])):
             ranks[i] = (number, -distance)

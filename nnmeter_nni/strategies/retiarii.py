@@ -1,4 +1,4 @@
-"""The strategies for NNI 2.10 (``nni.retiarii``)."""
+"""What the strategies rest on under NNI 2.10 (``nni.retiarii``): its spaces, its engine, its base class."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from nni.nas.strategy import BaseStrategy
 from nni.nas.strategy.utils import dry_run_for_search_space, get_targeted_model
 
 from nnmeter_nni.candidates.candidate import freeze
-from nnmeter_nni.strategies.search import EvolutionSearch, RandomSearch, SortedSearch
 
 #: Seconds between two looks at the engine.
 _POLL_S = 0.5
@@ -76,7 +75,8 @@ class RetiariiEngine:
         """Look at the status of a model."""
         if model.status is ModelStatus.Trained:
             metric = model.metric
-            return True, float(metric["default"] if isinstance(metric, dict) else metric)
+            found = metric.get("default") if isinstance(metric, dict) else metric
+            return True, None if found is None else float(found)
         return model.status is ModelStatus.Failed, None
 
     def finish(self, submitted: int) -> None:
@@ -94,19 +94,9 @@ class RetiariiEngine:
             time.sleep(_POLL_S)
 
 
-class _Strategy(BaseStrategy):
+class RetiariiStrategy(BaseStrategy):
+    """Base of the strategies under NNI 2.10."""
+
     def run(self, base_model: Any, applied_mutators: list[Any]) -> None:
         """Search; called by the experiment."""
         self.search(MutatorSpace(base_model, applied_mutators), RetiariiEngine())
-
-
-class LatencyRandom(RandomSearch, _Strategy):
-    """`RandomSearch` as a strategy of NNI 2.10; takes the same arguments."""
-
-
-class LatencySorted(SortedSearch, _Strategy):
-    """`SortedSearch` as a strategy of NNI 2.10; takes the same arguments."""
-
-
-class LatencyEvolution(EvolutionSearch, _Strategy):
-    """`EvolutionSearch` as a strategy of NNI 2.10; takes the same arguments."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from predictor_core.errors import DownloadError, PackError
-from predictor_core.files import write_atomically
+from predictor_core.files import output_path, write_atomically
 from predictor_core.legacy.pack_folder import DIGESTS_FILE, RULES_FILE, files_of
 
 MAX_ENTRIES = 1000
@@ -64,7 +64,7 @@ def extract_pack(zip_path: Path, name: str, scratch: Path, folder: Path, wanted:
     for file in sorted(members, key=lambda file: (file == RULES_FILE, file)):
         if file == RULES_FILE:
             write_atomically(folder / DIGESTS_FILE, json.dumps({"files": digests}, indent=1) + "\n")
-        os.replace(unpacked / file, folder / file)
+        os.replace(unpacked / file, output_path(folder / file))
 
 
 def _audit(infos: Iterable[zipfile.ZipInfo], name: str) -> dict[str, zipfile.ZipInfo]:

@@ -12,13 +12,11 @@ from predictor_core.catalog.lookup import find_predictor
 from predictor_core.catalog.registry import HEADER_FILE, PACK_FILE
 
 if TYPE_CHECKING:
-    from predictor_core.legacy.predictor import LegacyPredictor
     from predictor_core.predictor import LatencyPredictor
+    from predictor_core.predictor.base import Predictor
 
 
-def load_latency_predictor(
-    predictor_name: str, predictor_version: str | float | None = None
-) -> LegacyPredictor | LatencyPredictor:
+def load_latency_predictor(predictor_name: str, predictor_version: str | float | None = None) -> Predictor:
     """Load a predictor.
 
     Parameters
@@ -30,8 +28,8 @@ def load_latency_predictor(
 
     Returns
     -------
-    LatencyPredictor
-        Or, for a version 1.0 pack, its counterpart with the same methods.
+    Predictor
+        A LatencyPredictor or, for a version 1.0 pack, a LegacyPredictor.
 
     Raises
     ------
@@ -48,7 +46,7 @@ def load_latency_predictor(
     return load_entry(find_predictor(predictor_name, predictor_version))
 
 
-def load_entry(entry: Mapping[str, Any]) -> LegacyPredictor | LatencyPredictor:
+def load_entry(entry: Mapping[str, Any]) -> Predictor:
     """Load a predictor of the list.
 
     Parameters

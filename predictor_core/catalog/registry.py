@@ -15,7 +15,7 @@ import yaml
 from predictor_core.catalog.embedded import embedded_predictors
 from predictor_core.catalog.home import predictors_file
 from predictor_core.catalog.versions import version_key
-from predictor_core.errors import RegistryError, UnknownPredictorError
+from predictor_core.errors import RegistryError, UnknownPredictorError, suggestion
 from predictor_core.files import locked, write_atomically
 
 #: A package offers predictors through entry points of this group. Each names an entry (a dict in the
@@ -110,12 +110,12 @@ def unregister_predictor(name: str, version: str | float | None = None) -> dict[
             and (version is None or version_key(entry.get("version")) == version_key(version))
         ]
         if not found:
-            known = ", ".join(
-                f"{entry['name']} {entry.get('version')}" for entry in listed if _is_custom(entry)
-            )
+            own = [entry for entry in listed if _is_custom(entry)]
+            known = ", ".join(f"{entry['name']} {entry.get('version')}" for entry in own)
+            close = suggestion(name, (str(entry["name"]) for entry in own)) or ";"
+            which = repr(name) if version is None else f"{name!r} version {version}"
             raise UnknownPredictorError(
-                f"no predictor {name!r}{'' if version is None else f' version {version}'} is registered; "
-                f"registered are: {known or 'none'}"
+                f"no predictor {which} is registered{close} registered are: {known or 'none'}"
             )
         if len(found) > 1:
             versions = ", ".join(str(entry.get("version")) for entry in found)
@@ -141,8 +141,8 @@ def registered_predictors() -> list[dict[str, Any]]:
 
 def check_name(name: Any, where: str = "the name") -> None:
     """Raise `RegistryError` unless a predictor may be called so; `where` is what the message calls it."""
-    if not isinstance(name, str) or not name.strip() or any(c in name for c in "/\\\0\n"):
-        raise RegistryError(f"{where} is {name!r:.60}; expected a name without slashes")
+    if not _is_line(name) or not name.strip() or "/" in name or "\\" in name:
+        raise RegistryError(f"{where} is {name!r:.60}; expected a name without slashes and line breaks")
 
 
 def check_entry(entry: Any, origin: str, base: Path) -> dict[str, Any]:
@@ -162,11 +162,11 @@ def check_entry(entry: Any, origin: str, base: Path) -> dict[str, Any]:
             raise RegistryError(f"{origin}: the key {key!r} is missing")
     name, version, location = entry["name"], entry["version"], entry["package_location"]
     check_name(name, f"{origin}: 'name'")
-    if isinstance(version, bool) or not isinstance(version, (str, int, float)):
+    if isinstance(version, bool) or not (isinstance(version, (int, float)) or _is_line(version)):
         raise RegistryError(
             f"{origin}: 'version' is {version!r:.60}; expected a number or a string such as 1.0"
         )
-    if not isinstance(entry["category"], str):
+    if not _is_line(entry["category"]):
         raise RegistryError(
             f"{origin}: 'category' is {entry['category']!r:.60}; expected a string such as cpu"
         )
@@ -197,6 +197,10 @@ def _learned_entry(folder: Path) -> dict[str, Any]:
         "package_location": str(folder.resolve()),
     }
     return check_entry(entry, str(folder), folder)
+
+
+def _is_line(text: Any) -> bool:
+    return isinstance(text, str) and text.isprintable()
 
 
 def _is_custom(entry: Any) -> bool:

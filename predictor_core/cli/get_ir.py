@@ -12,14 +12,14 @@ from predictor_core.cli.models import Source, reading_options, requested
 from predictor_core.files import output_path
 from predictor_core.frontends.nnmeter_ir import dump
 from predictor_core.frontends.nnmeter_ir.export import model_file_to_graph
-from predictor_core.views.text import printable
+from predictor_core.text import printable
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
-    model_type, sources = requested(arguments)
-    targets = _targets(sources, model_type, arguments.output)
-    options = reading_options(arguments, model_type)
+    sources = requested(arguments)
+    targets = _targets(sources, arguments.output)
+    options = reading_options(arguments, sources)
     inputs = [source.path for source in sources]
     failed = False
     for source, target in zip(sources, targets):
@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
                 raise source.error
             # Refused before the work of converting.
             output_path(target, overwrite=arguments.force, inputs=inputs)
-            document = model_file_to_graph(source.path, model_type, **options)
+            document = model_file_to_graph(source.path, source.model_type, **options)
             dump(document, target, overwrite=arguments.force, inputs=inputs)
         except Exception as error:  # noqa: BLE001 - one bad model must not stop the others
             failed = True
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     return FAILED if failed else 0
 
 
-def _targets(sources: Sequence[Source], model_type: str, output: str | None) -> list[Path]:
+def _targets(sources: Sequence[Source], output: str | None) -> list[Path]:
     """Return the file that each model becomes.
 
     Raises
@@ -53,7 +53,7 @@ def _targets(sources: Sequence[Source], model_type: str, output: str | None) -> 
             raise UsageError(f"--output {output} is a file, but there are {len(sources)} models to write")
         if len(sources) == 1 and not folder.is_dir() and not output.endswith(("/", os.sep)):
             return [folder]
-    targets = [_target(Path(source.path), model_type, folder) for source in sources]
+    targets = [_target(Path(source.path), source.model_type, folder) for source in sources]
     first: dict[Path, str] = {}
     for source, target in zip(sources, targets):
         # Letters of another case are another file on some systems only.

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from predictor_core import __version__
 from predictor_core.cli import console, measure, measurements, plan
+from predictor_core.cli.models import add_models
 from predictor_core.errors import suggestion
 
 _DESCRIPTION = "Predict the latency of neural networks on mobile and edge devices."
@@ -140,11 +141,7 @@ def _add_predict(commands: Any) -> None:
         help="one or several predictors, quoted patterns such as 'pixel4*', or 'all'",
     )
     parser.add_argument("--predictor-version", metavar="VERSION", help="default: the latest")
-    models = parser.add_mutually_exclusive_group(required=True)
-    models.add_argument("--tensorflow", nargs="+", metavar="PATH", help=".pb files, SavedModel folders")
-    models.add_argument("--onnx", nargs="+", metavar="PATH", help=".onnx files")
-    models.add_argument("--nn-meter-ir", nargs="+", metavar="PATH", help=".json files of nn-Meter IR")
-    models.add_argument("--torchvision", nargs="+", metavar="NAME", help="names of torchvision models")
+    add_models(parser)
     _add_reading(parser)
     parser.add_argument("--strict", action="store_true", help="refuse what no measurement supports")
     parser.add_argument("--json", action="store_true", help="print one JSON array")
@@ -161,9 +158,7 @@ def _add_get_ir(commands: Any) -> None:
         help="convert models to nn-Meter IR",
         description="Convert models to nn-Meter IR. A folder means every model in it.",
     )
-    models = parser.add_mutually_exclusive_group(required=True)
-    models.add_argument("--tensorflow", nargs="+", metavar="PATH", help=".pb files, SavedModel folders")
-    models.add_argument("--onnx", nargs="+", metavar="PATH", help=".onnx files")
+    add_models(parser)
     parser.add_argument(
         "--output",
         metavar="PATH",

@@ -3,85 +3,139 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from predictor_core.cli.console import UsageError
 from predictor_core.errors import PredictorError
-from predictor_core.views.text import printable
+from predictor_core.frontends import FRONTENDS, Frontend, type_of
+from predictor_core.text import printable
 
-#: flag -> (model type, ending of its files)
-_FLAGS = {
-    "tensorflow": ("pb", ".pb"),
-    "onnx": ("onnx", ".onnx"),
-    "nn_meter_ir": ("nnmeter-ir", ".json"),
-    "torchvision": ("torchvision", ""),
-}
+#: Types whose models may hold several functions.
+_SIGNED = frozenset({"pb", "tflite"})
+_ENDINGS = tuple([ending for entry in FRONTENDS.values() for ending in entry.suffixes])
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """One model to work on: where it is, what it is called, or why it can't be read."""
 
     path: str
     label: str
+    model_type: str = ""
     error: PredictorError | None = None
 
 
-def requested(arguments: argparse.Namespace) -> tuple[str, list[Source]]:
-    """Return the model type and the models of the flag that was given."""
-    flag = next(flag for flag in _FLAGS if getattr(arguments, flag, None) is not None)
-    model_type, ending = _FLAGS[flag]
-    names: Sequence[str] = getattr(arguments, flag)
-    if not ending:
-        return model_type, [Source(name, printable(name)) for name in names]
-    sources = [source for name in names for source in _expand(Path(name), ending)]
-    seen = Counter(source.label for source in sources)
-    # Two models of one name in different folders are told apart by their paths.
-    return model_type, [
-        source if seen[source.label] == 1 else replace(source, label=printable(source.path))
-        for source in sources
-    ]
-
-
-def _expand(path: Path, ending: str) -> list[Source]:
-    if path.is_file() or (path.is_dir() and _is_saved_model(path, ending)):
-        return [Source(str(path), printable(path.name))]
-    if not path.is_dir():
-        return [Source(str(path), printable(str(path)), PredictorError("no such file or folder"))]
-    inside = sorted(
-        entry
-        for entry in path.iterdir()
-        if (entry.suffix.lower() == ending and entry.is_file()) or _is_saved_model(entry, ending)
+def add_models(parser: argparse.ArgumentParser) -> None:
+    """Add the options that name models: paths of any type, or one option a type."""
+    parser.add_argument(
+        "models", nargs="*", metavar="MODEL", help="files and folders of any type, told by their endings"
     )
-    if not inside:
-        error = PredictorError(f"the folder holds no {ending} file")
-        return [Source(str(path), printable(str(path)), error)]
-    return [Source(str(entry), printable(entry.name)) for entry in inside]
+    group = parser.add_mutually_exclusive_group()
+    for entry in _flagged():
+        group.add_argument(entry.flag, nargs="+", metavar=entry.metavar, help=entry.help)
 
 
-def _is_saved_model(path: Path, ending: str) -> bool:
-    return ending == ".pb" and (path / "saved_model.pb").is_file()
-
-
-def reading_options(arguments: argparse.Namespace, model_type: str) -> dict[str, Any]:
-    """Return what the front end is to be told.
+def requested(arguments: argparse.Namespace) -> list[Source]:
+    """Return the models that were named.
 
     Raises
     ------
     UsageError
-        For an option that the model type does not have.
+        When none is named, or some by a flag and others without.
+    """
+    flag = next((entry for entry in _flagged() if _words(arguments, entry) is not None), None)
+    if flag is None:
+        _take_back(arguments)
+    bare: list[str] = getattr(arguments, "models", None) or []
+    names = bare if flag is None else _words(arguments, flag) or []
+    if flag is not None and bare:
+        raise UsageError(f"{bare[0]} is named beside {flag.flag}; put all models behind it, or leave it out")
+    if not names:
+        flags = " ".join(entry.flag for entry in _flagged())
+        raise UsageError(f"one of the arguments {flags} is required, or files and folders without one")
+    if flag is not None and not flag.suffixes:
+        return [Source(name, printable(name), flag.name) for name in names]
+    sources = [source for name in names for source in _expand(Path(name), flag)]
+    seen = Counter(source.label for source in sources)
+    # Two models of one name in different folders are told apart by their paths.
+    return [
+        source if seen[source.label] == 1 else source._replace(label=printable(source.path))
+        for source in sources
+    ]
+
+
+def _flagged() -> list[Frontend]:
+    return [entry for entry in FRONTENDS.values() if entry.flag]
+
+
+def _words(arguments: argparse.Namespace, frontend: Frontend) -> list[str] | None:
+    """Return what stands behind the flag of a front end; None where it is not given."""
+    words: list[str] | None = getattr(arguments, frontend.flag.lstrip("-").replace("-", "_"), None)
+    return words
+
+
+def _take_back(arguments: argparse.Namespace) -> None:
+    """Give the paths behind ``--predictor NAME...``, which takes all words that follow, to the models."""
+    words = getattr(arguments, "predictor", None)
+    if not arguments.models and isinstance(words, list):
+        count = len(words)
+        while count > 1 and _is_path(words[count - 1]):
+            count -= 1
+        arguments.predictor, arguments.models = words[:count], words[count:]
+
+
+def _is_path(word: str) -> bool:
+    path = Path(word)
+    return os.sep in word or path.exists() or path.suffix.lower() in _ENDINGS
+
+
+def _expand(path: Path, frontend: Frontend | None) -> list[Source]:
+    """Return the model of a path, or those of a folder; of one type, or of the type that its ending tells."""
+    label = printable(path.name)
+    if path.is_file() or (path.is_dir() and _type_inside(path, frontend) is not None):
+        try:
+            return [Source(str(path), label, frontend.name if frontend else type_of(path))]
+        except PredictorError as unclear:
+            return [Source(str(path), label, error=unclear)]
+    if not path.is_dir():
+        return [Source(str(path), printable(str(path)), error=PredictorError("no such file or folder"))]
+    found = [(entry, _type_inside(entry, frontend)) for entry in sorted(path.iterdir())]
+    sources = [Source(str(entry), printable(entry.name), name) for entry, name in found if name is not None]
+    if not sources:
+        kinds = frontend.suffixes if frontend else _ENDINGS
+        error = PredictorError(f"the folder holds no {' or '.join(kinds)} file")
+        return [Source(str(path), printable(str(path)), error=error)]
+    return sources
+
+
+def _type_inside(entry: Path, frontend: Frontend | None) -> str | None:
+    """Return the model type of an entry of a folder; None for what is no model of the wanted type."""
+    candidates = FRONTENDS.values() if frontend is None else [frontend]
+    if entry.is_dir():
+        return "pb" if (entry / "saved_model.pb").is_file() and FRONTENDS["pb"] in candidates else None
+    if not entry.is_file():
+        return None
+    return next((one.name for one in candidates if entry.suffix.lower() in one.suffixes), None)
+
+
+def reading_options(arguments: argparse.Namespace, sources: Sequence[Source]) -> dict[str, Any]:
+    """Return what the front ends are to be told.
+
+    Raises
+    ------
+    UsageError
+        For an option that a model type does not have.
     """
     options: dict[str, Any] = {}
     shapes = input_shapes(arguments.input_shape)
     if shapes is not None:
         options["input_shape"] = shapes
     if arguments.signature is not None:
-        if model_type != "pb":
-            raise UsageError("--signature goes with --tensorflow alone")
+        if any(source.model_type not in _SIGNED for source in sources if source.error is None):
+            raise UsageError("--signature goes with SavedModel folders and .tflite files alone")
         options["signature"] = arguments.signature
     return options
 

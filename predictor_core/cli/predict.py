@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from predictor_core.catalog import load_entry, match_predictors
 from predictor_core.cli.comparison import comparison
 from predictor_core.cli.console import FAILED, describe, log, width
 from predictor_core.cli.models import Source, reading_options, requested
-from predictor_core.predictor import LatencyPredictor, to_graph
+from predictor_core.predictor.base import Predictor
 from predictor_core.predictor.report import LatencyReport
 from predictor_core.views.table import report_text
 
@@ -26,8 +26,7 @@ WORKERS_WORTH_S = 5.0
 class _Request:
     """What to do with every model; sent to the worker processes."""
 
-    predictors: tuple[Any, ...]
-    model_type: str
+    predictors: tuple[Predictor, ...]
     options: dict[str, Any] = field(default_factory=dict)
     strict: bool = False
     debug: bool = False
@@ -44,11 +43,10 @@ class _Answer:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
-    model_type, sources = requested(arguments)
+    sources = requested(arguments)
     request = _Request(
         tuple(map(load_entry, match_predictors(arguments.predictor, arguments.predictor_version))),
-        model_type,
-        reading_options(arguments, model_type),
+        reading_options(arguments, sources),
         arguments.strict,
         arguments.debug,
     )
@@ -127,24 +125,23 @@ def _answer(request: _Request, source: Source) -> _Answer:
     if source.error is not None:
         answer.errors.append(describe(source.error))
         return answer
-    graph = None
+    readings: dict[Hashable, Any] = {}
+    unreadable: set[Hashable] = set()
     for predictor in request.predictors:
+        reader = predictor.reader
+        if reader in unreadable:
+            continue
         try:
-            if isinstance(predictor, LatencyPredictor):
-                # One reading of the model serves every device.
-                if graph is None:
-                    graph = to_graph(source.path, request.model_type, **request.options)
-                report = predictor.profile(graph, strict=request.strict)
-            else:
-                report = predictor.profile(
-                    source.path, request.model_type, strict=request.strict, **request.options
-                )
+            # One reading of the model serves every predictor that reads alike.
+            if reader not in readings:
+                unreadable.add(reader)
+                readings[reader] = predictor.read(source.path, source.model_type, **request.options)
+                unreadable.remove(reader)
+            report = predictor.report(readings[reader], strict=request.strict)
         except Exception as error:  # noqa: BLE001 - one bad model must not stop the others
             message = describe(error, request.debug)
             if message not in answer.errors:
                 answer.errors.append(message)
-            if graph is None and isinstance(predictor, LatencyPredictor):
-                break
             continue
         report.model = source.label
         answer.reports.append(report)

@@ -95,7 +95,7 @@ def save_pack(
     """
     content = pack_bytes(header, forests, value_type)
     write_atomically(path, content)
-    return hashlib.sha256(content[:-32]).hexdigest()
+    return hashlib.sha256(content).hexdigest()
 
 
 def pack_bytes(
@@ -148,7 +148,7 @@ def load_pack(path: str | os.PathLike[str], sha256: str | None = None) -> Pack:
     path : path
         The pack file.
     sha256 : str, optional
-        Digest that the file must have (a registry pins it).
+        Digest that the whole file must have (a registry pins it).
 
     Raises
     ------
@@ -175,6 +175,7 @@ def parse_pack(content: bytes, name: str, sha256: str | None = None) -> Pack:
     digest = hashlib.sha256(body)
     if not hmac.compare_digest(digest.digest(), content[-32:]):
         raise PackError(f"pack {name} is corrupted: its SHA-256 does not match; install or train it again")
+    digest.update(content[-32:])
     if sha256 is not None and not hmac.compare_digest(digest.hexdigest(), sha256):
         raise PackError(
             f"pack {name} has SHA-256 {digest.hexdigest()}, expected {sha256}; it is not the registered pack"

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
+import os
 from collections.abc import Collection
-from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from predictor_core.errors import PredictorError
-from predictor_core.ir.graph import Graph
+
+if TYPE_CHECKING:
+    from predictor_core.ir.graph import Graph
 
 
-class Frontend(Protocol):
+class Load(Protocol):
     """What a front end offers: a model in, a Graph out.
 
     The keyword-only parameters of its signature are the options that a caller may give.
@@ -23,13 +25,89 @@ class Frontend(Protocol):
         """Convert `model` (a path or an object) to a Graph."""
 
 
-#: model type -> "module:function"
-FRONTENDS: dict[str, str] = {
-    "nnmeter-ir": "predictor_core.frontends.nnmeter_ir:load",
-    "onnx": "predictor_core.frontends.onnx:load",
-    "pb": "predictor_core.frontends.tensorflow:load",
-    "torch": "predictor_core.frontends.torch:load",
-    "torchvision": "predictor_core.frontends.torch.torchvision:load",
+class Frontend(NamedTuple):
+    """How models of one type are recognised and read.
+
+    Parameters
+    ----------
+    name : str
+        The model type.
+    load : str
+        ``module:function`` of a `Load`, imported when first used.
+    suffixes : tuple of str
+        Endings of its files, in small letters.
+    classes : tuple of str
+        ``module.Class`` of its objects; the module is the one that the class is defined in.
+    flag, metavar, help : str
+        Option of the command line, "" for none, and how it is explained.
+    """
+
+    name: str
+    load: str
+    suffixes: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    flag: str = ""
+    metavar: str = "PATH"
+    help: str = ""
+
+
+#: Front ends by model type.
+FRONTENDS: dict[str, Frontend] = {
+    entry.name: entry
+    for entry in (
+        Frontend(
+            "pb",
+            "predictor_core.frontends.tensorflow:load",
+            (".pb",),
+            flag="--tensorflow",
+            help=".pb files, SavedModel folders",
+        ),
+        Frontend(
+            "onnx",
+            "predictor_core.frontends.onnx:load",
+            (".onnx",),
+            ("onnx.onnx_ml_pb2.ModelProto", "onnx.ModelProto"),
+            "--onnx",
+            help=".onnx files",
+        ),
+        Frontend(
+            "tflite",
+            "predictor_core.frontends.tflite:load",
+            (".tflite",),
+            flag="--tflite",
+            help=".tflite files",
+        ),
+        Frontend(
+            "openvino",
+            "predictor_core.frontends.openvino:load",
+            (".xml",),
+            flag="--openvino",
+            help=".xml files of OpenVINO IR",
+        ),
+        Frontend(
+            "torch",
+            "predictor_core.frontends.torch:load",
+            (".pt2", ".pt", ".pth"),
+            ("torch.nn.modules.module.Module", "torch.export.exported_program.ExportedProgram"),
+            "--torch",
+            help=".pt2 files of torch.export",
+        ),
+        Frontend(
+            "nnmeter-ir",
+            "predictor_core.frontends.nnmeter_ir:load",
+            (".json",),
+            ("builtins.dict",),
+            "--nn-meter-ir",
+            help=".json files of nn-Meter IR",
+        ),
+        Frontend(
+            "torchvision",
+            "predictor_core.frontends.torch.torchvision:load",
+            flag="--torchvision",
+            metavar="NAME",
+            help="names of torchvision models",
+        ),
+    )
 }
 
 #: Other packages add model types through this entry point group (``nni-ir`` comes from nnmeter_nni).
@@ -41,24 +119,54 @@ def model_types() -> list[str]:
     return sorted({*FRONTENDS, *(point.name for point in _plugins())})
 
 
-def find(model_type: str) -> Frontend:
-    """Return the front end of a model type.
+def find(model_type: str) -> Load:
+    """Return the function that reads models of a type.
 
     Raises
     ------
     PredictorError
         When the type is not known; the message lists those that are.
     """
-    target = FRONTENDS.get(model_type)
-    if target is not None:
-        module, _, function = target.partition(":")
-        frontend: Frontend = getattr(import_module(module), function)
-        return frontend
+    known = FRONTENDS.get(model_type)
+    if known is not None:
+        module, _, function = known.load.partition(":")
+        load: Load = getattr(import_module(module), function)
+        return load
     for point in _plugins():
         if point.name == model_type:
-            plugin: Frontend = point.load()
+            plugin: Load = point.load()
             return plugin
     raise PredictorError(f"unknown model_type {model_type!r}; expected one of {', '.join(model_types())}")
+
+
+def type_of(model: Any) -> str:
+    """Return the model type that the ending of a path, or the class of an object, tells.
+
+    Raises
+    ------
+    PredictorError
+        When they tell none; the message lists the endings that do.
+    """
+    if isinstance(model, (str, os.PathLike)):
+        path = Path(model)
+        for entry in FRONTENDS.values():
+            if path.suffix.lower() in entry.suffixes:
+                return entry.name
+        if (path / "saved_model.pb").is_file():
+            return "pb"
+        endings = ", ".join(sorted(ending for entry in FRONTENDS.values() for ending in entry.suffixes))
+        raise PredictorError(
+            f"the ending of {str(model)!r} does not tell its model type; give model_type, one of "
+            f"{', '.join(model_types())}, or a file that ends in {endings}"
+        )
+    classes = {f"{one.__module__}.{one.__qualname__}" for one in type(model).__mro__}
+    for entry in FRONTENDS.values():
+        if not classes.isdisjoint(entry.classes):
+            return entry.name
+    raise PredictorError(
+        f"a {type(model).__name__} does not tell its model type; give model_type, one of "
+        f"{', '.join(model_types())}"
+    )
 
 
 def check_options(model_type: str, options: Collection[str]) -> None:
@@ -79,6 +187,9 @@ def check_options(model_type: str, options: Collection[str]) -> None:
     """
     if not options:
         return
+    import inspect
+    from difflib import get_close_matches
+
     parameters = inspect.signature(find(model_type)).parameters.values()
     known = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
     for option in options:

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any, Callable
 
+from predictor_core.errors import GraphError
 from predictor_core.ir.graph import Graph, Node, Shape
-from predictor_core.ir.ops import BINARY_OPS, DATA_OPS, POOL_OPS
+from predictor_core.ir.ops import BINARY_OPS, DATA_OPS, DENSE_OPS, POOL_OPS
 from predictor_core.kernels.spec import KernelSpec, Pair
 
 _MAP_AXES = frozenset({(1, 2), (2, 1), (-3, -2), (-2, -3)})
@@ -49,7 +50,10 @@ def build(op: str, main: Sequence[Node], merged: Sequence[Node], graph: Graph) -
     head, last = main[0], main[-1]
     inputs = graph.input_shapes(head)
     if "const_shape" in head.attrs:
-        inputs = (*inputs, tuple(head.attrs["const_shape"]))
+        constant = tuple(head.attrs["const_shape"])
+        # The first operand of a product, or the sequence of a recurrent layer, tells its cost.
+        first = head.attrs.get("const_first") and head.op in DENSE_OPS
+        inputs = (constant, *inputs) if first else (*inputs, constant)
     output = last.outputs[0]
     epilogue: tuple[str, ...] = ()
     pool: tuple[int, ...] = ()
@@ -74,7 +78,14 @@ def build(op: str, main: Sequence[Node], merged: Sequence[Node], graph: Graph) -
     details = _DETAILS.get(op)
     if details is None:
         return KernelSpec(label, op, inputs, output, epilogue=epilogue, extra=pool)
-    spec = KernelSpec(label, op, inputs, output, epilogue=epilogue, **details(main, graph))
+    try:
+        known = details(main, graph)
+    except (ArithmeticError, LookupError, StopIteration, TypeError, ValueError) as error:
+        raise GraphError(
+            f"node {last.name!r} ({op}) lacks what tells the size of its kernel, or has it wrong: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    spec = KernelSpec(label, op, inputs, output, epilogue=epilogue, **known)
     return spec._replace(extra=pool) if pool else spec
 
 

@@ -130,7 +130,7 @@ def plan(equation: str, shapes: Sequence[Shape]) -> list[Step] | None:
     if any(len(term) != len(shape) for term, shape in zip(terms, shapes)):
         return None
     drafted = _Plan(_sizes(terms, shapes, equation), len(terms))
-    ends = []
+    ends: list[tuple[int, str]] = []
     for index, (term, shape) in enumerate(zip(terms, shapes)):
         other = "".join(terms[:index] + terms[index + 1 :])
         ends.append(drafted.summed_alone(index, term, shape, set(other + out)))
@@ -139,7 +139,7 @@ def plan(equation: str, shapes: Sequence[Shape]) -> list[Step] | None:
     if len(ends) == 1:
         drafted.arranged(*ends[0], out)
     else:
-        drafted.product(*ends, out)
+        drafted.product(ends[0], ends[1], out)
     return drafted.steps or [Step("identity", (0,), {}, drafted.extents(out))]
 
 

@@ -162,7 +162,8 @@ class Graph:
         """Shape of a tensor."""
         node = self._tensors[tensor]
         outputs = node.outputs
-        return outputs[0] if len(outputs) == 1 else outputs[node.tensors.index(tensor)]
+        # The place stands in the name; a split may have thousands of outputs.
+        return outputs[0] if len(outputs) == 1 else outputs[int(tensor[len(node.name) + 1 :])]
 
     def producer(self, tensor: str) -> Node:
         """Node that makes a tensor."""

@@ -14,10 +14,10 @@ CONV_OPS = frozenset({"conv", "dwconv", "convtranspose", "conv3d", "convtranspos
 
 #: ``fc``: constant weight on the last dimension, ``bias``. ``matmul``: two activations, or one and a constant
 #: (``const_shape``) that is no plain matrix on the right; ``const_first``: the constant is the left operand.
-#: ``embedding``: table look-up. ``lstm``/``gru``/``rnn``: ``hidden``, ``layers``, ``bidirectional`` and, where
-#: the state is a projection of what the gates make, its width ``projection``.
-#: ``Einsum``, channels first only: an explicit ``equation`` of at most two operands, of which one may be a
-#: constant (``const_shape``, ``const_first``).
+#: ``embedding``: table look-up. ``lstm``/``gru``/``rnn``: ``hidden``, ``layers``, ``bidirectional`` and,
+#: where the state is a projection of what the gates make, its width ``projection``.
+#: Front ends may write ``Einsum``, an explicit ``equation`` of at most two operands, one of them perhaps a
+#: constant; it becomes one of these and the movement of data around it.
 DENSE_OPS = frozenset({"fc", "matmul", "embedding", "lstm", "gru", "rnn"})
 
 #: Two inputs, or one and a constant: ``const`` (float, scalar) or ``const_shape`` (tuple). ``const_first``:

@@ -32,6 +32,10 @@ _GROUPS = {
 _FAMILIES = {**_GROUPS, "convtranspose": "conv", "lstm": "product", "gru": "product", "rnn": "product"}
 
 
+#: Largest window areas of the sorts of convolutions; beyond the last they are large.
+_WINDOWS = (1, 9, 25)
+
+
 def group(spec: KernelSpec) -> str:
     """Group whose coordinates are comparable: ``conv``, ``dwconv``, ``groupconv``, ``product`` or ``map``."""
     return _GROUPS.get(spec.op, "map")
@@ -46,7 +50,7 @@ def sort(spec: KernelSpec) -> str:
     """Finest class with a rate of its own: the op, and for convolutions the size of the window."""
     window = spec.kernel[0] * spec.kernel[1]
     if spec.op in ("conv", "convtranspose", "dwconv", "groupconv"):
-        return f"{spec.op}/{'1' if window == 1 else '9' if window <= 9 else 'large'}"
+        return f"{spec.op}/{next((limit for limit in _WINDOWS if window <= limit), 'large')}"
     return spec.op
 
 

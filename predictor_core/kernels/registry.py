@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isqrt, log, prod
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -194,12 +194,18 @@ def features(forest: str, specs: Sequence[KernelSpec]) -> NDArray[np.float64]:
     return FORESTS[forest].matrix(specs, [cost(spec) for spec in specs])
 
 
+_POOLS = frozenset({"avgpool", "maxpool"})
+_CHANNEL_BLOCKS = (4, 8, 16)
+
 #: Pixels of the smallest map that the benchmark's convolutions work on (7x7).
 _SMALLEST_MAP = 49
 
 
+Combination = Literal["mean", "sum", "least"]
+
+
 class Serving(NamedTuple):
-    """How a kernel gets its latency: ``scale`` times the weighted geometric mean, or sum, of its parts.
+    """How a kernel gets its latency: ``scale`` times a combination of its parts.
 
     Parameters
     ----------
@@ -209,14 +215,15 @@ class Serving(NamedTuple):
         Factor, e.g. the batch.
     measured : bool
         Whether the benchmark measured kernels of this sort; False is an estimate.
-    summed : bool
-        Whether the weighted latencies are added; else the weights sum to 1 and the mean is geometric.
+    combine : str
+        ``"mean"``: the weights sum to 1 and the mean is geometric; ``"sum"``: the weighted latencies are
+        added; ``"least"``: the least of them counts.
     """
 
     parts: tuple[tuple[float, KernelSpec], ...]
     scale: float = 1.0
     measured: bool = True
-    summed: bool = False
+    combine: Combination = "mean"
 
     @property
     def spec(self) -> KernelSpec:
@@ -229,6 +236,8 @@ def serve(spec: KernelSpec) -> Serving:
 
     - A batch of n costs n kernels of batch 1 (only batch 1 was measured); an elementwise op sees one map of n
       times the height.
+    - A pool treats each channel by itself: a batch of n maps is one map of n times the channels, and unused
+      channels can be added, so no pool costs more than one of whole blocks of 4, 8 or 16 channels.
     - A fully connected layer on n rows (a sequence, a batch, or both) costs one row, and on top of it a 1x1
       convolution over a map of n pixels, which is what it is to a matrix multiplication: more rows never
       cost less. With fewer rows than the smallest map that was measured has pixels, it costs the share
@@ -244,6 +253,8 @@ def serve(spec: KernelSpec) -> Serving:
     entry = kind(spec.op)
     if spec.op == "fc":
         return _serve_fc(spec)
+    if spec.op in _POOLS:
+        return _serve_pool(spec)
     if spec.op == "deformconv":
         return _serve_deformable(spec)
     batch = spec.output[0] if len(spec.output) > 1 else 1
@@ -280,6 +291,19 @@ def _depthwise(spec: KernelSpec, channels: int) -> KernelSpec:
     return spec._replace(op="dwconv", inputs=inputs, groups=channels)
 
 
+def _serve_pool(spec: KernelSpec) -> Serving:
+    batch, channels = spec.output[0], spec.output[-1]
+    whole = batch * channels
+    widths = dict.fromkeys((whole, *(-(-whole // block) * block for block in _CHANNEL_BLOCKS)))
+    parts = tuple((1.0, _with_channels(spec, width)) for width in widths)
+    return Serving(parts, measured=batch == 1, combine="least")
+
+
+def _with_channels(spec: KernelSpec, channels: int) -> KernelSpec:
+    inputs = tuple((1, *shape[1:-1], channels) for shape in spec.inputs)
+    return spec._replace(inputs=inputs, output=(1, *spec.output[1:-1], channels))
+
+
 def _serve_fc(spec: KernelSpec) -> Serving:
     rows = prod(spec.output[:-1])
     row = _on_map(spec, (1,))
@@ -288,7 +312,7 @@ def _serve_fc(spec: KernelSpec) -> Serving:
     pixels = max(rows, _SMALLEST_MAP)
     height = max(divisor for divisor in range(1, isqrt(pixels) + 1) if pixels % divisor == 0)
     pointwise = _on_map(spec, (1, height, pixels // height))._replace(op="conv")
-    return Serving(((1.0, row), ((rows - 1) / (pixels - 1), pointwise)), measured=False, summed=True)
+    return Serving(((1.0, row), ((rows - 1) / (pixels - 1), pointwise)), measured=False, combine="sum")
 
 
 def _serve_deformable(spec: KernelSpec) -> Serving:
@@ -305,7 +329,7 @@ def _serve_deformable(spec: KernelSpec) -> Serving:
         spec.strides,
         spec.dilations,
     )
-    return Serving(((1.0, sampling), (float(batch * groups), conv)), measured=False, summed=True)
+    return Serving(((1.0, sampling), (float(batch * groups), conv)), measured=False, combine="sum")
 
 
 def _on_map(spec: KernelSpec, leading: Shape) -> KernelSpec:

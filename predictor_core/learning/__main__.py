@@ -21,14 +21,17 @@ _NEEDED = {
     "tqdm": "tqdm",
 }
 
-DEFAULT_OUTPUT = Path(__file__).resolve().parents[1] / "devices"
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m predictor_core.learning", description=__doc__)
     parser.add_argument("data", type=Path, help="folder with latency_ms.csv, graphs and configs")
-    parser.add_argument("--output", type=Path, default=DEFAULT_OUTPUT, help="DEVICE/forests.pack goes there")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("trained"),
+        help="DEVICE/forests.pack goes there (default: trained)",
+    )
     parser.add_argument(
         "--cache", type=Path, default=Path("training-cache"), help="for going on after a stop"
     )

@@ -18,7 +18,7 @@ from predictor_core.kernels import KernelSpec
 from predictor_core.kernels.coordinates import coordinates, group, sort
 from predictor_core.learning.corpus import Cut
 from predictor_core.learning.posterior import Floats, Noise, Posterior, Term, maximum_posterior, predict
-from predictor_core.predictor.design import PRIOR, TERMS, Rows, effect_kind, effects, shared_design
+from predictor_core.predictor.design import PRIOR, TERMS, Design, Rows, effect_kind, effects, shared_design
 from predictor_core.predictor.latency import LatencyPredictor
 from predictor_core.predictor.learned import LearnedPredictor
 
@@ -88,8 +88,9 @@ class Problem:
         Of the d coefficients.
     specs : list of KernelSpec
         The k kernels.
+    design : Design
     rows : Rows
-        Their bases and effects.
+        Bases and effects of the kernels.
     terms : list of Term
         Of all n models; the last is the constant.
     """
@@ -97,6 +98,7 @@ class Problem:
     prior: Prior
     names: tuple[str, ...]
     specs: list[KernelSpec]
+    design: Design
     rows: Rows
     terms: list[Term]
 
@@ -161,6 +163,15 @@ class Problem:
         """Latency of each kernel in ms, shape (k,)."""
         return np.asarray(sum(term.items_ms(at) for term in self.terms[:-1]))
 
+    def predict_cut(self, at: Floats, cut: Cut) -> Floats:
+        """Latency in ms of other models, shape (m,)."""
+        rows = self.design.rows_unshared(cut.specs)
+        kernels_ms = sum(
+            Term(None, rows.base_ms[:, i], rows.values[i], self.design.columns[i]).items_ms(at)
+            for i in range(len(TERMS))
+        )
+        return np.asarray(cut.counts @ kernels_ms + self.terms[-1].items_ms(at)[0])
+
     def spread(self, posterior: Posterior, models: NDArray[Any] | None = None) -> Floats:
         """Mean standard deviation of the kernels' logarithms, by share of the latency, shape (m,)."""
         variances = np.diag(posterior.covariance)[self.terms[0].columns]
@@ -196,7 +207,7 @@ def pose(prior: Prior, cut: Cut, centers: Mapping[str, int] | None = None) -> Pr
     constant = np.array([names.index("all:"), names.index("constant:")], dtype=np.intp)
     once = np.ones((cut.counts.shape[0], 1))
     terms.append(Term(once, np.array([prior.scale_ms["constant"]]), np.ones((1, 2)), constant))
-    return Problem(prior, names, cut.specs, rows, terms)
+    return Problem(prior, names, cut.specs, design, rows, terms)
 
 
 def place_centers(

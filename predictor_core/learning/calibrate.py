@@ -42,6 +42,7 @@ def calibrate(held_out: Predictions, left_out: Sequence[Predictions]) -> dict[st
     chosen: dict[str, float] = {}
     for unfamiliar, scale, extra in product(_UNFAMILIAR, _SPREAD_SCALE, _OUTSIDE):
         widths = {"inside": 0.0, "outside": extra, "unfamiliar": unfamiliar, "spread_scale": scale}
+        widths["estimated"] = ESTIMATED
         rest = np.abs(held_out.log_error) - held_out.half_width(widths)
         inside = max(float(np.quantile(rest, COVERAGE)), LEAST)
         widths.update(inside=inside, outside=inside + extra)
@@ -52,4 +53,4 @@ def calibrate(held_out: Predictions, left_out: Sequence[Predictions]) -> dict[st
         key = (round(missing, 2), float(np.median([half.mean() for half in halves])))
         if key < best:
             best, chosen = key, widths
-    return {name: round(value, 5) for name, value in {**chosen, "estimated": ESTIMATED}.items()}
+    return {name: round(value, 5) for name, value in chosen.items()}

@@ -115,7 +115,8 @@ def build_datasets(models: Iterable[Measured], rules: dict[str, Rules]) -> dict[
 def _served(spec: KernelSpec) -> KernelSpec:
     """Return the kernel that is measured; the displayed type is no part of it."""
     serving = kernels.serve(spec)
-    if len(serving.parts) != 1 or serving.scale != 1.0:
+    direct = serving.combine != "sum" and all(weight == 1.0 for weight, _ in serving.parts)
+    if not direct or serving.scale != 1.0:
         raise PredictorError(f"a {spec.type} kernel of the training data is not measured directly")
     return serving.spec._replace(type="")
 

@@ -27,6 +27,8 @@ class Predictions:
         Share of the latency in kernels outside the training range.
     spread : (n,) float64
         Spread of the trees, weighted by the share of the latency.
+    bounded : (n,) float64
+        Share of the latency in kernels that the peak rates of the device bound.
     """
 
     families: NDArray[np.str_]
@@ -34,6 +36,7 @@ class Predictions:
     predicted_ms: Floats
     outside: Floats
     spread: Floats
+    bounded: Floats
 
     @property
     def log_error(self) -> Floats:
@@ -48,12 +51,14 @@ class Predictions:
             self.predicted_ms[models],
             self.outside[models],
             self.spread[models],
+            self.bounded[models],
         )
 
     def half_width(self, widths: Mapping[str, float]) -> Floats:
         """Return the half widths of the intervals in the logarithm, by the constants of a pack."""
-        inside, outside = widths["inside"], widths["outside"]
-        return inside + (outside - inside) * self.outside + unfamiliarity(self.spread, widths)
+        inside, outside, estimated = widths["inside"], widths["outside"], widths["estimated"]
+        beyond = (outside - inside) * self.outside + (estimated - inside) * self.bounded
+        return inside + beyond + unfamiliarity(self.spread, widths)
 
     def interval_ms(self, widths: Mapping[str, float]) -> tuple[Floats, Floats]:
         """Return the ends of the intervals, by the constants of a pack."""
@@ -68,7 +73,8 @@ def predict(predictor: LatencyPredictor, data: Dataset) -> Predictions:
     answers = predictor.kernel_latencies(specs)
     counts = data.counts[:, used]
     latency_ms = np.array([answers[spec].latency_ms for spec in specs])
-    outside = np.array([bool(answers[spec].outside) for spec in specs])
+    bounded = np.array([answers[spec].bounded for spec in specs])
+    outside = np.array([bool(answers[spec].outside) for spec in specs]) & ~bounded
     spread = np.array([answers[spec].spread for spec in specs])
     predicted_ms = counts @ latency_ms + predictor.overhead_ms
     return Predictions(
@@ -77,6 +83,7 @@ def predict(predictor: LatencyPredictor, data: Dataset) -> Predictions:
         predicted_ms,
         counts @ (latency_ms * outside) / predicted_ms,
         counts @ (latency_ms * spread) / predicted_ms,
+        counts @ (latency_ms * bounded) / predicted_ms,
     )
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from predictor_core.catalog import PACKAGE
 from predictor_core.files import atomic_file
 from predictor_core.forest import load_pack
 from predictor_core.fusion import load_rules
@@ -28,6 +29,7 @@ from predictor_core.learning.evaluate import Predictions, predict
 from predictor_core.learning.packing import VERSION, write_pack
 from predictor_core.learning.settings import FORESTS, LEFT_OUT_ROUNDS, PLANS, TEACHERS
 from predictor_core.predictor import LatencyPredictor
+from predictor_core.predictor.roofline import CARD_FILE, Roofline, read_roofline
 
 VALIDATION = "validation"
 _UNKNOWN_WIDTHS = {"inside": 0.1, "outside": 0.5, "estimated": 0.7, "unfamiliar": 0.0, "spread_scale": 1.0}
@@ -137,7 +139,9 @@ def _fit(
 ) -> None:
     trained_on = data.only(learnt)
     base = fit_base(trained_on, PLANS[data.device])
-    taught = teacher.fit_teacher(trained_on, base, features, settings, seed)
+    roofline = _roofline(data.device)
+    least_ms = np.array([roofline.least_ms(spec) for spec in data.specs])
+    taught = teacher.fit_teacher(trained_on, base, features, settings, seed, least_ms=least_ms)
     forests = distil.grow_forests(data, taught.log_ratio, trained_on.seen(), features, FORESTS, seed)
     training = {
         "seed": seed,
@@ -150,7 +154,11 @@ def _fit(
 
 
 def _predictor(device: str, path: Path) -> LatencyPredictor:
-    return LatencyPredictor(device, VERSION, load_pack(path), load_rules(device), path)
+    return LatencyPredictor(device, VERSION, load_pack(path), load_rules(device), path, _roofline(device))
+
+
+def _roofline(device: str) -> Roofline:
+    return read_roofline(PACKAGE / "devices" / device / CARD_FILE)
 
 
 def _stamp(cache: Path, task: Task, settings: teacher.Settings, seed: int) -> str:
@@ -176,4 +184,5 @@ def _write(path: Path, stamp: str, said: Predictions) -> None:
             predicted_ms=said.predicted_ms,
             outside=said.outside,
             spread=said.spread,
+            bounded=said.bounded,
         )

@@ -3,7 +3,8 @@
 latency(model) = constant + sum over kernels of count * base * exp(f(features)). One boosted model f per
 forest, all fitted together to the one thing that was measured: the models. With S the prediction, y the
 measurement and r = log(S / y), the loss is Huber's of r, and a kernel's latency l enters its gradient with
-the kernel's shares of the models it occurs in: dL/df = sum of clip(r) * n * l / S. The same sum with 1 in
+the kernel's shares of the models it occurs in: dL/df = sum of clip(r) * n * l / S. A kernel that the data
+sheet bounds takes the bound, and no gradient draws it further down. The same sum with 1 in
 place of clip(r) bounds the curvature even when all kernels of a model move at once, because the shares of
 a model sum to 1.
 """
@@ -93,6 +94,7 @@ def fit_teacher(
     settings: Settings,
     seed: int,
     progress: Progress | None = None,
+    least_ms: Floats | None = None,
 ) -> Teacher:
     """Boost the kernel latencies.
 
@@ -108,6 +110,8 @@ def fit_teacher(
     seed : int
     progress : callable, optional
         Called with the number of rounds done, after each.
+    least_ms : (m,) float64, optional
+        What each kernel takes at least, by the device's data sheet. Default: nothing.
     """
     try:
         import lightgbm
@@ -115,13 +119,15 @@ def fit_teacher(
         raise missing_dependency("lightgbm", "train", "training") from error
 
     base_ms = base.latency_ms(data)
+    if least_ms is None:
+        least_ms = np.zeros(len(data.specs))
     seen = data.seen()
     groups = []
     for number, name in enumerate(features):
         members = np.flatnonzero(data.forests == name)
         trained = seen[members]
         table = features[name][trained]
-        group = _Group(data, base_ms, members[trained], settings)
+        group = _Group(data, base_ms, least_ms, members[trained], settings)
         groups.append(group)
         if not len(table) or not np.ptp(table, axis=0).any():
             # Nothing to tell kernels apart by: the base is all there is.
@@ -191,22 +197,33 @@ class _State:
 class _Group:
     """The kernels of one forest that occur in training models."""
 
-    def __init__(self, data: Dataset, base_ms: Floats, members: NDArray[np.intp], settings: Settings) -> None:
+    def __init__(
+        self,
+        data: Dataset,
+        base_ms: Floats,
+        least_ms: Floats,
+        members: NDArray[np.intp],
+        settings: Settings,
+    ) -> None:
         self.base_ms = base_ms[members]
+        self.least_ms = least_ms[members]
         self.counts = data.counts[:, members].tocsr()
         self.transposed = self.counts.T.tocsr()
         self.ridge = settings.ridge
-        self.models_ms: Floats = self.counts @ self.base_ms
+        self.models_ms: Floats = self.counts @ np.maximum(self.base_ms, self.least_ms)
         self.booster: Any = None
 
     def gradients(self, f: Floats, state: _State) -> tuple[Floats, Floats]:
         f = np.clip(f, -_MOST, _MOST)
-        latency_ms = self.base_ms * np.exp(f)
+        unbound_ms = self.base_ms * np.exp(f)
+        latency_ms = np.maximum(unbound_ms, self.least_ms)
         models_ms = self.counts @ latency_ms
         state.kernels_ms = state.kernels_ms + (models_ms - self.models_ms)
         self.models_ms = models_ms
         gradient, curvature = state.residuals()
+        slope = self.transposed @ gradient
+        slope[(unbound_ms < self.least_ms) & (slope > 0.0)] = 0.0
         return (
-            latency_ms * (self.transposed @ gradient) + self.ridge * f,
+            latency_ms * slope + self.ridge * f,
             latency_ms * (self.transposed @ curvature) + self.ridge,
         )

@@ -81,12 +81,13 @@ def export_simplified(model: Any, input_shape: Any) -> Any:
 
 
 def _real(tensor: Any) -> Any:
-    """Return the tensor itself, or zeros where it has a shape only."""
+    """Return a parameter itself, a copy of a buffer, or zeros where there is a shape only."""
     import torch
 
-    return (
-        torch.zeros((), dtype=tensor.dtype).expand(tensor.shape) if tensor.is_meta else tensor.detach().cpu()
-    )
+    if tensor.is_meta:
+        return torch.zeros((), dtype=tensor.dtype).expand(tensor.shape)
+    data = tensor.detach().cpu()
+    return data if isinstance(tensor, torch.nn.Parameter) else data.clone()
 
 
 def _constants_hoisted(model: Any) -> Any:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence, Sized
+from itertools import chain, islice
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from predictor_core.errors import own_errors
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
 
 if TYPE_CHECKING:
@@ -15,6 +18,14 @@ if TYPE_CHECKING:
 
 #: Models read and evaluated at a time: enough to fill the forests, few enough to keep memory flat.
 CHUNK = 1000
+
+#: Work left, in seconds, for which worker processes are started: each loads the package and the predictors.
+WORKERS_WORTH_S = 10.0
+
+#: Largest number of models that a worker is given at a time.
+_WORKER_CHUNK = 100
+
+_NOTHING = object()
 
 
 def predict_many(
@@ -37,8 +48,9 @@ def predict_many(
     models : iterable
         Paths or objects of `model_type`; may be a generator.
     n_jobs : int, optional
-        Worker processes (joblib's meaning of the number). The backend is joblib's current one, so a
-        ``joblib.parallel_backend("dask")`` around the call spreads the work over a cluster.
+        Worker processes (joblib's meaning of the number), started once the work left is worth it. The backend
+        is joblib's current one: a ``joblib.parallel_backend("dask")`` around the call spreads the work over a
+        cluster.
     strict, input_shape, apply_nni, **options
         As for `Predictor.predict`.
 
@@ -48,15 +60,59 @@ def predict_many(
         Latencies in ms.
     """
     arguments = (model_type, input_shape, apply_nni, strict, options)
+    left = iter(models)
     if n_jobs is None or n_jobs == 1:
-        parts = [_predict_chunk(predictors, chunk, *arguments) for chunk in _chunks(models, CHUNK)]
+        parts = [_predict_chunk(predictors, chunk, *arguments) for chunk in _chunks(left, CHUNK)]
     else:
-        import joblib
-
-        task = joblib.delayed(_predict_chunk)
-        chunks = _chunks(models, CHUNK // 4)
-        parts = joblib.Parallel(n_jobs=n_jobs)(task(predictors, chunk, *arguments) for chunk in chunks)
+        total = len(models) if isinstance(models, Sized) else None
+        parts = _until_workers_pay(lambda chunk: _predict_chunk(predictors, chunk, *arguments), left, total)
+        first = next(left, _NOTHING)
+        if first is not _NOTHING:
+            parts += _in_workers(n_jobs, predictors, chain([first], left), total, arguments)
     return np.concatenate(parts, axis=1) if parts else np.empty((len(predictors), 0))
+
+
+def _until_workers_pay(
+    work: Callable[[list[Any]], NDArray[np.float64]], left: Iterator[Any], total: int | None
+) -> list[NDArray[np.float64]]:
+    """Predict models in this process until those that are left would keep it busy for `WORKERS_WORTH_S`.
+
+    Where nobody knows how many are left, it is taken to be as many as are done.
+    """
+    parts: list[NDArray[np.float64]] = []
+    done, size, warm_s = 0, 1, 0.0
+    started_s = perf_counter()
+    while chunk := list(islice(left, size)):
+        parts.append(work(chunk))
+        done += len(chunk)
+        spent_s = perf_counter() - started_s
+        if done == 1:
+            # The first model also pays for the imports.
+            warm_s = spent_s
+            continue
+        each_s = (spent_s - warm_s) / (done - 1)
+        left_s = each_s * (done if total is None else total - done)
+        # One slow model among the first few tells little.
+        if spent_s - warm_s > WORKERS_WORTH_S / 10 and left_s > WORKERS_WORTH_S:
+            break
+        size = min(2 * size, CHUNK)
+    return parts
+
+
+def _in_workers(
+    n_jobs: int, predictors: Sequence[Predictor], left: Iterable[Any], total: int | None, arguments: Any
+) -> list[NDArray[np.float64]]:
+    import joblib
+
+    size = _WORKER_CHUNK
+    if total is not None:
+        size = max(1, min(size, total // (4 * joblib.effective_n_jobs(n_jobs))))
+    task = joblib.delayed(_predict_chunk)
+    chunks = _chunks(left, size)
+    done: list[NDArray[np.float64]] = joblib.Parallel(n_jobs=n_jobs, batch_size=1)(
+        task(predictors, chunk, *arguments) for chunk in chunks
+    )
+    return done
 
 
 def _predict_chunk(
@@ -75,16 +131,24 @@ def _predict_chunk(
     found: list[list[list[Hashable]]] = [[] for _ in alike]
     for model in chunk:
         readings: dict[Hashable, Any] = {}
-        for group, models in zip(alike, found):
-            first = group[0]
-            if first.reader not in readings:
-                readings[first.reader] = first.read(model, model_type, input_shape, apply_nni, **options)
-            kernels = first.kernels(readings[first.reader])
-            if strict:
-                for predictor in group:
-                    predictor.refuse_estimates(kernels)
-            models.append([known.setdefault(kernel.spec, kernel.spec) for kernel in kernels])
-    rows = {id(one): one.predict_kernels(models) for group, models in zip(alike, found) for one in group}
+        with own_errors(model):
+            for group, models in zip(alike, found):
+                first = group[0]
+                if first.reader not in readings:
+                    readings[first.reader] = first.read(model, model_type, input_shape, apply_nni, **options)
+                kernels = first.kernels(readings[first.reader])
+                if strict:
+                    for predictor in group:
+                        predictor.refuse_estimates(kernels)
+                models.append([known.setdefault(kernel.spec, kernel.spec) for kernel in kernels])
+    from predictor_core.predictor.base import checked_ms
+
+    with own_errors():
+        rows = {
+            id(one): checked_ms(one.predict_kernels(models), one)
+            for group, models in zip(alike, found)
+            for one in group
+        }
     return np.stack([rows[id(predictor)] for predictor in predictors])
 
 

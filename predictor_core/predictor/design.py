@@ -5,8 +5,8 @@ the source has no forest, its multiply-accumulates. The logarithm of each term's
 from coarse to fine: all kernels, the family, the sort, and the neighbourhood. The last is a Gaussian process
 over `predictor_core.kernels.coordinates`, in the form of a Nystroem approximation (Williams and Seeger,
 "Using the Nystroem method to speed up kernel machines", 2001): with C the covariances between some centers
-and L their Cholesky factor, the features of a kernel are L^-1 times its covariances with the centers. Because L
-is triangular, centers that are added later leave the features of the earlier ones as they are.
+and L their Cholesky factor, the features of a kernel are L^-1 times its covariances with the centers. Because
+L is triangular, centers that are added later leave the features of the earlier ones as they are.
 """
 
 from __future__ import annotations

@@ -14,15 +14,30 @@ from predictor_core.errors import PackError
 from predictor_core.forest import Pack, tree_values
 from predictor_core.kernels import KernelSpec
 from predictor_core.kernels.base import AnalyticBase
+from predictor_core.predictor.roofline import Roofline
 
 
 class KernelLatency(NamedTuple):
-    """Answer for one KernelSpec: ms, is it measured, features out of range, spread of the trees."""
+    """Answer for one KernelSpec.
+
+    Parameters
+    ----------
+    latency_ms : float
+    measured : bool
+        False for an estimate.
+    outside : tuple of str
+        Features out of the training range.
+    spread : float
+        Standard deviation of what the trees say, in the logarithm.
+    bounded : bool
+        Whether the peak rates of the device set the latency, because the forest's answer was faster.
+    """
 
     latency_ms: float
     measured: bool
     outside: tuple[str, ...]
     spread: float
+    bounded: bool = False
 
 
 class Evaluator(Protocol):
@@ -41,6 +56,8 @@ class KernelEvaluator:
         Forests, and the header with their bases, feature ranges and the constants of estimates.
     label : str
         What messages call the pack.
+    roofline : Roofline
+        Peak rates of the device, which no kernel exceeds.
 
     Raises
     ------
@@ -48,8 +65,9 @@ class KernelEvaluator:
         The header lacks a part, or a forest was trained on features that this version doesn't compute.
     """
 
-    def __init__(self, pack: Pack, label: str) -> None:
+    def __init__(self, pack: Pack, label: str, roofline: Roofline) -> None:
         self._forests = pack.forests
+        self._roofline = roofline
         header = pack.header
         try:
             self._estimate = header["estimate"]
@@ -100,17 +118,25 @@ class KernelEvaluator:
         unsupported = set(estimated)
         answers = {}
         for spec, serving in zip(specs, servings):
-            parts, scale, measured, summed = serving
-            if summed:
+            parts, scale, measured, combine = serving
+            # A kernel that a wider one stands for is as far outside the training range as it is by itself.
+            asked = parts[:1] if combine == "least" else parts
+            if combine == "least":
+                parts = (min(parts, key=lambda part: logs[part[1]]),)
+            if combine == "sum":
                 shares = [weight * exp(logs[part]) for weight, part in parts]
                 latency_ms = sum(shares)
                 spread = sum(share * spreads[part] for share, (_, part) in zip(shares, parts)) / latency_ms
             else:
                 latency_ms = exp(sum(weight * logs[part] for weight, part in parts))
                 spread = sum(weight * spreads[part] for weight, part in parts)
-            names = dict.fromkeys(name for _, part in parts for name in outside[part])
+            latency_ms *= scale
+            least_ms = self._roofline.least_ms(spec)
+            names = dict.fromkeys(name for _, part in asked for name in outside[part])
             measured = measured and not any(part in unsupported for _, part in parts)
-            answers[spec] = KernelLatency(scale * latency_ms, measured, tuple(names), spread)
+            answers[spec] = KernelLatency(
+                max(latency_ms, least_ms), measured, tuple(names), spread, latency_ms < least_ms
+            )
         return answers
 
     def _estimated_ms(self, spec: KernelSpec) -> float:

@@ -22,6 +22,7 @@ from predictor_core.predictor.evaluate import Evaluator, KernelEvaluator, Kernel
 from predictor_core.predictor.interval import interval
 from predictor_core.predictor.profile import kernel_report, refuse_estimates, warnings_of
 from predictor_core.predictor.report import LatencyReport
+from predictor_core.predictor.roofline import CARD_FILE, Roofline, read_roofline
 
 #: Kernels remembered by a predictor; past it the oldest half is forgotten.
 MEMO_SIZE = 2**16
@@ -42,6 +43,8 @@ class LatencyPredictor(Predictor):
         Fusion rules of the device.
     path : Path
         File that the pack came from, for pickling.
+    roofline : Roofline, optional
+        Peak rates of the device, which bound every kernel. Default: no bound.
 
     Examples
     --------
@@ -51,7 +54,15 @@ class LatencyPredictor(Predictor):
     True
     """
 
-    def __init__(self, name: str, version: str, pack: Pack, rules: Rules, path: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        version: str,
+        pack: Pack,
+        rules: Rules,
+        path: Path,
+        roofline: Roofline | None = None,
+    ) -> None:
         super().__init__(name, version)
         self._rules = rules
         self._pack = pack
@@ -60,7 +71,8 @@ class LatencyPredictor(Predictor):
             self.overhead_ms = float(pack.header["constant_ms"])
         except (KeyError, TypeError, ValueError) as error:
             raise PackError(f"pack of {name} {version} lacks a part of its header: {error!r}") from error
-        self._evaluator: Evaluator = KernelEvaluator(pack, f"{name} {version}")
+        self.roofline = roofline or Roofline()
+        self._evaluator: Evaluator = KernelEvaluator(pack, f"{name} {version}", self.roofline)
         self._memo: dict[KernelSpec, KernelLatency] = {}
         self._lock = threading.Lock()
 
@@ -73,7 +85,7 @@ class LatencyPredictor(Predictor):
         version: str | None = None,
         sha256: str | None = None,
     ) -> LatencyPredictor:
-        """Load a pack file, with the ``fusion_rules.yaml`` beside it.
+        """Load a pack file, with the ``fusion_rules.yaml`` and, if there is one, the device card beside it.
 
         Raises
         ------
@@ -83,7 +95,9 @@ class LatencyPredictor(Predictor):
         pack = load_pack(path, sha256)
         device = str(pack.header.get("device", name))
         rules = read_rules(Path(path).with_name("fusion_rules.yaml"))
-        return cls(name or device, version or str(pack.header.get("version", "")), pack, rules, Path(path))
+        roofline = read_roofline(Path(path).with_name(CARD_FILE))
+        version = version or str(pack.header.get("version", ""))
+        return cls(name or device, version, pack, rules, Path(path), roofline)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_load_again, (self._path, self.name, self.version, self._pack.sha256))
@@ -154,7 +168,7 @@ class LatencyPredictor(Predictor):
         low_ms, high_ms = interval(
             self.header,
             np.array([report.latency_ms for report in reports]),
-            np.array([report.measured for report in reports], dtype=bool),
+            np.array([report.measured and not report.bounded for report in reports], dtype=bool),
             np.array([bool(report.outside) for report in reports], dtype=bool),
             np.array([answers[kernel.spec].spread for kernel in found]),
         )

@@ -21,6 +21,7 @@ from predictor_core.predictor.evaluate import KernelLatency
 from predictor_core.predictor.header import MAX_LOG, RESIDUAL_FILE, DeviceHeader
 from predictor_core.predictor.latency import LatencyPredictor
 from predictor_core.predictor.residual import Residual
+from predictor_core.predictor.roofline import Roofline
 
 Floats = NDArray[np.float64]
 
@@ -60,6 +61,8 @@ class LearnedPredictor(LatencyPredictor):
         self.overhead_ms = header.scale_ms["constant"] * float(
             np.exp(header.coefficients.get("all:", 0.0) + header.coefficients.get("constant:", 0.0))
         )
+        #: The data sheet of the device is not known.
+        self.roofline = Roofline()
         self._rules = sources[0].rules
         self._sources = tuple(sources)
         self._residual = residual

@@ -34,6 +34,7 @@ def kernel_report(kernel: Kernel, answer: KernelLatency) -> KernelReport:
         latency_ms=answer.latency_ms,
         measured=answer.measured,
         outside=answer.outside,
+        bounded=answer.bounded,
         input_shapes=spec.inputs,
         output_shape=spec.output,
         nodes=kernel.nodes,
@@ -43,7 +44,7 @@ def kernel_report(kernel: Kernel, answer: KernelLatency) -> KernelReport:
 
 
 def warnings_of(graph: Graph, reports: Sequence[KernelReport]) -> list[str]:
-    """Return what was estimated, what is unknown, and what lies outside the training range."""
+    """Return what was estimated, bounded or unknown, and what lies outside the training range."""
     warnings = list(graph.warnings)
     total = sum(report.latency_ms for report in reports) or 1.0
     unknown = sorted({node.op for node in graph.nodes if node.op not in KNOWN_OPS})
@@ -55,6 +56,14 @@ def warnings_of(graph: Graph, reports: Sequence[KernelReport]) -> list[str]:
         types = ", ".join(sorted({report.type for report in estimated}))
         warnings.append(
             f"{len(estimated)} kernels ({share:.1%} of the latency) are estimated, not measured: {types}"
+        )
+    bounded = [report for report in reports if report.bounded]
+    if bounded:
+        share = sum(report.latency_ms for report in bounded) / total
+        worst = max(bounded, key=lambda report: report.latency_ms)
+        warnings.append(
+            f"{len(bounded)} kernels ({share:.1%} of the latency) take what the device's peak rates allow, "
+            f"for the measurements say less, foremost {worst.name} ({worst.type})"
         )
     outside = [report for report in reports if report.measured and report.outside]
     if outside:

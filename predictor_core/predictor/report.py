@@ -32,6 +32,8 @@ class KernelReport:
         True when a forest trained on measurements gives the latency, False for an estimate.
     outside : tuple of str
         Features outside the range that the forest was trained on.
+    bounded : bool
+        True when the device's peak rates set the latency, because the forest's answer was faster.
     input_shapes, output_shape
         Channels last, batch first.
     nodes : tuple of str
@@ -52,6 +54,12 @@ class KernelReport:
     nodes: tuple[str, ...] = ()
     scope: str = ""
     details: str = ""
+    bounded: bool = False
+
+    @property
+    def supported(self) -> bool:
+        """Whether measurements of such kernels give the latency: no estimate, extrapolation or bound."""
+        return self.measured and not self.outside and not self.bounded
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form."""
@@ -61,6 +69,7 @@ class KernelReport:
             "latency_ms": self.latency_ms,
             "measured": self.measured,
             "outside_training_range": list(self.outside),
+            "bounded": self.bounded,
             "input_shapes": [list(shape) for shape in self.input_shapes],
             "output_shape": list(self.output_shape),
             "nodes": list(self.nodes),
@@ -129,10 +138,13 @@ class LatencyReport:
 
     @property
     def coverage(self) -> float:
-        """Share of the kernels' latency, 0 to 1, that measured kernel types carry."""
+        """Share of the kernels' latency, 0 to 1, that measurements of such kernels support.
+
+        The rest is estimated, outside the training range, or set by the device's peak rates.
+        """
         total = sum(kernel.latency_ms for kernel in self.kernels)
-        measured = sum(kernel.latency_ms for kernel in self.kernels if kernel.measured)
-        return measured / total if total > 0 else 1.0
+        supported = sum(kernel.latency_ms for kernel in self.kernels if kernel.supported)
+        return supported / total if total > 0 else 1.0
 
     def by_type(self) -> dict[str, float]:
         """Latency in ms by kernel type, largest first."""

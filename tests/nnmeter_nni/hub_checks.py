@@ -5,7 +5,10 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from nnmeter_nni import CandidateLatency
+import pytest
+
+from nnmeter_nni import CandidateLatency, SpaceLatency
+from predictor_core import PredictorError, load_latency_predictor
 
 #: Space -> size of its images.
 SIZES = {
@@ -20,6 +23,46 @@ SIZES = {
     "AmoebaNet": 32,
     "PNAS": 32,
 }
+
+
+#: The spaces of cells, whose width and depth can be fixed so that only their cells are searched.
+CELLS = ("AmoebaNet", "DARTS", "ENAS", "NASNet", "PNAS")
+FIXED = {"width": 16, "num_cells": 3, "dataset": "cifar"}
+
+
+def check_space_latency(make: Any, build: Any, size: int, draws: int) -> None:
+    """Random samples have the latency of the candidate that NNI builds of them.
+
+    Parameters
+    ----------
+    make : callable
+        Makes the space.
+    build : callable
+        Makes the candidate of a sample.
+    size : int
+        Of the images.
+    draws : int
+        Samples compared.
+    """
+    predictor = load_latency_predictor("cortexA76cpu_tflite21")
+    space = SpaceLatency(make(), predictor, input_shape=(1, 3, size, size))
+    rng = Random(0)
+    compared = 0
+    for _ in range(50 * draws):
+        sample = space.sample(rng)
+        try:
+            found = space.latency(sample)
+        except PredictorError as error:
+            # Samples of NasBench101 may be no graph at all. Anything else is a fault.
+            if "constraint" in str(error) or "can't be built" in str(error):
+                continue
+            raise
+        expected = predictor.predict(build(sample), "torch", input_shape=space.input_shape)
+        assert found == pytest.approx(expected, rel=1e-9), sample
+        compared += 1
+        if compared == draws:
+            return
+    raise AssertionError(f"only {compared} samples of {draws} are candidates")
 
 
 def check_five_random_candidates(space: Any, size: int) -> None:

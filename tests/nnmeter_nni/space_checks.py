@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nnmeter_nni import CandidateLatency, SpaceLatency
+from nnmeter_nni import CandidateLatency, LatencyFilter, NoCandidateError, SpaceLatency
+from nnmeter_nni.candidates import freeze
 from predictor_core import LatencyPredictor
 from predictor_core.ir.graph import Graph
 
@@ -47,7 +48,7 @@ def check_table(space: SpaceLatency) -> None:
         assert min(table.choices[label].values()) == 0.0
         for value in values:
             sample = {**reference, label: value}
-            total = table.base_ms + sum(table.choices[one][chosen] for one, chosen in sample.items())
+            total = table.base_ms + sum(table.choices[one][freeze(chosen)] for one, chosen in sample.items())
             assert total == pytest.approx(space.latency(sample), rel=1e-9)
     assert all(label in repr(table) for label in space.choices)
 
@@ -58,6 +59,43 @@ def check_samples(space: SpaceLatency) -> None:
     rng = Random(7)
     np.testing.assert_allclose(found, [space.latency(space.sample(rng)) for _ in range(50)], rtol=1e-12)
     assert found.dtype == np.float64
+
+
+def check_a_hopeless_search_ends_early(space: Any, predictor: LatencyPredictor) -> None:
+    """A filter that its space can't pass says so after a few draws, and what it can pass goes on.
+
+    Parameters
+    ----------
+    space : MutatorSpace or MutableSpace
+        Of more candidates than are drawn.
+    predictor : LatencyPredictor
+        The device.
+    """
+    rng = Random(0)
+    latency = CandidateLatency([predictor], input_shape=SHAPE)
+    some = [latency(space.model(space.random(rng)))[predictor.name] for _ in range(10)]
+    for threshold, options in (
+        (0.2 * min(some), {}),
+        (5.0 * max(some), {"reverse": True}),
+        (9.0 * max(some), {"min_latency": 5.0 * max(some)}),
+    ):
+        hopeless = LatencyFilter(threshold, predictor, input_shape=SHAPE, **options)  # type: ignore[arg-type]
+        with pytest.raises(NoCandidateError, match="no candidate of this space can pass"):
+            _judge(hopeless, space, rng, 200)
+        assert hopeless.stats.seen <= 100
+        assert not hopeless.stats.accepted
+    patient = LatencyFilter(0.2 * min(some), predictor, input_shape=SHAPE, patience=None)
+    _judge(patient, space, rng, 120)
+    assert patient.stats.rejected == 120
+    # Few pass, but some do: the search is not hopeless.
+    fastest, _ = hopeless.latency.bounds()[predictor.name]  # type: ignore[index]
+    rare = LatencyFilter(1.0001 * fastest, predictor, input_shape=SHAPE)
+    _judge(rare, space, rng, 120)
+
+
+def _judge(latency_filter: LatencyFilter, space: Any, rng: Random, draws: int) -> None:
+    for _ in range(draws):
+        latency_filter(space.model(space.random(rng)))
 
 
 def content(graph: Graph) -> list[Any]:

@@ -181,3 +181,59 @@ def _edge(label: str) -> Any:
         ],
         label=label,
     )
+
+
+@model_wrapper
+class NniCells(nn.Module):
+    """NNI's cells: two that share their choices and one of its own, whose second candidate may be a cell."""
+
+    def __init__(self, merge_op: str, nested: bool) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, padding=1)
+        self.cells = nn.ModuleList([_nni_cell(label, merge_op, nested) for label in ("a", "a", "b")])
+        self.mixes = nn.ModuleList([nn.Conv2d(1, 8, 1) for _ in self.cells])
+        self.fc = nn.Linear(8, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x)
+        for cell, mix in zip(self.cells, self.mixes):
+            # Whatever number of nodes is concatenated.
+            x = mix(cell([x]).mean(1, keepdim=True))
+        return self.fc(x.mean([2, 3]))
+
+
+def _nni_cell(label: str, merge_op: str, nested: bool) -> Any:
+    def second(node: int, op: int, source: Any) -> Any:
+        if nested:
+            return InnerCell(label)
+        return nn.Conv2d(8, 8, 1)
+
+    candidates = {"conv": lambda node, op, source: nn.Conv2d(8, 8, 3, padding=1), "second": second}
+    return nn.Cell(candidates, num_nodes=3, merge_op=merge_op, label=label)  # type: ignore[arg-type]
+
+
+class InnerCell(nn.Module):
+    """A cell of one node inside a cell."""
+
+    def __init__(self, label: str) -> None:
+        super().__init__()
+        self.cell = nn.Cell([nn.ReLU(), nn.Conv2d(8, 8, 5, padding=2)], num_nodes=1, label=f"{label}_inner")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.cell([x])
+
+
+@model_wrapper
+class Peeking(nn.Module):
+    """Its constructor looks at what was chosen, and builds another layer for one of the values."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, padding=1)
+        self.block = nn.LayerChoice([nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 3, padding=1), nn.ReLU()], label="x")
+        self.tail = nn.Conv2d(8, 8, 5, padding=2) if isinstance(self.block, nn.ReLU) else nn.Conv2d(8, 8, 1)
+        self.act = nn.LayerChoice([nn.ReLU(), nn.Sigmoid()], label="act")
+        self.fc = nn.Linear(8, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.act(self.tail(self.block(self.stem(x)))).mean([2, 3]))

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import nni
 import torch
-from nni.nas.nn.pytorch import LayerChoice, ModelSpace, MutableConv2d, MutableLinear, Repeat, layers
+from nni.nas.nn.pytorch import (
+    Cell,
+    InputChoice,
+    LayerChoice,
+    ModelSpace,
+    MutableConv2d,
+    MutableLinear,
+    Repeat,
+    layers,
+)
 
 
 class Mixed(ModelSpace):
@@ -54,3 +65,81 @@ class Widths(ModelSpace):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.fc(self.tail(self.body(self.stem(x))).mean([2, 3]))
+
+
+class NniCells(ModelSpace):
+    """NNI's cells: two that share their choices and one of its own, whose second candidate may be a cell."""
+
+    def __init__(self, merge_op: str, nested: bool) -> None:
+        super().__init__()
+        self.stem = layers.Conv2d(3, 8, 3, padding=1)
+        self.cells = torch.nn.ModuleList([_nni_cell(label, merge_op, nested) for label in ("a", "a", "b")])
+        self.mixes = torch.nn.ModuleList([layers.Conv2d(1, 8, 1) for _ in self.cells])
+        self.fc = layers.Linear(8, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x)
+        for cell, mix in zip(self.cells, self.mixes):
+            # Whatever number of nodes is concatenated.
+            x = mix(cell([x]).mean(1, keepdim=True))
+        return self.fc(x.mean([2, 3]))
+
+
+def _nni_cell(label: str, merge_op: str, nested: bool) -> Any:
+    second = InnerCell(label) if nested else layers.Conv2d(8, 8, 1)
+    candidates = {"conv": layers.Conv2d(8, 8, 3, padding=1), "second": second}
+    return Cell(candidates, num_nodes=3, merge_op=merge_op, label=label)  # type: ignore[arg-type]
+
+
+class InnerCell(ModelSpace):
+    """A cell of one node inside a cell."""
+
+    def __init__(self, label: str) -> None:
+        super().__init__()
+        inner = [layers.ReLU(), layers.Conv2d(8, 8, 5, padding=2)]
+        self.cell = Cell(inner, num_nodes=1, label=f"{label}_inner")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.cell([x])
+
+
+class Inputs(ModelSpace):
+    """Input choices: one of three, and two of three."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = layers.Conv2d(3, 8, 3, padding=1)
+        self.wide = layers.Conv2d(8, 8, 5, padding=2)
+        self.one = InputChoice(n_candidates=3, n_chosen=1, label="one")
+        self.two = InputChoice(n_candidates=3, n_chosen=2, label="two")
+        self.fc = layers.Linear(8, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x)
+        y = self.wide(x)
+        y = self.one([x, y, torch.relu(y)])
+        return self.fc(self.two([x, y, torch.sigmoid(y)]).mean([2, 3]))
+
+
+class Kernels(ModelSpace):
+    """A chain of convs of three kernel sizes."""
+
+    def __init__(self, length: int = 8) -> None:
+        super().__init__()
+        self.stem = layers.Conv2d(3, 8, 3, padding=1)
+        self.blocks = torch.nn.Sequential(
+            *[
+                LayerChoice(
+                    [
+                        torch.nn.Sequential(layers.Conv2d(8, 8, size, padding=size // 2), layers.ReLU())
+                        for size in (1, 3, 5)
+                    ],
+                    label=f"k{index}",
+                )
+                for index in range(length)
+            ]
+        )
+        self.fc = layers.Linear(8, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.blocks(self.stem(x)).mean([2, 3]))

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import subprocess
 import sys
 import types
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +43,34 @@ def test_the_real_one_is_not_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "nn_meter", types.ModuleType("nn_meter"))
     with pytest.raises(PredictorError, match="imported already"):
         install_as_nn_meter()
+
+
+def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "nnmeter_nni.as_nn_meter", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
+
+
+@pytest.mark.parametrize("how", [("script.py",), ("-m", "script")])
+def test_a_script_of_nn_meter_runs_unchanged(tmp_path: Path, how: tuple[str, ...]) -> None:
+    (tmp_path / "helper.py").write_text("WORD = 'beside'\n")
+    (tmp_path / "script.py").write_text(
+        "import sys, helper\n"
+        "from nn_meter import load_latency_predictor\n"
+        "from nnmeter_nni import install_as_nn_meter\n"
+        "install_as_nn_meter()\n"
+        f"print(load_latency_predictor('{CPU}', 2.0), __name__, helper.WORD, sys.argv[1:])\n"
+        "sys.exit(3)\n"
+    )
+    done = run(*how, "--flag", "x", cwd=tmp_path)
+    assert done.returncode == 3, done.stderr
+    assert done.stdout == f"LatencyPredictor('{CPU}', version '2.0') __main__ beside ['--flag', 'x']\n"
+
+
+@pytest.mark.parametrize("arguments", [(), ("-m",), ("none.py",)])
+def test_nothing_to_run_is_wrong_usage(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "usage: python -m nnmeter_nni.as_nn_meter SCRIPT" in done.stderr
 
 
 @pytest.mark.skipif(installed_major() != 2, reason="NNI 2.10's ProxylessNAS estimator")

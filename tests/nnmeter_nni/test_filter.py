@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from nnmeter_nni import LatencyFilter, NoCandidateError
+from nnmeter_nni import FilterStats, LatencyFilter, NoCandidateError
+from nnmeter_nni._nni import installed_major
 from predictor_core import LatencyPredictor, PredictorError
 from tests.nnmeter_nni.plain import SHAPE, Failing, chain
 
@@ -78,15 +79,21 @@ def test_a_predictor_object_and_a_version_are_taken(cpu: LatencyPredictor) -> No
         ({"threshold": 1.0, "predictor": CPU, "min_latency": {VPU: 0.1}}, f"expected one of {CPU}"),
         ({"threshold": 1.0, "predictor": CPU, "on_error": "ignore"}, "but got 'ignore'"),
         ({"threshold": 1.0, "predictor": CPU, "patience": 0}, "but got 0"),
+        ({"threshold": CPU, "predictor": 10}, f"write LatencyFilter(10, '{CPU}')"),
+        ({"threshold": 10, "predictor": [CPU, VPU]}, f"LatencyFilter({{'{CPU}': 10, '{VPU}': 10}})"),
+        ({"threshold": CPU}, "needs a threshold and a predictor"),
+        ({"threshold": 10, "predictor": 5}, "must be a name, e.g. 'cortexA76cpu_tflite21'"),
     ],
 )
 def test_bad_arguments_are_refused(arguments: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(message)):
+    with pytest.raises(ValueError, match=re.escape(message)) as caught:
         LatencyFilter(**arguments)
+    assert isinstance(caught.value, PredictorError)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_missing_or_unknown_predictor_is_refused() -> None:
-    with pytest.raises(TypeError, match="needs a predictor"):
+    with pytest.raises(TypeError, match="needs a threshold and a predictor"):
         LatencyFilter(100)
     with pytest.raises(PredictorError, match="nosuchdevice"):
         LatencyFilter(100, "nosuchdevice")
@@ -104,6 +111,94 @@ def test_what_can_not_be_predicted_follows_the_policy() -> None:
         LatencyFilter(1.0, CPU)("a string")
 
 
+class Own:
+    """A predictor of the user, which answers with whatever it is given."""
+
+    name = "own"
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+        self.asked: list[Any] = []
+
+    def predict(self, model: Any) -> Any:
+        self.asked.append(model)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [IndexError("tuple index out of range"), RecursionError("too deep"), float("nan"), -1.0, None, "fast"],
+    ids=repr,
+)
+def test_whatever_a_predictor_of_the_user_raises_follows_the_policy(answer: Any) -> None:
+    model = chain(8)
+    with pytest.raises(PredictorError, match=r"can't be predicted|must return a finite latency"):
+        LatencyFilter(1.0, Own(answer), input_shape=SHAPE)(model)
+    for policy, verdict in (("reject", False), ("accept", True)):
+        judged = LatencyFilter(1.0, Own(answer), on_error=policy, input_shape=SHAPE)  # type: ignore[arg-type]
+        assert judged(model) is verdict
+        assert (judged.stats.seen, judged.stats.failed) == (1, 1)
+
+
+class Hostile:
+    """A candidate whose every attribute raises."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise KeyError(name)
+
+
+def test_whatever_a_candidate_raises_follows_the_policy() -> None:
+    assert LatencyFilter(1.0, CPU, on_error="reject")(Hostile()) is False
+    with pytest.raises(PredictorError, match="Hostile can't be predicted: KeyError"):
+        LatencyFilter(1.0, CPU)(Hostile())
+
+
+class Decode(torch.nn.Module):
+    """The end of a detector: a concat times a constant of lower rank."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("stride", torch.full((1, 2100), 8.0))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        a, b = x.chunk(2, 1)
+        return torch.cat(((a + b) / 2, b - a), 1) * self.stride
+
+
+def test_a_constant_of_lower_rank_does_not_end_a_search() -> None:
+    judged = LatencyFilter(100, "adreno640gpu_tflite21", on_error="reject", input_shape=(1, 4, 2100))
+    assert judged(Decode()) in (True, False)
+    assert judged.stats.seen == 1
+
+
+def test_an_interrupt_is_no_failure_of_a_candidate() -> None:
+    class Interrupted(Own):
+        def predict(self, model: Any) -> Any:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        LatencyFilter(1.0, Interrupted(0), on_error="reject", input_shape=SHAPE)(chain(8))
+
+
+def test_several_devices_read_a_candidate_once(cpu: LatencyPredictor) -> None:
+    runs = 0
+
+    class Counted(torch.nn.Conv2d):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            nonlocal runs
+            runs += 1
+            return super().forward(x)
+
+    assert LatencyFilter(1e6, cpu, input_shape=SHAPE)(Counted(3, 8, 3))
+    once, runs = runs, 0
+    assert LatencyFilter(dict.fromkeys((CPU, VPU, "adreno640gpu_tflite21"), 1e6), input_shape=SHAPE)(
+        Counted(3, 8, 3)
+    )
+    assert runs == once
+
+
 def test_stats_count_and_keep_latencies(cpu: LatencyPredictor, caplog: pytest.LogCaptureFixture) -> None:
     models = [chain(width) for width in (8, 16, 32, 64)]
     each = [latency(cpu, model) for model in models]
@@ -117,6 +212,29 @@ def test_stats_count_and_keep_latencies(cpu: LatencyPredictor, caplog: pytest.Lo
     with caplog.at_level(logging.INFO, logger="nnmeter_nni"):
         del latency_filter
     assert "2 accepted, 2 rejected" in caplog.text
+
+
+def test_the_median_of_an_even_count_is_the_mean_of_the_two_in_the_middle() -> None:
+    stats = FilterStats()
+    for value in (272.0, 5.36):
+        stats.record({CPU: value})
+    assert f"{CPU} 5.36 / 139 / 272 ms (min / median / max)" in str(stats)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("least", [None, 2.0])
+def test_bounds_tell_whether_anything_can_pass(reverse: bool, least: float | None) -> None:
+    judged = LatencyFilter(4.0, Own(1.0), reverse=reverse, min_latency=least)
+    grid = [0.5 * step for step in range(1, 12)]
+    for low in grid:
+        for high in (one for one in grid if one >= low):
+            between = [one for one in grid if low <= one <= high]
+            passing = [one for one in between if judged.judge({"own": one})]
+            assert judged.can_pass({"own": (low, high)}) or not passing
+            if not reverse or least is None:
+                # One interval of latencies passes, so the ends decide.
+                inside = low < 4.0 and (least is None or high >= least)
+                assert judged.can_pass({"own": (low, high)}) == (high >= 4.0 if reverse else inside)
 
 
 def test_a_search_that_can_not_succeed_ends(cpu: LatencyPredictor) -> None:
@@ -154,3 +272,4 @@ def test_the_default_input_shape_is_told(caplog: pytest.LogCaptureFixture, cpu: 
     assert latency_filter(model)
     assert caplog.text.count("no input_shape is given") == 1
     assert latency_filter.stats.latencies_ms[CPU][0] == pytest.approx(cpu.predict(model, "torch"), rel=1e-12)
+    assert ("where NNI's documents have exp_config.dummy_input" in caplog.text) == (installed_major() == 2)

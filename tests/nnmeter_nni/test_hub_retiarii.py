@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from nni.nas.nn.pytorch.mutator import extract_mutation_from_pt_module
+from nni.retiarii import fixed_arch
 from nni.retiarii.hub import pytorch as hub
+from torch import nn
 
 from nnmeter_nni.strategies.retiarii import MutatorSpace
-from tests.nnmeter_nni.hub_checks import SIZES, check_five_random_candidates
+from tests.nnmeter_nni.hub_checks import (
+    CELLS,
+    FIXED,
+    SIZES,
+    check_five_random_candidates,
+    check_space_latency,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -16,3 +26,17 @@ pytestmark = pytest.mark.slow
 def test_five_random_candidates(name: str) -> None:
     space = MutatorSpace(*extract_mutation_from_pt_module(getattr(hub, name)()))
     check_five_random_candidates(space, SIZES[name])
+
+
+@pytest.mark.parametrize("name", [*(f"{name}-fixed" for name in CELLS), *SIZES])
+def test_space_latency_equals_full_traces(name: str) -> None:
+    kind = getattr(hub, name.partition("-")[0])
+    options: dict[str, Any] = FIXED if name.endswith("-fixed") else {}
+
+    def build(sample: dict[str, Any]) -> nn.Module:
+        with fixed_arch(sample, verbose=False):
+            module: nn.Module = kind(**options)
+        return module
+
+    draws = 3 if options or name not in CELLS else 1
+    check_space_latency(lambda: kind(**options), build, SIZES[name.partition("-")[0]], draws)

@@ -223,3 +223,11 @@ def test_naming_a_class_does_not_import_its_module(tmp_path: Path, monkeypatch: 
     ir["_model"]["nodes"]["stem"] = node("__torch__.trap_module.Stem")
     with pytest.raises(ModelFormatError, match="not imported here"):
         candidate_to_graph(ir, SHAPE)
+
+
+@pytest.mark.parametrize("kind", ["subprocess.Popen", "pathlib.Path", "torch.nn.Parameter", "builtins.open"])
+def test_only_modules_are_constructed(kind: str) -> None:
+    ir = residual()
+    ir["_model"]["nodes"]["stem"] = node(f"__torch__.{kind}", args=["touch", "executed"])
+    with pytest.raises(ModelFormatError, match=r"is no torch\.nn\.Module"):
+        candidate_to_graph(ir, SHAPE)

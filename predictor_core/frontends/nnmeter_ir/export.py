@@ -6,13 +6,13 @@ import os
 from typing import Any
 
 from predictor_core.errors import PredictorError
-from predictor_core.frontends import nnmeter_ir
+from predictor_core.frontends import nnmeter_ir, type_of
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE, to_graph
 
 
 def model_file_to_graph(
     filename: str | os.PathLike[str],
-    model_type: str,
+    model_type: str | None = None,
     input_shape: Any = DEFAULT_INPUT_SHAPE,
     apply_nni: bool = False,
     **options: Any,
@@ -23,8 +23,9 @@ def model_file_to_graph(
     ----------
     filename : str or path
         The file. With ``model_type="torch"`` also the name of a torchvision model.
-    model_type : str
-        ``"onnx"``, ``"pb"``, ``"torch"``, ``"nnmeter-ir"`` or ``"nni-ir"``.
+    model_type : str, optional
+        ``"onnx"``, ``"pb"``, ``"torch"``, ``"tflite"``, ``"openvino"``, ``"nnmeter-ir"`` or ``"nni-ir"``.
+        Left out, the ending of the file tells.
     input_shape : tuple of int, or several
         Batch first. For torch models the shape of the input, channels first; elsewhere it fills
         the dimensions that the file leaves open.
@@ -48,14 +49,14 @@ def model_file_to_graph(
         raise PredictorError(
             f"filename must be a path, got a {type(filename).__name__}; use model_to_graph for an object"
         )
-    if model_type.lower() == "torch" and not os.path.exists(filename):
+    if model_type is not None and model_type.lower() == "torch" and not os.path.exists(filename):
         return model_to_graph(filename, "torchvision", input_shape, apply_nni, **options)
     return model_to_graph(filename, model_type, input_shape, apply_nni, **options)
 
 
 def model_to_graph(
     model: Any,
-    model_type: str,
+    model_type: str | None = None,
     input_shape: Any = DEFAULT_INPUT_SHAPE,
     apply_nni: bool = False,
     **options: Any,
@@ -66,6 +67,6 @@ def model_to_graph(
     ``torch.nn.Module``, an NNI model, or an nn-Meter IR ``dict``, which is checked and returned itself.
     """
     graph = to_graph(model, model_type, input_shape, apply_nni, **options)
-    if model_type.lower() == "nnmeter-ir":
+    if (model_type or type_of(model)).lower() == "nnmeter-ir":
         return nnmeter_ir.read_document(model) if isinstance(model, (str, os.PathLike)) else model
     return nnmeter_ir.to_document(graph)

@@ -24,9 +24,11 @@ class Call(BaseCall):
         Number of outputs that matter.
     opset : int
         Version of the model's ops.
+    warnings : list of str
+        What the rule of the node has to assume is appended here.
     """
 
-    __slots__ = ("attrs", "opset", "outputs")
+    __slots__ = ("attrs", "opset", "outputs", "warnings")
 
     def __init__(
         self,
@@ -36,11 +38,18 @@ class Call(BaseCall):
         inputs: Sequence[Value | None],
         outputs: int,
         opset: int,
+        warnings: list[str] | None = None,
     ) -> None:
         super().__init__(name, op, inputs)
         self.attrs = attrs
         self.outputs = outputs
         self.opset = opset
+        self.warnings: list[str] = [] if warnings is None else warnings
+
+    def like(self, inputs: Sequence[Value | None], attrs: Mapping[str, Any]) -> Call:
+        """Return the same call with other inputs and some other attributes."""
+        changed = {**self.attrs, **attrs}
+        return Call(self.name, self.op, changed, inputs, self.outputs, self.opset, self.warnings)
 
     def has(self, index: int) -> bool:
         """Whether an optional input is there."""

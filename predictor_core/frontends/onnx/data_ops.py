@@ -83,6 +83,8 @@ def _split(call: Call) -> Step:
     sizes = call.ints_of("split", 1)
     if sizes is None:
         parts = call.attrs.get("num_outputs", call.outputs)
+        if parts != call.outputs:
+            raise call.error(f"has {call.outputs} outputs, but num_outputs is {parts}")
         size = -(-x[axis] // parts)
         sizes = (*[size] * (parts - 1), x[axis] - size * (parts - 1))
     if sum(sizes) != x[axis] or len(sizes) != call.outputs:
@@ -174,7 +176,6 @@ HANDLERS: dict[str, Handler] = {
     "CastLike": same_shape("cast"),
     "Concat": _concat,
     "ConstantOfShape": _constant_of_shape,
-    "DequantizeLinear": same_shape("DequantizeLinear"),
     "Dropout": same_shape("dropout"),
     "Expand": _expand,
     "Flatten": _flatten,
@@ -184,7 +185,6 @@ HANDLERS: dict[str, Handler] = {
     "Identity": same_shape("identity"),
     "OneHot": _one_hot,
     "Pad": _pad,
-    "QuantizeLinear": same_shape("QuantizeLinear"),
     "Reshape": _reshape,
     "Slice": _slice,
     "Split": _split,

@@ -204,6 +204,15 @@ def _einsum(call: Call) -> list[Step]:
     return steps
 
 
+def _stft(call: Call) -> Step:
+    """Fourier transforms of overlapping frames: (batch, frames, frequencies, 2)."""
+    batch, samples = call.shape(0)[:2]
+    length = call.shape(2)[0] if call.has(2) else call.ints(3)[0]
+    frames = (samples - length) // call.ints(1)[0] + 1
+    frequencies = length // 2 + 1 if call.attrs.get("onesided", 1) else length
+    return call.step("STFT", (batch, frames, frequencies, 2))
+
+
 def _scatter(call: Call) -> Step:
     return Step(call.op, tuple(filter(None, call.inputs)), {}, (call.shape(0),))
 
@@ -296,6 +305,7 @@ HANDLERS: dict[str, Handler] = {
     "ReduceSumSquare": _reduce("reduce_sum"),
     "ReduceProd": _reduce("reduce_sum"),
     "ReduceLogSumExp": _reduce("reduce_sum"),
+    "STFT": _stft,
     "ScatterElements": _scatter,
     "ScatterND": _scatter,
     "Softmax": _softmax("softmax"),

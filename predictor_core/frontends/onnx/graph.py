@@ -7,21 +7,43 @@ from functools import lru_cache
 from typing import Any
 
 from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
+from predictor_core.budget import meter
+from predictor_core.frontends.common.call import foreign
 from predictor_core.frontends.common.values import NotInferableError, Value, constant
-from predictor_core.frontends.onnx import attention, data_ops, dense_ops, image_ops
+from predictor_core.frontends.onnx import (
+    attention,
+    bounded_ops,
+    contrib_ops,
+    data_ops,
+    dense_ops,
+    image_ops,
+    integer_ops,
+)
 from predictor_core.frontends.onnx.call import Call, Handler, Step
+from predictor_core.frontends.onnx.compose import Read, Steps
 from predictor_core.frontends.onnx.fold import fold
 from predictor_core.frontends.onnx.inputs import resolve
-from predictor_core.frontends.onnx.shapes import Declared
+from predictor_core.frontends.onnx.shapes import Declared, Sizes
 from predictor_core.frontends.onnx.tensors import from_tensor
-from predictor_core.ir.graph import Node
+from predictor_core.frontends.onnx.file import MAX_NESTED
+from predictor_core.ir.graph import Node, Shape
 from predictor_core.ir.inputs import InputShapes
+from predictor_core.ir.names import Names
 
 _HANDLERS: dict[str, Handler] = {
     **attention.HANDLERS,
+    **bounded_ops.HANDLERS,
     **data_ops.HANDLERS,
     **dense_ops.HANDLERS,
     **image_ops.HANDLERS,
+    **integer_ops.HANDLERS,
+}
+#: Rules by the domain of an op.
+_DOMAINS: dict[str, dict[str, Handler]] = {
+    "": _HANDLERS,
+    "ai.onnx": _HANDLERS,
+    "com.microsoft": {**_HANDLERS, **contrib_ops.HANDLERS},
+    "com.microsoft.nchwc": contrib_ops.BLOCKED_HANDLERS,
 }
 
 #: Canonical op of a node whose shape only the file states.
@@ -36,9 +58,9 @@ _NAMES = {
     "Unsqueeze": "reshape",
     "Upsample": "resize",
 }
-#: Domains whose ops mean what the op of the same name in ONNX means.
-_STANDARD_DOMAINS = ("", "ai.onnx", "com.microsoft")
 _OLDEST_OPSET = 7
+#: What a model without ops of ONNX itself is read as.
+_NEWEST_OPSET = 18
 
 
 class ShapesUnknownError(ModelFormatError):
@@ -60,10 +82,12 @@ class Conversion:
         graph = model.graph
         self.opset = _opset(model)
         self.nodes: list[Node] = []
+        self.depth = 0
         self.values: dict[str, Value] = {}
         self.read = {name for node in graph.node for name in node.input}
         self.read.update(info.name for info in graph.output)
-        self.names: set[str] = set()
+        self.names = Names()
+        self.meter = meter()
         for tensor in graph.initializer:
             self.values[tensor.name] = from_tensor(tensor)
         for sparse in graph.sparse_initializer:
@@ -71,10 +95,10 @@ class Conversion:
         inputs = [info for info in graph.input if info.name not in self.values]
         given = InputShapes(input_shape, [str(info.name) for info in inputs], channels_last=False)
         shapes = resolve(inputs, given)
-        self.warnings = given.warnings
+        self._warnings = given.warnings
         self.declared = Declared(model, shapes, given)
         for name, shape in shapes.items():
-            own = self.unique(str(name))
+            own = self.names.fresh(str(name))
             self.nodes.append(Node(own, "input", outputs=(shape,)))
             self.values[name] = Value(shape, own)
         self.walk(graph.node)
@@ -84,6 +108,11 @@ class Conversion:
             raise ModelFormatError(
                 "no output of the model depends on its inputs; there is nothing to predict"
             )
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What had to be assumed, each once."""
+        return tuple(dict.fromkeys(self._warnings))
 
     def walk(self, nodes: Iterable[Any]) -> None:
         """Convert nodes in order; a file that has them in another order is sorted first."""
@@ -96,7 +125,13 @@ class Conversion:
                 break
             known.update(node.output)
         for node in nodes:
-            self.convert(node)
+            self.meter.spend(nodes=1 + len(node.output))
+            try:
+                self.convert(node)
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+                raise GraphError(
+                    f"node {_label(node)!r} ({node.op_type}) is malformed: {type(error).__name__}: {error}"
+                ) from error
 
     def convert(self, node: Any) -> None:
         """Convert one node: to constants, to the nodes of a branch that is taken, or to Nodes."""
@@ -104,15 +139,16 @@ class Conversion:
         op = str(node.op_type)
         attrs = {attribute.name: _attribute(attribute) for attribute in node.attribute}
         inputs = [self.values[name] if name else None for name in node.input]
-        if op == "If" and inputs and inputs[0] is not None and inputs[0].array is not None:
-            self.take_branch(node, attrs["then_branch" if inputs[0].array.all() else "else_branch"])
+        own = node.domain in _DOMAINS
+        if own and op == "If" and inputs and inputs[0] is not None and inputs[0].array is not None:
+            self.take_branch(node, attrs.get("then_branch" if inputs[0].array.all() else "else_branch"))
             return
         if any(attribute.type in (5, 10) for attribute in node.attribute):
             raise UnsupportedOpError(
                 f"node {_label(node)!r} ({op}) has a subgraph that is chosen or repeated at run time; "
                 "such control flow has no fixed latency: export the model without it"
             )
-        constants = self.constants(op, attrs, inputs)
+        constants = self.constants(op, attrs, inputs) if own else None
         if constants is None:
             self.append(node, attrs, inputs)
         else:
@@ -120,12 +156,20 @@ class Conversion:
 
     def take_branch(self, node: Any, branch: Any) -> None:
         """Convert the branch of an ``If`` with a constant condition."""
+        if not hasattr(branch, "node"):
+            raise GraphError(f"node {_label(node)!r} (If) lacks the graph of the branch that is taken")
+        self.depth += 1
+        if self.depth > MAX_NESTED:
+            raise GraphError(f"node {_label(node)!r} (If) is nested more than {MAX_NESTED} deep")
         for tensor in branch.initializer:
             self.values[tensor.name] = from_tensor(tensor)
         self.read.update(name for inner in branch.node for name in inner.input)
         self.read.update(info.name for info in branch.output)
         self.walk(branch.node)
+        self.depth -= 1
         for outer, info in zip(node.output, branch.output):
+            if info.name not in self.values:
+                raise GraphError(f"node {_label(node)!r} (If) returns {info.name!r}, which nothing makes")
             self.values[outer] = self.values[info.name]
 
     def constants(self, op: str, attrs: dict[str, Any], inputs: Sequence[Value | None]) -> list[Value] | None:
@@ -152,54 +196,79 @@ class Conversion:
         op = str(node.op_type)
         used = [index for index, name in enumerate(node.output) if name and name in self.read]
         outputs = len(node.output) if op == "Split" else max(used, default=0) + 1
-        call = Call(_label(node), op, attrs, inputs, outputs, self.opset)
+        call = Call(_label(node), op, attrs, inputs, outputs, self.opset, self._warnings)
         steps = self.steps(node, call)
         if all(value is None or value.is_constant for value in inputs):
             self.values.update((name, Value(shape)) for name, shape in zip(node.output, steps[-1].outputs))
             return
-        name, scope = self.unique(str(node.name or f"{op}_{len(self.nodes)}")), scope_of(node)
+        if op == "DynamicQuantizeLinear":
+            # The scale and the zero point, which are folded into weights.
+            self.values.update((name, Value(())) for name in node.output[1:])
+        name, scope = self.names.fresh(str(node.name or f"{op}_{len(self.nodes)}")), scope_of(node)
         written: list[str] = []
         for index, step in enumerate(steps, 1):
-            own = name if index == len(steps) else self.unique(f"{name}.{index}")
+            own = name if index == len(steps) else self.names.fresh(f"{name}.{index}")
             reads = [written[read] if isinstance(read, int) else read.node for read in step.reads]
             tensors = tuple([tensor for tensor in reads if tensor is not None])
             made = Node(own, step.op, tensors, step.attrs, step.outputs, scope)
             self.nodes.append(made)
             written.append(own)
-        for output, tensor, shape in zip(node.output, made.tensors, made.outputs):
-            self.values[output] = Value(shape, tensor)
+        results: list[Value | None]
+        if isinstance(steps, Steps) and steps.results:
+            results = [made_of(result, written) for result in steps.results]
+        else:
+            results = [Value(shape, tensor) for tensor, shape in zip(made.tensors, made.outputs)]
+        self.values.update((name, value) for name, value in zip(node.output, results) if value is not None)
 
     def steps(self, node: Any, call: Call) -> list[Step]:
         """Return what a node becomes, by its own rule or as the file describes it."""
-        handler = _HANDLERS.get(node.op_type) if node.domain in _STANDARD_DOMAINS else None
-        reason = f"{node.op_type} is not a known op"
+        handler = _DOMAINS.get(node.domain, {}).get(node.op_type)
+        reason = ""
         if handler is not None:
             try:
                 steps = handler(call)
                 return steps if isinstance(steps, list) else [steps]
             except NotInferableError as error:
                 reason = str(error)
-            except (IndexError, KeyError, TypeError, ValueError, ZeroDivisionError, AttributeError) as error:
-                raise GraphError(f"node {call.name!r} ({call.op}) is malformed: {error}") from error
         reads = tuple([value for value in call.inputs if value is not None and not value.is_constant])
-        names = list(node.output[: call.outputs])
-        shapes = [self.declared(name) for name in names]
-        known = tuple([shape for shape in shapes if shape is not None])
-        if len(known) < len(names):
-            if handler is not None or not reads:
+        outputs = []
+        for sizes in self.declared(node, call.inputs, call.outputs):
+            shape = None if sizes is None else self.filled(sizes, call, reads)
+            if shape is None and handler is not None:
                 raise ShapesUnknownError(
-                    f"the output shape of node {call.name!r} ({call.op}) is unknown: {reason}"
+                    f"the output shape of node {call.name!r} ({call.op}) is unknown: {reason}; "
+                    "simplifying the model with onnxsim first may help"
                 )
-            # Nothing tells the shape of an op that nobody knows: most keep that of their first input.
-            known = (reads[0].shape,) * len(names)
-        return [Step(_NAMES.get(call.op, call.op), reads, {}, known)]
+            if shape is None:
+                domain = f" of the domain {node.domain!r}" if node.domain else ""
+                raise UnsupportedOpError(
+                    f"node {call.name!r} ({call.op}{domain}) is not supported: nothing tells the shape of "
+                    "what it makes. State it in the value_info of the file, or export the model without it"
+                )
+            outputs.append(shape)
+        name = _NAMES.get(call.op) if node.domain in _DOMAINS else None
+        return [Step(name or foreign(call.op), reads, {}, tuple(outputs))]
 
-    def unique(self, name: str) -> str:
-        """Return `name`, or a variation of it that is not taken."""
-        while name in self.names:
-            name += "_"
-        self.names.add(name)
-        return name
+    def filled(self, sizes: Sizes, call: Call, reads: Sequence[Value]) -> Shape | None:
+        """Return a shape whose batch alone may be open: it is that of what the op reads."""
+        alike = [value.shape for value in reads if len(value.shape) == len(sizes) > 1]
+        if alike and sizes[0] is None:
+            batch = alike[0][0]
+            sizes = (batch, *sizes[1:])
+            self._warnings.append(
+                f"the file leaves the first dimension of {call.op} {call.name!r} open; "
+                f"the {batch} of its input is taken"
+            )
+        known = tuple([size for size in sizes if size is not None])
+        return known if len(known) == len(sizes) else None
+
+
+def made_of(result: Read | None, written: Sequence[str]) -> Value | None:
+    """Return the value of a result: an input of the node, or what one of its Steps makes."""
+    if result is None:
+        return None
+    source = result.source
+    return source if isinstance(source, Value) else Value(result.shape, written[source])
 
 
 def scope_of(node: Any) -> str:
@@ -260,6 +329,13 @@ def _constant(attrs: dict[str, Any]) -> Value:
 
 def _opset(model: Any) -> int:
     opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
+    if not opset and any(entry.domain == "ai.onnx.ml" for entry in model.opset_import):
+        raise ModelFormatError(
+            "the model has ops of ai.onnx.ml alone: trees, linear models and scalers, as converters of "
+            "scikit-learn and the like write them; latency is predicted for neural networks only"
+        )
+    if not opset and all(node.domain not in ("", "ai.onnx") for node in model.graph.node):
+        return _NEWEST_OPSET
     if opset < _OLDEST_OPSET:
         raise ModelFormatError(
             f"the model is written in opset {opset or 'unknown'}, the oldest that can be read is "

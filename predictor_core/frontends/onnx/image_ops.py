@@ -75,7 +75,8 @@ def _window_attrs(kernel: _Ints, spatial: tuple[_Ints, _Ints, _Ints]) -> dict[st
 def _conv(call: Call) -> Step:
     x, weight = call.shape(0), call.shape(1)
     groups = call.attrs.get("group", 1)
-    if len(x) < 3 or len(weight) != len(x) or x[1] != weight[1] * groups or weight[0] % groups:
+    fits = len(x) >= 3 and len(weight) == len(x) and min(*weight, groups) > 0
+    if not fits or x[1] != weight[1] * groups or weight[0] % groups:
         raise call.error(f"weights {list(weight)} in {groups} groups don't fit the input {list(x)}")
     kernel = weight[2:]
     spatial = _spatial(call, kernel, x[2:])
@@ -89,7 +90,7 @@ def _conv(call: Call) -> Step:
 def _conv_transpose(call: Call) -> Step:
     x, weight = call.shape(0), call.shape(1)
     groups = call.attrs.get("group", 1)
-    if len(x) < 3 or len(weight) != len(x) or x[1] != weight[0]:
+    if len(x) < 3 or len(weight) != len(x) or x[1] != weight[0] or min(*weight, groups) < 1:
         raise call.error(f"weights {list(weight)} don't fit the input {list(x)}")
     kernel, rank = weight[2:], len(x) - 2
     strides, dilations, pads = _spatial(call, kernel, x[2:])
@@ -113,6 +114,13 @@ def _conv_transpose(call: Call) -> Step:
         attrs["output_padding"] = _as_2d(extra, 0)
     op = "convtranspose3d" if rank == 3 else "convtranspose"
     return Step(op, (call.value(0),), attrs, ((x[0], weight[1] * groups, *size),))
+
+
+def _deform_conv(call: Call) -> Step:
+    """Convolution whose window is read at computed offsets, and weighted by a mask where it has one."""
+    plain = _conv(call.like([*call.inputs[:2], call.inputs[3] if call.has(3) else None], {}))
+    reads = (call.value(0), call.value(2), *([call.value(4)] if call.has(4) else []))
+    return plain._replace(op="deformconv", reads=reads)
 
 
 def _pool(op: str) -> Handler:
@@ -141,23 +149,31 @@ def _global_pool(op: str) -> Handler:
 
 def _resize(call: Call) -> Step:
     x = call.shape(0)
-    mode = call.attrs.get("mode", "nearest")
     axes = tuple([axis % len(x) for axis in call.attrs.get("axes", range(len(x)))])
-    sizes = scales = None
-    if call.op == "Upsample" or len(call.inputs) == 2:
-        scales = call.attrs["scales"] if "scales" in call.attrs else call.array(1).tolist()
-    elif call.has(3) and call.shape(3) != (0,):
-        sizes = call.ints(3)
+    if len(call.inputs) > 2 and call.op == "Resize" and call.has(3) and call.shape(3) != (0,):
+        sizes = _within(call, [x[axis] for axis in axes], call.ints(3))
     else:
-        scales = call.array(2).tolist()
+        index = 1 if call.op == "Upsample" or len(call.inputs) == 2 else 2
+        scales = call.attrs["scales"] if "scales" in call.attrs else call.array(index).tolist()
+        if call.attrs.get("coordinate_transformation_mode") == "tf_crop_and_resize":
+            roi = call.array(1).tolist()
+            scales = [scale * (roi[i + len(axes)] - roi[i]) for i, scale in enumerate(scales)]
+        # A scale of 2 may be stored as 1.9999999.
+        sizes = tuple([math.floor(x[axis] * scale + 1e-4) for axis, scale in zip(axes, scales)])
     out = list(x)
-    for i, axis in enumerate(axes):
-        if sizes is not None:
-            out[axis] = sizes[i]
-        elif scales is not None:
-            # A scale of 2 may be stored as 1.9999999.
-            out[axis] = math.floor(x[axis] * scales[i] + 1e-4)
-    return call.step("resize", tuple(out), mode=mode)
+    for axis, size in zip(axes, sizes):
+        out[axis] = size
+    return call.step("resize", tuple(out), mode=call.attrs.get("mode", "nearest"))
+
+
+def _within(call: Call, sizes: Sequence[int], wanted: _Ints) -> _Ints:
+    """Return the sizes that a resize makes of the wanted ones, by its policy of the aspect ratio."""
+    policies = {"not_larger": min, "not_smaller": max}
+    policy = policies.get(call.attrs.get("keep_aspect_ratio_policy", "stretch"))
+    if policy is None:
+        return wanted
+    scale = policy([after / before for before, after in zip(sizes, wanted)])
+    return tuple([math.floor(size * scale + 0.5) for size in sizes])
 
 
 def _depth_to_space(call: Call) -> Step:
@@ -189,6 +205,7 @@ HANDLERS: dict[str, Handler] = {
     "BatchNormalization": same_shape("bn"),
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,
+    "DeformConv": _deform_conv,
     "DepthToSpace": _depth_to_space,
     "GlobalAveragePool": _global_pool("reduce_mean"),
     "GlobalMaxPool": _global_pool("reduce_max"),

@@ -2,17 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, Optional
 
-from predictor_core.frontends.common.values import MAX_KNOWN_ELEMENTS
+import numpy as np
+
+from predictor_core.budget import current, meter
+from predictor_core.frontends.common.values import MAX_KNOWN_ELEMENTS, Value
 from predictor_core.frontends.onnx.file import import_onnx
 from predictor_core.frontends.onnx.inputs import dims
 from predictor_core.ir.graph import Shape
 from predictor_core.ir.inputs import InputShapes
 
+#: Sizes of the dimensions of a tensor; None for one that is not known.
+Sizes = tuple[Optional[int], ...]
+
+_CONTROL_FLOW = frozenset({"If", "Loop", "Scan", "SequenceMap"})
+
+#: What the process runs that infers a whole model: limits in bytes and seconds, a model in, a graph out.
+_INFER = """
+import os
+import sys
+sys.path[:] = os.environ["INFER_PATH"].split(os.pathsep)
+import onnx
+from onnx import shape_inference
+try:
+    import resource
+    memory, seconds = int(sys.argv[1]), int(sys.argv[2])
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+except (ImportError, ValueError):
+    pass
+model = onnx.ModelProto.FromString(sys.stdin.buffer.read())
+graph = shape_inference.infer_shapes(model, data_prop=True).graph
+del graph.node[:], graph.initializer[:]
+sys.stdout.buffer.write(graph.SerializeToString())
+"""
+
+#: Types of attributes that hold graphs.
+_SUBGRAPHS = (5, 10)
+
 
 class Declared:
-    """Looks up output shapes: first in the file, then in what ``onnx.shape_inference`` makes of it.
+    """Looks up output shapes: in the file, then in what onnx infers of a node, or of the whole file.
 
     Parameters
     ----------
@@ -31,35 +65,77 @@ class Declared:
         self._stated: dict[str, Any] | None = None
         self._inferred: dict[str, Any] | None = None
 
-    def __call__(self, name: str) -> Shape | None:
-        """Return the shape of a tensor, or None where nobody knows it."""
+    def __call__(self, node: Any, inputs: Sequence[Value | None], count: int) -> list[Sizes | None]:
+        """Return the sizes of the first `count` outputs of a node; None where not even the rank is known.
+
+        Parameters
+        ----------
+        node : NodeProto
+            The node.
+        inputs : sequence of Value or None
+            What it reads.
+        count : int
+            Number of outputs that matter.
+        """
         if self._stated is None:
             self._stated = _infos(self._model.graph)
-        shape = self._known(self._stated.get(name))
-        if shape is None:
-            if self._inferred is None:
-                self._inferred = self._infer()
-            shape = self._known(self._inferred.get(name))
-        return shape
+        names = list(node.output[:count])
+        found: list[Sizes | None] = [None] * len(names)
+        stated = self._stated
+        sources: tuple[Callable[[], dict[str, Any]], ...] = (
+            lambda: stated,
+            lambda: self._infer_node(node, inputs),
+            self._infer,
+        )
+        for source in sources:
+            infos = source()
+            found = [_merged(have, self._sizes(infos.get(name))) for have, name in zip(found, names)]
+            if all(sizes is not None and None not in sizes for sizes in found):
+                break
+        return found
 
-    def _known(self, info: Any | None) -> Shape | None:
-        """Return the shape that a ``ValueInfoProto`` states, or None where it leaves something open."""
-        stated = None if info is None else dims(info)
+    def _sizes(self, info: Any | None) -> Sizes | None:
+        if info is None or info.type.WhichOneof("value") != "tensor_type":
+            return None
+        stated = dims(info)
         if stated is None:
             return None
         sizes = [self._given.value(dim) for dim in stated]
-        known = tuple([size for size in sizes if isinstance(size, int) and size > 0])
-        return known if len(known) == len(sizes) else None
+        return tuple([size if isinstance(size, int) and size > 0 else None for size in sizes])
+
+    def _infer_node(self, node: Any, inputs: Sequence[Value | None]) -> dict[str, Any]:
+        """Infer one node alone, from the shapes and numbers that are known here and not in the file."""
+        onnx = import_onnx()
+        if _is_control_flow(node):
+            return {}
+        one = onnx.ModelProto(ir_version=self._model.ir_version)
+        one.opset_import.extend(self._model.opset_import)
+        one.graph.name = "node"
+        one.graph.node.append(node)
+        for name, value in zip(node.input, inputs):
+            if value is None:
+                continue
+            if value.array is not None:
+                one.graph.initializer.append(onnx.numpy_helper.from_array(np.array(value.array), name))
+                kind = one.graph.initializer[-1].data_type
+            else:
+                kind = self._kind(name)
+            # Of a long vector that an op takes for a shape, onnx makes as many dimensions.
+            long = len(value.shape) == 1 and value.shape[0] > MAX_KNOWN_ELEMENTS
+            shape = None if long and name != node.input[0] else value.shape
+            one.graph.input.append(onnx.helper.make_tensor_value_info(name, kind, shape))
+        one.graph.output.extend(onnx.ValueInfoProto(name=name) for name in node.output if name)
+        return _inferred(one)
+
+    def _kind(self, name: str) -> int:
+        """Return the element type of a tensor, as far as the file says it; else float."""
+        info = (self._stated or {}).get(name)
+        return (info.type.tensor_type.elem_type if info is not None else 0) or 1
 
     def _infer(self) -> dict[str, Any]:
-        onnx = import_onnx()
-        import onnx.shape_inference as shape_inference
-
-        try:
-            inferred = shape_inference.infer_shapes(self._without_weights(onnx), data_prop=True)
-        except (ValueError, RuntimeError, shape_inference.InferenceError):
-            return {}
-        return _infos(inferred.graph)
+        if self._inferred is None:
+            self._inferred = _inferred_apart(self._without_weights(import_onnx()))
+        return self._inferred
 
     def _without_weights(self, onnx: Any) -> Any:
         """Return a copy with the inputs fixed, in which weights have dimensions but no numbers."""
@@ -68,7 +144,7 @@ class Declared:
         copy.opset_import.extend(self._model.opset_import)
         graph = copy.graph
         graph.name = source.name
-        graph.node.extend(source.node)
+        graph.node.extend(node for node in source.node if not _is_control_flow(node))
         graph.output.extend(source.output)
         for tensor in source.initializer:
             size = 1
@@ -86,6 +162,54 @@ class Declared:
                     onnx.helper.make_tensor_value_info(info.name, kind, self._inputs[info.name])
                 )
         return copy
+
+
+def _is_control_flow(node: Any) -> bool:
+    """Whether a node has, or should have, graphs of its own: onnx before 1.22 crashes where one is absent."""
+    return node.op_type in _CONTROL_FLOW or any(
+        attribute.type in _SUBGRAPHS for attribute in node.attribute
+    )
+
+
+def _inferred(model: Any) -> dict[str, Any]:
+    """Infer a model of one node, whose inputs are known and checked."""
+    from onnx import shape_inference
+
+    try:
+        return _infos(shape_inference.infer_shapes(model).graph)
+    except (ValueError, RuntimeError, shape_inference.InferenceError):
+        return {}
+
+
+def _inferred_apart(model: Any) -> dict[str, Any]:
+    """Infer a whole model, numbers included, in a process of its own.
+
+    What onnx computes on the way is as large as the file says: it must not end or fill this process.
+    """
+    import subprocess
+    import sys
+
+    meter().look()
+    try:
+        limits = (str(2 * current().memory_bytes), str(int(current().seconds // 2) + 1))
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", _INFER, *limits],
+            input=model.SerializeToString(),
+            capture_output=True,
+            timeout=2 * current().seconds,
+            env={**os.environ, "INFER_PATH": os.pathsep.join(filter(None, sys.path))},
+            check=True,
+        )
+        return _infos(import_onnx().GraphProto.FromString(done.stdout))
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return {}
+
+
+def _merged(first: Sizes | None, second: Sizes | None) -> Sizes | None:
+    """Return what either of two sources knows; the first wins."""
+    if first is None or second is None or len(first) != len(second):
+        return second if first is None else first
+    return tuple([b if a is None else a for a, b in zip(first, second)])
 
 
 def _infos(graph: Any) -> dict[str, Any]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import mmap
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from predictor_core.errors import ModelFormatError, PredictorError
-from predictor_core.frontends.common.protobuf import VARINT, Buffer
+from predictor_core.budget import meter
+from predictor_core.errors import ModelFormatError, PredictorError, suggestion
+from predictor_core.frontends.common.file import Buffer, opened
+from predictor_core.frontends.common.protobuf import VARINT
 from predictor_core.frontends.tensorflow.graph import Walk
 from predictor_core.frontends.tensorflow.wire import GraphDef, Signature, fields, saved_model
 from predictor_core.ir.graph import Graph
@@ -53,42 +52,61 @@ def load(model: str | os.PathLike[str], *, input_shape: Any = None, signature: s
     path = Path(model)
     if path.is_dir():
         path = path / "saved_model.pb"
-    with _mapped(path) as data:
+    with opened(path, "a TensorFlow model") as data:
+        meter().allow_for(len(data))
+        _refuse_others(data, path)
         try:
             return _graph(data, len(data), path, input_shape, signature)
         except PredictorError as error:
             raise type(error)(f"{path}: {error}") from error
 
 
-@contextmanager
-def _mapped(path: Path) -> Iterator[Buffer]:
-    """Map a file into memory; what is not read is not loaded."""
-    try:
-        with path.open("rb") as file:
-            if not os.fstat(file.fileno()).st_size:
-                raise ModelFormatError(f"{path} is empty; expected a TensorFlow model")
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                yield data
-    except OSError as error:
-        raise ModelFormatError(f"can't read {path}: {error.strerror or error}") from error
+def _refuse_others(data: Buffer, path: Path) -> None:
+    """Say what to do with a file of another format that people keep TensorFlow models in."""
+    suffix, start = path.suffix.lower(), bytes(data[:8])
+    advice = None
+    if start == b"\x89HDF\r\n\x1a\n" or start[:4] == b"PK\x03\x04" or suffix in (".keras", ".h5", ".hdf5"):
+        advice = (
+            "is a Keras file, which needs Keras to be read; load it there and write a SavedModel: "
+            "keras.models.load_model(FILE).export(FOLDER), or tf.saved_model.save(model, FOLDER); then give "
+            "that folder"
+        )
+    elif start[4:] == b"TFL3":
+        advice = "is a TensorFlow Lite model; give it with --tflite, or as model type 'tflite'"
+    elif suffix == ".pbtxt":
+        advice = "is a graph in text form; write it in binary form: tf.io.write_graph(..., as_text=False)"
+    elif suffix in (".meta", ".index", ".ckpt") or ".data-" in path.name:
+        advice = (
+            "is a part of a checkpoint; freeze the graph (one .pb file), or write a SavedModel with "
+            "tf.saved_model.save"
+        )
+    if advice:
+        raise ModelFormatError(f"{path} {advice}")
 
 
 def _graph(data: Buffer, size: int, path: Path, input_shape: Any, signature: str | None) -> Graph:
     try:
         # Field 1 is the version number of a saved model, and the first node of a graph.
         number, kind, _ = next(fields(data, 0, size))
+        signatures = None
         if number == 1 and kind == VARINT:
-            graph, inputs, wanted = _saved(data, size, signature)
+            graph, signatures = _saved(data, size)
         else:
             graph = GraphDef(data, (0, size))
-            inputs = [name for name, node in graph.nodes.items() if node.op == "Placeholder"]
-            wanted = _results(graph)
         if not graph.nodes:
             raise ModelFormatError("it has no nodes")
     except ModelFormatError as error:
         raise ModelFormatError(
             f"this is no TensorFlow model: {error}; expected a frozen graph or a saved_model.pb"
         ) from error
+    if signatures is not None:
+        found = _signature(signatures, signature)
+        inputs, wanted = found.inputs, found.outputs
+    elif signature is not None:
+        raise ModelFormatError(f"a frozen graph has no signatures, so none is called {signature!r}")
+    else:
+        inputs = [name for name, node in graph.nodes.items() if node.op == "Placeholder"]
+        wanted = _results(graph)
     walk = Walk(graph, inputs, input_shape)
     outputs = walk.run(wanted)
     name = path.parent.name if path.name == "saved_model.pb" else path.stem
@@ -111,28 +129,32 @@ def _results(graph: GraphDef) -> list[str]:
     ]
 
 
-def _saved(data: Buffer, size: int, name: str | None) -> tuple[GraphDef, list[str], list[str]]:
-    """Return the graph of a saved model, and the tensors that a signature takes and returns."""
+def _saved(data: Buffer, size: int) -> tuple[GraphDef, dict[str, Signature]]:
+    """Return the graph of a saved model, and its signatures."""
     metas = saved_model(data, size)
     if not metas:
         raise ModelFormatError("the saved model holds no graph")
     _, span, signatures = next((meta for meta in metas if "serve" in meta[0]), metas[0])
-    found = _signature(signatures, name)
-    return GraphDef(data, span), found.inputs, found.outputs
+    return GraphDef(data, span), signatures
 
 
 def _signature(signatures: dict[str, Signature], name: str | None) -> Signature:
     usable = {key: value for key, value in signatures.items() if value.inputs}
-    listed = ", ".join(sorted(usable)) or "none"
+    listed = ", ".join(sorted(usable))
+    if not usable:
+        raise ModelFormatError("the saved model has no signature with inputs; save it with one")
     if name is not None:
         if name not in usable:
-            raise ModelFormatError(f"the saved model has no signature {name!r}; it has: {listed}")
+            close = suggestion(name, usable)
+            raise ModelFormatError(
+                f"the saved model has no signature {name!r}{close or ';'} it has: {listed}"
+            )
         return usable[name]
     if _SIGNATURE in usable:
         return usable[_SIGNATURE]
     if len(usable) == 1:
         return next(iter(usable.values()))
     raise ModelFormatError(
-        f"the saved model has no signature {_SIGNATURE!r}; it has: {listed}. "
-        "Save it with a signature, or choose one with signature="
+        f"the saved model has no signature {_SIGNATURE!r}; it has: {listed}. Choose one: --signature NAME on "
+        "the command line, signature=NAME in Python"
     )

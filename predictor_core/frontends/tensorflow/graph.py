@@ -8,18 +8,23 @@ from typing import Any
 import numpy as np
 
 from predictor_core.errors import GraphError, ModelFormatError, PredictorError, UnsupportedOpError
+from predictor_core.budget import meter
+from predictor_core.frontends.common.call import foreign
 from predictor_core.frontends.common.values import NotInferableError, Value, constant
-from predictor_core.frontends.tensorflow import data_ops, image_ops
+from predictor_core.frontends.tensorflow import data_ops, image_ops, volume_ops
 from predictor_core.frontends.tensorflow.call import MAX_PARTS, Call, Handler, Step
 from predictor_core.frontends.tensorflow.fold import fold
 from predictor_core.frontends.tensorflow.wire import BOOL, FunctionDef, GraphDef, NodeDef
 from predictor_core.ir.graph import Node
 from predictor_core.ir.inputs import InputShapes
+from predictor_core.ir.names import Names
 
-_HANDLERS: dict[str, Handler] = {**data_ops.HANDLERS, **image_ops.HANDLERS}
+_HANDLERS: dict[str, Handler] = {**data_ops.HANDLERS, **image_ops.HANDLERS, **volume_ops.HANDLERS}
 
-#: Most nodes that a model may have after inlining, and most calls inside of calls.
-MAX_NODES = 200_000
+#: Ops whose ``data_format`` decides the order of the dimensions of the graph.
+_ORDERED = {*image_ops.HANDLERS, *volume_ops.HANDLERS} - {"BatchToSpaceND", "SpaceToBatchND"}
+
+#: Most calls inside of calls.
 MAX_DEPTH = 64
 
 #: What a node of a branch that is not taken gives.
@@ -45,6 +50,17 @@ _SAME = frozenset(
     }
 )
 _VARIABLES = frozenset({"VarHandleOp", "Variable", "VariableV2"})
+_RANDOM = frozenset(
+    {
+        "RandomStandardNormal",
+        "RandomUniform",
+        "StatelessRandomNormal",
+        "StatelessRandomNormalV2",
+        "StatelessRandomUniform",
+        "StatelessRandomUniformV2",
+        "TruncatedNormal",
+    }
+)
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 _LOOPS = frozenset(
     {"While", "StatelessWhile", "Enter", "Exit", "NextIteration", "LoopCond", "For", "RefEnter", "RefExit"}
@@ -82,7 +98,9 @@ class Walk:
         self._given = InputShapes(input_shape, list(map(_input_name, inputs)))
         self.warnings = self._given.warnings
         self._made: dict[str, Node] = {}
-        self._count = 0
+        self._names = Names()
+        self._meter = meter()
+        self._has_random = any(node.op in _RANDOM for node in graph.nodes.values())
 
     def run(self, wanted: Sequence[str]) -> list[str]:
         """Walk to the wanted tensors; return those of the Graph that they are."""
@@ -103,11 +121,7 @@ class Walk:
             raise ModelFormatError(f"functions of the model call each other more than {MAX_DEPTH} deep")
         values: dict[str, list[Value]] = {name: [value] for name, value in arguments.items()}
         for node in _ordered(nodes, wanted, values):
-            self._count += 1
-            if self._count > MAX_NODES:
-                raise ModelFormatError(
-                    f"the model has more than {MAX_NODES} nodes with its functions inlined"
-                )
+            self._meter.spend(nodes=1)
             inputs = [_pick(values, ref) for ref in node.inputs if not ref.startswith("^")]
             try:
                 values[node.name] = self._convert(node, inputs, depth)
@@ -119,8 +133,10 @@ class Walk:
                 raise UnsupportedOpError(
                     f"the output shape of node {node.name!r} ({node.op}) can't be told: {error}"
                 ) from error
-            except (IndexError, KeyError, TypeError, ValueError, ZeroDivisionError, OverflowError) as error:
-                raise GraphError(f"node {node.name!r} ({node.op}) is malformed: {error}") from error
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+                raise GraphError(
+                    f"node {node.name!r} ({node.op}) is malformed: {type(error).__name__}: {error}"
+                ) from error
         return [_pick(values, ref) for ref in wanted]
 
     def _convert(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
@@ -152,26 +168,21 @@ class Walk:
 
     def _emit(self, call: Call, steps: list[Step]) -> list[Value]:
         node = call.node
-        if node.op in image_ops.IMAGE_OPS and len(steps[-1].outputs[0]) >= 4:
+        if node.op in _ORDERED and len(steps[-1].outputs[0]) >= 4:
             self.orders.add(call.channels_first)
         written: list[str] = []
         for index, step in enumerate(steps, 1):
-            own = self._unique(node.name if index == len(steps) else f"{node.name}.{index}")
+            own = self._names.fresh(node.name if index == len(steps) else f"{node.name}.{index}")
             reads = [written[read] if isinstance(read, int) else read.node for read in step.reads]
             made = Node(own, step.op, tuple([r for r in reads if r is not None]), step.attrs, step.outputs)
             self._append(made)
             written.append(own)
+        self._meter.spend(nodes=len(made.outputs))
         return [Value(shape, tensor) for tensor, shape in zip(made.tensors, made.outputs)]
 
     def _append(self, node: Node) -> None:
         self.nodes.append(node)
         self._made[node.name] = node
-
-    def _unique(self, name: str) -> str:
-        """Return `name`, or a variation of it that is not taken."""
-        while name in self._made:
-            name += "_"
-        return name
 
     def _constant_node(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
         tensor = node.tensor()
@@ -188,8 +199,15 @@ class Walk:
             # A switch between training and inference.
             return [constant(np.array(False))]
         name = _input_name(node.name)
+        if node.shape() is None and name not in self._given.named and self._has_random:
+            # The probability of a dropout, which graphs of TensorFlow 1 take beside their data.
+            self.warnings.append(
+                f"input {name!r} states no shape; it is taken for a number, such as the rate of a dropout, "
+                "that does not change the latency (input_shape gives it another shape)"
+            )
+            return [Value(())]
         shape = self._given.resolve(name, node.shape())
-        self._append(Node(self._unique(name), "input", outputs=(shape,)))
+        self._append(Node(self._names.fresh(name), "input", outputs=(shape,)))
         return [Value(shape, self.nodes[-1].name)]
 
     def _same(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
@@ -233,6 +251,8 @@ class Walk:
     def _call(self, function: FunctionDef, inputs: list[Value], depth: int) -> list[Value]:
         if len(inputs) != len(function.arguments):
             raise GraphError(f"gives {len(inputs)} arguments to a function of {len(function.arguments)}")
+        # What is handed over costs time too; a function of a model has tens of arguments.
+        self._meter.spend(nodes=(len(inputs) + len(function.results)) // 2)
         wanted = [function.returned.get(name, name) for name in function.results]
         arguments = dict(zip(function.arguments, inputs))
         return self._evaluate(function.nodes, wanted, arguments, depth + 1)
@@ -282,43 +302,15 @@ class Walk:
         if node.op == "mul" and "const" in node.attrs:
             inner = self._made.get(node.inputs[0])
             if inner is not None and inner.op == "neg":
-                own = self._unique(f"{node.name}.positive")
+                own = self._names.fresh(f"{node.name}.positive")
                 self._append(Node(own, "mul", inner.inputs, node.attrs, node.outputs))
                 return own
         return None
 
-    def _batch_to_space(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
-        """Recognise a conv between SpaceToBatchND and BatchToSpaceND as one with dilation."""
+    def _random(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
+        """Write a tensor of random numbers, as a dropout makes it, as an op that reads nothing."""
         call = Call(node, inputs)
-        steps = _steps(call)
-        conv = self._made.get(inputs[0].node or "")
-        if conv is not None and conv.op in ("conv", "dwconv") and conv.attrs["strides"] == (1, 1):
-            spread = self._made[conv.inputs[0]]
-            step = steps[-1]
-            if (
-                spread.op == "SpaceToBatchND"
-                and spread.attrs["block"] == step.attrs["block"]
-                and len(spread.attrs["block"]) == 2
-                and not any(conv.attrs["pads"])
-            ):
-                top, bottom, left, right = [
-                    pad - crop for pad, crop in zip(spread.attrs["pads"], step.attrs["crops"])
-                ]
-                attrs = {**conv.attrs, "dilations": spread.attrs["block"], "pads": (top, left, bottom, right)}
-                made = Step(conv.op, (Value((), spread.inputs[0]),), attrs, step.outputs)
-                return self._emit(call, [made])
-        return self._emit(call, steps)
-
-    def _select(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
-        """Drop the test by which indices may count from the end; an embedding pays nothing for it."""
-        condition, _, otherwise = inputs
-        test = self._made.get(condition.node or "")
-        if test is not None and test.op == "Less" and test.inputs == (otherwise.node,):
-            return [otherwise]
-        call = Call(node, inputs)
-        if all(value.is_constant for value in inputs):
-            return self._constant(call)
-        return self._emit(call, _steps(call))
+        return self._emit(call, [Step(node.op, (), {}, (call.ints(0),))])
 
     def _nothing(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
         return []
@@ -331,10 +323,9 @@ _SPECIAL: dict[str, Callable[[Walk, NodeDef, list[Value], int], list[Value]]] = 
     **dict.fromkeys(("Shape", "ShapeN", "Size", "Rank"), Walk._shape),
     **dict.fromkeys(("If", "StatelessIf"), Walk._if),
     **dict.fromkeys(("NoOp", "Assert"), Walk._nothing),
-    **dict.fromkeys(("Select", "SelectV2"), Walk._select),
-    "BatchToSpaceND": Walk._batch_to_space,
     "Const": Walk._constant_node,
     "Erfc": Walk._erfc,
+    **dict.fromkeys(_RANDOM, Walk._random),
     "Placeholder": Walk._placeholder,
     "Switch": Walk._switch,
     "Unpack": Walk._unpack,
@@ -357,15 +348,17 @@ def _steps(call: Call) -> list[Step]:
     known = tuple([shape for shape in shapes if shape is not None and min(shape, default=1) > 0])
     if not known or len(known) < len(shapes):
         raise UnsupportedOpError("the op is not known, and the file does not state its output shape")
-    return [Step(call.op, tuple(call.inputs), {}, known)]
+    return [Step(foreign(call.op), tuple(call.inputs), {}, known)]
 
 
 def _pick(values: Mapping[str, list[Value]], ref: str) -> Value:
     """Return the value of a tensor written as ``name``, ``name:1`` or, in functions, ``name:output:1``."""
     name, _, place = ref.partition(":")
-    found = values[name]
+    found = values.get(name)
+    if found is None:
+        raise GraphError(f"the graph reads {name!r}, which no node makes")
     output, _, number = place.rpartition(":")
-    index = (int(number) if number.isdigit() else 0) + _PLACES.get(output, 0)
+    index = (int(number) if number.isdecimal() else 0) + _PLACES.get(output, 0)
     if index >= len(found):
         raise UnsupportedOpError(f"output {index} of node {name!r} is used, which is not supported")
     return found[index]
@@ -398,11 +391,33 @@ def _ordered(nodes: Mapping[str, NodeDef], wanted: Sequence[str], known: Mapping
             if source in known or state.get(source):
                 continue
             if source in state:
-                if _LOOPS.isdisjoint((node.op, nodes[source].op)):
+                circle = (nodes[one] for one in _circle(nodes, name, source))
+                loop = next((one for one in circle if one.op in _LOOPS), None)
+                if loop is None:
                     raise GraphError(f"the graph has a cycle through node {name!r} ({node.op})")
                 raise UnsupportedOpError(
-                    f"node {name!r} ({node.op}) is part of a loop, which runs as often as its data say, "
-                    "so it has no fixed latency"
+                    f"node {loop.name!r} ({loop.op}) is part of a loop (while_loop, map_fn, a dynamic RNN), "
+                    "which runs as often as its data say, so it has no fixed latency; export the model "
+                    "without it: its body alone, or unrolled"
                 )
             stack.append(source)
     return order
+
+
+def _circle(nodes: Mapping[str, NodeDef], last: str, first: str) -> list[str]:
+    """Return a way through the inputs from a node to itself: from `first` to `last`, which reads `first`."""
+    reached: dict[str, str] = {}
+    stack = [first]
+    while stack:
+        name = stack.pop()
+        if name == last:
+            break
+        for ref in nodes[name].inputs:
+            source = ref.partition(":")[0]
+            if source in nodes and source not in reached:
+                reached[source] = name
+                stack.append(source)
+    way = [last]
+    while way[-1] != first:
+        way.append(reached[way[-1]])
+    return way

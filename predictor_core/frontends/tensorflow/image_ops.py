@@ -33,31 +33,6 @@ def _conv(call: Call) -> Step:
     )
 
 
-def _conv_3d(call: Call) -> Step:
-    shape, weight = call.shape(), call.shape(1)
-    if call.channels_first or len(shape) != 5 or len(weight) != 5:
-        raise call.error("is read for (N, D, H, W, C) alone")
-    strides = call.node.integers("strides")[1:4]
-    dilations = call.node.integers("dilations")[1:4] or (1, 1, 1)
-    same = call.padding() == "SAME"
-    out = tuple(
-        [
-            -(-n // s) if same else (n - (k - 1) * d - 1) // s + 1
-            for n, k, s, d in zip(shape[1:4], weight, strides, dilations)
-        ]
-    )
-    groups = max(shape[4] // max(weight[3], 1), 1)
-    return call.step(
-        "conv3d",
-        (shape[0], *out, weight[4]),
-        kernel=weight[:3],
-        strides=strides,
-        dilations=dilations,
-        groups=groups,
-        bias=False,
-    )
-
-
 def _conv_transpose(call: Call) -> Step:
     batch, height, width, channels = call.image(2)
     weight = call.shape(1)
@@ -158,7 +133,6 @@ HANDLERS: dict[str, Handler] = {
     "BiasAddV1": _bias_add,
     "Conv2D": _conv,
     "Conv2DBackpropInput": _conv_transpose,
-    "Conv3D": _conv_3d,
     "DepthToSpace": _depth_to_space,
     "DepthwiseConv2dNative": _conv,
     "FusedBatchNorm": _batch_norm,
@@ -171,6 +145,3 @@ HANDLERS: dict[str, Handler] = {
     "SpaceToBatchND": _space_to_batch,
     "SpaceToDepth": _space_to_depth,
 }
-
-#: Ops whose ``data_format`` decides the order of the dimensions of the graph.
-IMAGE_OPS = frozenset(HANDLERS) - {"BatchToSpaceND", "SpaceToBatchND"}

@@ -23,6 +23,10 @@ class BatchMissing(Untraceable):
     """An op on images or sequences has met an input with one dimension less."""
 
 
+class DataDependent(Untraceable):
+    """The model reads a value that depends on its input: which way it goes, only the input tells."""
+
+
 class Call:
     """One intercepted torch function, as a handler sees it.
 
@@ -83,7 +87,7 @@ class Call:
     ) -> torch.Tensor:
         """Record a Node with one input, or return another name for the equal one that is there."""
         recorder = self.recorder
-        key = (op, recorder.names[id(source)], tuple(attrs.items()))
+        key = (op, recorder.names[id(source)], shape, tuple(attrs.items()))
         known = recorder.repeated.get(key)
         if known is None:
             known = recorder.repeated[key] = self.emit(op, (source,), shape, attrs)

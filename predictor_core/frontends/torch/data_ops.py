@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
+from types import FunctionType
 from typing import Any
 
 import torch
@@ -20,8 +22,9 @@ def _joined(call: Call, tensors: Sequence[torch.Tensor], axis: int, shape: Shape
 
 
 def _cat(call: Call, tensors: Sequence[torch.Tensor], dim: int = 0, **kwargs: Any) -> Any:
-    # An empty list of features is skipped, as torch does.
-    parts = [tensor for tensor in tensors if tuple(tensor.shape) != (0,)]
+    parts = [tensor for tensor in tensors if tensor.numel()]
+    if len(parts) == 1 and tuple(call.run().shape) == tuple(parts[0].shape):
+        return cloned(call, parts[0])
     first = parts[0].shape
     axis = kwargs.get("axis", dim) % len(first)
     for part in parts[1:]:
@@ -51,6 +54,9 @@ def _split_by(call: Call, input: torch.Tensor, axis: int, sizes: Sequence[int]) 
     parts = [(*shape[:axis], size, *shape[axis + 1 :]) for size in sizes]
     if len(parts) == 1:
         return (cloned(call, input),)
+    if 0 in sizes:
+        ends = list(accumulate(sizes))
+        return tuple(_sliced(call, input, {axis: (end - size, end, 1)}) for size, end in zip(sizes, ends))
     return tuple(call.emit("split", (input,), parts, {"axis": axis, "sizes": tuple(sizes)}))
 
 
@@ -175,6 +181,48 @@ def _embedding(call: Call, input: torch.Tensor, weight: torch.Tensor, *_: Any, *
     return call.emit("embedding", (input,), result, {"table": tuple(weight.shape)})
 
 
+_BAG_MODES = ("sum", "mean", "max")
+
+
+def _embedding_bag(
+    call: Call,
+    input: torch.Tensor,
+    weight: torch.Tensor,
+    offsets: torch.Tensor | None = None,
+    *args: Any,
+    **kwargs: Any,
+) -> Any:
+    """Rows of a table, reduced bag by bag; bags whose sizes only values tell are taken to be equal."""
+    names = ["scale_grad_by_freq", "mode", "sparse", "per_sample_weights", "include_last_offset"]
+    public = isinstance(call.func, FunctionType)
+    if public:
+        names = ["max_norm", "norm_type", *names]
+    else:
+        # aten::embedding_bag has the table first.
+        input, weight = weight, input
+    given = {**dict(zip(names, args)), **kwargs}
+    mode = given.get("mode", "mean" if public else 0)
+    if input.dim() == 2:
+        bags, size = input.shape
+    elif offsets is None:
+        return NotImplemented
+    else:
+        bags = offsets.shape[0] - bool(given.get("include_last_offset"))
+        size = -(-input.numel() // max(bags, 1))
+    width = weight.shape[-1]
+    rows = torch.empty((bags, size, width), dtype=weight.dtype, device="meta")
+    rows = call.emit("embedding", (input,), rows, {"table": tuple(weight.shape)})
+    weights = given.get("per_sample_weights")
+    if weights is not None:
+        if call.tracked(weights) and weights.numel() == bags * size:
+            rows = call.emit("mul", (rows, reshaped(call, weights, (bags, size, 1))), (bags, size, width))
+        else:
+            rows = call.emit("mul", (rows,), (bags, size, width), {"const_shape": (bags, size, 1)})
+    reduction = mode if isinstance(mode, str) else _BAG_MODES[mode]
+    made = call.emit(f"reduce_{reduction}", (rows,), (bags, width), {"axes": (1,), "keepdims": False})
+    return made if public else (made, *call.run()[1:])
+
+
 _PAD_MODES = {"replicate": "edge", "circular": "wrap"}
 
 
@@ -241,6 +289,7 @@ DATA_HANDLERS: dict[str, Handler] = {
     "masked_fill": _masked_fill,
     "where": _where,
     "embedding": _embedding,
+    **dict.fromkeys(("embedding_bag", "_embedding_bag", "_embedding_bag_forward_only"), _embedding_bag),
     "pad": _pad,
     "pixel_shuffle": _depth_to_space,
     "pixel_unshuffle": _space_to_depth,

@@ -73,21 +73,25 @@ def load(
     candidates = _arguments(module, input_shape, example_inputs)
     name = type(module).__name__
     direct_error: Exception | None = None
-    if via != "onnx":
-        from predictor_core.frontends.torch.call import BatchMissing, Untraceable
-        from predictor_core.frontends.torch.direct import rejection, trace
+    from predictor_core.frontends.torch.call import BatchMissing, DataDependent, Untraceable
+    from predictor_core.frontends.torch.direct import rejection, trace
 
-        for args, kwargs in list(candidates):
-            try:
-                nodes, outputs = trace(module, args, kwargs)
-                return channels_last(nodes, name, outputs)
-            except BatchMissing as error:
+    # Where the way is via ONNX, the trace still tells whether the values of the input decide something.
+    for args, kwargs in list(candidates):
+        try:
+            nodes, outputs = trace(module, args, kwargs)
+        except BatchMissing as error:
+            direct_error = error
+            if len(candidates) > 1:
+                del candidates[0]
+        except Untraceable as error:
+            if direct_error is None or isinstance(direct_error, BatchMissing):
                 direct_error = error
-                if len(candidates) > 1:
-                    del candidates[0]
-            except Untraceable as error:
-                if direct_error is None or isinstance(direct_error, BatchMissing):
-                    direct_error = error
+        else:
+            if via != "onnx":
+                return channels_last(nodes, name, outputs)
+            break
+    if via != "onnx":
         if via == "direct" or all(rejection(module, args, kwargs) for args, kwargs in candidates):
             advice = "check input_shape" if via is None else "check input_shape, or use via='onnx'"
             raise ModelFormatError(
@@ -99,10 +103,19 @@ def load(
     onnx_error: Exception | None = None
     for args, kwargs in candidates:
         try:
-            return find("onnx")(export(module, args, kwargs))
+            graph = find("onnx")(export(module, args, kwargs))
         except PredictorError as error:
             onnx_error = onnx_error or error
-    reasons = [f"directly: {direct_error}"] if direct_error else []
+        else:
+            if not isinstance(direct_error, DataDependent):
+                return graph
+            values = "zeros" if example_inputs is None else "the example inputs"
+            warning = (
+                f"what the model does depends on the values of its input ({direct_error}); "
+                f"this is its latency for {values}"
+            )
+            return Graph(graph.nodes, graph.name, graph.outputs, graph.free, (*graph.warnings, warning))
+    reasons = [f"directly: {direct_error}"] if direct_error and via != "onnx" else []
     reasons.append(f"via ONNX: {onnx_error}")
     raise ModelFormatError(
         f"can't convert {name} with {_described(candidates)} ({'; '.join(reasons)}); check input_shape"

@@ -105,6 +105,32 @@ def _conv_transpose(rank: int) -> Handler:
     return conv_transpose
 
 
+def _deform_conv(
+    call: Call,
+    input: torch.Tensor,
+    weight: torch.Tensor,
+    offset: torch.Tensor,
+    mask: torch.Tensor,
+    bias: torch.Tensor | None,
+    stride_h: int,
+    stride_w: int,
+    pad_h: int,
+    pad_w: int,
+    dilation_h: int,
+    dilation_w: int,
+    groups: int,
+    offset_groups: int,
+    use_mask: bool,
+) -> Any:
+    """``torchvision.ops.deform_conv2d`` as it reaches the compiled op."""
+    attrs = window(
+        weight.shape[2:], (stride_h, stride_w), (pad_h, pad_w), (pad_h, pad_w), (dilation_h, dilation_w)
+    )
+    attrs.update(groups=groups, bias=bias is not None)
+    sources = (input, offset, mask) if use_mask else (input, offset)
+    return call.emit("deformconv", sources, (input.shape[0], weight.shape[0], *offset.shape[2:]), attrs)
+
+
 def _max_pool(rank: int) -> Handler:
     def max_pool(
         call: Call,
@@ -235,6 +261,7 @@ _RESIZES = ("interpolate", "upsample", "upsample_nearest2d", "upsample_bilinear2
 IMAGE_HANDLERS: dict[str, Handler] = {
     **{f"conv{rank}d": _conv(rank) for rank in (1, 2, 3)},
     **{f"conv_transpose{rank}d": _conv_transpose(rank) for rank in (1, 2, 3)},
+    "deform_conv2d": _deform_conv,
     **{f"max_pool{rank}d": _max_pool(rank) for rank in (1, 2, 3)},
     **{f"max_pool{rank}d_with_indices": _max_pool(rank) for rank in (1, 2, 3)},
     **{f"avg_pool{rank}d": _avg_pool(rank) for rank in (1, 2, 3)},

@@ -13,7 +13,7 @@ from predictor_core.ir.shapes import broadcast
 
 def _linear(call: Call, input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> Any:
     if call.tracked(weight) or weight.dim() != 2 or input.shape[-1] != weight.shape[1]:
-        return call.emit("matmul", (input, weight), call.run())
+        return call.emit("matmul", (input, weight), call.run(), constant_operand(call, input, weight))
     return call.emit("fc", (input,), (*input.shape[:-1], weight.shape[0]), {"bias": bias is not None})
 
 
@@ -27,12 +27,14 @@ def product(call: Call, left: torch.Tensor, right: torch.Tensor, result: Any, bi
     """Record a matrix product: ``fc`` with a constant matrix on the right, else ``matmul``."""
     if not call.tracked(right) and right.dim() == 2:
         return call.emit("fc", (left,), result, {"bias": bias})
-    attrs: dict[str, Any] = {}
+    return call.emit("matmul", (left, right), result, constant_operand(call, left, right))
+
+
+def constant_operand(call: Call, left: torch.Tensor, right: torch.Tensor) -> dict[str, Any]:
+    """Attributes that describe the one constant among two operands."""
     if not call.tracked(left):
-        attrs = {"const_shape": tuple(left.shape), "const_first": True}
-    elif not call.tracked(right):
-        attrs = {"const_shape": tuple(right.shape)}
-    return call.emit("matmul", (left, right), result, attrs)
+        return {"const_shape": tuple(left.shape), "const_first": True}
+    return {} if call.tracked(right) else {"const_shape": tuple(right.shape)}
 
 
 def _addmm(
@@ -217,7 +219,7 @@ _OTHER_BINARIES = {
 
 MATH_HANDLERS: dict[str, Handler] = {
     "linear": _linear,
-    **dict.fromkeys(("matmul", "mm", "bmm", "__rmatmul__"), _matmul),
+    **dict.fromkeys(("matmul", "mm", "bmm", "__rmatmul__", "linalg_matmul"), _matmul),
     **dict.fromkeys(("addmm", "baddbmm"), _addmm),
     **{name: _activation(op) for name, op in _ACTIVATIONS.items()},
     **{name: _activation(op) for name, op in _OTHER_UNARIES.items()},

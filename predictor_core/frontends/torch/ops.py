@@ -6,6 +6,7 @@ from predictor_core.frontends.torch.call import Handler
 from predictor_core.frontends.torch.data_ops import DATA_HANDLERS
 from predictor_core.frontends.torch.image_ops import IMAGE_HANDLERS
 from predictor_core.frontends.torch.math_ops import MATH_HANDLERS
+from predictor_core.frontends.torch.product_ops import PRODUCT_HANDLERS
 from predictor_core.frontends.torch.reduce_ops import REDUCE_HANDLERS
 from predictor_core.frontends.torch.sequence_ops import SEQUENCE_HANDLERS
 from predictor_core.frontends.torch.view_ops import VIEW_HANDLERS
@@ -19,4 +20,5 @@ HANDLERS: dict[str, Handler] = {
     **VIEW_HANDLERS,
     **DATA_HANDLERS,
     **SEQUENCE_HANDLERS,
+    **PRODUCT_HANDLERS,
 }

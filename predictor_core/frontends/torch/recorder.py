@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
 import torch
 from torch.overrides import TorchFunctionMode
 
-from predictor_core.frontends.torch.call import Call, Handler, Untraceable
+from predictor_core.frontends.torch.call import Call, DataDependent, Handler, Untraceable
 from predictor_core.frontends.torch.shadow import Shadow
 from predictor_core.frontends.torch.tensors import (
     Indexed,
@@ -26,9 +27,18 @@ from predictor_core.ir.graph import Node
 _QUERIES = frozenset(
     {
         *("size", "dim", "ndimension", "stride", "numel", "nelement", "element_size", "storage_offset"),
-        *("is_contiguous", "is_floating_point", "is_complex", "is_nonzero", "is_same_size", "is_pinned"),
+        *("is_contiguous", "is_floating_point", "is_complex", "is_same_size", "is_pinned"),
         *("is_tensor", "is_signed", "is_inference", "is_shared", "get_device", "result_type", "can_cast"),
         *("__len__", "__hash__", "__repr__", "__format__", "register_hook", "requires_grad_", "retain_grad"),
+    }
+)
+
+
+#: Functions that turn a tensor into values of Python.
+_READINGS = frozenset(
+    {
+        *("__bool__", "__int__", "__float__", "__index__", "__complex__", "__contains__", "__array__"),
+        *("item", "tolist", "numpy", "is_nonzero", "equal", "allclose"),
     }
 )
 
@@ -51,6 +61,14 @@ _FACTORIES = frozenset(
         *("new_zeros", "new_ones", "new_full", "new_empty", "new_tensor"),
     }
 )
+
+
+#: Functions that fill a tensor by their arguments alone. Small ones of integers or flags have values although
+#: the input is on the meta device: ``forward`` may branch on positions and masks.
+_FILLED = frozenset(
+    {"arange", "as_tensor", "eye", "full", "ones", "scalar_tensor", "tensor", "tril_indices", "zeros"}
+)
+_MOST_KNOWN = 2**20
 
 
 #: Where torch's own kernels for meta tensors are. Handlers run with the mode off, so that a call from there
@@ -107,8 +125,15 @@ class Recorder(TorchFunctionMode):
     def record(
         self, op: str, sources: Sequence[Any], results: Sequence[torch.Tensor], attrs: Mapping[str, Any]
     ) -> None:
-        """Append a Node that reads the tracked ones of `sources` and makes `results`."""
+        """Append a Node that reads the tracked ones of `sources` and makes `results`.
+
+        Nothing is recorded of what has no elements: from then on it is a constant.
+        """
         names = self.names
+        if not any(one.numel() for one in results):
+            self._constants.update(id(one) for one in results)
+            self._alive.append(results)
+            return
         scope = self.shadow.scopes[-1]
         if scope and scope in self.shadow.leaves and scope not in self._used:
             base = scope
@@ -152,6 +177,8 @@ class Recorder(TorchFunctionMode):
         if name in _QUERIES:
             return func(*args, **kwargs)
         has_input, has_meta, has_real = self._scan(args, kwargs)
+        if has_input and func.__name__ in _READINGS:
+            raise DataDependent(f"{func.__name__} of a tensor that depends on the input, {_place()}")
         if not has_input or name in _FACTORIES:
             return self._constant(func, name, args, kwargs, has_meta and has_real)
         result: Any = NotImplemented
@@ -169,7 +196,11 @@ class Recorder(TorchFunctionMode):
 
     def overwrite(self, target: torch.Tensor, result: torch.Tensor) -> torch.Tensor:
         """Let `target` hold `result` from now on, as an in-place function does."""
-        self.names[id(target)] = self.names[id(result)]
+        name = self.names.get(id(result))
+        if name is None:
+            self._constants.add(id(target))
+        else:
+            self.names[id(target)] = name
         self._adopt(target)
         self._alive.append(target)
         if target.shape != result.shape:
@@ -198,8 +229,13 @@ class Recorder(TorchFunctionMode):
 
     def _constant(self, func: Any, name: str, args: Any, kwargs: Any, mixed: bool) -> Any:
         """Run a function of constants for real where they have values, on meta tensors where not."""
-        if name in ("to", "cpu", "cuda", "_to_copy") and args and args[0].is_meta:
+        if name in ("to", "cpu", "cuda", "_to_copy"):
+            # A constant keeps its values where ``forward`` moves it to the device of the input.
             result = args[0].to(moved_dtype(args, kwargs))
+        elif name in _FILLED and str(kwargs.get("device")) == "meta":
+            result = func(*args, **kwargs)
+            if result.numel() <= _MOST_KNOWN and not result.is_floating_point():
+                result = func(*args, **{**kwargs, "device": "cpu"})
         elif mixed:
             result = self.run(func, args, kwargs)
         else:
@@ -251,3 +287,11 @@ class Recorder(TorchFunctionMode):
         elif name.endswith("_") and name != "requires_grad_":
             name, in_place = name[:-1], True
         return self._handlers.get(name), name, in_place
+
+
+def _place() -> str:
+    """File and line of the innermost frame that is neither torch's nor the recorder's."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "torch":
+        frame = frame.f_back
+    return f"in line {frame.f_lineno} of {Path(frame.f_code.co_filename).name}"

@@ -1,4 +1,4 @@
-"""How torch functions on sequences become Nodes: attention, einsum, recurrent layers."""
+"""How torch functions on sequences become Nodes: attention, recurrent layers and their cells."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from predictor_core.frontends.torch.call import BatchMissing, Call, Handler, Untraceable
+from predictor_core.frontends.torch.math_ops import constant_operand
 from predictor_core.frontends.torch.view_ops import reshaped, transposed
 from predictor_core.ir.shapes import broadcast
 
@@ -27,26 +28,45 @@ def _attention(
     *batch, rows, width = query.shape
     columns = key.shape[-2]
     if enable_gqa and key.shape[-3] != query.shape[-3]:
-        repeated = (*query.shape[:-2], columns)
-        key = call.emit("expand", (key,), (*repeated, key.shape[-1]))
-        value = call.emit("expand", (value,), (*repeated, value.shape[-1]))
+        heads = tuple(query.shape[:-2])
+        key, value = _expanded(call, key, heads), _expanded(call, value, heads)
     half = {"const": sqrt(1 / sqrt(width) if scale is None else scale)}
     turned = _multiply_if_tracked(call, _last_two_swapped(call, key), half)
     scores_shape = (*broadcast(tuple(batch), tuple(key.shape[:-2])), rows, columns)
-    scores = call.emit("matmul", (_multiply_if_tracked(call, query, half), turned), scores_shape)
+    scores = _product(call, _multiply_if_tracked(call, query, half), turned, scores_shape)
     if attn_mask is not None or is_causal:
         mask_shape = tuple(attn_mask.shape) if attn_mask is not None else (rows, columns)
         if call.tracked(attn_mask):
             scores = call.emit("add", (scores, attn_mask), scores_shape)
         else:
             scores = call.emit("add", (scores,), scores_shape, {"const_shape": mask_shape})
-    weights = call.emit("softmax", (scores,), scores_shape, {"axis": len(scores_shape) - 1})
-    return call.emit("matmul", (weights, value), (*scores_shape[:-1], value.shape[-1]))
+    weights = _if_tracked(call, "softmax", scores, {"axis": len(scores_shape) - 1})
+    return _product(call, weights, value, (*scores_shape[:-1], value.shape[-1]))
+
+
+def _product(call: Call, left: torch.Tensor, right: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    if not call.tracked(left) and not call.tracked(right):
+        return torch.empty(shape, dtype=left.dtype, device="meta")
+    made: torch.Tensor = call.emit("matmul", (left, right), shape, constant_operand(call, left, right))
+    return made
+
+
+def _expanded(call: Call, tensor: torch.Tensor, heads: tuple[int, ...]) -> torch.Tensor:
+    """Repeat the heads of keys or values that groups of queries share."""
+    shape = (*heads, *tensor.shape[-2:])
+    if not call.tracked(tensor):
+        return torch.empty(shape, dtype=tensor.dtype, device="meta")
+    made: torch.Tensor = call.emit("expand", (tensor,), shape)
+    return made
 
 
 def _multiply_if_tracked(call: Call, tensor: torch.Tensor, attrs: dict[str, Any]) -> torch.Tensor:
+    return _if_tracked(call, "mul", tensor, attrs)
+
+
+def _if_tracked(call: Call, op: str, tensor: torch.Tensor, attrs: dict[str, Any]) -> torch.Tensor:
     made: torch.Tensor = (
-        call.emit("mul", (tensor,), tuple(tensor.shape), attrs) if call.tracked(tensor) else tensor
+        call.emit(op, (tensor,), tuple(tensor.shape), attrs) if call.tracked(tensor) else tensor
     )
     return made
 
@@ -58,14 +78,6 @@ def _last_two_swapped(call: Call, tensor: torch.Tensor) -> torch.Tensor:
     order[-1], order[-2] = order[-2], order[-1]
     made: torch.Tensor = transposed(call, tensor, order)
     return made
-
-
-def _einsum(call: Call, equation: Any, *operands: Any) -> Any:
-    if not isinstance(equation, str):
-        return NotImplemented
-    if len(operands) == 1 and isinstance(operands[0], (tuple, list)):
-        operands = tuple(operands[0])
-    return call.emit("Einsum", operands, call.run(), {"equation": equation.replace(" ", "")})
 
 
 def _recurrent(op: str) -> Handler:
@@ -94,6 +106,8 @@ def _recurrent(op: str) -> Handler:
         x = transposed(call, input, (1, 0, 2)) if batch_first else input
         width = directions * hidden
         attrs = {"hidden": initial[-1].shape[-1], "layers": 1, "bidirectional": bool(bidirectional)}
+        if hidden != attrs["hidden"]:
+            attrs["projection"] = hidden
         finals: list[list[Any]] = [[] for _ in initial]
         for _ in range(num_layers):
             own = [one for one in initial if call.tracked(one)]
@@ -120,10 +134,29 @@ def _recurrent(op: str) -> Handler:
     return recurrent
 
 
+def _cell(op: str) -> Handler:
+    """One step of a recurrent layer: the layer over a sequence of one."""
+
+    def cell(call: Call, input: torch.Tensor, hx: Any, *_: Any, **__: Any) -> Any:
+        state = list(hx) if isinstance(hx, (tuple, list)) else [hx]
+        hidden = state[0].shape[-1]
+        shapes = [(*input.shape[:-1], hidden)] * len(state)
+        sources = [one for one in (input, *state) if call.tracked(one)]
+        attrs = {"hidden": hidden, "layers": 1, "bidirectional": False}
+        if not call.tracked(input):
+            attrs["const_shape"], attrs["const_first"] = tuple(input.shape), True
+        made = call.emit(op, sources, shapes, attrs)
+        return tuple(made) if len(made) > 1 else made[0]
+
+    return cell
+
+
 SEQUENCE_HANDLERS: dict[str, Handler] = {
     "scaled_dot_product_attention": _attention,
-    "einsum": _einsum,
     "lstm": _recurrent("lstm"),
     "gru": _recurrent("gru"),
     **dict.fromkeys(("rnn_tanh", "rnn_relu"), _recurrent("rnn")),
+    "lstm_cell": _cell("lstm"),
+    "gru_cell": _cell("gru"),
+    **dict.fromkeys(("rnn_tanh_cell", "rnn_relu_cell"), _cell("rnn")),
 }

@@ -7,7 +7,6 @@ copied: a meta tensor, which has a shape and no storage, stands for it.
 
 from __future__ import annotations
 
-import types
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -15,8 +14,7 @@ from typing import Any
 import torch
 
 from predictor_core.errors import ModelFormatError
-
-_ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes, torch.dtype, torch.device, torch.Size})
+from predictor_core.frontends.torch.copies import ATOMS, Copier
 
 #: Hooks are not part of what is deployed; tensors that they have computed (weight norm, pruning) stay.
 _HOOKS = (
@@ -75,6 +73,7 @@ class Shadow:
         self.originals: dict[int, torch.Tensor] = {}
         self.failed: str | None = None
         self._memo: dict[int, Any] = {}
+        self._copier = Copier(self._memo, self._own)
         self.module: torch.nn.Module = self._module(model, "")
 
     def tensor(self, tensor: torch.Tensor) -> torch.Tensor:
@@ -136,29 +135,18 @@ class Shadow:
             for key, value in own["_modules"].items()
         }
         for key, value in own.items():
-            if type(value) not in _ATOMS and inner[key] is value:
-                inner[key] = self._value(value, prefix + key)
+            if type(value) not in ATOMS and inner[key] is value:
+                inner[key] = self._copier.copy(value, prefix + key)
         inner["forward"] = self._scoped(shadow.forward, path)
         if not own["_modules"]:
             self.leaves.add(path)
         return shadow
 
-    def _value(self, value: Any, path: str) -> Any:
-        """Return the shadow of an attribute: what is no container, tensor or module is shared."""
-        kind = type(value)
-        if kind in _ATOMS:
-            return value
-        if kind in (list, set, tuple):
-            return kind(self._value(item, path) for item in value)
-        if kind in (dict, OrderedDict):
-            return kind((key, self._value(item, path)) for key, item in value.items())
+    def _own(self, value: Any, path: str) -> Any:
+        """Return the shadow of a module or a tensor, NotImplemented for anything else."""
         if isinstance(value, torch.nn.Module):
             return self._module(value, path)
-        if isinstance(value, torch.Tensor):
-            return self._buffer(value)
-        if kind is types.MethodType and isinstance(value.__self__, torch.nn.Module):
-            return types.MethodType(value.__func__, self._module(value.__self__, path))
-        return value
+        return self._buffer(value) if isinstance(value, torch.Tensor) else NotImplemented
 
     def _scoped(self, forward: Callable[..., Any], path: str) -> Callable[..., Any]:
         scopes = self.scopes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -95,11 +96,25 @@ def _no_override(*_: Any) -> bool:
 
 @contextmanager
 def random_state_kept() -> Iterator[None]:
-    """Leave the generators of random, numpy and torch as they were, whatever ``forward`` draws."""
+    """Leave the generators of random, numpy and torch as they were, whatever ``forward`` draws.
+
+    In a thread other than the main one, or beside threads that are no daemons, the generators are left alone:
+    others may have drawn meanwhile, and would draw the same again.
+    """
+    numpy: Any
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - the state that others use
-    with torch.random.fork_rng(devices=[]):
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(numpy)  # noqa: NPY002
+    own = torch.random.get_rng_state()
+    try:
+        yield
+    finally:
+        main = threading.main_thread()
+        current = threading.current_thread()
+        others = any(not one.daemon and one not in (main, current) for one in threading.enumerate())
+        if not others and current is main:
+            if random.getstate() != python:
+                random.setstate(python)
+            now: Any = np.random.get_state()  # noqa: NPY002
+            if now[2:] != numpy[2:] or not np.array_equal(now[1], numpy[1]):
+                np.random.set_state(numpy)  # noqa: NPY002
+            if not torch.equal(torch.random.get_rng_state(), own):
+                torch.random.set_rng_state(own)

@@ -68,10 +68,10 @@ def _torchscript(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[st
     import onnx
 
     device = next((p.device for p in model.parameters() if not p.is_meta), torch.device("cpu"))
-    runnable = model if isinstance(model, torch.jit.ScriptModule) else Shadow(model, stand_in=_shared).module
-    inputs = [*(_real(value, device) for value in args)]
+    runnable = model if isinstance(model, torch.jit.ScriptModule) else _runnable(model)
+    inputs = [_real(value, device) for value in args]
     if kwargs:
-        inputs.append({name: _real(value, device) for name, value in kwargs.items()})
+        inputs += _positional(runnable, len(args), {key: _real(one, device) for key, one in kwargs.items()})
     buffer = io.BytesIO()
     _dump_to_stderr()
     with _flags_kept(model), torch.enable_grad():
@@ -96,6 +96,31 @@ def _torchscript(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[st
         )
         proto.graph.input.remove(value)
     return proto
+
+
+def _runnable(model: torch.nn.Module) -> torch.nn.Module:
+    shadow = Shadow(model, stand_in=_shared)
+    known = {id(parameter) for parameter in shadow.module.parameters()}
+    for tensor in shadow.stand_ins():
+        # The exporter takes parameters of modules that are no submodules for constants without gradient.
+        if tensor.is_leaf and id(tensor) not in known:
+            tensor.requires_grad_(False)
+    return shadow.module
+
+
+def _positional(runnable: Any, given: int, kwargs: Mapping[str, Any]) -> list[Any]:
+    """Return keyword arguments as positional ones, which is all that every release of the exporter takes."""
+    if isinstance(runnable, torch.jit.ScriptModule):
+        names = [argument.name for argument in runnable.forward.schema.arguments[1 + given :]]
+        last = max((names.index(name) for name in kwargs if name in names), default=-1)
+        return [kwargs.get(name) for name in names[: last + 1]]
+    forward = runnable.forward
+
+    def positional(*args: Any) -> Any:
+        return forward(*args[:given], **dict(zip(kwargs, args[given:])))
+
+    runnable.__dict__["forward"] = positional
+    return list(kwargs.values())
 
 
 def _dynamo(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
@@ -124,12 +149,17 @@ def _has_dynamo() -> bool:
 
 
 def _shared(tensor: torch.Tensor) -> torch.Tensor:
-    """Return an alias of the caller's tensor or, where that has no data, zeros that all lie in one element.
+    """Return what stands for one of the caller's tensors while the model runs.
 
-    Parameters require gradients: without them, attention layers choose fused kernels that have no ONNX form.
+    Parameters are aliased, buffers copied because ``forward`` may write to them, and tensors without data are
+    zeros that all lie in one element. Parameters require gradients: without them, attention layers choose
+    fused kernels that have no ONNX form.
     """
-    alias = torch.zeros((), dtype=tensor.dtype).expand(tensor.shape) if tensor.is_meta else tensor.detach()
-    return alias.requires_grad_(isinstance(tensor, torch.nn.Parameter) and tensor.is_floating_point())
+    if tensor.is_meta:
+        made = torch.zeros((), dtype=tensor.dtype).expand(tensor.shape)
+    else:
+        made = tensor.detach() if isinstance(tensor, torch.nn.Parameter) else tensor.detach().clone()
+    return made.requires_grad_(isinstance(tensor, torch.nn.Parameter) and tensor.is_floating_point())
 
 
 def _real(value: Any, device: torch.device) -> Any:

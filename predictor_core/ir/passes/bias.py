@@ -51,4 +51,7 @@ def is_channelwise(node: Node, channels: int) -> bool:
     if node.op not in ("add", "sub", "mul", "div") or len(node.inputs) != 1 or node.attrs.get("const_first"):
         return False
     shape = node.attrs.get("const_shape", (1,) if "const" in node.attrs else ())
+    if "const_shape" in node.attrs and prod(shape) == 1:
+        # A scalar whose number is not known, such as the scale of an integer product.
+        return True
     return bool(shape) and shape[-1] == channels and prod(shape) == channels

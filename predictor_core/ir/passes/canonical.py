@@ -7,8 +7,10 @@ from predictor_core.ir.passes.activations import clips, gelu, hard_activations, 
 from predictor_core.ir.passes.bias import fold_bias, join_affine
 from predictor_core.ir.passes.concats import joined_concats
 from predictor_core.ir.passes.convs import depthwise
+from predictor_core.ir.passes.dilation import dilated_convs
 from predictor_core.ir.passes.draft import Draft
 from predictor_core.ir.passes.free import drop_free, drop_noops
+from predictor_core.ir.passes.indices import wrapped_indices
 from predictor_core.ir.passes.norms import l2_norms, moment_norms, spelled_norms
 from predictor_core.ir.passes.pads import fold_pads
 from predictor_core.ir.passes.pools import global_pools, pool_indices
@@ -20,6 +22,8 @@ from predictor_core.ir.passes.slices import joined_slices, merged_slices
 #: is part of an activation before it could be taken for a shift.
 _PASSES = (
     drop_free,
+    dilated_convs,
+    wrapped_indices,
     depthwise,
     channel_shuffles,
     drop_noops,

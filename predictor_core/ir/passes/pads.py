@@ -7,10 +7,12 @@ from predictor_core.ir.passes.draft import Draft
 
 #: Zero is what a conv pads with itself; a max pool does not see it where nothing is negative.
 _NOT_NEGATIVE = frozenset({"relu", "relu6", "sigmoid", "hsigmoid", "softmax"})
+#: What a max pool never sees: minus infinity, or the lowest number of a type, as converters write it.
+_LOWEST = -6e4
 
 
 def fold_pads(draft: Draft) -> None:
-    """Fold a ``pad`` of height and width by zeros into the one conv or max pool that reads it.
+    """Fold a ``pad`` of height and width that changes no result into the one conv or max pool that reads it.
 
     Converters and device compilers do the same, and other formats have no node for it.
     """
@@ -22,12 +24,14 @@ def fold_pads(draft: Draft) -> None:
             # They are computed at run time.
             continue
         batch, rows, columns, channels = pad.attrs["pads"]
-        if any(batch) or any(channels) or pad.attrs.get("value", 0) != 0:
+        value = pad.attrs.get("value", 0)
+        if any(batch) or any(channels):
             continue
         if reader.op == "maxpool":
-            if draft.producer(pad.inputs[0]).op not in _NOT_NEGATIVE:
+            unseen = value <= 0 and draft.producer(pad.inputs[0]).op in _NOT_NEGATIVE
+            if not unseen and value > _LOWEST:
                 continue
-        elif reader.op not in ("conv", "dwconv"):
+        elif reader.op not in ("conv", "dwconv") or value != 0:
             continue
         top, left, bottom, right = reader.attrs["pads"]
         pads = (top + rows[0], left + columns[0], bottom + rows[1], right + columns[1])

@@ -1,4 +1,4 @@
-"""SpaceLatency and the windows of choices under NNI 2.10."""
+"""SpaceLatency and factors under NNI 2.10."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nnmeter_nni.strategies.retiarii import MutatorSpace
 from predictor_core import LatencyPredictor, PredictorError
 from tests.nnmeter_nni import space_checks
 from tests.nnmeter_nni.space_checks import SHAPE, content, only_space
-from tests.nnmeter_nni.spaces2 import Cells, Chain, Kernels, Mixed, Widths
+from tests.nnmeter_nni.spaces2 import Cells, Chain, Kernels, Mixed, NniCells, Peeking, Widths
 
 
 def fixed(kind: Any, *arguments: Any) -> Any:
@@ -44,9 +44,9 @@ def test_equals_full_traces_on_random_spaces(
     space = SpaceLatency(Chain(seed, length), devices[device], input_shape=SHAPE)
     space._memo.fill(60)
     space_checks.check_equals_full_traces(space, fixed(Chain, seed, length), devices[device], 12, seed)
-    # Choices without an effect on where kernels end, and choices inside choices, do not stop the windows.
-    assert space._memo.windows is not None
-    assert space._memo.windows.usable
+    # Choices without an effect on where kernels end, and choices inside choices, do not stop the factors.
+    assert space._memo.factors is not None
+    assert space._memo.factors.usable
 
 
 @pytest.mark.parametrize("kind", [Mixed, Widths])
@@ -60,8 +60,35 @@ def test_equals_full_traces_where_branches_run_at_once(devices: list[LatencyPred
     vpu = next(one for one in devices if one.rules.engine)
     space = SpaceLatency(Cells(), vpu, input_shape=SHAPE)
     space_checks.check_equals_full_traces(space, fixed(Cells), vpu, 60, 0)
-    assert space._memo.windows is not None
-    assert space._memo.windows.usable
+    assert space._memo.factors is not None
+    assert space._memo.factors.usable
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("merge_op", ["all", "loose_end"])
+def test_cells_equal_full_traces(merge_op: str, nested: bool, cpu: LatencyPredictor) -> None:
+    space = SpaceLatency(NniCells(merge_op, nested), cpu, input_shape=SHAPE)
+    space_checks.check_equals_full_traces(space, fixed(NniCells, merge_op, nested), cpu, 12, 0)
+    assert "op_1_0" in repr(space.latency_table())
+
+
+def test_a_hopeless_search_ends_early(cpu: LatencyPredictor) -> None:
+    space = MutatorSpace(*extract_mutation_from_pt_module(Kernels()))
+    space_checks.check_a_hopeless_search_ends_early(space, cpu)
+
+
+def test_what_the_constructor_makes_of_a_choice_is_seen(cpu: LatencyPredictor) -> None:
+    space = SpaceLatency(Peeking(), cpu, input_shape=SHAPE)
+    assert space._memo.choices is None
+    space_checks.check_equals_full_traces(space, fixed(Peeking), cpu, 9, 0)
+    # The same by candidates of a search, which are seen one at a time.
+    drawn = MutatorSpace(*extract_mutation_from_pt_module(Peeking()))
+    latency = CandidateLatency([cpu], input_shape=SHAPE)
+    rng = Random(0)
+    for _ in range(12):
+        candidate = drawn.model(drawn.random(rng))
+        expected = cpu.predict(candidate_to_graph(candidate, SHAPE))
+        assert latency(candidate)[cpu.name] == pytest.approx(expected, rel=1e-9)
 
 
 def test_bounds_and_table(cpu: LatencyPredictor) -> None:
@@ -70,9 +97,9 @@ def test_bounds_and_table(cpu: LatencyPredictor) -> None:
     space_checks.check_table(space)
 
 
-def test_bounds_without_windows(cpu: LatencyPredictor) -> None:
+def test_bounds_without_factors(cpu: LatencyPredictor) -> None:
     space = SpaceLatency(Widths(), cpu, input_shape=SHAPE)
-    assert space._memo.windows is None
+    assert space._memo.factors is None
     space_checks.check_bounds(space)
 
 
@@ -118,7 +145,7 @@ def test_most_candidates_of_a_long_search_need_no_trace(cpu: LatencyPredictor) -
     assert latency.known > 100
 
 
-def test_windows_serve_the_graph_engine_too(cpu: LatencyPredictor) -> None:
+def test_factors_serve_the_graph_engine_too(cpu: LatencyPredictor) -> None:
     space = MutatorSpace(*preprocess_model(Mixed(), None, [], full_ir=True, dummy_input=SHAPE))
     latency = CandidateLatency([cpu])
     rng = Random(0)
@@ -126,5 +153,5 @@ def test_windows_serve_the_graph_engine_too(cpu: LatencyPredictor) -> None:
         candidate = space.model(space.random(rng))
         expected = cpu.predict(candidate_to_graph(candidate))
         assert latency(candidate)[cpu.name] == pytest.approx(expected, rel=1e-9)
-    assert only_space(latency).windows.usable
+    assert only_space(latency).factors.usable
     assert latency.known > 5

@@ -37,14 +37,44 @@ def test_a_folder_of_saved_models(tmp_path: Path) -> None:
         (tmp_path / name / "saved_model.pb").touch()
     (tmp_path / "frozen.pb").touch()
     (tmp_path / "empty").mkdir()
-    model_type, sources = requested(Namespace(tensorflow=[str(tmp_path), str(tmp_path / "a")]))
-    assert model_type == "pb"
+    sources = requested(Namespace(tensorflow=[str(tmp_path), str(tmp_path / "a")]))
+    assert {source.model_type for source in sources} == {"pb"}
     assert [Path(source.path).name for source in sources] == ["a", "b", "frozen.pb", "a"]
 
 
+def test_a_folder_of_several_formats(tmp_path: Path) -> None:
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "saved_model.pb").touch()
+    for name in ("a.tflite", "b.XML", "b.bin", "c.onnx", "notes.txt", "d.pt2"):
+        (tmp_path / name).touch()
+    sources = requested(Namespace(models=[str(tmp_path)]))
+    found = {Path(source.path).name: source.model_type for source in sources}
+    assert found == {
+        "a.tflite": "tflite",
+        "b.XML": "openvino",
+        "c.onnx": "onnx",
+        "d.pt2": "torch",
+        "saved": "pb",
+    }
+    (notes,) = requested(Namespace(models=[str(tmp_path / "notes.txt")]))
+    assert "does not tell its model type" in str(notes.error)
+
+
+def test_paths_behind_the_predictors_are_models(tmp_path: Path) -> None:
+    (tmp_path / "a.tflite").touch()
+    arguments = Namespace(predictor=["all", str(tmp_path), "absent.onnx"], models=[])
+    first, second = requested(arguments)
+    assert arguments.predictor == ["all"]
+    assert (first.model_type, first.error) == ("tflite", None)
+    assert "no such file" in str(second.error)
+
+
+def test_models_beside_a_flag_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"a\.tflite is named beside --onnx"):
+        requested(Namespace(models=["a.tflite"], onnx=["b.onnx"]))
+
+
 def test_torchvision_names_are_no_paths() -> None:
-    model_type, sources = requested(Namespace(torchvision=["resnet18"]))
-    assert model_type == "torchvision"
-    assert [(source.path, source.label, source.error) for source in sources] == [
-        ("resnet18", "resnet18", None)
-    ]
+    (source,) = requested(Namespace(torchvision=["resnet18"]))
+    assert (source.path, source.label, source.model_type) == ("resnet18", "resnet18", "torchvision")
+    assert source.error is None

@@ -31,6 +31,8 @@ def test_register_list_use_unregister(meta: Path, capsys: pytest.CaptureFixture[
     assert "[Predictor] mydevice: version=3.1, category=cpu, your own" in capsys.readouterr().out
     assert main(["register", "--predictor", str(meta)]) == 1
     assert "exists already" in capsys.readouterr().err
+    assert main(["unregister", "--predictor", "MyDevise"]) == 1
+    assert "no predictor 'MyDevise' is registered; did you mean 'mydevice'?" in capsys.readouterr().err
     assert main(["unregister", "--predictor", "MyDevice"]) == 0
     assert capsys.readouterr().out == "[RESULT] unregistered mydevice: version=3.1\n"
     assert main(["list"]) == 0
@@ -41,6 +43,8 @@ def test_register_list_use_unregister(meta: Path, capsys: pytest.CaptureFixture[
     ("text", "message"),
     [
         ("name: mydevice\n", "the key 'version' is missing"),
+        (META.replace("mydevice", '"a\\n[RESULT] b"'), r"'name' is 'a\n[RESULT] b'; expected a name"),
+        (META.replace("cpu", '"cpu\\n[RESULT] b"'), "'category' is"),
         ("- a list", "got list, expected a mapping"),
         ("{{{", "is not YAML"),
     ],

@@ -98,3 +98,13 @@ def test_graphs_survive_pickling_and_compare_by_content() -> None:
 def test_pickle_of_nodes_without_attributes() -> None:
     graph = Graph([Node("x", "input", outputs=((1, 4),)), Node("y", "relu", ("x",), outputs=((1, 4),))])
     assert pickle.loads(pickle.dumps(graph)) == graph
+
+
+def test_shapes_of_many_outputs() -> None:
+    sizes = tuple(range(1, 301))
+    parts = tuple((1, size) for size in sizes)
+    attrs = {"axis": 1, "sizes": sizes}
+    graph = Graph(
+        [Node("x", "input", outputs=((1, sum(sizes)),)), Node("s:0", "split", ("x",), attrs, parts)]
+    )
+    assert [graph.shape(tensor) for tensor in graph["s:0"].tensors] == list(parts)

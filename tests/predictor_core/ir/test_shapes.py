@@ -97,3 +97,22 @@ def test_infer_refuses_what_does_not_fit(
 ) -> None:
     with pytest.raises(GraphError):
         infer(op, attrs, inputs)
+
+
+def test_a_transposed_conv_in_three_dimensions_agrees_with_torch() -> None:
+    torch = pytest.importorskip("torch")
+    for k, s, p, extra, d in itertools.product([2, 3], [1, 2], [0, 1], [0, 1], [1, 2]):
+        if extra >= max(s, d):
+            continue
+        x, weight = torch.zeros(2, 3, 5, 7, 6), torch.zeros(3, 4, k, k + 1, k)
+        out = torch.nn.functional.conv_transpose3d(x, weight, None, s, p, extra, 1, d)
+        attrs = {
+            "kernel": (k, k + 1, k),
+            "strides": (s, s, s),
+            "pads": (p,) * 6,
+            "output_padding": (extra,) * 3,
+            "dilations": (d, d, d),
+            "filters": 4,
+        }
+        n, c, *size = out.shape
+        assert infer("convtranspose3d", attrs, ((2, 5, 7, 6, 3),)) == ((n, *size, c),)

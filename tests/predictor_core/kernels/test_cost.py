@@ -107,3 +107,16 @@ def test_every_op_costs_something_and_more_on_a_larger_map(
         cost = kernels.cost(larger)
         assert cost.macs >= small.macs
         assert cost.bytes > small.bytes
+
+
+def test_a_transposed_conv_in_three_dimensions_costs_as_one_in_two() -> None:
+    flat = KernelSpec("", "convtranspose", ((1, 16, 1024, 64),), (1, 32, 4096, 32), kernel=(2, 4))
+    deep = KernelSpec("", "convtranspose3d", ((1, 16, 32, 32, 64),), (1, 32, 64, 64, 32), extra=(2, 2, 2))
+    assert kernels.cost(deep) == kernels.cost(flat)
+
+
+def test_a_projection_of_the_state_counts() -> None:
+    plain = KernelSpec("", "lstm", ((5, 2, 8),), (5, 2, 16), extra=(16, 1, 1))
+    projected = plain._replace(extra=(16, 1, 1, 6))
+    assert kernels.cost(plain).macs == 5 * 2 * 4 * 16 * (8 + 16)
+    assert kernels.cost(projected).macs == 5 * 2 * (4 * 16 * (8 + 6) + 16 * 6)

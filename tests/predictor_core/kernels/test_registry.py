@@ -28,7 +28,9 @@ def latency_ms(spec: KernelSpec) -> float:
         return 0.01 + cost.macs * (1e-6 if part.op == "conv" else 5e-6) + cost.bytes * 1e-7
 
     serving = kernels.serve(spec)
-    if serving.summed:
+    if serving.combine == "least":
+        return min(part_ms(part) for _, part in serving.parts)
+    if serving.combine == "sum":
         return serving.scale * sum(weight * part_ms(part) for weight, part in serving.parts)
     return serving.scale * exp(sum(weight * log(part_ms(part)) for weight, part in serving.parts))
 
@@ -166,7 +168,7 @@ def test_fc_on_a_sequence_is_one_row_and_a_pointwise_conv(length: int) -> None:
     assert (first, row, second) == (1.0, fc(1), 1.0)
     assert (pointwise.op, pointwise.kernel) == ("conv", (1, 1))
     assert kernels.cost(pointwise) == kernels.cost(fc(1, length))
-    assert serving.summed
+    assert serving.combine == "sum"
     assert not serving.measured
 
 
@@ -184,6 +186,25 @@ def test_fc_grows_with_the_batch(batch: int, length: int) -> None:
 
 def test_fc_on_one_row_is_measured_in_any_rank() -> None:
     assert kernels.serve(fc(1, 1, 1)) == kernels.serve(fc(1)) == Serving(((1.0, fc(1)),))
+
+
+def pool(batch: int, channels: int) -> KernelSpec:
+    return KernelSpec(
+        "avgpool", "avgpool", ((batch, 32, 32, channels),), (batch, 16, 16, channels), (2, 2), (2, 2)
+    )
+
+
+def test_a_pool_costs_no_more_than_one_of_whole_blocks_of_channels() -> None:
+    serving = kernels.serve(pool(1, 3))
+    assert [part for _, part in serving.parts] == [pool(1, 3), pool(1, 4), pool(1, 8), pool(1, 16)]
+    assert serving.combine == "least"
+    assert serving.measured
+
+
+def test_a_batch_of_maps_is_pooled_as_one_map_of_more_channels() -> None:
+    serving = kernels.serve(pool(1024, 1))
+    assert serving.parts == kernels.serve(pool(1, 1024)).parts == ((1.0, pool(1, 1024)),)
+    assert not serving.measured
 
 
 def test_a_channel_multiplier_is_served_by_the_channels_it_writes() -> None:
@@ -219,7 +240,8 @@ def test_tensors_of_any_rank_are_served(
         inputs = [output] * len(inputs)
     spec = KernelSpec(op, op, tuple(inputs), output, groups=groups.get(op, 1), extra=extra.get(op, ()))
     serving = kernels.serve(spec)
-    assert serving.summed or sum(weight for weight, _ in serving.parts) == pytest.approx(1.0)
+    if serving.combine == "mean":
+        assert sum(weight for weight, _ in serving.parts) == pytest.approx(1.0)
     for _, part in serving.parts:
         assert min(kernels.cost(part)) >= 0
         forest = kernels.kind(part.op).forest
@@ -234,3 +256,15 @@ def test_what_a_merged_op_reads_is_no_part_of_a_concat(merged: tuple[int, ...]) 
     with_product = alone._replace(type="concat-mul", inputs=(*parts, merged), epilogue=("mul",))
     found = kernels.features("concat", [with_product, alone])
     np.testing.assert_array_equal(found[0], found[1])
+
+
+@pytest.mark.parametrize("groups", [1, 4])
+def test_a_deformable_convolution_costs_more_than_the_plain_one(groups: int) -> None:
+    shapes = ((1, 16, 16, 64), (1, 16, 16, 18)), (1, 16, 16, 32)
+    deformable = KernelSpec("deformconv", "deformconv", *shapes, kernel=(3, 3), groups=groups)
+    serving = kernels.serve(deformable)
+    assert not serving.measured
+    assert sum(weight * kernels.cost(part).macs for weight, part in serving.parts if part.op == "conv") == (
+        kernels.cost(deformable).macs
+    )
+    assert latency_ms(deformable) > latency_ms(conv(16, 16, 64, 32)) / groups

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -39,7 +41,15 @@ def predictions(rng: np.random.Generator, n: int, error: float, spread: float, o
         measured * np.exp(rng.normal(0, error, n)),
         np.full(n, outside),
         rng.uniform(0.5, 1.5, n) * spread,
+        np.zeros(n),
     )
+
+
+def test_what_the_peak_rates_bound_is_as_unsure_as_an_estimate() -> None:
+    said = predictions(np.random.default_rng(0), 3, 0.0, 0.0, 0.0)
+    widths = {"inside": 0.02, "outside": 0.3, "estimated": 0.7, "unfamiliar": 0.0, "spread_scale": 1.0}
+    half = replace(said, bounded=np.array([0.0, 0.5, 1.0])).half_width(widths)
+    np.testing.assert_allclose(half, [0.02, 0.36, 0.7])
 
 
 def test_intervals_are_calibrated_on_both_sorts_of_unseen_models() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,6 +51,19 @@ def test_the_base_finds_a_linear_law(data: Dataset) -> None:
     predicted = data.counts @ base.latency_ms(data) + base.constant_ms
     assert accuracy(predicted, data.latency_ms).within_5 > 95
     assert all(value > 0 for row in conv.coefficients for value in row)
+
+
+def test_the_teacher_explains_the_measurements_with_what_the_bounds_leave(data: Dataset) -> None:
+    # The data sheet says that fully connected layers take longer than they seem to.
+    base = fit_base(data, PLAN)
+    features = feature_table(data)
+    fc = data.forests == "fc"
+    least_ms = np.where(fc, 1.5 * base.latency_ms(data), 0.0)
+    taught = fit_teacher(data, base, features, QUICK, seed=0, least_ms=least_ms)
+    bounded = np.maximum(base.latency_ms(data) * np.exp(taught.log_ratio), least_ms)
+    predicted = data.counts @ bounded + taught.constant_ms
+    assert abs(accuracy(predicted, data.latency_ms).bias) < 1.0
+    np.testing.assert_allclose(bounded[fc], least_ms[fc], rtol=0.02)
 
 
 def test_the_teacher_learns_what_the_base_can_not_say(data: Dataset) -> None:
@@ -110,6 +124,13 @@ def test_training_is_repeatable_resumable_and_good(
     assert found.within_10 > 85
     assert predictor.header["training"]["models"] == int((part != "test").sum())
     assert sum(entry["kernels"] for entry in predictor.header["forests"].values()) <= len(data.specs)
+
+
+def test_packs_land_in_the_current_folder_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[tuple[Any, ...]] = []
+    monkeypatch.setattr("predictor_core.learning.__main__.train", lambda *given: called.append(given))
+    assert main(["measurements"]) == 0
+    assert called[0][:3] == (Path("measurements"), Path("trained"), Path("training-cache"))
 
 
 def test_unknown_devices_are_refused(measurements: Path, tmp_path: Path) -> None:

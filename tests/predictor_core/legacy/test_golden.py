@@ -12,12 +12,15 @@ from typing import Any
 
 import pytest
 
-from predictor_core.legacy.converted import ConvertedPack
+from predictor_core.legacy.converted import ConvertedPack, load_converted
 from predictor_core.legacy.errors import ParityError
 from predictor_core.legacy.pack_folder import load_folder
 from predictor_core.legacy.predictor import LegacyPredictor
 from predictor_core.legacy.rules import load_rules
 from predictor_core.legacy.upstream_ir import to_upstream_ir
+
+#: A small part of the answers; the tests of all of them need the complete set.
+SAMPLE = Path(__file__).parents[2] / "fixtures" / "legacy"
 
 DEVICES = (
     "cortexA76cpu_tflite21",
@@ -40,6 +43,19 @@ def _ir(path: Path) -> Any:
         return json.loads(content)
     onnx = pytest.importorskip("onnx")
     return to_upstream_ir(onnx.load_from_string(content), "onnx", None)
+
+
+@pytest.fixture(scope="module")
+def sample_packs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ConvertedPack]:
+    """The forests of the sample, by device."""
+    packs = {}
+    for device in DEVICES:
+        path = tmp_path_factory.mktemp("sample") / device
+        path.write_bytes(gzip.decompress((SAMPLE / "forests" / f"{device}.gz").read_bytes()))
+        pack = load_converted(path, {"sample": "scikit-learn 0.24.2"})
+        assert pack is not None
+        packs[device] = pack
+    return packs
 
 
 def _predictors(packs: Path, legacy_data: Path, rules: str) -> dict[str, LegacyPredictor]:
@@ -78,6 +94,22 @@ def _differences(
         latency_ms = sum(answer.latency_ms for answer in answers)
         if latency_ms != pytest.approx(line["latency_ms"], rel=1e-12):
             yield f"{title}: {latency_ms} ms instead of {line['latency_ms']} ms"
+
+
+@pytest.mark.parametrize("rules", ["pack", "docs_mon0", "docs_mon1", "docs_mon2", "empty"])
+def test_sampled_answers(rules: str, sample_packs: dict[str, ConvertedPack]) -> None:
+    lines = [line for line in _answers(SAMPLE / "answers.jsonl.gz") if line["rules"] == rules]
+    predictors = {}
+    for device in {line["predictor"] for line in lines}:
+        pack = sample_packs[device]
+        if rules != "pack":
+            pack = ConvertedPack(
+                pack.forests, load_rules(SAMPLE / "rules_variants" / rules / f"{device}.json")
+            )
+        predictors[device] = LegacyPredictor(device, "1.0", pack, SAMPLE)
+
+    assert len(lines) >= 20
+    assert list(_differences(lines, predictors, SAMPLE)) == []
 
 
 @pytest.mark.parametrize("sklearn_version", ["0.24.2", "0.23.1"])

@@ -420,13 +420,62 @@ def test_weights_that_a_node_computes_are_constant() -> None:
     assert graph.nodes[-1].shape == (1, 6, 6, 64)
 
 
-def test_unknown_op_keeps_its_name() -> None:
+def test_an_op_whose_shape_nothing_states_is_named() -> None:
     m = OnnxModel((1, 3, 8, 8))
     m.domains.append("my.ops")
     m("Relu", m("NotAnOp", m.conv("x", (4, 3, 1, 1)), domain="my.ops"))
-    graph = m.graph()
+    with pytest.raises(UnsupportedOpError, match=r"'NotAnOp_1' \(NotAnOp of the domain 'my\.ops'\)"):
+        m.graph()
+
+
+def test_an_unknown_op_with_an_open_batch_takes_that_of_its_input() -> None:
+    m = OnnxModel((2, 3, 8, 8))
+    m.domains.append("my.ops")
+    m("Relu", m("NotAnOp", m.conv("x", (4, 3, 1, 1)), domain="my.ops"))
+    proto = m.proto()
+    proto.graph.value_info.append(onnx.helper.make_tensor_value_info("t1", FLOAT, ("unk", 5, 4, 4)))
+    graph = load(proto)
     assert ops(graph) == ["conv", "NotAnOp", "relu"]
-    assert graph.nodes[-1].shape == (1, 8, 8, 4)
+    assert graph.nodes[-1].shape == (2, 4, 4, 5)
+    assert "first dimension of NotAnOp 'NotAnOp_1' open; the 2 of its input" in graph.warnings[0]
+
+
+def test_an_op_that_onnx_knows_takes_the_shape_that_onnx_infers_of_it() -> None:
+    m = OnnxModel((1, 4, 6, 6))
+    m("Relu", m("MaxUnpool", "x", "x", kernel_shape=[2, 2], strides=[2, 2]))
+    assert m.graph()["MaxUnpool_0"].shape == (1, 12, 12, 4)
+
+
+@pytest.mark.parametrize(
+    ("policy", "size"), [("stretch", (12, 30)), ("not_larger", (12, 24)), ("not_smaller", (15, 30))]
+)
+def test_resize_keeps_the_aspect_ratio(policy: str, size: tuple[int, int]) -> None:
+    m = OnnxModel((1, 3, 10, 20), opset=18)
+    sizes = m.ints(12, 30)
+    m("Resize", "x", "", "", sizes, axes=[2, 3], keep_aspect_ratio_policy=policy)
+    assert m.graph().nodes[-1].shape == (1, *size, 3)
+
+
+@pytest.mark.parametrize("name", ["?", "None", ""])
+def test_a_dimension_without_a_name_is_no_symbol(name: str) -> None:
+    m = OnnxModel((1, 3, name, name))
+    m.conv("x", (4, 3, 1, 1))
+    assert m.graph(input_shape=(1, 3, 6, 8)).nodes[-1].shape == (1, 6, 8, 4)
+
+
+def test_an_open_batch_is_one_and_told() -> None:
+    graph = dynamic(("batch", 3, 8, 8)).graph()
+    assert graph.nodes[-1].shape == (1, 6, 6, 4)
+    assert graph.warnings == ("input 'x' leaves the batch open; 1 is taken (input_shape sets another)",)
+
+
+def test_a_mask_takes_all_that_it_may_keep() -> None:
+    m = OnnxModel((1, 4, 5, 5))
+    mask = m("NonZero", m("Greater", "x", m.number(0.5)))
+    m("Relu", m("GatherND", "x", m("Transpose", mask, perm=[1, 0])))
+    graph = m.graph()
+    assert graph.nodes[-1].shape == (100,)
+    assert "NonZero 'NonZero_1' finds depends on the data; all 100 elements" in graph.warnings[0]
 
 
 def test_shape_of_an_unknown_op_is_taken_from_the_file() -> None:
@@ -713,3 +762,12 @@ def test_gather_from_a_gigantic_dimension_is_refused() -> None:
     model("Gather", "x", model.ints(0), axis=1)
     with pytest.raises(GraphError, match="every dimension must be a positive integer"):
         model.graph()
+
+
+def test_models_of_classical_learning_are_named() -> None:
+    node = onnx.helper.make_node("Scaler", ["x"], ["y"], domain="ai.onnx.ml")
+    ends = [onnx.helper.make_tensor_value_info(name, FLOAT, [1, 4]) for name in ("x", "y")]
+    graph = onnx.helper.make_graph([node], "scaler", ends[:1], ends[1:])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("ai.onnx.ml", 3)])
+    with pytest.raises(ModelFormatError, match=r"ops of ai\.onnx\.ml alone"):
+        load(model)

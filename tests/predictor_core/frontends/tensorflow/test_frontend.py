@@ -15,7 +15,9 @@ from predictor_core.errors import GraphError, ModelFormatError, PredictorError, 
 from predictor_core.frontends.nnmeter_ir import load as load_document
 from predictor_core.frontends.nnmeter_ir import to_document
 from predictor_core.frontends.tensorflow import load
+from predictor_core.fusion import detect, load_rules
 from predictor_core.ir.graph import Graph
+from predictor_core.kernels import cost
 from tests.predictor_core.frontends import protobuf as pb
 
 FIXTURES = Path(__file__).resolve().parents[3] / "fixtures" / "tensorflow"
@@ -149,6 +151,54 @@ def test_signatures(models: dict[str, Path]) -> None:
     assert unnamed(load(path, signature="serve")) == unnamed(load(path / "saved_model.pb"))
     with pytest.raises(ModelFormatError, match="no signature 'train'; it has: serve, serving_default"):
         load(path, signature="train")
+    with pytest.raises(ModelFormatError, match=r"no signature 'servng'; did you mean 'serve'\?"):
+        load(path, signature="servng")
+    with pytest.raises(ModelFormatError, match="a frozen graph has no signatures"):
+        load(models["mobilenet_v2_frozen"], signature="serve")
+
+
+def saved_model(*signatures: str) -> bytes:
+    """Return a saved model whose signatures all take x and give y."""
+    info = pb.field(1, "x:0")
+    sides = pb.field(1, pb.field(1, "i") + pb.field(2, info))
+    sides += pb.field(2, pb.field(1, "o") + pb.field(2, pb.field(1, "y:0")))
+    graph = pb.graph(pb.placeholder("x", [1, 8, 8, 3]), pb.node("y", "Relu", ["x"]))
+    meta = pb.field(1, pb.field(4, "serve")) + pb.field(2, graph)
+    for name in signatures:
+        meta += pb.field(5, pb.field(1, name) + pb.field(2, sides))
+    return pb.field(1, 1) + pb.field(2, meta)
+
+
+def test_one_of_several_signatures_is_to_be_chosen(tmp_path: Path) -> None:
+    (tmp_path / "saved_model.pb").write_bytes(saved_model("image", "text"))
+    with pytest.raises(
+        ModelFormatError, match=r"it has: image, text\. Choose one: --signature NAME"
+    ) as caught:
+        load(tmp_path)
+    assert "no TensorFlow model" not in str(caught.value)
+    assert [node.op for node in load(tmp_path, signature="text")] == ["input", "relu"]
+    (tmp_path / "saved_model.pb").write_bytes(saved_model())
+    with pytest.raises(ModelFormatError, match="no signature with inputs"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("model.h5", b"\x89HDF\r\n\x1a\n" + bytes(64), r"is a Keras file.*\.export\(FOLDER\)"),
+        ("model.keras", b"PK\x03\x04" + bytes(64), r"is a Keras file.*\.export\(FOLDER\)"),
+        ("weights", b"\x89HDF\r\n\x1a\n" + bytes(64), "is a Keras file"),
+        ("model.pb", b"\x1c\0\0\0TFL3" + bytes(64), "model type 'tflite'"),
+        ("graph.pbtxt", b"node {", "in text form"),
+        ("model.ckpt-1.meta", b"\x0a\x05", "part of a checkpoint"),
+    ],
+)
+def test_other_formats_are_answered_with_what_to_do(
+    tmp_path: Path, name: str, content: bytes, message: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ModelFormatError, match=message):
+        load(tmp_path / name)
 
 
 def built(tmp_path: Path, *nodes: bytes, functions: Any = ()) -> Graph:
@@ -216,9 +266,107 @@ def test_branches_by_a_constant_are_taken(tmp_path: Path) -> None:
     assert [node.op for node in graph] == ["input", "relu"]
 
 
+def test_dropout_by_a_placeholder(tmp_path: Path) -> None:
+    # tf.nn.dropout(x, keep_prob) of TensorFlow 1: x / keep_prob * floor(keep_prob + random).
+    graph = built(
+        tmp_path,
+        pb.placeholder("x", [1, 8, 8, 4]),
+        pb.placeholder("keep_prob", None),
+        pb.const("shape", [4], [1, 8, 8, 4]),
+        pb.node("random", "RandomUniform", ["shape"], dtype=(6, 1)),
+        pb.node("sum", "Add", ["keep_prob", "random"]),
+        pb.node("mask", "Floor", ["sum"]),
+        pb.node("scaled", "RealDiv", ["x", "keep_prob"]),
+        pb.node("y", "Mul", ["scaled", "mask"]),
+    )
+    assert sorted((node.op, node.shape) for node in graph) == [
+        (op, (1, 8, 8, 4)) for op in ("RandomUniform", "add", "div", "floor", "input", "mul")
+    ]
+    assert [node.name for node in graph.inputs] == ["x"]
+    assert "input 'keep_prob' states no shape" in graph.warnings[0]
+
+
+def test_loops_of_tensorflow_1_are_named(tmp_path: Path) -> None:
+    # The walk closes the circle at an Identity or an op, not at a node of the loop itself.
+    with pytest.raises(UnsupportedOpError, match=r"'\w+' \((NextIteration|Enter|Merge)\) is part of a loop"):
+        built(
+            tmp_path,
+            pb.placeholder("x", [1, 8]),
+            pb.node("enter", "Enter", ["x"]),
+            pb.node("merge", "Merge", ["enter", "next"]),
+            pb.const("ten", [], [10.0], dtype=1),
+            pb.node("less", "Less", ["merge", "ten"]),
+            pb.node("cond", "LoopCond", ["less"]),
+            pb.node("switch", "Switch", ["merge", "cond"]),
+            pb.node("identity", "Identity", ["switch:1"]),
+            pb.node("body", "Relu", ["identity"]),
+            pb.node("next", "NextIteration", ["body"]),
+            pb.node("y", "Exit", ["switch"]),
+        )
+
+
+VOLUME = [1, 8, 16, 16, 4]
+
+
+@pytest.mark.parametrize("data_format", ["NDHWC", "NCDHW"])
+@pytest.mark.parametrize(
+    ("op", "attrs", "inputs", "canonical", "shape"),
+    [
+        ("MaxPool3D", {"ksize": [2, 2, 2], "padding": "VALID"}, ["x"], "maxpool3d", (1, 4, 8, 8, 4)),
+        ("AvgPool3D", {"ksize": [3, 3, 3], "padding": "SAME"}, ["x"], "avgpool3d", (1, 4, 8, 8, 4)),
+        ("Conv3D", {"padding": "SAME"}, ["x", "w"], "conv3d", (1, 4, 8, 8, 6)),
+        (
+            "Conv3DBackpropInputV2",
+            {"padding": "SAME"},
+            ["s", "wt", "x"],
+            "convtranspose3d",
+            (1, 16, 32, 32, 6),
+        ),
+    ],
+)
+def test_volumes(
+    tmp_path: Path,
+    data_format: str,
+    op: str,
+    attrs: dict[str, Any],
+    inputs: list[str],
+    canonical: str,
+    shape: tuple[int, ...],
+) -> None:
+    def five(values: list[int], channels: int = 1) -> list[int]:
+        return [1, *values, channels] if data_format == "NDHWC" else [1, channels, *values]
+
+    attrs = {key: five(value) if key == "ksize" else value for key, value in attrs.items()}
+    graph = built(
+        tmp_path,
+        pb.placeholder("x", five(VOLUME[1:4], 4)),
+        pb.const("w", [3, 3, 3, 4, 6], dtype=1),
+        pb.const("wt", [3, 3, 3, 6, 4], dtype=1),
+        pb.const("s", [5], five([16, 32, 32], 6)),
+        pb.node("y", op, inputs, strides=five([2, 2, 2]), data_format=data_format, **attrs),
+    )
+    last = graph[graph.outputs[0]]
+    assert (last.op, last.shape) == (canonical, shape)
+    assert [node.op for node in graph] == ["input", canonical]
+    (kernel,) = detect(graph, load_rules("cortexA76cpu_tflite21"))
+    macs = {
+        "maxpool3d": 1 * 8 * 16 * 16 * 4,
+        "avgpool3d": 1 * 8 * 16 * 16 * 4,
+        "conv3d": 4 * 8 * 8 * 6 * 27 * 4,
+        "convtranspose3d": 8 * 16 * 16 * 4 * 27 * 6,
+    }
+    assert cost(kernel.spec).macs == macs[canonical]
+    assert load_document(json.loads(json.dumps(to_document(graph)))) == graph
+
+
 @pytest.mark.parametrize(
     ("nodes", "error", "message"),
     [
+        (
+            [pb.const("w", [3, 3, 3, 7, 6], dtype=1), pb.node("y", "Conv3D", ["x", "w"], strides=[1] * 5)],
+            GraphError,
+            "takes a volume of 5 dimensions",
+        ),
         ([pb.node("y", "Frobnicate", ["x"])], UnsupportedOpError, r"'y' \(Frobnicate\).*not known"),
         ([pb.node("y", "Relu", ["nobody"])], GraphError, "'nobody', which no node makes"),
         (
@@ -329,3 +477,18 @@ def test_shapes_of_several_inputs_come_in_the_order_of_the_file(tmp_path: Path) 
         assert (graph["a"].shape, graph["b"].shape, graph["y"].shape) == ((2, 3), (2, 5), (2, 8))
     with pytest.raises(ModelFormatError, match="names 'c'"):
         load(file, input_shape={"a": (2, 3), "b": (2, 5), "c": (1,)})
+
+
+def test_functions_with_many_arguments_are_bounded(tmp_path: Path) -> None:
+    names = [f"a{index}" for index in range(1000)]
+    functions = [pb.function("f0", names, {"r": "c:output:0"}, pb.node("c", "Relu", names[:1]))]
+    for level in range(1, 30):
+        # Each calls the one before twice, which makes a thousand million calls in all.
+        calls = [
+            pb.node("c", f"f{level - 1}", names),
+            pb.node("d", f"f{level - 1}", ["c:output:0", *names[1:]]),
+        ]
+        functions.append(pb.function(f"f{level}", names, {"r": "d:output:0"}, *calls))
+    call = pb.node("y", "f29", ["x"] * 1000)
+    with pytest.raises(ModelFormatError, match="more than 200000 nodes with its functions inlined"):
+        built(tmp_path, pb.placeholder("x", [1, 4]), call, functions=functions)

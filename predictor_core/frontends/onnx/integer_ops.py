@@ -1,0 +1,79 @@
+"""What onnxruntime's quantiser writes: ops on integers, read as the ops on floats that they stand for.
+
+Scales and zero points change no shape, and a predictor of a float runtime costs the float op.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from predictor_core.frontends.onnx import data_ops, dense_ops, image_ops
+from predictor_core.frontends.onnx.call import Call, Handler
+from predictor_core.frontends.onnx.compose import Steps, on_channels_last, pick, picked, rule
+
+_DENSE, _DATA, _IMAGE = dense_ops.HANDLERS, data_ops.HANDLERS, image_ops.HANDLERS
+
+#: What a report says of a model with any of these ops.
+AS_FLOAT = "the model is quantised; its ops are costed as ops on floats"
+
+
+def _as_float(handler: Handler, *indices: int) -> Callable[[Call], Steps]:
+    """Return the rule of a quantised op: the float op on the inputs that are no scale and no zero point."""
+    of_float = picked(handler, *indices)
+
+    def run(call: Call) -> Steps:
+        call.warnings.append(AS_FLOAT)
+        return on_channels_last(of_float, call) if call.attrs.get("channels_last") else of_float(call)
+
+    return run
+
+
+def _concat(call: Call) -> Steps:
+    call.warnings.append(AS_FLOAT)
+    return rule(_DATA["Concat"], call, call.inputs[2::3])
+
+
+def _softmax(call: Call) -> Steps:
+    call.warnings.append(AS_FLOAT)
+    float_call = call.like(pick(call, 0), {})
+    float_call.opset = call.attrs.get("opset", call.opset)
+    return rule(_DENSE["Softmax"], float_call, float_call.inputs)
+
+
+def _product_with_bias(bias: int) -> Callable[[Call], Steps]:
+    product = _as_float(_DENSE["MatMul"], 0, 1)
+
+    def run(call: Call) -> Steps:
+        steps = product(call)
+        steps.plus(call, bias)
+        return steps
+
+    return run
+
+
+HANDLERS: dict[str, Handler] = {
+    "ConvInteger": _as_float(_IMAGE["Conv"], 0, 1),
+    "DequantizeLinear": _as_float(_DATA["Identity"], 0),
+    "DynamicQuantizeLinear": _as_float(_DATA["Identity"], 0),
+    "MatMulInteger": _as_float(_DENSE["MatMul"], 0, 1),
+    "QLinearConv": _as_float(_IMAGE["Conv"], 0, 3, 8),
+    "QLinearMatMul": _as_float(_DENSE["MatMul"], 0, 3),
+    "QuantizeLinear": _as_float(_DATA["Identity"], 0),
+}
+
+#: Those of onnxruntime's own domain.
+CONTRIB_HANDLERS: dict[str, Handler] = {
+    "DynamicQuantizeMatMul": _product_with_bias(4),
+    "MatMulIntegerToFloat": _product_with_bias(6),
+    "QGemm": _as_float(_DENSE["Gemm"], 0, 3, 6),
+    "QLinearAdd": _as_float(_DENSE["Add"], 0, 3),
+    "QLinearAveragePool": _as_float(_IMAGE["AveragePool"], 0),
+    "QLinearConcat": _concat,
+    "QLinearGlobalAveragePool": _as_float(_IMAGE["GlobalAveragePool"], 0),
+    "QLinearLeakyRelu": _as_float(_DENSE["LeakyRelu"], 0),
+    "QLinearMul": _as_float(_DENSE["Mul"], 0, 3),
+    "QLinearReduceMean": _as_float(_DENSE["ReduceMean"], 0),
+    "QLinearSigmoid": _as_float(_DENSE["Sigmoid"], 0),
+    "QLinearSoftmax": _softmax,
+    "QLinearWhere": _as_float(_DENSE["Where"], 0, 1, 4),
+}

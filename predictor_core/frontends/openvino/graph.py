@@ -1,0 +1,246 @@
+"""Walk an OpenVINO network: constants are folded, bodies inlined, the rest becomes Nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from predictor_core.errors import GraphError, ModelFormatError, PredictorError, UnsupportedOpError
+from predictor_core.frontends.common.values import NotInferableError, Value, constant
+from predictor_core.frontends.onnx.fold import fold
+from predictor_core.frontends.openvino import data_ops, image_ops, loops, stated, version7
+from predictor_core.frontends.openvino.call import Call, Handler, Step
+from predictor_core.frontends.openvino.document import Layer, Network
+from predictor_core.frontends.openvino.weights import Weights, dtype_of
+from predictor_core.ir.graph import Node, Shape
+from predictor_core.ir.inputs import InputShapes
+
+#: Most layers of a model with its bodies inlined and its loops unrolled; most bodies inside of bodies.
+MAX_LAYERS = 200_000
+MAX_DEPTH = 64
+
+_HANDLERS: dict[str, Handler] = {**data_ops.HANDLERS, **image_ops.HANDLERS}
+#: Layers that a quantised model has and its float original has not.
+_QUANTISING = frozenset({"FakeQuantize", "FakeConvert", "Quantize"})
+_FREE = frozenset({"Convert", "ConvertLike", "Copy", "Identity"})
+_INPUTS = frozenset({"Parameter", "Input"})
+_STATES = frozenset({"ReadValue", "Memory"})
+_MALFORMED = (IndexError, KeyError, TypeError, ValueError, ZeroDivisionError, OverflowError, AttributeError)
+
+#: The outputs of a layer by their ports.
+Outputs = dict[str, Value]
+
+
+class Walk:
+    """One walk over a network.
+
+    Parameters
+    ----------
+    weights : Weights
+        Where small constants are read from.
+    input_shape : optional
+        See `predictor_core.ir.inputs.InputShapes`.
+
+    Attributes
+    ----------
+    nodes : list of Node
+        In topological order, dimensions as the file has them.
+    quantised : bool
+        Whether the model is quantised.
+    """
+
+    def __init__(self, weights: Weights, input_shape: Any) -> None:
+        self.nodes: list[Node] = []
+        self.quantised = False
+        self._weights = weights
+        self._given = InputShapes(input_shape)
+        self._names: dict[str, int] = {}
+        self._count = 0
+
+    def run(self, network: Network) -> list[str]:
+        """Walk the network of a model; return the tensors that it gives."""
+        values = self.walk(network, {}, 0)
+        self._given.check_all_used()
+        read = set(network.sources.values())
+        found = []
+        for layer in network.layers:
+            if layer.type == "Result":
+                found += [
+                    source for port in layer.inputs if (source := network.sources.get((layer.ident, port)))
+                ]
+            elif not any((layer.ident, port) in read for port in layer.outputs):
+                # Version 7 has no results: what nothing reads is one.
+                found += [(layer.ident, port) for port in layer.outputs[:1]]
+        results = [values[ident][port].node for ident, port in found if port in values.get(ident, {})]
+        outputs = [name for name in dict.fromkeys(results) if name]
+        if not outputs:
+            raise ModelFormatError(
+                "no output of the model depends on its inputs; there is nothing to predict"
+            )
+        return outputs
+
+    def walk(self, network: Network, given: Mapping[str, Value], depth: int) -> dict[str, Outputs]:
+        """Convert the layers of a network; `given` are the values of the inputs of a body by layer."""
+        if depth > MAX_DEPTH:
+            raise ModelFormatError(
+                f"bodies of the model stand inside of each other more than {MAX_DEPTH} deep"
+            )
+        values: dict[str, Outputs] = {}
+        for layer in network.ordered():
+            self._count += 1
+            if self._count > MAX_LAYERS:
+                raise ModelFormatError(f"the model has more than {MAX_LAYERS} layers with its bodies inlined")
+            try:
+                inputs = [_source(network, values, layer, port) for port in layer.inputs]
+                if layer.ident in given and layer.type in _INPUTS:
+                    values[layer.ident] = dict.fromkeys(layer.outputs, given[layer.ident])
+                else:
+                    values[layer.ident] = self._convert(layer, inputs, depth)
+            except PredictorError as error:
+                if "layer '" in str(error) or "node '" in str(error):
+                    raise
+                raise type(error)(f"layer {layer.name!r} ({layer.type}): {error}") from error
+            except NotInferableError as error:
+                raise UnsupportedOpError(
+                    f"the output shape of layer {layer.name!r} ({layer.type}) can't be told: {error}"
+                ) from error
+            except _MALFORMED as error:
+                raise GraphError(f"layer {layer.name!r} ({layer.type}) is malformed: {error}") from error
+        return values
+
+    def _convert(self, layer: Layer, inputs: list[Value | None], depth: int) -> Outputs:
+        special = _SPECIAL.get(layer.type)
+        if special is not None:
+            return special(self, layer, inputs, depth)
+        call = Call(layer, inputs)
+        if layer.type in _FREE or layer.type in _QUANTISING:
+            return {layer.outputs[0]: self._same(call)}
+        if layer.type in _STATES:
+            return {port: Value(_known(shape, inputs)) for port, shape in zip(layer.outputs, layer.shapes)}
+        found = self._constants(call)
+        if found is None:
+            steps = self._steps(call)
+            if all(value is None or value.is_constant for value in inputs):
+                found = [Value(shape) for shape in steps[-1].outputs]
+            else:
+                found = self._emit(call, steps)
+        return dict(zip(layer.outputs, found))
+
+    def _same(self, call: Call) -> Value:
+        """Return the value that a conversion of types passes on."""
+        value = call.value()
+        if call.op in _QUANTISING:
+            self.quantised = True
+        if value.is_constant:
+            dtype = dtype_of(call.text("destination_type", "f32"))
+            array = value.array
+            with np.errstate(all="ignore"):
+                return Value(value.shape, None, array.astype(dtype) if array is not None and dtype else array)
+        return value
+
+    def _constants(self, call: Call) -> list[Value] | None:
+        """Return the outputs of a layer that are known numbers, or None when there are no such."""
+        if call.op == "ShapeOf":
+            return [constant(np.array(call.shape(), dtype=np.int64))]
+        if any(value is not None and value.array is None for value in call.inputs):
+            return None
+        if call.op == "Range":
+            arrays = [None if value is None else value.array for value in call.inputs]
+            folded = fold("Range", arrays, {})
+            return None if folded is None else [constant(array) for array in folded]
+        arrange = data_ops.ARRANGED.get(call.op)
+        if arrange is None:
+            return None
+        op, inputs, attrs = arrange(call)
+        read = call.inputs if inputs is None else inputs
+        folded = fold(op, [None if value is None else value.array for value in read], attrs)
+        return None if folded is None else [constant(array) for array in folded]
+
+    def _steps(self, call: Call) -> list[Step]:
+        """Return what a layer becomes, by its own rule or as the file describes it."""
+        layer = call.layer
+        handler = version7.HANDLERS.get(call.op) if not layer.version else _HANDLERS.get(call.op)
+        try:
+            if handler is None:
+                raise NotInferableError(f"{call.op} is not a known op")
+            steps = handler(call)
+            return steps if isinstance(steps, list) else [steps]
+        except NotInferableError:
+            shapes = layer.shapes
+            if not shapes or any(min(shape, default=1) < 1 for shape in shapes):
+                raise
+            return [stated.step(call, shapes)]
+
+    def _emit(self, call: Call, steps: Sequence[Step]) -> list[Value]:
+        name = self.unique(call.name)
+        written: list[str] = []
+        for index, step in enumerate(steps, 1):
+            own = name if index == len(steps) else self.unique(f"{name}.{index}")
+            reads = [written[read] if isinstance(read, int) else read.node for read in step.reads]
+            made = Node(own, step.op, tuple([read for read in reads if read]), step.attrs, step.outputs)
+            self.nodes.append(made)
+            written.append(own)
+        return [Value(shape, tensor) for tensor, shape in zip(made.tensors, made.outputs)]
+
+    def emit(self, layer: Layer, step: Step) -> list[Value]:
+        """Append a Node on behalf of a layer."""
+        return self._emit(Call(layer, ()), [step])
+
+    def _input(self, layer: Layer, inputs: list[Value | None], depth: int) -> Outputs:
+        (port,) = layer.outputs
+        shape = self._given.resolve(layer.name, layer.shapes[0])
+        self.nodes.append(Node(self.unique(layer.name), "input", outputs=(shape,)))
+        return {port: Value(shape, self.nodes[-1].name)}
+
+    def _constant(self, layer: Layer, inputs: list[Value | None], depth: int) -> Outputs:
+        (port,) = layer.outputs
+        shape, span = layer.constant_shape, layer.span()
+        array = None if span is None else self._weights.read(*span, shape, layer.element_type)
+        return {port: Value(shape, None, array)}
+
+    def _nothing(self, layer: Layer, inputs: list[Value | None], depth: int) -> Outputs:
+        return {}
+
+    def _if(self, layer: Layer, inputs: list[Value | None], depth: int) -> Outputs:
+        return loops.branch(self, layer, inputs, depth)
+
+    def _loop(self, layer: Layer, inputs: list[Value | None], depth: int) -> Outputs:
+        return loops.unroll(self, layer, inputs, depth)
+
+    def unique(self, name: str) -> str:
+        """Return `name`, or a variation of it that is not taken."""
+        count = self._names.get(name, 0)
+        self._names[name] = count + 1
+        return self.unique(f"{name}_{count}") if count else name
+
+
+_SPECIAL: dict[str, Callable[[Walk, Layer, list[Any], int], Outputs]] = {
+    **dict.fromkeys(_INPUTS, Walk._input),
+    **dict.fromkeys(("Const", "Constant"), Walk._constant),
+    **dict.fromkeys(("Result", "Assign", "Sink"), Walk._nothing),
+    **dict.fromkeys(("Loop", "TensorIterator"), Walk._loop),
+    "If": Walk._if,
+}
+
+
+def _source(network: Network, values: Mapping[str, Outputs], layer: Layer, port: str) -> Value | None:
+    """Return what an input port reads; None where nothing is attached."""
+    source = network.sources.get((layer.ident, port))
+    if source is None:
+        return None
+    found = values.get(source[0], {}).get(source[1])
+    if found is None:
+        raise GraphError(f"input {port} reads output {source[1]} of layer {source[0]!r}, which is not there")
+    return found
+
+
+def _known(shape: Shape, inputs: Sequence[Value | None]) -> Shape:
+    """Return the shape of a state: as stated, or that of its initial value."""
+    if min(shape, default=1) > 0:
+        return shape
+    initial = next((value for value in inputs if value is not None), None)
+    if initial is None:
+        raise NotInferableError("the state has an open shape and no initial value")
+    return initial.shape

@@ -1,0 +1,190 @@
+"""OpenVINO ops on images: convolutions, pools, normalisation, resizing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from predictor_core.frontends.common.values import NotInferableError, Value
+from predictor_core.frontends.onnx.dense_ops import HANDLERS as ONNX_DENSE
+from predictor_core.frontends.onnx.image_ops import HANDLERS as ONNX
+from predictor_core.frontends.openvino.call import Call, Handler, Step
+from predictor_core.ir.graph import Shape
+
+_AUTO_PADS = {
+    "same_upper": "SAME_UPPER",
+    "same_lower": "SAME_LOWER",
+    "valid": "VALID",
+}
+
+
+def spatial(call: Call, rank: int) -> dict[str, Any]:
+    """Return strides, dilations and pads as ONNX has them."""
+    begin, end = call.integers("pads_begin"), call.integers("pads_end")
+    return {
+        "strides": call.integers("strides", (1,) * rank),
+        "dilations": call.integers("dilations", (1,) * rank),
+        "pads": (*(begin or (0,) * rank), *(end or (0,) * rank)),
+        "auto_pad": _AUTO_PADS.get(call.text("auto_pad").lower(), "NOTSET"),
+    }
+
+
+def one(steps: Step | list[Step]) -> Step:
+    """Return the only Step."""
+    return steps if isinstance(steps, Step) else steps[-1]
+
+
+def _conv(call: Call) -> Step:
+    x, weight = call.value(0), call.value(1)
+    groups, shape = 1, weight.shape
+    if call.op == "GroupConvolution":
+        groups, shape = shape[0], (shape[0] * shape[1], *shape[2:])
+    weight = weight._replace(shape=shape)
+    return one(ONNX["Conv"](call.as_onnx("Conv", [x, weight], group=groups, **spatial(call, len(shape) - 2))))
+
+
+def _conv_transpose(call: Call) -> Step:
+    """Weights are (channels, filters, ...), after the groups where there are several."""
+    x, weight = call.value(0), call.value(1)
+    groups, shape = 1, weight.shape
+    if call.op == "GroupConvolutionBackpropData":
+        groups, shape = shape[0], (shape[0] * shape[1], *shape[2:])
+    rank = len(shape) - 2
+    attrs = {
+        **spatial(call, rank),
+        "group": groups,
+        "output_padding": call.integers("output_padding", (0,) * rank),
+    }
+    if call.has(2):
+        try:
+            attrs["output_shape"] = call.ints(2)[-rank:]
+        except NotInferableError:
+            attrs["output_shape"] = call.layer.shapes[0][2:]
+            if min(attrs["output_shape"], default=0) < 1:
+                raise
+    return one(
+        ONNX["ConvTranspose"](call.as_onnx("ConvTranspose", [x, weight._replace(shape=shape)], **attrs))
+    )
+
+
+def _pool(op: str) -> Handler:
+    def handler(call: Call) -> Step:
+        kernel = call.integers("kernel")
+        attrs = {"kernel_shape": kernel, **spatial(call, len(kernel))}
+        attrs["ceil_mode"] = call.text("rounding_type").lower().startswith("ceil")
+        return one(ONNX[op](call.as_onnx(op, call.inputs[:1], **attrs)))
+
+    return handler
+
+
+def resized(call: Call, out: Shape) -> Step:
+    """Return a resize to a shape."""
+    mode = {"cubic": "cubic", "nearest": "nearest"}.get(call.text("mode", "nearest"), "linear")
+    return call.step("resize", out, mode=mode)
+
+
+def _interpolate(call: Call) -> Step:
+    """Sizes or scales are an input; axes another one, or all of the image's."""
+    x = call.shape()
+    by_scale = call.text("shape_calculation_mode") == "scales"
+    axes_at = 3 if call.op == "Interpolate" and call.layer.version != "opset11" else 2
+    axes = call.ints(axes_at) if call.has(axes_at) else tuple(range(len(x)))
+    out = list(x)
+    if call.layer.version == "opset1":
+        for axis, size in zip(call.integers("axes"), call.ints(1)):
+            out[axis] = size
+        return resized(call, tuple(out))
+    values = call.array(2 if by_scale and axes_at == 3 else 1).reshape(-1).tolist()
+    for axis, value in zip(axes, values):
+        out[axis] = int(out[axis] * value + 1e-4) if by_scale else int(value)
+    return resized(call, tuple(out))
+
+
+def _mean_variance(call: Call) -> Step | list[Step]:
+    """Normalise over some dimensions: spelled out, so that a scale and a shift behind it are found."""
+    x, rank = call.shape(), len(call.shape())
+    if call.layer.version == "opset1" or not call.has(1):
+        axes = tuple(range(1 if call.flag("across_channels") else 2, rank))
+    else:
+        axes = tuple(sorted({call.checked_axis(axis, rank) for axis in call.ints(1)}))
+    return normalised(call, axes, x)
+
+
+def normalised(call: Call, axes: tuple[int, ...], x: Shape) -> Step | list[Step]:
+    """Return a normalisation over some dimensions."""
+    rank = len(x)
+    if rank > 3 and axes == tuple(range(2, rank)):
+        return call.step("instancenorm", x)
+    reduced = tuple([1 if axis in axes else dim for axis, dim in enumerate(x)])
+    mean = {"axes": axes, "keepdims": True}
+    return [
+        Step("reduce_mean", (call.value(),), mean, (reduced,)),
+        Step("sub", (call.value(), 0), {}, (x,)),
+        Step("square", (1,), {}, (x,)),
+        Step("reduce_mean", (2,), mean, (reduced,)),
+        Step("add", (3,), {"const": 1e-6}, (reduced,)),
+        Step("sqrt", (4,), {}, (reduced,)),
+        Step("div", (1, 5), {}, (x,)),
+    ]
+
+
+def _group_norm(call: Call) -> Step:
+    return call.step("groupnorm", call.shape(), groups=int(call.number("num_groups")))
+
+
+def _channel_shuffle(call: Call) -> Step:
+    """Over another dimension than the channels, data move just the same."""
+    return call.step("channelshuffle", call.shape(), groups=int(call.number("group", 1)))
+
+
+def same_shape(op: str) -> Handler:
+    """Return the handler of an op whose output has the shape of its first input."""
+    return lambda call: call.step(op, call.shape())
+
+
+def _blocks(op: str) -> Handler:
+    return lambda call: one(ONNX[op](call.as_onnx(op, blocksize=int(call.number("block_size")))))
+
+
+def _sampled(call: Call) -> Step:
+    x, grid = call.shape(0), call.shape(1)
+    return call.step("GridSample", (*x[:2], *grid[1:-1]), 0, 1)
+
+
+def _rois(call: Call) -> Step:
+    x, rois = call.shape(0), call.shape(1)
+    size = (int(call.number("pooled_h")), int(call.number("pooled_w")))
+    return call.step(call.op, (rois[0], x[1], *size), 0, 1)
+
+
+def through(op: str) -> Handler:
+    """Return the handler of an op that ONNX has with the same inputs and without attributes."""
+    handler = ONNX_DENSE[op]
+    return lambda call: handler(call.as_onnx(op))
+
+
+def _prelu(call: Call) -> Step:
+    slope: Value = call.value(1)
+    return call.step("prelu" if slope.array is None or slope.array.size > 1 else "leakyrelu", call.shape())
+
+
+HANDLERS: dict[str, Handler] = {
+    "AvgPool": _pool("AveragePool"),
+    "BatchNormInference": same_shape("bn"),
+    "Convolution": _conv,
+    "ConvolutionBackpropData": _conv_transpose,
+    "DepthToSpace": _blocks("DepthToSpace"),
+    "GRN": same_shape("l2norm"),
+    "GridSample": _sampled,
+    "GroupConvolution": _conv,
+    "GroupConvolutionBackpropData": _conv_transpose,
+    "GroupNormalization": _group_norm,
+    "Interpolate": _interpolate,
+    "LRN": same_shape("lrn"),
+    "MVN": _mean_variance,
+    "MaxPool": _pool("MaxPool"),
+    "NormalizeL2": same_shape("l2norm"),
+    "PRelu": _prelu,
+    "ROIAlign": _rois,
+    "ShuffleChannels": _channel_shuffle,
+    "SpaceToDepth": _blocks("SpaceToDepth"),
+}

@@ -1,0 +1,133 @@
+"""Layers with bodies: the branch that is taken, and loops whose count is known, turn by turn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from predictor_core.errors import GraphError, UnsupportedOpError
+from predictor_core.frontends.common.call import Step
+from predictor_core.frontends.common.values import Value
+from predictor_core.frontends.openvino.document import Layer, Network
+from predictor_core.ir.graph import Shape
+
+if TYPE_CHECKING:
+    from predictor_core.frontends.openvino.graph import Outputs, Walk
+
+#: Most turns of one loop.
+MAX_TURNS = 10_000
+
+
+def branch(walk: Walk, layer: Layer, inputs: list[Value | None], depth: int) -> Outputs:
+    """Convert the branch of an ``If`` that a constant condition takes."""
+    condition = inputs[0] if inputs else None
+    if condition is None or condition.array is None:
+        raise UnsupportedOpError("which branch runs depends on data, so it has no fixed latency")
+    taken = "then" if condition.array.any() else "else"
+    body = _body(layer, f"{taken}_body")
+    by_port = dict(zip(layer.inputs, inputs))
+    entries = layer.mapping(f"{taken}_port_map")
+    values = walk.walk(body, _handed(entries, by_port), depth + 1)
+    return {
+        entry["external_port_id"]: result(body, values, entry["internal_layer_id"])
+        for kind, entry in entries
+        if kind == "output"
+    }
+
+
+def unroll(walk: Walk, layer: Layer, inputs: list[Value | None], depth: int) -> Outputs:
+    """Convert a ``TensorIterator`` or ``Loop`` turn by turn."""
+    body = _body(layer, "body")
+    by_port = dict(zip(layer.inputs, inputs))
+    entries = layer.mapping("port_map")
+    turns = _turns(layer, by_port, entries)
+    given = _handed([entry for entry in entries if "axis" not in entry[1]], by_port)
+    collected: dict[str, list[Value]] = {}
+    outputs: Outputs = {}
+    for _ in range(turns):
+        for kind, entry in entries:
+            source = by_port.get(entry["external_port_id"])
+            if kind == "input" and "axis" in entry and source is not None:
+                given[entry["internal_layer_id"]] = _part(walk, layer, source, int(entry["axis"]), turns)
+        values = walk.walk(body, given, depth + 1)
+        for kind, entry in entries:
+            if kind == "output" and "internal_layer_id" in entry:
+                found = result(body, values, entry["internal_layer_id"])
+                port = entry["external_port_id"]
+                outputs[port] = found
+                if "axis" in entry:
+                    collected.setdefault(port, []).append(found)
+        for _, edge in layer.mapping("back_edges"):
+            given[edge["to-layer"]] = result(body, values, edge["from-layer"])
+    for kind, entry in entries:
+        port = entry["external_port_id"]
+        if kind == "output" and port in collected:
+            outputs[port] = _joined(walk, layer, collected[port], int(entry["axis"]))
+    return outputs
+
+
+def result(body: Network, values: dict[str, Outputs], ident: str) -> Value:
+    """Return what a ``Result`` layer of a body, or another layer, gives."""
+    layer = body.by_id.get(ident)
+    if layer is None:
+        raise GraphError(f"its body has no layer {ident!r}")
+    if layer.type == "Result":
+        source = body.sources.get((ident, layer.inputs[0]))
+        if source is None:
+            raise GraphError(f"the result {ident!r} of its body reads nothing")
+        return values[source[0]][source[1]]
+    return next(iter(values[ident].values()))
+
+
+def _body(layer: Layer, tag: str) -> Network:
+    body = layer.body(tag)
+    if body is None:
+        raise GraphError(f"lacks its <{tag}>")
+    return body
+
+
+def _handed(entries: list[tuple[str, dict[str, str]]], by_port: dict[str, Any]) -> dict[str, Value]:
+    """Return the inputs of a body by their layers."""
+    found = {}
+    for kind, entry in entries:
+        if kind == "input" and "internal_layer_id" in entry:
+            value = by_port.get(entry["external_port_id"])
+            if value is not None:
+                found[entry["internal_layer_id"]] = value
+    return found
+
+
+def _turns(layer: Layer, by_port: dict[str, Any], entries: list[tuple[str, dict[str, str]]]) -> int:
+    """Return how often a loop runs: as often as what it is handed in parts has parts, or as it says."""
+    count: int | None = None
+    for kind, entry in entries:
+        source = by_port.get(entry["external_port_id"])
+        if kind == "input" and "axis" in entry and source is not None:
+            count = source.shape[int(entry["axis"])] // max(int(entry.get("part_size", 1)), 1)
+    if layer.type == "Loop":
+        limit = by_port.get(layer.inputs[0]) if layer.inputs else None
+        if limit is None or limit.array is None:
+            raise UnsupportedOpError(
+                "a loop runs as often as its data say, or as a constant of the absent .bin says, "
+                "so it has no fixed latency"
+            )
+        stated = int(limit.array.reshape(-1)[0])
+        count = stated if count is None or stated >= 0 else count
+    if count is None or not 0 < count <= MAX_TURNS:
+        raise UnsupportedOpError(f"a loop runs {count} times; 1 to {MAX_TURNS} are accepted")
+    return count
+
+
+def _part(walk: Walk, layer: Layer, source: Value, axis: int, turns: int) -> Value:
+    shape: Shape = (*source.shape[:axis], source.shape[axis] // turns, *source.shape[axis + 1 :])
+    if source.is_constant:
+        return Value(shape)
+    attrs = {"axes": (axis,), "starts": (0,), "steps": (1,)}
+    return walk.emit(layer, Step("slice", (source,), attrs, (shape,)))[0]
+
+
+def _joined(walk: Walk, layer: Layer, parts: list[Value], axis: int) -> Value:
+    first = parts[0].shape
+    shape = (*first[:axis], sum(part.shape[axis] for part in parts), *first[axis + 1 :])
+    if len(parts) == 1 or all(part.is_constant for part in parts):
+        return parts[0]._replace(shape=shape)
+    return walk.emit(layer, Step("concat", tuple(parts), {"axis": axis}, (shape,)))[0]

@@ -1,0 +1,70 @@
+"""Front end for TensorFlow Lite models: flatbuffers, read without TensorFlow."""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+from typing import Any
+
+from predictor_core.errors import ModelFormatError, PredictorError
+from predictor_core.frontends.tflite.file import read_structure
+from predictor_core.frontends.tflite.graph import Walk
+from predictor_core.frontends.tflite.model import Model, Signature
+from predictor_core.ir.graph import Graph
+from predictor_core.ir.passes import canonicalize
+
+_SIGNATURE = "serving_default"
+
+
+def load(model: str | os.PathLike[str], *, input_shape: Any = None, signature: str | None = None) -> Graph:
+    """Convert a TensorFlow Lite model to a Graph.
+
+    Parameters
+    ----------
+    model : str or path
+        A ``.tflite`` file, of floats or quantised. Weights are not read.
+    input_shape : optional
+        Fills what the model leaves open; see `predictor_core.ir.inputs.InputShapes`. An open batch is 1.
+    signature : str, optional
+        Of a model with several; default ``serving_default``, or the first.
+
+    Raises
+    ------
+    ModelFormatError
+        When the file is missing, damaged, or no TensorFlow Lite model.
+    UnsupportedOpError
+        When the model has loops or branches that depend on data, or an op without a known shape.
+    GraphError
+        When the operators do not form a valid graph. The message names the operator.
+    """
+    if not isinstance(model, (str, os.PathLike)):
+        raise ModelFormatError(
+            f"a TensorFlow Lite model is given as the path of a file, got a {type(model).__name__}"
+        )
+    path = Path(model)
+    try:
+        return _graph(path, input_shape, signature)
+    except PredictorError as error:
+        raise type(error)(f"{path}: {error}") from error
+    except (struct.error, IndexError, OverflowError, ValueError) as error:
+        raise ModelFormatError(f"{path}: the file is truncated or damaged: {error}") from error
+
+
+def _graph(path: Path, input_shape: Any, signature: str | None) -> Graph:
+    model = Model(read_structure(path))
+    found = _signature(model, signature)
+    walk = Walk(model, input_shape)
+    outputs = walk.run(found.subgraph, found.inputs)
+    return canonicalize(Graph(walk.nodes, path.stem, outputs, walk.free))
+
+
+def _signature(model: Model, name: str | None) -> Signature:
+    if name is None:
+        default = next((one for one in model.signatures if one.name == _SIGNATURE), None)
+        return default or next(iter(model.signatures), Signature("", 0, {}))
+    for one in model.signatures:
+        if one.name == name:
+            return one
+    listed = ", ".join(sorted(one.name for one in model.signatures)) or "none"
+    raise ModelFormatError(f"the model has no signature {name!r}; it has: {listed}")

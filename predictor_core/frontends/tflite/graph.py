@@ -1,0 +1,376 @@
+"""Walk a TensorFlow Lite model: constants are folded, subgraphs inlined, the rest becomes Nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from predictor_core.errors import GraphError, ModelFormatError, PredictorError, UnsupportedOpError
+from predictor_core.frontends.common.values import NotInferableError, Value, constant
+from predictor_core.frontends.tensorflow.call import MAX_PARTS
+from predictor_core.frontends.tensorflow.fold import fold
+from predictor_core.frontends.tflite import custom_ops, data_ops, image_ops, sequence_ops
+from predictor_core.frontends.tflite.call import Call, Handler, Step
+from predictor_core.frontends.tflite.model import Model, Operator, Subgraph, Tensor
+from predictor_core.frontends.tflite.schema import DTYPES, QUANTISED
+from predictor_core.ir.graph import Node
+from predictor_core.ir.inputs import InputShapes
+
+#: Most operators of a model with its subgraphs inlined and its loops unrolled; most calls inside of calls;
+#: most turns of one loop.
+MAX_OPERATORS = 200_000
+MAX_DEPTH = 64
+MAX_TURNS = 10_000
+
+_HANDLERS: dict[str, Handler] = {
+    **data_ops.HANDLERS,
+    **image_ops.HANDLERS,
+    **sequence_ops.HANDLERS,
+}
+#: What the runtime does on the way into and out of integers; a float model does not have it.
+_CONVERSIONS = frozenset({"DEQUANTIZE", "QUANTIZE", "FAKE_QUANT", "DENSIFY", "BITCAST"})
+_UNTIMED = (
+    IndexError,
+    KeyError,
+    TypeError,
+    ValueError,
+    ZeroDivisionError,
+    OverflowError,
+    AttributeError,
+)
+
+
+class Walk:
+    """One walk over a model.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    input_shape : optional
+        See `predictor_core.ir.inputs.InputShapes`.
+
+    Attributes
+    ----------
+    nodes : list of Node
+        In topological order, channels last.
+    free : list of str
+        Names of operators that cost nothing.
+    quantised : bool
+        Whether an operator computes in integers.
+    """
+
+    def __init__(self, model: Model, input_shape: Any) -> None:
+        self.model = model
+        self.nodes: list[Node] = []
+        self.free: list[str] = []
+        self.quantised = False
+        self._given = InputShapes(input_shape)
+        self._names: dict[str, int] = {}
+        self._variables: dict[str, Value] = {}
+        self._count = 0
+        self._as_stated = True
+
+    def run(self, subgraph: int, names: dict[int, str]) -> list[str]:
+        """Walk a subgraph whose inputs have the given names; return the tensors that it gives."""
+        graph = self.model.subgraph(subgraph)
+        inputs = []
+        for index in graph.inputs:
+            tensor = _tensor(graph, index)
+            name = names.get(index) or _input_name(tensor.name) or f"input_{index}"
+            shape = self._given.resolve(name, tensor.signature)
+            self._as_stated = self._as_stated and shape == tensor.shape
+            own = self._unique(name)
+            self.nodes.append(Node(own, "input", outputs=(shape,)))
+            inputs.append(Value(shape, own))
+        self._given.check_all_used()
+        outputs = [value.node for value in self._inline(subgraph, inputs, 0) if value.node]
+        if not outputs:
+            raise ModelFormatError(
+                "no output of the model depends on its inputs; there is nothing to predict"
+            )
+        return list(dict.fromkeys(outputs))
+
+    def _inline(self, index: int, inputs: Sequence[Value], depth: int) -> list[Value]:
+        """Convert the operators of a subgraph; return the values of its outputs."""
+        if depth > MAX_DEPTH:
+            raise ModelFormatError(f"subgraphs of the model call each other more than {MAX_DEPTH} deep")
+        graph = self.model.subgraph(index)
+        if len(inputs) != len(graph.inputs):
+            raise GraphError(
+                f"gives {len(inputs)} inputs to subgraph {index}, which takes {len(graph.inputs)}"
+            )
+        values: dict[int, Value] = dict(zip(graph.inputs, inputs))
+        for operator in graph.operators:
+            self._count += 1
+            if self._count > MAX_OPERATORS:
+                raise ModelFormatError(
+                    f"the model has more than {MAX_OPERATORS} operators with its subgraphs inlined"
+                )
+            operator.name = operator.name or _name(graph, operator)
+            try:
+                read = [
+                    None if place == -1 else self._value(graph, values, place) for place in operator.inputs
+                ]
+                written = self._convert(graph, operator, read, depth)
+            except PredictorError as error:
+                if depth > 0 or f"{operator.name!r}" in str(error):
+                    raise
+                raise type(error)(f"node {operator.name!r} ({_label(operator)}): {error}") from error
+            except NotInferableError as error:
+                raise UnsupportedOpError(
+                    f"the output shape of node {operator.name!r} ({_label(operator)}) can't be told: {error}"
+                ) from error
+            except _UNTIMED as error:
+                raise GraphError(
+                    f"node {operator.name!r} ({_label(operator)}) is malformed: {error}"
+                ) from error
+            values.update(zip(operator.outputs, written))
+        return [self._value(graph, values, place) for place in graph.outputs]
+
+    def _value(self, graph: Subgraph, values: dict[int, Value], place: int) -> Value:
+        """Return a tensor that is known by now: an input, an output of an earlier operator, a constant."""
+        found = values.get(place)
+        if found is None:
+            tensor = _tensor(graph, place)
+            known, array = tensor.constant()
+            if not known and 0 not in tensor.shape:
+                raise GraphError(f"reads tensor {place} ({tensor.name!r}), which nothing made before")
+            found = values[place] = Value(tensor.shape, None, array)
+        return found
+
+    def _convert(
+        self, graph: Subgraph, operator: Operator, inputs: list[Value | None], depth: int
+    ) -> list[Value]:
+        special = _SPECIAL.get(operator.op)
+        if special is not None:
+            return special(self, graph, operator, inputs, depth)
+        if not self.quantised and _in_integers(graph, operator):
+            self.quantised = True
+        call = Call(operator, data_ops.arranged(operator, inputs))
+        call.op = data_ops.NAMES.get(operator.op, operator.op)
+        if all(value is None or value.is_constant for value in inputs):
+            return self._constant(graph, operator, call)
+        return self._emit(operator, self._steps(graph, operator, call))
+
+    def _constant(self, graph: Subgraph, operator: Operator, call: Call) -> list[Value]:
+        """Return the results of an op on constants: their numbers where those are known, else shapes."""
+        folded = fold(call)
+        if folded is not None:
+            return [constant(array) for array in folded]
+        return [Value(shape) for shape in self._steps(graph, operator, call)[-1].outputs]
+
+    def _steps(self, graph: Subgraph, operator: Operator, call: Call) -> list[Step]:
+        """Return what an operator becomes, by its own rule or as the file describes it."""
+        handler = _HANDLERS.get(operator.op)
+        if operator.op == "CUSTOM":
+            handler = custom_ops.HANDLERS.get(operator.custom)
+        try:
+            if handler is None:
+                raise NotInferableError(f"{_label(operator)} is not a known op")
+            steps = handler(call)
+            return steps if isinstance(steps, list) else [steps]
+        except NotInferableError:
+            shapes = tuple([self._stated(_tensor(graph, place)) for place in operator.outputs])
+            if not shapes or None in shapes:
+                raise
+            op = custom_ops.canonical(operator.custom) or call.op
+            reads = tuple([value for value in call.inputs if value is not None and not value.is_constant])
+            return [Step(op, reads, {}, shapes)]
+
+    def _stated(self, tensor: Tensor) -> Any:
+        """Return the shape that the file states for a tensor; None where it depends on the inputs or data."""
+        if min(tensor.shape, default=1) < 1:
+            return None
+        closed = min(tensor.signature, default=1) > 0 or min(tensor.signature[1:], default=1) > 0
+        return tensor.shape if closed and self._as_stated else None
+
+    def _emit(self, operator: Operator, steps: list[Step]) -> list[Value]:
+        if any(0 in shape for shape in steps[-1].outputs):
+            # The part of a list that a loop has not filled yet.
+            return [Value(shape) for shape in steps[-1].outputs]
+        name = self._unique(operator.name)
+        written: list[str] = []
+        for index, step in enumerate(steps, 1):
+            own = name if index == len(steps) else self._unique(f"{name}.{index}")
+            reads = [
+                written[read] if isinstance(read, int) else read.node
+                for read in step.reads
+                if read is not None
+            ]
+            made = Node(own, step.op, tuple([r for r in reads if r is not None]), step.attrs, step.outputs)
+            self.nodes.append(made)
+            written.append(own)
+        return [Value(shape, tensor) for tensor, shape in zip(made.tensors, made.outputs)]
+
+    def _unique(self, name: str) -> str:
+        """Return `name`, or a variation of it that is not taken."""
+        count = self._names.get(name, 0)
+        self._names[name] = count + 1
+        return self._unique(f"{name}_{count}") if count else name
+
+    def _same(
+        self, graph: Subgraph, operator: Operator, inputs: list[Value | None], depth: int
+    ) -> list[Value]:
+        value = inputs[0] if inputs else None
+        if value is None:
+            raise GraphError("lacks its input")
+        if value.is_constant:
+            return [Value(value.shape, None, value.array)]
+        self.quantised = self.quantised or operator.op in ("QUANTIZE", "DEQUANTIZE")
+        self.free.append(operator.name)
+        return [value]
+
+    def _shape(
+        self, graph: Subgraph, operator: Operator, inputs: list[Value | None], depth: int
+    ) -> list[Value]:
+        shape = Call(operator, inputs).shape()
+        return [constant(len(shape) if operator.op == "RANK" else np.array(shape, dtype=np.int64))]
+
+    def _cast(
+        self, graph: Subgraph, operator: Operator, inputs: list[Value | None], depth: int
+    ) -> list[Value]:
+        value = Call(operator, inputs).value()
+        if not value.is_constant:
+            self.free.append(operator.name)
+            return [value]
+        dtype = DTYPES.get(_tensor(graph, operator.outputs[0]).type)
+        if value.array is None or dtype is None:
+            return [Value(value.shape)]
+        with np.errstate(all="ignore"):
+            return [constant(value.array.astype(dtype))]
+
+    def _broadcast_args(
+        self, graph: Subgraph, operator: Operator, inputs: list[Value | None], depth: int
+    ) -> list[Value]:
+        call = Call(operator, inputs)
+        return [constant(np.broadcast_shapes(call.ints(0), call.ints(1)))]
+
+    def _unpack(
+        self, graph: Subgraph, operator: Operator, inputs: list[Value | None], depth: int
+    ) -> list[Value]:
+        call = Call(operator, inputs)
+        call.op = "Unpack"
+        shape = call.shape()
+        axis = call.checked_axis(operator.integer("axis"), len(shape))
+        if shape[axis] > MAX_PARTS:
+            raise call.error(f"takes {shape[axis]} parts apart; at most {MAX_PARTS} are accepted")
+        out = (*shape[:axis], *shape[axis + 1 :])
+        if call.value().is_constant:
+            folded = fold(call)
+            return [constant(array) for array in folded] if folded else [Value(out)] * shape[axis]
+        parts = [call.value()]
+        if shape[axis] > 1:
+            sizes = (1,) * shape[axis]
+            outputs = ((*shape[:axis], 1, *shape[axis + 1 :]),) * shape[axis]
+            split = call.step("split", shape, axis=axis, sizes=sizes)._replace(outputs=outputs)
+            parts = self._emit(operator, [split])
+        return [self._emit(operator, [Step("reshape", (part,), {}, (out,))])[0] for part in parts]
+
+    def _if(self, graph: Subgraph, operator: Operator, inputs: list[Value | None], depth: int) -> list[Value]:
+        condition, *rest = _given(inputs)
+        if condition.array is None:
+            raise UnsupportedOpError("which branch runs depends on data, so it has no fixed latency")
+        taken = "then_subgraph" if condition.array.any() else "else_subgraph"
+        return self._inline(operator.integer(taken), rest, depth + 1)
+
+    def _while(
+        self, graph: Subgraph, operator: Operator, inputs: list[Value | None], depth: int
+    ) -> list[Value]:
+        """Unroll a loop whose count is known in advance."""
+        values = _given(inputs)
+        for _ in range(MAX_TURNS):
+            before = len(self.nodes)
+            (condition,) = self._inline(operator.integer("cond_subgraph"), values, depth + 1)
+            del self.nodes[before:]
+            if condition.array is None:
+                raise UnsupportedOpError("a loop runs as often as its data say, so it has no fixed latency")
+            if not condition.array.any():
+                return values
+            values = self._inline(operator.integer("body_subgraph"), values, depth + 1)
+        raise UnsupportedOpError(f"a loop runs more than {MAX_TURNS} times")
+
+    def _call(
+        self, graph: Subgraph, operator: Operator, inputs: list[Value | None], depth: int
+    ) -> list[Value]:
+        return self._inline(operator.integer("subgraph"), _given(inputs), depth + 1)
+
+    def _nothing(
+        self, graph: Subgraph, operator: Operator, inputs: list[Value | None], depth: int
+    ) -> list[Value]:
+        """Set something up once; runs of the model do not pay for it."""
+        return [Value(())] * len(operator.outputs)
+
+    def _handle(
+        self, graph: Subgraph, operator: Operator, inputs: list[Value | None], depth: int
+    ) -> list[Value]:
+        return [Value((), None, np.array(operator.string("shared_name") or operator.name))]
+
+    def _assign(
+        self, graph: Subgraph, operator: Operator, inputs: list[Value | None], depth: int
+    ) -> list[Value]:
+        handle, value = _given(inputs)
+        self._variables[str(handle.array)] = value
+        return []
+
+    def _read(
+        self, graph: Subgraph, operator: Operator, inputs: list[Value | None], depth: int
+    ) -> list[Value]:
+        (handle,) = _given(inputs)
+        stated = _tensor(graph, operator.outputs[0]).shape
+        return [self._variables.get(str(handle.array), Value(stated))]
+
+
+_Special = Callable[[Walk, Subgraph, Operator, "list[Value | None]", int], "list[Value]"]
+
+_SPECIAL: dict[str, _Special] = {
+    **dict.fromkeys(_CONVERSIONS, Walk._same),
+    **dict.fromkeys(("SHAPE", "RANK"), Walk._shape),
+    **dict.fromkeys(("CAST", "STABLEHLO_CONVERT"), Walk._cast),
+    **dict.fromkeys(("CALL", "STABLEHLO_COMPOSITE"), Walk._call),
+    **dict.fromkeys(("CALL_ONCE", "HASHTABLE", "HASHTABLE_IMPORT"), Walk._nothing),
+    "ASSIGN_VARIABLE": Walk._assign,
+    "BROADCAST_ARGS": Walk._broadcast_args,
+    "IF": Walk._if,
+    "READ_VARIABLE": Walk._read,
+    "UNPACK": Walk._unpack,
+    "VAR_HANDLE": Walk._handle,
+    "WHILE": Walk._while,
+}
+
+
+def _given(inputs: Sequence[Value | None]) -> list[Value]:
+    found = [value for value in inputs if value is not None]
+    if len(found) < len(inputs):
+        raise GraphError("lacks one of its inputs")
+    return found
+
+
+def _tensor(graph: Subgraph, place: int) -> Tensor:
+    if not 0 <= place < len(graph.tensors):
+        raise GraphError(f"reads or writes tensor {place}; the subgraph has {len(graph.tensors)}")
+    return graph.tensors[place]
+
+
+def _in_integers(graph: Subgraph, operator: Operator) -> bool:
+    """Whether an operator reads and writes quantised numbers."""
+    places = [*operator.inputs[:1], *operator.outputs[:1]]
+    return len(places) == 2 and all(_tensor(graph, place).type in QUANTISED for place in places if place >= 0)
+
+
+def _name(graph: Subgraph, operator: Operator) -> str:
+    """Return what messages and reports call an operator: its first output, as the converter named it."""
+    named = _tensor(graph, operator.outputs[0]).name if operator.outputs else ""
+    return named or _label(operator).lower()
+
+
+def _label(operator: Operator) -> str:
+    return operator.custom or operator.op
+
+
+def _input_name(name: str) -> str:
+    """Return the name that the user of a model knows an input by."""
+    prefix, name = "serving_default_", name.partition(":")[0]
+    return name[len(prefix) :] if name.startswith(prefix) else name

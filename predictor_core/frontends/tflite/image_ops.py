@@ -1,0 +1,173 @@
+"""TensorFlow Lite ops on images: convolutions and pools."""
+
+from __future__ import annotations
+
+from predictor_core.frontends.common.values import Value
+from predictor_core.frontends.tensorflow.image_ops import HANDLERS as TENSORFLOW
+from predictor_core.frontends.tflite.call import Call, Handler, Step, activated
+from predictor_core.ir.graph import Shape
+from predictor_core.ir.shapes import same_pads, slide
+
+
+def _pair(call: Call, key: str, default: int) -> tuple[int, int]:
+    return call.option(f"{key}_h", default), call.option(f"{key}_w", default)
+
+
+def _weight(call: Call, index: int, rank: int = 4) -> Value:
+    weight = call.value(index)
+    if len(weight.shape) != rank or min(weight.shape) < 1:
+        raise call.error(f"takes weights of {rank} dimensions, got {list(weight.shape)}")
+    return weight
+
+
+def _conv(call: Call) -> Step:
+    """Weights are (filters, height, width, channels of a group); of a depthwise op, (1, h, w, filters)."""
+    batch, height, width, channels = call.image()
+    weight = _weight(call, 1)
+    kernel = weight.shape[1:3]
+    if call.op == "DEPTHWISE_CONV_2D":
+        groups, filters = channels, weight.shape[3]
+    else:
+        groups, filters = max(channels // weight.shape[3], 1), weight.shape[0]
+        if groups * weight.shape[3] != channels:
+            raise call.error(f"weights {list(weight.shape)} do not fit {channels} channels")
+    if filters % groups:
+        raise call.error(f"weights {list(weight.shape)} do not fit {channels} channels")
+    strides, dilations = _pair(call, "stride", 0), _pair(call, "dilation", 1)
+    pads, out = slide((height, width), kernel, strides, dilations, call.padding())
+    return call.step(
+        "dwconv" if groups == channels > 1 else "conv",
+        (batch, *out, filters),
+        *((0,) if weight.is_constant else (0, 1)),
+        kernel=kernel,
+        strides=strides,
+        pads=pads,
+        dilations=dilations,
+        groups=groups,
+        bias=call.has(2),
+    )
+
+
+def _transpose_conv(call: Call) -> Step:
+    """Read the output's shape, weights (filters, height, width, channels), the image, and a bias."""
+    batch, height, width, channels = call.image(2)
+    weight = _weight(call, 1)
+    if weight.shape[3] != channels:
+        raise call.error(f"weights {list(weight.shape)} do not fit {channels} channels")
+    kernel, strides, padding = weight.shape[1:3], _pair(call, "stride", 0), call.padding()
+    sizes = call.value(0).array
+    if sizes is not None and sizes.size == 4:
+        out = call.ints(0)[1:3]
+    else:
+        extra = [max(k - s, 0) if padding == "VALID" else 0 for k, s in zip(kernel, strides)]
+        out = (height * strides[0] + extra[0], width * strides[1] + extra[1])
+    pads, back = slide((out[0], out[1]), kernel, strides, (1, 1), padding)
+    if back != (height, width):
+        raise call.error(f"an output of {list(out)} does not come from an input of {[height, width]}")
+    if padding == "SAME":
+        pads = same_pads(out, kernel, strides)
+    return call.step(
+        "convtranspose",
+        (batch, *out, weight.shape[0]),
+        2,
+        kernel=kernel,
+        strides=strides,
+        pads=pads,
+        dilations=(1, 1),
+        groups=1,
+        bias=call.has(3),
+    )
+
+
+def _triple(call: Call, key: str, default: int) -> tuple[int, int, int]:
+    return call.option(f"{key}_d", default), *_pair(call, key, default)
+
+
+def _conv_3d(call: Call) -> Step:
+    """Weights are (depth, height, width, channels, filters)."""
+    x, weight = call.shape(), _weight(call, 1, 5).shape
+    strides, dilations = _triple(call, "stride", 0), _triple(call, "dilation", 1)
+    if len(x) != 5 or min(strides) < 1 or min(dilations) < 1 or x[4] % weight[3]:
+        raise call.error(f"weights {list(weight)} and strides {list(strides)} do not fit {list(x)}")
+    same = call.padding() == "SAME"
+    out = tuple(
+        [
+            -(-n // s) if same else (n - (k - 1) * d - 1) // s + 1
+            for n, k, s, d in zip(x[1:4], weight, strides, dilations)
+        ]
+    )
+    return call.step(
+        "conv3d",
+        (x[0], *out, weight[4]),
+        kernel=weight[:3],
+        strides=strides,
+        dilations=dilations,
+        groups=x[4] // weight[3],
+        bias=call.has(2),
+    )
+
+
+def _conv_3d_transpose(call: Call) -> Step:
+    """Read the output's shape, weights (depth, height, width, filters, channels), the volume, a bias."""
+    x, weight, out = call.shape(2), _weight(call, 1, 5).shape, call.ints(0)
+    if len(x) != 5 or len(out) != 5 or weight[4] != x[4]:
+        raise call.error(f"weights {list(weight)} do not fit {list(x)} and an output of {list(out)}")
+    return call.step(
+        "convtranspose3d",
+        out,
+        2,
+        kernel=weight[:3],
+        strides=_triple(call, "stride", 0),
+        dilations=_triple(call, "dilation", 1),
+        groups=1,
+        bias=call.has(3),
+    )
+
+
+def _pool(op: str) -> Handler:
+    def handler(call: Call) -> Step:
+        batch, height, width, channels = call.image()
+        kernel, strides = _pair(call, "filter", 0), _pair(call, "stride", 0)
+        pads, out = slide((height, width), kernel, strides, (1, 1), call.padding())
+        return call.step(op, (batch, *out, channels), kernel=kernel, strides=strides, pads=pads)
+
+    return handler
+
+
+def _resize(mode: str) -> Handler:
+    def handler(call: Call) -> Step:
+        batch, _, _, channels = call.image()
+        height, width = call.ints(1)
+        return call.step("resize", (batch, height, width, channels), mode=mode)
+
+    return handler
+
+
+def same_shape(op: str, **attrs: float) -> Handler:
+    """Return the handler of an op whose output has the shape of its first input."""
+
+    def handler(call: Call) -> Step:
+        shape: Shape = call.shape()
+        return call.step(op, shape, **attrs)
+
+    return handler
+
+
+HANDLERS: dict[str, Handler] = {
+    "AVERAGE_POOL_2D": activated(_pool("avgpool")),
+    "BATCH_TO_SPACE_ND": TENSORFLOW["BatchToSpaceND"],
+    "CONV_2D": activated(_conv),
+    "CONV_3D": activated(_conv_3d),
+    "CONV_3D_TRANSPOSE": activated(_conv_3d_transpose),
+    "DEPTHWISE_CONV_2D": activated(_conv),
+    "DEPTH_TO_SPACE": TENSORFLOW["DepthToSpace"],
+    "L2_NORMALIZATION": activated(same_shape("l2norm")),
+    "L2_POOL_2D": activated(_pool("LpPool")),
+    "LOCAL_RESPONSE_NORMALIZATION": same_shape("lrn"),
+    "MAX_POOL_2D": activated(_pool("maxpool")),
+    "RESIZE_BILINEAR": _resize("linear"),
+    "RESIZE_NEAREST_NEIGHBOR": _resize("nearest"),
+    "SPACE_TO_BATCH_ND": TENSORFLOW["SpaceToBatchND"],
+    "SPACE_TO_DEPTH": TENSORFLOW["SpaceToDepth"],
+    "TRANSPOSE_CONV": activated(_transpose_conv),
+}

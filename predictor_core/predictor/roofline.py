@@ -1,0 +1,88 @@
+"""What a device can do at most, by its data sheet: the bound that no predicted latency falls below."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf, isfinite
+from pathlib import Path
+from typing import Any
+
+from predictor_core import kernels
+from predictor_core.errors import PackError
+from predictor_core.kernels import KernelSpec
+from predictor_core.kernels.costs import ELEMENT_BYTES
+
+#: File of a device card, beside the pack.
+CARD_FILE = "device.yaml"
+
+
+@dataclass(frozen=True)
+class Roofline:
+    """Peak rates of a device (the roofline model of Williams, Waterman and Patterson, CACM 52(4), 2009).
+
+    Parameters
+    ----------
+    macs_per_ms : float
+        Multiply-accumulates per ms in the precision that the runtime uses.
+    bytes_per_ms : float
+        Bytes per ms between the processor and its memory.
+    element_bytes : int
+        Bytes of a tensor's element in that precision.
+    """
+
+    macs_per_ms: float = inf
+    bytes_per_ms: float = inf
+    element_bytes: int = ELEMENT_BYTES
+
+    @classmethod
+    def from_card(cls, card: Mapping[str, Any]) -> Roofline:
+        """Read the entry ``peak`` of a device card; a card without one bounds nothing.
+
+        Raises
+        ------
+        ValueError
+            When the entry lacks a rate, or a rate is not a positive number.
+        """
+        peak = card.get("peak")
+        if peak is None:
+            return cls()
+        try:
+            values = [float(peak[key]) for key in ("gmacs_per_s", "gbytes_per_s", "element_bytes")]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"peak needs the numbers gmacs_per_s, gbytes_per_s and element_bytes, got {peak!r}"
+            ) from error
+        if not all(isfinite(value) and value > 0.0 for value in values):
+            raise ValueError(f"peak rates must be positive and finite, got {peak!r}")
+        return cls(1e6 * values[0], 1e6 * values[1], int(values[2]))
+
+    def least_ms(self, spec: KernelSpec) -> float:
+        """Return the least latency of a kernel in ms.
+
+        Every multiply-accumulate is done at the peak rate, every tensor (weights too) is moved once at the
+        bandwidth of the memory, and both go on at the same time.
+        """
+        macs, moved = kernels.cost(spec)
+        return max(macs / self.macs_per_ms, moved * self.element_bytes / ELEMENT_BYTES / self.bytes_per_ms)
+
+
+def read_roofline(path: Path) -> Roofline:
+    """Read the peak rates from a device card; without a card nothing is bounded.
+
+    Raises
+    ------
+    PackError
+        When the file is no device card; the message names it.
+    """
+    import yaml
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Roofline()
+    try:
+        card = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        return Roofline.from_card(card)
+    except (yaml.YAMLError, ValueError, AttributeError) as error:
+        raise PackError(f"{path} is no device card: {error}") from error

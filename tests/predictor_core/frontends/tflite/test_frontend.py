@@ -1,0 +1,206 @@
+"""Real TensorFlow Lite models become the right Graph: shapes, multiply-accumulates, kernels, milliseconds."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from functools import cache
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from predictor_core import load_latency_predictor, model_file_to_graph
+from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
+from predictor_core.frontends.nnmeter_ir import load as load_document
+from predictor_core.frontends.tensorflow import load as load_tensorflow
+from predictor_core.frontends.tflite import load
+from predictor_core.fusion import detect
+from predictor_core.ir.graph import Graph
+from tests.predictor_core.frontends.tflite.conftest import FIXTURES
+
+Models = Callable[[str], Path]
+
+DEVICES = (
+    "cortexA76cpu_tflite21",
+    "adreno640gpu_tflite21",
+    "adreno630gpu_tflite21",
+    "myriadvpu_openvino2019r2",
+)
+NAMES = sorted(file.name.removesuffix(".tflite.gz") for file in (FIXTURES / "tflite").glob("*.tflite.gz"))
+OPEN = {"mobilenet_v3_small": (1, 3, 224, 224), "open_shape": (1, 32, 24, 3)}
+#: Which branch or how many turns: only the data tell.
+REFUSED = {"branches", "data_loop"}
+READ = [name for name in NAMES if name not in REFUSED]
+#: What the converters of TensorFlow and torch make of one architecture.
+#: How many kernels the converter really changed: it folds the normalisation of the input into the conv behind it
+#: (efficientnet_b0), and has an op of its own for PReLU and a bias for each conv (decoder).
+CHANGED = {"efficientnet_b0": 3, "decoder": 7}
+KERAS = ["mobilenet_v2", "mobilenet_v3_small", "resnet50", "efficientnet_b0", "transformer", "decoder"]
+
+
+def read(model: Models, name: str) -> Graph:
+    return load(model(name), input_shape=OPEN.get(name))
+
+
+def unnamed(graph: Graph) -> list[Any]:
+    """Nodes without their names: op, attributes, shapes, and which nodes they read."""
+    place = {name: index for index, node in enumerate(graph) for name in node.tensors}
+    return [
+        (node.op, dict(node.attrs), node.outputs, [place[name] for name in node.inputs]) for node in graph
+    ]
+
+
+@cache
+def predictor(device: str) -> Any:
+    return load_latency_predictor(device)
+
+
+@pytest.mark.parametrize("name", READ)
+def test_every_fixture_is_read_and_written(model: Models, name: str) -> None:
+    graph = read(model, name)
+    document = model_file_to_graph(model(name), "tflite", input_shape=OPEN.get(name))
+    assert load_document(json.loads(json.dumps(document))) == graph
+
+
+def macs_of(entries: list[Any]) -> int:
+    """Multiply-accumulates of the ops of an interpreter."""
+    total = 0
+    for (op, reads, writes), (after, _, last) in zip(entries, [*entries[1:], ("", [], [])]):
+        if after == "BATCH_TO_SPACE_ND":
+            # A conv with dilation, spelled: its shifted images are padded to one size.
+            writes = last
+        if op == "CONV_2D":
+            total += prod(writes[0]) * prod(reads[1][1:])
+        elif op == "DEPTHWISE_CONV_2D":
+            total += prod(writes[0]) * prod(reads[1][1:3])
+        elif op == "TRANSPOSE_CONV":
+            total += prod(reads[2]) * prod(reads[1][:3])
+        elif op == "CONV_3D":
+            total += prod(writes[0]) * prod(reads[1][:4])
+        elif op == "FULLY_CONNECTED":
+            total += prod(writes[0]) * reads[1][1]
+        elif op == "BATCH_MATMUL":
+            total += prod(writes[0]) * (prod(reads[0]) // prod(writes[0][:-1]))
+    return total
+
+
+def macs(graph: Graph) -> int:
+    """Multiply-accumulates of the nodes of a Graph."""
+    total = 0
+    for node in graph:
+        before = graph.input_shapes(node)
+        if node.op in ("conv", "dwconv"):
+            total += prod(node.shape) * prod(node.attrs["kernel"]) * before[0][-1] // node.attrs["groups"]
+        elif node.op == "convtranspose":
+            total += prod(before[0]) * prod(node.attrs["kernel"]) * node.shape[-1]
+        elif node.op == "conv3d":
+            total += prod(node.shape) * prod(node.attrs["kernel"]) * before[0][-1] // node.attrs["groups"]
+        elif node.op == "fc":
+            total += prod(node.shape) * before[0][-1]
+        elif node.op == "matmul":
+            first = node.attrs["const_shape"] if node.attrs.get("const_first") else before[0]
+            total += prod(node.shape) * first[-1]
+    return total
+
+
+@pytest.mark.parametrize("name", [name for name in READ if name not in {*OPEN, "more_ops"}])
+def test_macs_are_those_of_the_interpreters_shapes(
+    model: Models, interpreter: dict[str, list[Any]], name: str
+) -> None:
+    entries = interpreter[name]
+    if any(op in ("WHILE", "CALL_ONCE") for op, _, _ in entries) or name == "signatures":
+        pytest.skip("the interpreter lists the ops of its first subgraph alone")
+    assert macs(read(model, name)) == macs_of(entries)
+
+
+@pytest.mark.parametrize("name", ["decoder", "mobilenet_v2", "ops", "more_ops", "resnet50", "transformer"])
+def test_shapes_are_among_those_of_the_interpreter(
+    model: Models, interpreter: dict[str, list[Any]], name: str
+) -> None:
+    known = {tuple(shape) for _, reads, writes in interpreter[name] for shape in (*reads, *writes) if shape}
+    graph = read(model, name)
+    foreign = [node for node in graph if node.op not in ("reduce_mean", "fc", "slice") and node.shape not in known]
+    assert len(foreign) <= 0.1 * len(graph), foreign
+
+
+@pytest.mark.parametrize("name", KERAS)
+def test_a_keras_model_is_what_its_frozen_graph_is(model: Models, name: str) -> None:
+    lite = read(model, name)
+    frozen = load_tensorflow(model(f"{name}_frozen.pb"), input_shape=OPEN.get(name))
+    for device in DEVICES:
+        rules = predictor(device).rules
+        kernels, expected = (
+            Counter(kernel.spec.type for kernel in detect(graph, rules)) for graph in (lite, frozen)
+        )
+        ms, expected_ms = predictor(device).predict(lite), predictor(device).predict(frozen)
+        if name in CHANGED:
+            assert sum((kernels - expected).values()) + sum((expected - kernels).values()) <= CHANGED[name]
+            assert ms == pytest.approx(expected_ms, rel=0.05)
+        else:
+            assert kernels == expected
+            assert ms == pytest.approx(expected_ms, rel=0.01)
+
+
+
+
+@pytest.mark.parametrize("kind", ["float16", "dynamic", "int8", "int8_whole"])
+def test_a_quantised_model_is_costed_as_its_float_original(model: Models, kind: str) -> None:
+    assert unnamed(read(model, f"mobilenet_v2_{kind}")) == unnamed(read(model, "mobilenet_v2_float"))
+
+
+@pytest.mark.parametrize("name", ["decoder", "keyword_spotter"])
+def test_other_quantised_models_too(model: Models, name: str) -> None:
+    assert Counter(node.op for node in read(model, f"{name}_int8")) == Counter(
+        node.op for node in read(model, name)
+    )
+
+
+def test_open_dimensions(model: Models) -> None:
+    with pytest.raises(ModelFormatError, match=r"open shape \[\?, \?, \?, 3\]; give input_shape"):
+        load(model("open_shape"))
+    graph = load(model("open_shape"), input_shape=(2, 64, 48, 3))
+    assert graph.inputs[0].shape == (2, 64, 48, 3)
+    assert (2, 64, 48, 8) in [node.shape for node in graph if node.op == "resize"]
+    assert (2, 3072, 3072) in [node.shape for node in graph]
+
+
+@pytest.mark.parametrize("name", ["signatures", "variables"])
+def test_a_signature_is_chosen_by_name(model: Models, name: str) -> None:
+    encode, decode = (load(model(name), signature=key) for key in ("encode", "decode"))
+    assert [node.op for node in encode].count("fc") == 1
+    assert [node.op for node in decode].count("fc") == 3
+    with pytest.raises(ModelFormatError, match="no signature 'x'; it has: decode, encode"):
+        load(model(name), signature="x")
+
+
+def test_a_loop_of_known_length_is_unrolled(model: Models) -> None:
+    assert Counter(node.op for node in load(model("loop")))["relu"] == 3
+    assert Counter(node.op for node in load(model("lstm")))["fc"] >= 12
+
+
+@pytest.mark.parametrize(("name", "message"), [("branches", "which branch runs"), ("data_loop", "a loop runs as")])
+def test_control_flow_by_data_is_refused(model: Models, name: str, message: str) -> None:
+    with pytest.raises(UnsupportedOpError, match=message):
+        load(model(name))
+
+
+def test_files_that_are_none(model: Models, tmp_path: Path) -> None:
+    path = tmp_path / "model.tflite"
+    with pytest.raises(ModelFormatError, match="No such file"):
+        load(path)
+    path.write_bytes(b"\x08\0\0\0ONNX" + bytes(64))
+    with pytest.raises(ModelFormatError, match=r"no TensorFlow Lite model: it has b'ONNX' where b'TFL3'"):
+        load(path)
+    path.write_bytes(b"")
+    with pytest.raises(ModelFormatError, match="no TensorFlow Lite model"):
+        load(path)
+    whole = model("ops").read_bytes()
+    for size in (9, 100, 1000, len(whole) // 2, len(whole) - 200):
+        path.write_bytes(whole[:size])
+        with pytest.raises((ModelFormatError, GraphError)):
+            load(path)
+    with pytest.raises(ModelFormatError, match="given as the path"):
+        load(whole)  # type: ignore[arg-type]

@@ -1,0 +1,283 @@
+"""Whatever a module keeps and its ``forward`` changes stays as the caller left it."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import random
+import threading
+from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+from torch import nn  # noqa: E402
+
+from predictor_core.errors import PredictorError  # noqa: E402
+from predictor_core.frontends.torch import load  # noqa: E402
+
+
+class Slotted:
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value: list[Any] = []
+
+
+@dataclass
+class Record:
+    seen: list[Any] = field(default_factory=list)
+    calls: int = 0
+
+
+class Pair(NamedTuple):
+    left: list[Any]
+    right: list[Any]
+
+
+class Named(dict):  # type: ignore[type-arg]
+    """A mapping with attributes."""
+
+
+def _named() -> Named:
+    made = Named()
+    made.items_seen = []  # type: ignore[attr-defined]
+    return made
+
+
+def _closure() -> Callable[[Any], None]:
+    calls = 0
+    seen = []
+
+    def note(x: Any) -> None:
+        nonlocal calls
+        calls += 1
+        seen.append(x)
+
+    note.look = lambda: (calls, len(seen))  # type: ignore[attr-defined]
+    return note
+
+
+def _write_array(array: Any, x: Any) -> None:
+    array += 1
+
+
+def _write_record(record: Record, x: Any) -> None:
+    record.calls += 1
+    record.seen.append(x)
+
+
+#: How a state is made, changed by forward, and looked at.
+STATES: dict[str, tuple[Callable[[], Any], Callable[[Any, Any], Any], Callable[[Any], Any]]] = {
+    "list": (list, lambda s, x: s.append(x), len),
+    "set": (set, lambda s, x: s.add(x.shape[0]), len),
+    "dict": (dict, lambda s, x: s.update(x=x), len),
+    "deque": (lambda: deque(maxlen=3), lambda s, x: s.append(x), lambda s: (len(s), s.maxlen)),
+    "defaultdict": (lambda: defaultdict(list), lambda s, x: s["a"].append(x), len),
+    "Counter": (Counter, lambda s, x: s.update(["a"]), lambda s: s["a"]),
+    "OrderedDict": (OrderedDict, lambda s, x: s.update(x=x), len),
+    "subclass": (_named, lambda s, x: s.items_seen.append(x), lambda s: len(s.items_seen)),
+    "array": (lambda: np.zeros(3), _write_array, lambda s: s.tolist()),
+    "dataclass": (Record, _write_record, lambda s: (s.calls, len(s.seen))),
+    "namespace": (lambda: SimpleNamespace(a=[]), lambda s, x: s.a.append(x), lambda s: len(s.a)),
+    "slots": (Slotted, lambda s, x: s.value.append(x), lambda s: len(s.value)),
+    "named tuple": (lambda: Pair([], []), lambda s, x: s.left.append(x), lambda s: len(s.left)),
+    "nested": (
+        lambda: {"a": [Record()]},
+        lambda s, x: s["a"][0].seen.append(x),
+        lambda s: len(s["a"][0].seen),
+    ),
+    "closure": (_closure, lambda s, x: s(x), lambda s: s.look()),
+    "partial": (
+        lambda: functools.partial(lambda seen, x: seen.append(x), []),
+        lambda s, x: s(x),
+        lambda s: len(s.args[0]),
+    ),
+    "batch norm in an object": (
+        lambda: SimpleNamespace(bn=nn.BatchNorm2d(3).train()),
+        lambda s, x: s.bn(x),
+        lambda s: (s.bn.num_batches_tracked.item(), s.bn.running_mean.tolist(), s.bn.training),
+    ),
+}
+
+
+class Keeping(nn.Module):
+    """Changes a state that it holds."""
+
+    def __init__(self, state: Any, change: Callable[[Any, Any], Any]) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 1)
+        self.state = state
+        self.change = change
+
+    def forward(self, x: Any) -> Any:
+        self.change(self.state, x)
+        return self.conv(x)
+
+
+@pytest.mark.parametrize("via", ["direct", "onnx"])
+@pytest.mark.parametrize("name", STATES)
+def test_a_state_is_as_it_was(name: str, via: str) -> None:
+    if via == "onnx":
+        pytest.importorskip("onnx")
+    make, change, look = STATES[name]
+    model = Keeping(make(), change)
+    before = look(model.state)
+    load(model, input_shape=(1, 3, 4, 4), via=via)
+    assert look(model.state) == before
+    model(torch.zeros(1, 3, 4, 4))
+    assert look(model.state) != before
+
+
+def test_batch_norm_in_a_closure() -> None:
+    norm = nn.BatchNorm2d(3).train()
+    model = Keeping(None, lambda _, x: norm(x))
+    load(model, input_shape=(1, 3, 4, 4))
+    assert norm.num_batches_tracked.item() == 0
+    assert norm.running_mean.device.type == "cpu"
+
+
+def test_buffers_that_forward_writes_stay_on_the_way_via_onnx() -> None:
+    pytest.importorskip("onnx")
+
+    class Cached(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("cache", torch.zeros(1, 2000))
+
+        def forward(self, x: Any) -> Any:
+            self.cache[:] = x + 1
+            return self.cache * 2
+
+    model = Cached()
+    load(model, input_shape=(1, 2000), via="onnx")
+    assert not model.cache.any()
+
+
+@pytest.mark.parametrize("kind", [list, deque])
+def test_a_container_that_two_modules_share_stays_shared(kind: Any) -> None:
+    class Down(nn.Module):
+        def __init__(self, skips: Any) -> None:
+            super().__init__()
+            self.conv, self.skips = nn.Conv2d(3, 3, 3, padding=1), skips
+
+        def forward(self, x: Any) -> Any:
+            self.skips.append(x)
+            return self.conv(x)
+
+    class Up(nn.Module):
+        def __init__(self, skips: Any) -> None:
+            super().__init__()
+            self.conv, self.skips = nn.Conv2d(3, 3, 3, padding=1), skips
+
+        def forward(self, x: Any) -> Any:
+            return self.conv(x) + self.skips.pop()
+
+    skips = kind()
+    graph = load(nn.Sequential(Down(skips), Up(skips)), input_shape=(1, 3, 8, 8), via="direct")
+    assert [node.op for node in graph if node.op != "input"] == ["conv", "conv", "add"]
+    assert not skips
+
+
+def test_a_cache_of_keys_is_not_filled_by_a_prediction() -> None:
+    class Keys:
+        def __init__(self) -> None:
+            self.keys: Any = None
+
+        def update(self, new: Any) -> Any:
+            self.keys = new if self.keys is None else torch.cat([self.keys, new], 1)
+            return self.keys
+
+    class Attention(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.cache = nn.Linear(8, 8), Keys()
+
+        def forward(self, x: Any) -> Any:
+            return self.layer(self.cache.update(x))
+
+    model = Attention().eval()
+    load(model, input_shape=(1, 4, 8))
+    assert model(torch.zeros(1, 4, 8)).shape == (1, 4, 8)
+
+
+def test_objects_of_the_outside_world_are_not_copied() -> None:
+    class Logging(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lock, self.log = threading.Lock(), logging.getLogger(__name__)
+
+        def forward(self, x: Any) -> Any:
+            with self.lock:
+                self.log.debug("seen")
+            return x.relu()
+
+    assert [node.op for node in load(Logging(), input_shape=(1, 4))] == ["input", "relu"]
+
+
+def test_draws_of_another_thread_are_not_repeated() -> None:
+    random.seed(0)
+    seen: list[float] = []
+    stop = threading.Event()
+
+    def draw() -> None:
+        while not stop.is_set() and len(seen) < 100_000:
+            seen.append(random.random())
+
+    thread = threading.Thread(target=draw)
+    thread.start()
+    try:
+        load(nn.Sequential(*[nn.Conv2d(3, 3, 1) for _ in range(30)]), input_shape=(1, 3, 8, 8))
+    finally:
+        stop.set()
+        thread.join()
+    assert len(seen) == len(set(seen))
+
+
+class Branching(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.cheap, self.dear = nn.Conv2d(8, 8, 3), nn.Conv2d(8, 64, 3)
+
+    def forward(self, x: Any) -> Any:
+        return self.cheap(x) if x.mean() > 0 else self.dear(x)
+
+
+@pytest.mark.parametrize("via", [None, "onnx"])
+def test_a_branch_on_the_data_is_a_warning(via: str | None) -> None:
+    pytest.importorskip("onnx")
+    (warning,) = load(Branching(), input_shape=(1, 8, 8, 8), via=via).warnings
+    assert "depends on the values of its input (__bool__" in warning
+    assert "test_untouched.py" in warning
+    assert warning.endswith("this is its latency for zeros")
+
+
+class Keyword(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(8, 8)
+
+    def forward(self, a: Any = None, b: Any = None) -> Any:
+        if a is None:
+            raise ValueError("a is needed")
+        return self.layer(a if b is None else b)[:, : int(a.abs().sum().item() * 0 + 4)]
+
+
+@pytest.mark.parametrize("names", ["a", "ba"])
+def test_keyword_inputs_reach_the_torchscript_exporter(names: str, caplog: pytest.LogCaptureFixture) -> None:
+    pytest.importorskip("onnx")
+    with caplog.at_level(logging.INFO):
+        graph = load(Keyword(), example_inputs={name: torch.rand(1, 8) for name in names})
+    assert "exporter failed" not in caplog.text
+    assert "_torchscript failed" not in caplog.text
+    assert graph.shape(graph.outputs[0]) == (1, 4)
+
+
+def test_a_value_of_the_input_is_refused_where_only_the_direct_way_is_allowed() -> None:
+    with pytest.raises(PredictorError, match=r"__bool__ of a tensor that depends on the input, in line \d+"):
+        load(Branching(), input_shape=(1, 8, 8, 8), via="direct")
