@@ -28,9 +28,10 @@ class Torch(Runtime):
 
         module = torch_module(model, model_type)
         shapes = input_shape or DEFAULT_INPUT_SHAPE
-        several: Any = [shapes] if isinstance(shapes[0], int) else shapes
+        several: bool = not isinstance(shapes[0], int)
         generator = torch.Generator().manual_seed(0)
-        inputs = [torch.randn(*shape, generator=generator) for shape in several]
+        wanted: list[Any] = [*shapes] if several else [shapes]
+        inputs = [torch.randn(*shape, generator=generator) for shape in wanted]
 
         @contextmanager
         def around() -> Iterator[None]:
