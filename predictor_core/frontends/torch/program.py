@@ -1,7 +1,7 @@
 """Programs that ``torch.export.save`` has written, read without running anything that they hold.
 
-torch's own loader evaluates the expressions of a program and may unpickle its weights. Here the program is data:
-its ops are looked up by name among torch's own, and its weights stay in the file.
+torch's own loader evaluates the expressions of a program and may unpickle its weights. Here the program is
+data: its ops are looked up by name among torch's own, and its weights stay in the file.
 """
 
 from __future__ import annotations
