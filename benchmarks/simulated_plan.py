@@ -95,8 +95,8 @@ def main() -> None:
                 print(table[-1], flush=True)
     notes = [
         f"Held out: {len(HELD_OUT)} architectures of torchvision. random: mean of {DRAWS} draws. Time: to "
-        f"measure the choice, by the latencies of {SOURCE}, with {RUNS} runs and {OVERHEAD_S:.0f} s besides for "
-        "each model."
+        f"measure the choice, by the latencies of {SOURCE}, with {RUNS} runs and {OVERHEAD_S:.0f} s besides "
+        "for each model."
     ]
     publish("simulated_plan", "Planned against random models of the zoo", table, notes)
 
