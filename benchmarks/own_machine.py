@@ -154,7 +154,8 @@ def measure(folder: Path, seconds: float, minutes: float) -> None:
     """Time what is not timed yet; every row is kept."""
     from predictor_core import measure_latency
     from predictor_core.errors import PredictorError
-    from predictor_core.measuring.measurements import Row, appending
+    from predictor_core.measuring.measurements import appending
+    from predictor_core.measuring.rows import Row
     from predictor_core.predictor import to_graph
 
     end = time.monotonic() + 60 * minutes
@@ -193,7 +194,8 @@ def measure_twins(folder: Path, seconds: float) -> None:
     """Time some networks as torch exports them, and as they are written with random weights."""
     from predictor_core import measure_latency
     from predictor_core.frontends.torch.torchvision import load
-    from predictor_core.measuring.measurements import Row, appending
+    from predictor_core.measuring.measurements import appending
+    from predictor_core.measuring.rows import Row
 
     path = folder / "onnxruntime_1_twins.csv"
     done = set(_latencies(path))
