@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ import yaml
 from predictor_core.catalog.embedded import embedded_predictors
 from predictor_core.catalog.home import predictors_file
 from predictor_core.catalog.versions import version_key
-from predictor_core.errors import RegistryError, UnknownPredictorError, suggestion
-from predictor_core.files import locked, write_atomically
+from predictor_core.errors import PredictorError, RegistryError, UnknownPredictorError, suggestion
+from predictor_core.files import locked, remove_leftovers, write_atomically
+from predictor_core.yaml_files import parse_yaml, read_yaml
 
 #: A package offers predictors through entry points of this group. Each names an entry (a dict in the
 #: format of a meta file), a list of such, or a function of no arguments that returns one of the two.
@@ -25,7 +27,8 @@ ENTRY_POINT_GROUP = "predictor_core.predictors"
 #: File of a pack in this package's own format, inside its folder.
 PACK_FILE = "forests.pack"
 
-_MAX_META_BYTES = 2**20
+#: Longest name, version or category.
+_MAX_WORD = 200
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -64,6 +67,7 @@ def register_predictor(meta_path: str | os.PathLike[str]) -> dict[str, Any]:
                 f"predictor {entry['name']!r} version {entry['version']} exists already; unregister it "
                 "first, or choose another 'version'"
             )
+        remove_leftovers(file.parent)
         listed = _read_list(file)
         listed.append(entry)
         _write_list(file, listed, appended=entry)
@@ -121,14 +125,21 @@ def registered_predictors() -> list[dict[str, Any]]:
     """Entries of the user's list and of installed packages, versions as strings.
 
     Entries that nn-Meter itself wrote for its built-in predictors are left out: those are built in here too.
-
-    Raises
-    ------
-    RegistryError
-        The user's list is malformed; the message names the file.
+    What can't be read, a list or an entry of it, is left out with a warning in the log: the other predictors
+    work all the same.
     """
-    file = predictors_file()
-    own = [check_entry(entry, str(file), file.parent) for entry in _read_list(file) if _is_custom(entry)]
+    own = []
+    try:
+        file = predictors_file()
+        listed = [entry for entry in _read_list(file) if _is_custom(entry)]
+    except PredictorError as error:
+        _LOGGER.warning("your own predictors are left out: %s", error)
+        listed = []
+    for entry in listed:
+        try:
+            own.append(check_entry(entry, str(file), file.parent))
+        except RegistryError as error:
+            _LOGGER.warning("a predictor of your own is left out: %s", error)
     return [*own, *(dict(entry) for entry in _from_packages())]
 
 
@@ -148,11 +159,12 @@ def check_entry(entry: Any, origin: str, base: Path) -> dict[str, Any]:
         if entry.get(key) in (None, ""):
             raise RegistryError(f"{origin}: the key {key!r} is missing")
     name, version, location = entry["name"], entry["version"], entry["package_location"]
-    if not _is_line(name) or not name.strip() or "/" in name or "\\" in name:
+    if not _is_line(name) or not name.strip(" .") or "/" in name or "\\" in name:
         raise RegistryError(
             f"{origin}: 'name' is {name!r:.60}; expected a name without slashes and line breaks"
         )
-    if isinstance(version, bool) or not (isinstance(version, (int, float)) or _is_line(version)):
+    number = isinstance(version, (int, float)) and not isinstance(version, bool) and isfinite(version)
+    if not (number or _is_line(version)) or len(str(version)) > _MAX_WORD:
         raise RegistryError(
             f"{origin}: 'version' is {version!r:.60}; expected a number or a string such as 1.0"
         )
@@ -167,12 +179,20 @@ def check_entry(entry: Any, origin: str, base: Path) -> dict[str, Any]:
     forests = entry.get("kernel_predictors", [])
     if not isinstance(forests, (list, tuple)) or not all(isinstance(forest, str) for forest in forests):
         raise RegistryError(f"{origin}: 'kernel_predictors' is {forests!r:.60}; expected a list of names")
-    folder = (base / Path(location).expanduser()).resolve()
+    for key in entry:
+        if not isinstance(key, str) or key == "pack":
+            raise RegistryError(f"{origin}: {key!r:.60} is no key of a predictor of your own")
+    if not isinstance(entry.get("sha256", ""), str):
+        raise RegistryError(f"{origin}: 'sha256' is {entry['sha256']!r:.60}; expected hexadecimal digits")
+    try:
+        folder = (base / Path(location).expanduser()).resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise RegistryError(f"{origin}: 'package_location' is no path that can be used: {error}") from error
     return {**entry, "name": name.strip(), "version": str(version), "package_location": str(folder)}
 
 
 def _is_line(text: Any) -> bool:
-    return isinstance(text, str) and text.isprintable()
+    return isinstance(text, str) and text.isprintable() and len(text) <= _MAX_WORD
 
 
 def _is_custom(entry: Any) -> bool:
@@ -194,20 +214,19 @@ def _same(entry: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 def _read_yaml(path: Path) -> Any:
     try:
-        if path.stat().st_size > _MAX_META_BYTES:
-            raise RegistryError(
-                f"{path} has more than {_MAX_META_BYTES} bytes; it is no list or meta file of predictors"
-            )
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return read_yaml(path)
     except OSError as error:
-        raise RegistryError(f"{path} can't be read: {error.strerror}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise RegistryError(f"{path} is not YAML: {error}") from error
+        raise RegistryError(f"{path} can't be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise RegistryError(f"{path} is no list or meta file of predictors: {error}") from error
 
 
 def _read_list(file: Path) -> list[Any]:
-    if not file.exists():
-        return []
+    try:
+        if not file.exists():
+            return []
+    except OSError as error:
+        raise RegistryError(f"{file} can't be read: {error.strerror or error}") from error
     content = _read_yaml(file)
     if content is None:
         return []
@@ -225,10 +244,10 @@ def _write_list(file: Path, entries: list[Any], appended: Mapping[str, Any] | No
         text = file.read_text(encoding="utf-8")
         text += ("" if text.endswith("\n") or not text else "\n") + _yaml([appended])
         try:
-            if yaml.safe_load(text) == entries:
+            if parse_yaml(text) == entries:
                 write_atomically(file, text)
                 return
-        except yaml.YAMLError:
+        except ValueError:
             # A list in another style, that can't be continued: written anew below.
             pass
     write_atomically(file, _yaml(entries))
@@ -251,7 +270,7 @@ def _from_packages() -> tuple[dict[str, Any], ...]:
             offered = offered() if callable(offered) else offered
             entries = offered if isinstance(offered, (list, tuple)) else [offered]
             found += [check_entry(entry, origin, Path.cwd()) for entry in entries]
-        except Exception as error:  # noqa: BLE001 - another package's code, which must not take ours down
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - another package's code, not to take ours down
             _LOGGER.warning("predictors of %s are left out: %s: %s", origin, type(error).__name__, error)
     return tuple(found)
 
