@@ -33,12 +33,12 @@ _IMAGE_MODELS = ("ViT", "ConvNext", "Swin")
 PYTORCHCV = (
     *(
         "igcv3_wd4",
-        "ibnresnet50",
+        "ibn_resnet50",
         "senet16",
         "darknet53",
         "dpn68",
         "hrnet_w18_small_v1",
-        "pelee",
+        "peleenet",
         "sepreresnet18",
     ),
     *("fishnet99", "diracnet18v2", "shufflenet_g1_w1", "menet108_8x1_g3"),

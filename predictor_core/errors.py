@@ -61,6 +61,10 @@ class RegistryError(PredictorError):
     """A bad meta file, or a name that can't be registered or unregistered."""
 
 
+class LearningError(PredictorError):
+    """Measurements that a device can't be learned from."""
+
+
 class OutputError(PredictorError, OSError):
     """A file that can't be written, or must not be written over."""
 
@@ -96,7 +100,7 @@ def own_errors(model: Any = None) -> Iterator[None]:
 
 def _name_origin(error: PredictorError, model: Any) -> None:
     if not error.origin and isinstance(model, (str, os.PathLike)):
-        error.origin = os.fsdecode(model)
+        error.origin = os.path.normpath(os.fsdecode(model))
 
 
 def _told(error: Exception) -> str:

@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -168,9 +168,10 @@ def download(url: str, path: Path, limits: Limits) -> str:
 def _attempt(url: str, path: Path, limits: Limits) -> str:
     request = Request(url, headers={"User-Agent": "nnmeter-nni", "Accept-Encoding": "identity"})
     try:
-        with _deadline(limits.total_s) as opener, open(path, "wb") as file:
-            with opener.open(request, timeout=limits.stall_s) as response:
-                return _transfer(response, file, url, limits)
+        with ExitStack() as stack:
+            opener = stack.enter_context(_deadline(limits.total_s))
+            response = stack.enter_context(opener.open(request, timeout=limits.stall_s))
+            return _transfer(response, stack.enter_context(open(path, "wb")), url, limits)
     except PredictorError:
         raise
     except HTTPError as error:

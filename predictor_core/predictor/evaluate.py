@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import exp, inf, log
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,6 @@ from predictor_core.forest import Pack, tree_values
 from predictor_core.kernels import KernelSpec
 from predictor_core.kernels.base import AnalyticBase
 from predictor_core.predictor.roofline import Roofline
-
 
 #: What the header states about kernels that no forest predicts.
 _CONSTANTS = ("launch_ms", "macs_per_ms", "bytes_per_ms")
@@ -42,6 +41,13 @@ class KernelLatency(NamedTuple):
     outside: tuple[str, ...]
     spread: float
     bounded: bool = False
+
+
+class Evaluator(Protocol):
+    """What says how long kernels take."""
+
+    def evaluate(self, specs: Sequence[KernelSpec]) -> dict[KernelSpec, KernelLatency]:
+        """Return the latency of distinct kernels."""
 
 
 class KernelEvaluator:
@@ -78,7 +84,9 @@ class KernelEvaluator:
                 raise ValueError("a forest has another number of features than names for them")
             self._ranges = {forest: _limits(entry["ranges"]) for forest, entry in header["forests"].items()}
         except (KeyError, TypeError, ValueError) as error:
-            raise PackError(f"pack of {label} lacks a part of its header, or has it wrong: {error!r}") from error
+            raise PackError(
+                f"pack of {label} lacks a part of its header, or has it wrong: {error!r}"
+            ) from error
         for forest in header["forests"]:
             known = kernels.FORESTS.get(forest)
             if known is None or list(known.names) != self._names[forest]:

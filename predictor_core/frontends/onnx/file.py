@@ -60,9 +60,9 @@ def read_model(path: str | os.PathLike[str]) -> Any:
     path = Path(path)
     try:
         with opened(path, "an ONNX file") as data:
-            spent = meter()
-            spent.allow_for(len(data))
             content = without_payloads(data)
+        spent = meter()
+        spent.allow_for(len(content))
         # Messages take several times the room of their bytes.
         spent.spend(memory_bytes=4 * len(content))
         model = onnx.ModelProto.FromString(content)
@@ -105,8 +105,12 @@ def _kept(data: Buffer, start: int, end: int, fields: _Fields, depth: int) -> li
         raise BrokenWireError(f"graphs are nested more than {MAX_NESTED} deep")
     parts: list[bytes] = []
     copied = position = start
+    spent, count = meter(), 0
     while position < end:
         field = position
+        count += 1
+        if not count % 4096:
+            spent.look()
         tag, position = varint(data, position, end)
         wire = tag & 7
         if not tag >> 3:

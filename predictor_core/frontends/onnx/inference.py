@@ -1,6 +1,6 @@
 """Shape inference of the onnx package, kept from ending or filling this process.
 
-It makes as many dimensions as a vector that an op takes for a shape is long, and before onnx 1.22 it crashes on
+It makes as many dimensions as a vector that is taken for a shape is long, and before onnx 1.22 it crashes on
 control flow whose body is absent. What may come to that is inferred in a process of its own, under limits.
 """
 
@@ -23,10 +23,13 @@ _SUBGRAPHS = (5, 10)
 
 #: Ops that read nothing but data: the shape of what they make follows from the shapes of what they read.
 _BY_DATA = frozenset(
-    "Add AveragePool BatchNormalization Cast Clip Concat Constant Conv ConvTranspose Div Dropout Elu Erf Exp "
-    "Flatten Gemm GlobalAveragePool GlobalMaxPool HardSigmoid HardSwish Identity LayerNormalization LeakyRelu "
-    "LRN LogSoftmax MatMul MaxPool Mul Neg PRelu Pow Relu Sigmoid Softmax Softplus Split Sqrt Sub Sum Tanh "
-    "Transpose".split()
+    {
+        *("Add", "AveragePool", "BatchNormalization", "Cast", "Clip", "Concat", "Constant", "Conv"),
+        *("ConvTranspose", "Div", "Dropout", "Elu", "Erf", "Exp", "Flatten", "Gemm", "GlobalAveragePool"),
+        *("GlobalMaxPool", "HardSigmoid", "HardSwish", "Identity", "LRN", "LayerNormalization", "LeakyRelu"),
+        *("LogSoftmax", "MatMul", "MaxPool", "Mul", "Neg", "PRelu", "Pow", "Relu", "Sigmoid", "Softmax"),
+        *("Softplus", "Split", "Sqrt", "Sub", "Sum", "Tanh", "Transpose"),
+    }
 )
 
 #: What the process runs: limits in bytes and seconds, whether to propagate data; a model in, a graph out.
@@ -56,9 +59,7 @@ sys.stdout.buffer.write(graph.SerializeToString())
 
 def is_control_flow(node: Any) -> bool:
     """Whether a node has graphs of its own, or should have."""
-    return node.op_type in _CONTROL_FLOW or any(
-        attribute.type in _SUBGRAPHS for attribute in node.attribute
-    )
+    return node.op_type in _CONTROL_FLOW or any(attribute.type in _SUBGRAPHS for attribute in node.attribute)
 
 
 def infer(model: Any, *, propagate: bool = False) -> Any:
@@ -109,7 +110,7 @@ def _is_plain(model: Any) -> bool:
 def _apart(model: Any, propagate: bool) -> Any:
     budget = current()
     meter().look()
-    limits = (str(2 * budget.memory_bytes), str(int(budget.seconds // 2) + 1), str(int(propagate)))
+    limits = (str(2 * budget.memory_bytes), str(int(budget.seconds // 4) + 1), str(int(propagate)))
     try:
         done = subprocess.run(
             [sys.executable, "-I", "-c", _SCRIPT, *limits],
