@@ -56,8 +56,15 @@ def read_model(path: str | os.PathLike[str]) -> Any:
     ModelFormatError
         When there is no such file, or it is empty, cut short or not ONNX.
     """
-    onnx = import_onnx()
     path = Path(path)
+    model = parse_model(path)
+    fill_small_constants(model, path.parent)
+    return model
+
+
+def parse_model(path: Path) -> Any:
+    """Return the ``onnx.ModelProto`` of a file alone; see `read_model`."""
+    onnx = import_onnx()
     try:
         with opened(path, "an ONNX file") as data:
             content = without_payloads(data)
@@ -74,7 +81,6 @@ def read_model(path: str | os.PathLike[str]) -> Any:
         raise ModelFormatError(f"{path} is no ONNX model: it can't be parsed as protobuf ({error})") from None
     if not model.HasField("graph"):
         raise ModelFormatError(f"{path} is no ONNX model: it has no graph")
-    fill_small_constants(model, path.parent)
     return model
 
 
