@@ -41,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = arguments.debug
     try:
         status = _run(parser, arguments)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return status
     except console.UsageError as error:
         console.log(f"error: {error}")

@@ -182,7 +182,7 @@ def _parse(body: memoryview, sha256: str) -> Pack:
     start += 4
     if length > MAX_HEADER_BYTES or start + length > len(body):
         raise PackError(f"the header claims {length} bytes")
-    header = json.loads(bytes(body[start : start + length]))
+    header = json.loads(bytes(body[start : start + length]), parse_constant=_no_number)
     if header["format"] != FORMAT:
         raise PackError(f"format {header['format']!r}; this version of the package reads format {FORMAT}")
     start += length
@@ -201,13 +201,37 @@ def _parse(body: memoryview, sha256: str) -> Pack:
     start += 4 * n_inner
     value = np.frombuffer(body, value_type, n_leaves, start)
     arrays = TreeArrays.from_breadth_first(leaf, feature, threshold, value, n_trees)
+    read = _highest_features(leaf, feature, n_trees)
     forests = {}
     for forest_name, entry in header["forests"].items():
         first, last, n_features = int(entry["first_tree"]), int(entry["last_tree"]), int(entry["n_features"])
         if not 0 <= first < last <= n_trees or entry["combine"] not in ("mean", "sum"):
             raise PackError(f"forest {forest_name!r} names trees or a combination that do not exist")
+        if read[first:last].max() >= n_features:
+            raise PackError(f"forest {forest_name!r} compares a feature outside of its {n_features}")
         forests[forest_name] = Forest(arrays, first, last, n_features, entry["combine"])
     return Pack(header, forests, sha256)
+
+
+def _highest_features(leaf: NDArray[np.bool_], feature: NDArray[Any], n_trees: int) -> NDArray[np.int64]:
+    """Highest feature that each tree compares, shape (n_trees,); -1 for a tree that is a leaf."""
+    inner = np.flatnonzero(~leaf)
+    tree = np.empty(len(leaf), np.int32)
+    tree[:n_trees] = np.arange(n_trees)
+    done, known = 0, n_trees
+    while done < len(inner):
+        # Trees of all nodes before `known` are known, so those of their children are.
+        end = int(np.searchsorted(inner, known))
+        tree[known : known + 2 * (end - done)] = np.repeat(tree[inner[done:end]], 2)
+        known += 2 * (end - done)
+        done = end
+    highest = np.full(n_trees, -1, np.int64)
+    np.maximum.at(highest, tree[inner], feature)
+    return highest
+
+
+def _no_number(text: str) -> float:
+    raise PackError(f"the header holds {text}, which is no number")
 
 
 def _merge(forests: Mapping[str, Forest]) -> tuple[TreeArrays, dict[str, tuple[int, int]]]:

@@ -75,14 +75,11 @@ def read_roofline(path: Path) -> Roofline:
     PackError
         When the file is no device card; the message names it.
     """
-    import yaml
+    from predictor_core.yaml_files import read_yaml
 
     try:
-        text = path.read_text(encoding="utf-8")
+        return Roofline.from_card(read_yaml(path))
     except FileNotFoundError:
         return Roofline()
-    try:
-        card = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        return Roofline.from_card(card)
-    except (yaml.YAMLError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError) as error:
         raise PackError(f"{path} is no device card: {error}") from error
