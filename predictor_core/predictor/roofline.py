@@ -67,8 +67,8 @@ class Roofline:
         return max(macs / self.macs_per_ms, moved * self.element_bytes / ELEMENT_BYTES / self.bytes_per_ms)
 
 
-def read_roofline(path: Path) -> Roofline:
-    """Read the peak rates from a device card; without a card nothing is bounded.
+def read_card(path: Path) -> dict[str, Any]:
+    """Read a device card; empty where there is none.
 
     Raises
     ------
@@ -80,9 +80,15 @@ def read_roofline(path: Path) -> Roofline:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        return Roofline()
+        return {}
     try:
         card = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        return Roofline.from_card(card)
+        Roofline.from_card(card)
     except (yaml.YAMLError, ValueError, AttributeError) as error:
         raise PackError(f"{path} is no device card: {error}") from error
+    return dict(card)
+
+
+def read_roofline(path: Path) -> Roofline:
+    """Read the peak rates from a device card; without a card nothing is bounded. Errors as for `read_card`."""
+    return Roofline.from_card(read_card(path))

@@ -72,22 +72,22 @@ def kernel_rows(report: LatencyReport) -> list[tuple[str, ...]]:
         (
             kernel.name,
             kernel.type,
-            _shape(kernel.input_shapes[0]) if kernel.input_shapes else "",
-            _shape(kernel.output_shape),
+            shape_text(kernel.input_shapes[0]) if kernel.input_shapes else "",
+            shape_text(kernel.output_shape),
             kernel.details,
             f"{kernel.latency_ms:.4f}",
             f"{kernel.latency_ms / total_ms:.1%}",
-            _note(kernel),
+            note_of(kernel),
         )
         for kernel in report.kernels
     ]
 
 
-def _shape(shape: Shape) -> str:
+def shape_text(shape: Shape) -> str:
     return "x".join(str(dim) for dim in shape)
 
 
-def _note(kernel: KernelReport) -> str:
+def note_of(kernel: KernelReport) -> str:
     if kernel.bounded:
         return "at the peak rate of the device"
     if not kernel.measured:
