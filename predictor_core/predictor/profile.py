@@ -14,9 +14,7 @@ from predictor_core.predictor.evaluate import KernelLatency
 from predictor_core.predictor.report import KernelReport
 
 
-def kernel_report(
-    kernel: Kernel, answer: KernelLatency, element_bytes: int = ELEMENT_BYTES
-) -> KernelReport:
+def kernel_report(kernel: Kernel, answer: KernelLatency, element_bytes: int = ELEMENT_BYTES) -> KernelReport:
     """Return the row of one kernel; `element_bytes` are those of the device's precision."""
     spec = kernel.spec
     cost = kernels.cost(spec)

@@ -62,7 +62,7 @@ class KernelReport:
 
     @property
     def module(self) -> tuple[str, ...]:
-        """Path of the module that the kernel comes from; without one, the scopes in its name (``a/b/conv``)."""
+        """Path of the module that it comes from; without one, the scopes in its name (``a/b/conv``)."""
         if self.scope:
             return tuple(self.scope.split("."))
         return tuple([part for part in self.name.split("/")[:-1] if part])
@@ -193,7 +193,7 @@ class LatencyReport:
 
     def to_json(self, indent: int | None = 2) -> str:
         """Return the dict as JSON text."""
-        return json.dumps(self.to_dict(), indent=indent)
+        return json.dumps(self.to_dict(), indent=indent, default=str)
 
     def to_dataframe(self) -> Any:
         """One row a kernel, as a pandas DataFrame.

@@ -90,5 +90,5 @@ def read_card(path: Path) -> dict[str, Any]:
 
 
 def read_roofline(path: Path) -> Roofline:
-    """Read the peak rates from a device card; without a card nothing is bounded. Errors as for `read_card`."""
+    """Read the peak rates of a device card; without one nothing is bounded. Errors as for `read_card`."""
     return Roofline.from_card(read_card(path))

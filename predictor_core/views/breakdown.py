@@ -109,8 +109,8 @@ def parts(reports: Sequence[LatencyReport], by: By, depth: int | None = None) ->
         Columns.
     by : {"module", "type", "kernel"}
         Rows: the tree of modules in the order of execution (each row holds the sum of those below it), the
-        kernel types, the costliest first, or the kernels in the order of execution. Kernels of several reports
-        share a row when they have the same main node.
+        kernel types, the costliest first, or the kernels in the order of execution. Kernels of several
+        reports share a row when they have the same main node.
     depth : int, optional
         Levels of modules to show. Default: all.
 

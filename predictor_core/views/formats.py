@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from predictor_core.errors import PredictorError, missing_dependency
 from predictor_core.views.breakdown import By, Part, column_names, parts
-from predictor_core.views.text import grid, grid_rows, printable
+from predictor_core.views.text import grid_rows, printable
 
 if TYPE_CHECKING:
     from predictor_core.predictor.report import LatencyReport
@@ -164,7 +164,9 @@ def _note(part: Part) -> str:
         ("extrapolated", latency.outside / latency.total),
         ("bounded", latency.bounded / latency.total),
     )
-    return ", ".join(word if share > 0.995 else f"{share:.0%} {word}" for word, share in shares if share >= 0.005)
+    return ", ".join(
+        word if share > 0.995 else f"{share:.0%} {word}" for word, share in shares if share >= 0.005
+    )
 
 
 def _headings(by: By, names: Sequence[str], single: bool) -> list[str]:
@@ -218,9 +220,7 @@ def _blocks(widths: Sequence[int], width: int | None) -> list[list[int]]:
 
 
 def _painted(lines: Sequence[Sequence[str]], styles: Sequence[str]) -> list[str]:
-    return [
-        f"{style}{line}{_PLAIN}" if style else line for style, row in zip(styles, lines) for line in row
-    ]
+    return [f"{style}{line}{_PLAIN}" if style else line for style, row in zip(styles, lines) for line in row]
 
 
 def _doubtful(part: Part) -> bool:

@@ -65,7 +65,9 @@ def roofline(report: LatencyReport, ax: Any = None) -> Any:
         gmacs, gbytes = float(peak["gmacs_per_s"]), float(peak["gbytes_per_s"])
         low, high = axes.get_xlim()
         intensity = np.geomspace(max(low, 1e-3), max(high, 2.0 * gmacs / gbytes), 200)
-        axes.plot(intensity, np.minimum(gmacs, gbytes * intensity), color="0.4", label="peak rates of the device")
+        axes.plot(
+            intensity, np.minimum(gmacs, gbytes * intensity), color="0.4", label="peak rates of the device"
+        )
     axes.set(
         xscale="log",
         yscale="log",
@@ -116,7 +118,9 @@ def cumulative(reports: Sequence[LatencyReport], ax: Any = None, *, relative: bo
     return axes
 
 
-def space(latencies_ms: ArrayLike, threshold_ms: float | None = None, ax: Any = None, *, bins: int = 40) -> Any:
+def space(
+    latencies_ms: ArrayLike, threshold_ms: float | None = None, ax: Any = None, *, bins: int = 40
+) -> Any:
     """Plot how the latencies of a space lie, against a threshold.
 
     Parameters
@@ -247,8 +251,7 @@ def _axes(ax: Any) -> Any:
     if ax is not None:
         return ax
     try:
-        from matplotlib.figure import Figure
+        from matplotlib import pyplot
     except ImportError as error:
         raise missing_dependency("matplotlib", "plot", "A plot") from error
-    # Without pyplot: no global state, no window, and no figure that nobody closes.
-    return Figure(figsize=(8.0, 5.0), layout="constrained").subplots()
+    return pyplot.subplots(figsize=(8.0, 5.0), layout="constrained")[1]

@@ -84,10 +84,12 @@ def kernel_rows(report: LatencyReport) -> list[tuple[str, ...]]:
 
 
 def shape_text(shape: Shape) -> str:
+    """Return a shape as ``1x224x224x3``."""
     return "x".join(str(dim) for dim in shape)
 
 
 def note_of(kernel: KernelReport) -> str:
+    """Return what the latency of a kernel rests on, where that is not a measured kernel."""
     if kernel.bounded:
         return "at the peak rate of the device"
     if not kernel.measured:

@@ -43,12 +43,13 @@ def overview(reports: Sequence[LatencyReport]) -> str:
     rows = "".join(
         f'<tr><td><a href="#r{number}">{escape(report.model)}</a><td>{escape(report.predictor)} '
         f"{escape(report.version)}<td{_NUMERIC} data-v={report.latency_ms:.9g}>{ms_text(report.latency_ms)}"
-        f"<td>{_interval_bar(report, highest_ms)}<td{_NUMERIC} data-v={report.coverage:.6g}>{report.coverage:.0%}"
+        f"<td>{_interval_bar(report, highest_ms)}"
+        f"<td{_NUMERIC} data-v={report.coverage:.6g}>{report.coverage:.0%}"
         for number, report in enumerate(reports)
     )
     return (
-        '<div class="scroll"><table class="overview sortable"><thead><tr><th>model<th>predictor<th class="n">ms'
-        f'<th data-fixed>90 % interval<th class="n">coverage<tbody>{rows}</table></div>'
+        '<div class="scroll"><table class="overview sortable"><thead><tr><th>model<th>predictor'
+        f'<th class="n">ms<th data-fixed>90 % interval<th class="n">coverage<tbody>{rows}</table></div>'
     )
 
 
@@ -69,8 +70,9 @@ def report_section(report: LatencyReport, name: str, number: int, opened: bool) 
         f'<span class="total">{ms_text(report.latency_ms)} ms</span>{interval}</summary>'
         f"<p>{escape(report.model)} on {escape(report.predictor)} {escape(report.version)}"
         f"{': ' if report.device else ''}{escape(report.device)}<br>{facts}</p>"
-        f'{f"<ul class=warnings>{warnings}</ul>" if warnings else ""}'
-        f'<div class="columns"><section><h3>By module</h3>{_bars(_blocks(modules), report.latency_ms)}</section>'
+        f"{f'<ul class=warnings>{warnings}</ul>' if warnings else ''}"
+        '<div class="columns">'
+        f"<section><h3>By module</h3>{_bars(_blocks(modules), report.latency_ms)}</section>"
         f"<section><h3>By kernel type</h3>{_bars(parts([report], 'type'), report.latency_ms)}</section></div>"
         f"<details><summary>Modules</summary>{_tree(modules, report.latency_ms)}</details>"
         f"<details><summary>Kernels</summary>{_kernels(report)}</details>"
@@ -89,8 +91,8 @@ def _interval_bar(report: LatencyReport, highest_ms: float) -> str:
     low_ms, high_ms = report.interval_ms or (report.latency_ms, report.latency_ms)
     text = f"{ms_text(low_ms)} to {ms_text(high_ms)}" if report.interval_ms else "not known"
     return (
-        f'<span class="interval"><i style="left:{low_ms * scale:.1f}%;width:{(high_ms - low_ms) * scale:.1f}%">'
-        f'</i><b style="left:{middle:.1f}%"></b></span> <span class="dim">{text}</span>'
+        f'<span class="interval"><i style="left:{low_ms * scale:.1f}%;'
+        f'width:{(high_ms - low_ms) * scale:.1f}%"></i><b style="left:{middle:.1f}%"></b></span> <span class="dim">{text}</span>'
     )
 
 
@@ -133,7 +135,8 @@ def _bars(rows: Sequence[Part], total_ms: float) -> str:
     return (
         '<div class="bars">'
         + "".join(
-            f'<div><span class="name" title="{escape(".".join(part.path))}">{escape(_label(part.path))}</span>'
+            f'<div><span class="name" title="{escape(".".join(part.path))}">'
+            f"{escape(_label(part.path))}</span>"
             f'{_bar(part.latency[0] or Support(), scale)}<span class="n">{ms_text(_ms(part))}</span>'
             f'<span class="n dim">{_ms(part) / (total_ms or 1.0):.1%}</span></div>'
             for part in shown
