@@ -71,7 +71,13 @@ def run(arguments: argparse.Namespace) -> int:
     for verdict, path in judged:
         print(verdict)
         if arguments.github and not verdict.passed:
-            print(annotation(verdict, path))
+            print(annotation(verdict, _relative(path)))
     if arguments.junit:
         write_atomically(arguments.junit, junit([verdict for verdict, _ in judged]), inputs=inputs)
     return 0 if all(verdict.passed for verdict, _ in judged) else FAILED
+
+
+def _relative(path: str) -> str:
+    """Return a path below the current folder relative to it, as GitHub wants those of the checkout."""
+    relative = os.path.relpath(path)
+    return path if relative.startswith(os.pardir) else relative

@@ -39,7 +39,7 @@ def read_reports(path: str | os.PathLike[str]) -> list[LatencyReport]:
         raise PredictorError(f"{path} is no JSON: {error}") from error
     entries = data if isinstance(data, list) else [data]
     try:
-        return [_report(entry) for entry in entries if "error" not in entry]
+        return [_report(entry) for entry in entries if not (isinstance(entry, dict) and "error" in entry)]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise PredictorError(
             f"{path} holds no saved reports ({error!r}); expected what nn-meter predict --json prints"

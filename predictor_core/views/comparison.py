@@ -175,7 +175,7 @@ def comparison_text(comparison: Comparison, width: int | None = None) -> str:
         names = ["before", "after"]
     lines = [f"{printable(name)}: {_total(report)}" for name, report in zip(names, (before, after))]
     lines.append(f"change: {comparison.change_ms:+.4g} ms ({comparison.change:+.1%}){_overlap(comparison)}")
-    lines += [f"because: {reason}" for reason in reasons(comparison)]
+    lines += [f"explained by: {reason}" for reason in reasons(comparison)]
     for heading, differences in (("type", comparison.types), ("module", comparison.modules)):
         if differences:
             lines += ["", _table(heading, differences, width)]
@@ -207,8 +207,8 @@ def _gain(comparison: Comparison) -> float:
 def _kernels(comparison: Comparison) -> str:
     removed, added = comparison.removed, comparison.added
     text = (
-        f"{_gain(comparison):+.4g} ms as {len(removed)} kernels ({_sum(removed):.4g} ms) "
-        f"gave way to {len(added)} ({_sum(added):.4g} ms)"
+        f"{_gain(comparison):+.4g} ms: {len(removed)} removed kernels ({_sum(removed):.4g} ms), "
+        f"{len(added)} added ({_sum(added):.4g} ms)"
     )
     if comparison.types:
         most = comparison.types[0]

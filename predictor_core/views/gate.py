@@ -38,12 +38,16 @@ class Verdict:
         """Whether it keeps every limit."""
         return not self.reasons
 
+    @property
+    def summary(self) -> str:
+        """The latency and what it breaks, on one line."""
+        latency = "" if self.latency_ms is None else f"{self.latency_ms:.6g} ms"
+        return printable(", ".join(filter(None, (latency, "; ".join(self.reasons)))))
+
     def __str__(self) -> str:
         word = "pass" if self.passed else "FAIL"
         where = f" on {printable(self.predictor)}" if self.predictor else ""
-        latency = "" if self.latency_ms is None else f"{self.latency_ms:.6g} ms"
-        said = "; ".join(filter(None, (latency, *self.reasons)))
-        return f"{word} {printable(self.model)}{where}: {said}"
+        return f"{word} {printable(self.model)}{where}: {self.summary}"
 
 
 def check(
@@ -83,7 +87,7 @@ def check(
     broken = []
     ms = report.latency_ms
     if max_ms is not None and not ms <= max_ms:
-        broken.append(f"{ms:.6g} ms exceed the limit of {max_ms:.6g} ms by {ms / max_ms - 1.0:.1%}")
+        broken.append(f"{ms / max_ms - 1.0:.1%} above the limit of {max_ms:.6g} ms")
     if baseline is not None:
         broken += _against(report, baseline, tolerance)
     return Verdict(report.model, report.predictor, tuple(broken), ms)
@@ -127,8 +131,7 @@ def junit(verdicts: Iterable[Verdict], name: str = "nn-meter check") -> str:
             value = f"{verdict.latency_ms:.9g}"
             ElementTree.SubElement(properties, "property", {"name": "latency_ms", "value": value})
         if not verdict.passed:
-            message = printable("; ".join(verdict.reasons))
-            ElementTree.SubElement(case, "failure", {"message": message, "type": "latency"})
+            ElementTree.SubElement(case, "failure", {"message": verdict.summary, "type": "latency"})
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 

@@ -63,8 +63,8 @@ def roofline(report: LatencyReport, ax: Any = None) -> Any:
     peak = report.card.get("peak") or {}
     if peak:
         gmacs, gbytes = float(peak["gmacs_per_s"]), float(peak["gbytes_per_s"])
-        low, high = axes.get_xlim()
-        intensity = np.geomspace(max(low, 1e-3), max(high, 2.0 * gmacs / gbytes), 200)
+        shown = [(kernel.macs or 0.0) / (kernel.moved_bytes or 1.0) for kernel in kernels]
+        intensity = np.geomspace(0.5 * min(shown), 2.0 * max(*shown, gmacs / gbytes), 200)
         axes.plot(
             intensity, np.minimum(gmacs, gbytes * intensity), color="0.4", label="peak rates of the device"
         )
@@ -154,6 +154,10 @@ def space(
     if threshold_ms is None:
         axes.hist(values, edges, color=_COLOURS["measured"])
     else:
+        # A bar on both sides of the threshold would have two colours.
+        step = edges[1] - edges[0]
+        edges = edges + (threshold_ms - edges[0]) % step - step
+        edges = np.append(edges, edges[-1] + step)
         below = values < threshold_ms
         axes.hist(
             [values[below], values[~below]],

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 #: Bars that a group shows; the rest is summed up.
 _BARS = 24
 #: Characters of the path of a module beside its bar; its end tells more than its start.
-_LABEL = 26
+_LABEL = 18
 #: Classes of the parts of a bar, by the fields of `Support`.
 _MARKS = {"measured": "m", "outside": "o", "bounded": "b", "estimated": "e"}
 _NUMERIC = ' class="n"'
@@ -92,7 +92,8 @@ def _interval_bar(report: LatencyReport, highest_ms: float) -> str:
     text = f"{ms_text(low_ms)} to {ms_text(high_ms)}" if report.interval_ms else "not known"
     return (
         f'<span class="interval"><i style="left:{low_ms * scale:.1f}%;'
-        f'width:{(high_ms - low_ms) * scale:.1f}%"></i><b style="left:{middle:.1f}%"></b></span> <span class="dim">{text}</span>'
+        f'width:{(high_ms - low_ms) * scale:.1f}%"></i><b style="left:{middle:.1f}%"></b></span> '
+        f'<span class="dim">{text}</span>'
     )
 
 

@@ -122,7 +122,9 @@ def test_shapes_are_among_those_of_the_interpreter(
 ) -> None:
     known = {tuple(shape) for _, reads, writes in interpreter[name] for shape in (*reads, *writes) if shape}
     graph = read(model, name)
-    foreign = [node for node in graph if node.op not in ("reduce_mean", "fc", "slice") and node.shape not in known]
+    foreign = [
+        node for node in graph if node.op not in ("reduce_mean", "fc", "slice") and node.shape not in known
+    ]
     assert len(foreign) <= 0.1 * len(graph), foreign
 
 
@@ -142,8 +144,6 @@ def test_a_keras_model_is_what_its_frozen_graph_is(model: Models, name: str) -> 
         else:
             assert kernels == expected
             assert ms == pytest.approx(expected_ms, rel=0.01)
-
-
 
 
 @pytest.mark.parametrize("kind", ["float16", "dynamic", "int8", "int8_whole"])
@@ -181,7 +181,9 @@ def test_a_loop_of_known_length_is_unrolled(model: Models) -> None:
     assert Counter(node.op for node in load(model("lstm")))["fc"] >= 12
 
 
-@pytest.mark.parametrize(("name", "message"), [("branches", "which branch runs"), ("data_loop", "a loop runs as")])
+@pytest.mark.parametrize(
+    ("name", "message"), [("branches", "which branch runs"), ("data_loop", "a loop runs as")]
+)
 def test_control_flow_by_data_is_refused(model: Models, name: str, message: str) -> None:
     with pytest.raises(UnsupportedOpError, match=message):
         load(model(name))
