@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from predictor_core.predictor.report import LatencyReport
+    from predictor_core.predictor.report import KernelReport, LatencyReport
 
 _GRADIENT = (("#eef4fb", "#111111"), ("#f2c14e", "#111111"), ("#b3261e", "#ffffff"))
 
@@ -29,15 +29,22 @@ def overlay(report: LatencyReport) -> dict[str, Any]:
     """
     results: dict[str, dict[str, float]] = {}
     for kernel in report.kernels:
-        for node in (kernel.name, *kernel.nodes):
+        main, *fused = dict.fromkeys(_in_file(node, kernel) for node in (kernel.name, *kernel.nodes))
+        for node in (main, *fused):
             results.setdefault(node, {"value": 0.0})
-        results[kernel.name]["value"] += kernel.latency_ms
+        results[main]["value"] += kernel.latency_ms
     stops = len(_GRADIENT) - 1
     gradient = [
         {"stop": number / stops, "bgColor": background, "textColor": text}
         for number, (background, text) in enumerate(_GRADIENT)
     ]
     return {"name": f"ms on {report.predictor} {report.version}", "results": results, "gradient": gradient}
+
+
+def _in_file(name: str, kernel: KernelReport) -> str:
+    """Return what the file calls a node: of an op that became several nodes, the last alone keeps the name."""
+    base, _, step = name.rpartition(".")
+    return base if step.isdigit() and base in kernel.nodes else name
 
 
 def overlay_json(report: LatencyReport) -> str:

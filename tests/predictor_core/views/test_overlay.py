@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -28,11 +29,10 @@ def test_nodes_are_called_as_in_the_onnx_file() -> None:
     assert costly <= names
 
 
-def test_nodes_are_called_as_tensors_of_the_tflite_file() -> None:
-    path = next((ROOT / "tests" / "fixtures" / "tflite").rglob("*.tflite"), None)
-    if path is None:
-        pytest.skip("no .tflite file among the fixtures")
-    content = path.read_bytes()
+def test_nodes_are_called_as_tensors_of_the_tflite_file(tmp_path: Path) -> None:
+    content = gzip.decompress((ROOT / "tests" / "fixtures" / "tflite" / "resnet50.tflite.gz").read_bytes())
+    path = tmp_path / "resnet50.tflite"
+    path.write_bytes(content)
     found = overlay(load_latency_predictor("cortexA76cpu_tflite21").profile(path))["results"]
     costly = [name for name, one in found.items() if one["value"] > 0.0]
     assert costly
