@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from predictor_core.text import printable
 from predictor_core.views.breakdown import NO_MODULE, column_names
-from predictor_core.views.text import grid, printable
+from predictor_core.views.text import grid
 
 if TYPE_CHECKING:
     from predictor_core.predictor.report import KernelReport, LatencyReport

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from predictor_core.errors import PredictorError, missing_dependency
+from predictor_core.text import printable
 from predictor_core.views.breakdown import By, Part, column_names, parts
-from predictor_core.views.text import grid_rows, printable
+from predictor_core.views.text import grid_rows
 
 if TYPE_CHECKING:
     from predictor_core.predictor.report import LatencyReport

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from predictor_core.errors import PredictorError
+from predictor_core.text import printable
 from predictor_core.views.comparison import compare, reasons
-from predictor_core.views.text import printable
 
 if TYPE_CHECKING:
     from predictor_core.predictor.report import LatencyReport

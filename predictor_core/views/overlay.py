@@ -42,7 +42,7 @@ def overlay(report: LatencyReport) -> dict[str, Any]:
 
 
 def _in_file(name: str, kernel: KernelReport) -> str:
-    """Return what the file calls a node: of an op that became several nodes, the last alone keeps the name."""
+    """Return what the file calls a node: of an op that became several nodes, the last has its name."""
     base, _, step = name.rpartition(".")
     return base if step.isdigit() and base in kernel.nodes else name
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape as _escape
 from typing import TYPE_CHECKING, Any
 
+from predictor_core.text import printable
 from predictor_core.views.breakdown import SUPPORT_LABELS, Part, Support, parts, support_of
 from predictor_core.views.table import note_of, shape_text
-from predictor_core.views.text import printable
 
 if TYPE_CHECKING:
     from predictor_core.predictor.report import LatencyReport
