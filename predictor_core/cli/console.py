@@ -38,7 +38,7 @@ def width() -> int | None:
 
 def colour(stream: TextIO) -> bool:
     """Whether a stream takes colours: a terminal, and no ``NO_COLOR`` (https://no-color.org)."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return stream.isatty() and not os.environ.get("NO_COLOR")
 
 
 def log(message: str) -> None:

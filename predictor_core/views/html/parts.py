@@ -81,8 +81,10 @@ def report_section(report: LatencyReport, name: str, number: int, opened: bool) 
 
 
 def ms_text(ms: float) -> str:
-    """Return a latency in ms for people: four digits, never an exponent."""
-    return f"{ms:.4g}" if 0.001 <= ms < 9999.5 else f"{ms:.4f}" if ms < 1.0 else f"{ms:,.0f}"
+    """Return a latency in ms for people: at most four digits behind the point, never an exponent."""
+    if ms < 1.0:
+        return f"{ms:.4f}"
+    return f"{ms:.4g}" if ms < 9999.5 else f"{ms:,.0f}"
 
 
 def _interval_bar(report: LatencyReport, highest_ms: float) -> str:

@@ -41,7 +41,6 @@ def test_colours_on_a_terminal_alone(
     model_files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
     assert predict(model_files, "--table") == 0
     assert "\x1b[1m" in capsys.readouterr().out
