@@ -23,6 +23,9 @@ from predictor_core.predictor.roofline import Roofline
 
 Floats = NDArray[np.float64]
 
+#: What of the accuracy stands on the card.
+_CARD = ("verdict", "cross_validated", "families_left_out")
+
 
 class LearnedPredictor(LatencyPredictor):
     """Predicts latency on a device that was learned from whole-model measurements.
@@ -55,6 +58,11 @@ class LearnedPredictor(LatencyPredictor):
         self.overhead_ms = header.scale_ms["constant"] * float(
             np.exp(header.coefficients.get("all:", 0.0) + header.coefficients.get("constant:", 0.0))
         )
+        self.card = {
+            "learned from": [f"{source.name} {source.version}" for source in header.sources],
+            **header.facts,
+            **{f"accuracy, {key}": value for key, value in header.accuracy.items() if key in _CARD},
+        }
         #: The data sheet of the device is not known.
         self.roofline = Roofline()
         self._rules = sources[0].rules
