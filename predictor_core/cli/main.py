@@ -116,6 +116,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_registry(commands)
     for command in (measure, measurements, plan, compare, check, completion):
         command.add(commands, _add_common)
+    commands.choices["completion"].set_defaults(root=parser)
     parser.commands = commands.choices
     return parser
 
