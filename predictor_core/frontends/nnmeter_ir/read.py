@@ -14,7 +14,7 @@ from predictor_core.frontends.nnmeter_ir.types import INPUT_TYPES, convert, is_c
 from predictor_core.ir.graph import Graph, Node, Shape
 from predictor_core.ir.inputs import InputShapes
 from predictor_core.ir.layout import channels_last
-from predictor_core.ir.passes import canonicalize
+from predictor_core.ir.passes import canonical_graph
 
 _CONSTANT_TYPES = frozenset({"Const", "Constant", "Variable", "VariableV2", "VarHandleOp"})
 
@@ -115,7 +115,7 @@ class _Reader:
         outputs = [self.returns[position] for position in sorted(self.returns)]
         if self.channels_first:
             return channels_last(self.nodes, name, outputs, self.given.warnings)
-        return canonicalize(Graph(self.nodes, name, outputs, warnings=self.given.warnings))
+        return canonical_graph(self.nodes, name, outputs, warnings=self.given.warnings)
 
     def _read(self, name: str, entry: Mapping[str, Any]) -> None:
         attr = entry["attr"]

@@ -12,7 +12,7 @@ from predictor_core.frontends.tflite.file import read_structure
 from predictor_core.frontends.tflite.graph import Walk
 from predictor_core.frontends.tflite.model import Model, Signature
 from predictor_core.ir.graph import Graph
-from predictor_core.ir.passes import canonicalize
+from predictor_core.ir.passes import canonical_graph
 
 _SIGNATURE = "serving_default"
 
@@ -56,7 +56,7 @@ def _graph(path: Path, input_shape: Any, signature: str | None) -> Graph:
     found = _signature(model, signature)
     walk = Walk(model, input_shape)
     outputs = walk.run(found.subgraph, found.inputs)
-    return canonicalize(Graph(walk.nodes, path.stem, outputs, walk.free))
+    return canonical_graph(walk.nodes, path.stem, outputs, walk.free)
 
 
 def _signature(model: Model, name: str | None) -> Signature:
