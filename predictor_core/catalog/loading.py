@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from predictor_core.catalog.embedded import PACKAGE
 from predictor_core.catalog.lookup import find_predictor
-from predictor_core.catalog.registry import PACK_FILE
+from predictor_core.catalog.registry import HEADER_FILE, PACK_FILE
 
 if TYPE_CHECKING:
     from predictor_core.predictor import LatencyPredictor
@@ -71,6 +72,10 @@ def load_entry(entry: Mapping[str, Any]) -> Predictor:
         folder = Path(entry["package_location"])
         if (folder / PACK_FILE).is_file():
             return _from_pack(folder / PACK_FILE, entry)
+        if (folder / HEADER_FILE).is_file():
+            from predictor_core.predictor.learned import load_learned
+
+            return load_learned(folder, name=str(entry["name"]), version=str(entry["version"]))
     else:
         from predictor_core.catalog.download import fetch_pack
 
@@ -78,6 +83,12 @@ def load_entry(entry: Mapping[str, Any]) -> Predictor:
     from predictor_core.legacy.predictor import LegacyPredictor
 
     return LegacyPredictor.from_folder(folder, name=str(entry["name"]), version=str(entry["version"]))
+
+
+@cache
+def load_shared(predictor_name: str, predictor_version: str) -> Any:
+    """Load a predictor once a process: the source that many learned devices share."""
+    return load_latency_predictor(predictor_name, predictor_version)
 
 
 def _from_pack(path: Path, entry: Mapping[str, Any]) -> LatencyPredictor:

@@ -25,6 +25,9 @@ ENTRY_POINT_GROUP = "predictor_core.predictors"
 #: File of a pack in this package's own format, inside its folder.
 PACK_FILE = "forests.pack"
 
+#: File of a learned predictor, inside its folder.
+HEADER_FILE = "header.json"
+
 _MAX_META_BYTES = 2**20
 
 _LOGGER = logging.getLogger(__name__)
@@ -36,8 +39,9 @@ def register_predictor(meta_path: str | os.PathLike[str]) -> dict[str, Any]:
     Parameters
     ----------
     meta_path : path
-        YAML with ``name``, ``version``, ``category``, ``package_location`` (relative to the file, or
-        absolute) and, for a folder of pickled forests, ``kernel_predictors``. Other keys are kept.
+        Folder of a learned predictor; or YAML with ``name``, ``version``, ``category``, ``package_location``
+        (relative to the file, or absolute) and, for a folder of pickled forests, ``kernel_predictors``. Other
+        keys are kept.
 
     Returns
     -------
@@ -50,12 +54,15 @@ def register_predictor(meta_path: str | os.PathLike[str]) -> dict[str, Any]:
         A key is absent or wrong, the folder holds no predictor, or name and version are taken.
     """
     path = Path(meta_path)
-    entry = check_entry(_read_yaml(path), str(path), path.parent)
+    if path.is_dir():
+        entry = _learned_entry(path)
+    else:
+        entry = check_entry(_read_yaml(path), str(path), path.parent)
     if not _is_predictor(entry):
         forests = ", ".join(f"{name}.pkl" for name in entry.get("kernel_predictors", ())) or "one .pkl file"
         raise RegistryError(
             f"{path}: 'package_location' is {entry['package_location']}, which holds no predictor; expected "
-            f"fusion_rules.json with {forests}, or {PACK_FILE}"
+            f"fusion_rules.json with {forests}, {PACK_FILE}, or {HEADER_FILE}"
         )
     file = predictors_file()
     with locked(file):
@@ -132,6 +139,12 @@ def registered_predictors() -> list[dict[str, Any]]:
     return [*own, *(dict(entry) for entry in _from_packages())]
 
 
+def check_name(name: Any, where: str = "the name") -> None:
+    """Raise `RegistryError` unless a predictor may be called so; `where` is what the message calls it."""
+    if not _is_line(name) or not name.strip() or "/" in name or "\\" in name:
+        raise RegistryError(f"{where} is {name!r:.60}; expected a name without slashes and line breaks")
+
+
 def check_entry(entry: Any, origin: str, base: Path) -> dict[str, Any]:
     """Return a checked copy: version a string, location absolute.
 
@@ -148,10 +161,7 @@ def check_entry(entry: Any, origin: str, base: Path) -> dict[str, Any]:
         if entry.get(key) in (None, ""):
             raise RegistryError(f"{origin}: the key {key!r} is missing")
     name, version, location = entry["name"], entry["version"], entry["package_location"]
-    if not _is_line(name) or not name.strip() or "/" in name or "\\" in name:
-        raise RegistryError(
-            f"{origin}: 'name' is {name!r:.60}; expected a name without slashes and line breaks"
-        )
+    check_name(name, f"{origin}: 'name'")
     if isinstance(version, bool) or not (isinstance(version, (int, float)) or _is_line(version)):
         raise RegistryError(
             f"{origin}: 'version' is {version!r:.60}; expected a number or a string such as 1.0"
@@ -171,6 +181,24 @@ def check_entry(entry: Any, origin: str, base: Path) -> dict[str, Any]:
     return {**entry, "name": name.strip(), "version": str(version), "package_location": str(folder)}
 
 
+def _learned_entry(folder: Path) -> dict[str, Any]:
+    """Entry of a learned predictor; all of its folder is checked by loading it."""
+    if not (folder / HEADER_FILE).is_file():
+        raise RegistryError(
+            f"{folder} holds no {HEADER_FILE}; expected the folder of a learned predictor, or a meta file"
+        )
+    from predictor_core.predictor.learned import load_learned
+
+    learned = load_learned(folder)
+    entry = {
+        "name": learned.name,
+        "version": learned.version,
+        "category": learned.device_header.category,
+        "package_location": str(folder.resolve()),
+    }
+    return check_entry(entry, str(folder), folder)
+
+
 def _is_line(text: Any) -> bool:
     return isinstance(text, str) and text.isprintable()
 
@@ -183,7 +211,8 @@ def _is_predictor(entry: Mapping[str, Any]) -> bool:
     from predictor_core.legacy.pack_folder import is_pack
 
     folder = Path(entry["package_location"])
-    return (folder / PACK_FILE).is_file() or is_pack(folder, entry.get("kernel_predictors", ()))
+    own = (folder / PACK_FILE).is_file() or (folder / HEADER_FILE).is_file()
+    return own or is_pack(folder, entry.get("kernel_predictors", ()))
 
 
 def _same(entry: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 
 from predictor_core import __version__
-from predictor_core.cli import console
+from predictor_core.cli import console, measure, measurements, plan
 from predictor_core.cli.models import add_models
 from predictor_core.errors import suggestion
 
@@ -108,7 +108,10 @@ def build_parser() -> argparse.ArgumentParser:
     _add_predict(commands)
     _add_get_ir(commands)
     _add_listings(commands)
+    _add_learn(commands)
     _add_registry(commands)
+    for command in (measure, measurements, plan):
+        command.add(commands, _add_common)
     parser.commands = commands.choices
     return parser
 
@@ -185,9 +188,42 @@ def _add_listings(commands: Any) -> None:
     parser.set_defaults(run=_devices)
 
 
+def _add_learn(commands: Any) -> None:
+    parser = commands.add_parser(
+        "learn",
+        help="learn a device from measured models",
+        description="Learn a device from the measured latencies of a few whole models.",
+    )
+    parser.add_argument(
+        "measurements",
+        metavar="measurements.csv",
+        help="columns model (a path relative to the file, or a torchvision name) and latency_ms; optional "
+        "std_ms, model_type, input_shape, environment",
+    )
+    parser.add_argument("--name", required=True, help="name of the device")
+    parser.add_argument(
+        "--like",
+        nargs="+",
+        metavar="PREDICTOR",
+        default=["auto"],
+        help="predictor(s) to start from; of several the best is chosen (default: auto, out of all)",
+    )
+    parser.add_argument("--output", metavar="FOLDER", help="folder to write (default: the name)")
+    parser.add_argument("--register", action="store_true", help="make the predictor known by its name")
+    parser.add_argument(
+        "--unit", choices=("ms", "us", "s"), help="unit of latency_ms after all (default: ms, checked)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the cross-validation (default: 0)")
+    parser.add_argument("--input-shape", nargs="+", metavar="SHAPE", help="of rows that name none")
+    _add_common(parser)
+    parser.set_defaults(run=_learn)
+
+
 def _add_registry(commands: Any) -> None:
     parser = commands.add_parser("register", help="add a predictor of your own")
-    parser.add_argument("--predictor", required=True, metavar="META.yaml", help="its meta file")
+    given = parser.add_mutually_exclusive_group(required=True)
+    given.add_argument("folder", nargs="?", help="folder of a learned predictor, or a meta file")
+    given.add_argument("--predictor", metavar="META.yaml", help="its meta file, or its folder")
     _add_common(parser)
     parser.set_defaults(run=_register)
     parser = commands.add_parser("unregister", help="forget a predictor of your own")
@@ -247,10 +283,16 @@ def _devices(arguments: argparse.Namespace) -> int:
     return list_devices(arguments.words, as_json=arguments.json)
 
 
+def _learn(arguments: argparse.Namespace) -> int:
+    from predictor_core.cli.learn import run
+
+    return run(arguments)
+
+
 def _register(arguments: argparse.Namespace) -> int:
     from predictor_core.cli.registry import register
 
-    return register(arguments.predictor)
+    return register(arguments.predictor or arguments.folder)
 
 
 def _unregister(arguments: argparse.Namespace) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import exp, log
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,13 @@ class KernelLatency(NamedTuple):
     outside: tuple[str, ...]
     spread: float
     bounded: bool = False
+
+
+class Evaluator(Protocol):
+    """What says how long kernels take."""
+
+    def evaluate(self, specs: Sequence[KernelSpec]) -> dict[KernelSpec, KernelLatency]:
+        """Return the latency of distinct kernels."""
 
 
 class KernelEvaluator:

@@ -18,7 +18,7 @@ from predictor_core.fusion import Rules, detect, read_rules
 from predictor_core.ir.graph import Graph
 from predictor_core.kernels import Kernel, KernelSpec
 from predictor_core.predictor.base import Predictor
-from predictor_core.predictor.evaluate import KernelEvaluator, KernelLatency
+from predictor_core.predictor.evaluate import Evaluator, KernelEvaluator, KernelLatency
 from predictor_core.predictor.interval import interval
 from predictor_core.predictor.profile import kernel_report, refuse_estimates, warnings_of
 from predictor_core.predictor.report import LatencyReport
@@ -72,7 +72,7 @@ class LatencyPredictor(Predictor):
         except (KeyError, TypeError, ValueError) as error:
             raise PackError(f"pack of {name} {version} lacks a part of its header: {error!r}") from error
         self.roofline = roofline or Roofline()
-        self._evaluator = KernelEvaluator(pack, f"{name} {version}", self.roofline)
+        self._evaluator: Evaluator = KernelEvaluator(pack, f"{name} {version}", self.roofline)
         self._memo: dict[KernelSpec, KernelLatency] = {}
         self._lock = threading.Lock()
 
@@ -101,6 +101,16 @@ class LatencyPredictor(Predictor):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_load_again, (self._path, self.name, self.version, self._pack.sha256))
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the forests, by which a learned device knows its source."""
+        return self._pack.sha256
+
+    @property
+    def estimate(self) -> dict[str, float]:
+        """Constants of the estimates: ``launch_ms``, ``macs_per_ms``, ``bytes_per_ms``."""
+        return {name: float(value) for name, value in self._pack.header["estimate"].items()}
 
     @property
     def header(self) -> dict[str, Any]:

@@ -11,10 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from predictor_core import learn_predictor, load_latency_predictor, zoo
 from predictor_core.fusion import detect, load_rules
+from predictor_core.ir.graph import Graph
 from predictor_core.ir.passes import canonicalize
 from predictor_core.kernels import cost
+from predictor_core.kernels.coordinates import sort
 from predictor_core.learning.bench import graph_of
+from predictor_core.learning.corpus import Corpus
+from predictor_core.predictor.learned import LearnedPredictor
 
 DEVICE = "cortexA76cpu_tflite21"
 CONSTANT_MS = 0.5
@@ -82,3 +87,46 @@ def measurements(tmp_path_factory: pytest.TempPathFactory) -> Path:
         writer.writerow(["id", "family", DEVICE])
         writer.writerows(latencies)
     return folder
+
+
+#: What is slower on the made-up device than on its source: a factor by the start of a kernel's sort.
+LAW = {"conv/1": 2.1, "conv": 1.5, "dwconv": 3.0}
+
+
+@pytest.fixture(scope="session")
+def zoo_graphs() -> dict[str, Graph]:
+    """Twelve families at two input sizes, by name."""
+    found = {}
+    for family in sorted(set(zoo.families()) - {"nasbench201"}):
+        for side in (224, 160):
+            graph = zoo.build(family, input_shape=(1, side, side, 3))
+            found[f"{family}_{side}"] = canonicalize(graph)
+    return found
+
+
+def device_ms(graph: Graph, factor: float = 1.0) -> float:
+    """Latency on the made-up device: kernels of the source by `LAW`, and 2 ms once."""
+    source = load_latency_predictor(DEVICE)
+    total = 2.0
+    for kernel in detect(graph, source.rules):
+        slow = next((f for start, f in LAW.items() if sort(kernel.spec).startswith(start)), 1.2)
+        total += slow * source.kernel_latencies([kernel.spec])[kernel.spec].latency_ms
+    return factor * total
+
+
+@pytest.fixture(scope="session")
+def zoo_ms(zoo_graphs: dict[str, Graph]) -> dict[str, float]:
+    """Latency of `zoo_graphs` on the made-up device."""
+    return {name: device_ms(graph) for name, graph in zoo_graphs.items()}
+
+
+@pytest.fixture(scope="session")
+def corpus(zoo_graphs: dict[str, Graph]) -> Corpus:
+    """`zoo_graphs` as a corpus."""
+    return Corpus(zoo_graphs)
+
+
+@pytest.fixture(scope="session")
+def learned(zoo_graphs: dict[str, Graph], zoo_ms: dict[str, float]) -> LearnedPredictor:
+    """The made-up device, learned from all of `zoo_graphs`."""
+    return learn_predictor(list(zoo_graphs.values()), list(zoo_ms.values()), name="made-up", like=DEVICE)

@@ -1,0 +1,121 @@
+"""``nn-meter learn``: a device from the measured latencies of a few whole models."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+
+from predictor_core.catalog.registry import HEADER_FILE, check_name, register_predictor
+from predictor_core.cli.console import UsageError, log
+from predictor_core.cli.models import input_shapes
+from predictor_core.errors import LearningError, OutputError
+from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
+from predictor_core.learning.card import accuracy_lines
+from predictor_core.learning.joint import learn_environments
+from predictor_core.learning.learn import candidates, learn_device
+from predictor_core.learning.measurements import Read, read_measurements, read_models, refuse_contradictions
+from predictor_core.learning.posterior import Floats, Noise
+from predictor_core.learning.units import in_ms
+from predictor_core.predictor.learned import LearnedPredictor
+
+#: Least noise that is believed: repeats on one day agree better than a model with its kernels.
+_LEAST_NOISE = 0.02
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns the exit status."""
+    check_name(arguments.name)
+    shape = input_shapes(arguments.input_shape) or DEFAULT_INPUT_SHAPE
+    read = read_models(read_measurements(arguments.measurements, shape))
+    for one in read.unreadable:
+        log(f"left out, row {one.row}: {one.model}: {one.reason}")
+    if len(read.corpus) < 1:
+        raise LearningError(f"none of the models of {arguments.measurements} can be read")
+    like = None if arguments.like == ["auto"] else arguments.like
+    refuse_contradictions(read, candidates(like)[0].rules)
+    folders = _folders(arguments, list(read.latency_ms))
+    learned = _learn(arguments, read, like)
+    for environment, predictor in learned.items():
+        folder = predictor.save(folders[environment])
+        _show(predictor)
+        print(f"[RESULT] learned {predictor.name}: {_summary(predictor)}, written to {folder}")
+        if arguments.register:
+            entry = register_predictor(folder)
+            print(f"[RESULT] registered {entry['name']}: version={entry['version']}")
+    return 0
+
+
+def _folders(arguments: argparse.Namespace, environments: list[str]) -> dict[str, Path]:
+    """Return where each environment goes; refused before the work where it must not be written."""
+    root = Path(arguments.output or arguments.name)
+    folders = {
+        one: root if len(environments) == 1 else root / _name(arguments.name, one) for one in environments
+    }
+    for folder in folders.values():
+        if (
+            folder.exists()
+            and not (folder / HEADER_FILE).is_file()
+            and (not folder.is_dir() or any(folder.iterdir()))
+        ):
+            raise OutputError(f"{folder} exists and holds no learned predictor; name another --output")
+    return folders
+
+
+def _name(name: str, environment: str) -> str:
+    label = f"{name}_{environment}" if environment else name
+    if any(char in label for char in "/\\\0\n"):
+        raise UsageError(f"the environment {environment!r} can't be part of a name; expected no slashes")
+    return label
+
+
+def _learn(
+    arguments: argparse.Namespace, read: Read, like: list[str] | None
+) -> Mapping[str, LearnedPredictor]:
+    noise = None if read.repeat is None else Noise(relative=max(read.repeat, _LEAST_NOISE))
+    facts = {} if read.repeat is None else {"noise of a repeat, %": round(100.0 * read.repeat, 2)}
+    if len(read.latency_ms) == 1:
+        ((environment, column),) = read.latency_ms.items()
+        predictor = learn_device(
+            read.corpus,
+            column,
+            name=arguments.name,
+            like=like,
+            seed=arguments.seed,
+            facts=facts,
+            noise=noise,
+            unit=arguments.unit,
+        )
+        return {environment: predictor}
+    columns: dict[str, Floats] = {
+        one: in_ms(column, arguments.unit) for one, column in read.latency_ms.items()
+    }
+    return learn_environments(
+        read.corpus,
+        columns,
+        names={one: _name(arguments.name, one) for one in columns},
+        like=like,
+        seed=arguments.seed,
+        facts=facts,
+        noise=noise,
+        check=arguments.unit is None,
+    )
+
+
+def _show(predictor: LearnedPredictor) -> None:
+    header = predictor.device_header
+    sources = ", ".join(f"{source.name} {source.version}" for source in header.sources)
+    print(f"{predictor.name}: {header.facts.get('models')} models, starting from {sources}")
+    for line in accuracy_lines(predictor.accuracy):
+        print(line)
+    verdict = predictor.accuracy.get("verdict")
+    if verdict != "good":
+        log(
+            f"{predictor.name} is {verdict}: {_summary(predictor)}. Measure more models, foremost such as "
+            "the worst ones above, or name another source with --like"
+        )
+
+
+def _summary(predictor: LearnedPredictor) -> str:
+    table = predictor.accuracy["cross_validated"]
+    return f"{table['within_10']} % of {table['models']} models within ±10 % when left out"

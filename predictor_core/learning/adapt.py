@@ -1,0 +1,266 @@
+"""Fit of a device: the coefficients of a `predictor_core.predictor.design.Design` from whole-model latencies.
+
+One method from three measurements to thousands. The priors say that a device is like its source: with a few
+measurements only the common factor moves, with tens the rates of kernel types, with hundreds neighbourhoods
+of kernels. What the measurements do not touch stays where the source has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor_core.kernels import KernelSpec
+from predictor_core.kernels.coordinates import coordinates, group, sort
+from predictor_core.learning.corpus import Cut
+from predictor_core.learning.posterior import Floats, Noise, Posterior, Term, maximum_posterior, predict
+from predictor_core.predictor.design import PRIOR, TERMS, Design, Rows, effect_kind, effects, shared_design
+from predictor_core.predictor.latency import LatencyPredictor
+from predictor_core.predictor.learned import LearnedPredictor
+
+#: Base rates over those of the source's estimates: launch in ms, share of the time per byte and per MAC.
+_LAUNCH_MS, _BYTE_SHARE, _MAC_SHARE, _LEAST_CONSTANT_MS = 0.002, 0.05, 0.5, 0.1
+#: Centers for each group, and the distance from all centers at which a kernel is worth no new one.
+CENTERS = {"conv": 64, "dwconv": 32, "groupconv": 24, "product": 24, "map": 24}
+_NEAREST = 0.3
+#: Factors on the prior deviations that are tried.
+LOOSENESS = (0.25, 0.5, 1.0, 1.5)
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What is believed before the measurements.
+
+    Parameters
+    ----------
+    sources : tuple of LatencyPredictor
+        Plain ones: the first gives bases and rules.
+    scale_ms : mapping of str to float
+        See `predictor_core.predictor.header.DeviceHeader`.
+    centers : mapping of str to tuple of points
+    means, deviations : mapping of str to float
+        Of coefficients that differ from zero and from `predictor_core.predictor.design.PRIOR`.
+    looseness : float
+        Factor on the deviations of all coefficients but the common factor.
+    """
+
+    sources: tuple[LatencyPredictor, ...]
+    scale_ms: Mapping[str, float]
+    centers: Mapping[str, tuple[tuple[float, ...], ...]] = field(default_factory=dict)
+    means: Mapping[str, float] = field(default_factory=dict)
+    deviations: Mapping[str, float] = field(default_factory=dict)
+    looseness: float = 1.0
+
+    @classmethod
+    def of(cls, source: LatencyPredictor, others: Sequence[LatencyPredictor] = ()) -> Prior:
+        """Return the belief that a device is like `source`; a learned one lends its coefficients too."""
+        if isinstance(source, LearnedPredictor):
+            header = source.device_header
+            return cls(source.sources, header.scale_ms, header.centers, dict(header.coefficients))
+        estimate = source.estimate
+        scale_ms = {
+            "launch": _LAUNCH_MS,
+            "byte": _BYTE_SHARE / estimate["bytes_per_ms"],
+            "mac": _MAC_SHARE / estimate["macs_per_ms"],
+            "constant": max(source.overhead_ms, _LEAST_CONSTANT_MS),
+        }
+        return cls((source, *others), {key: float(f"{value:.6g}") for key, value in scale_ms.items()})
+
+    def deviation(self, name: str) -> float:
+        """Prior standard deviation of a coefficient."""
+        deviation = self.deviations.get(name, PRIOR[effect_kind(name)])
+        return deviation if name == "all:" else deviation * self.looseness
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Models of one device, ready to fit.
+
+    Parameters
+    ----------
+    prior : Prior
+        With centers for these models.
+    names : tuple of str
+        Of the d coefficients.
+    specs : list of KernelSpec
+        The k kernels.
+    design : Design
+    rows : Rows
+        Bases and effects of the kernels.
+    terms : list of Term
+        Of all n models; the last is the constant.
+    """
+
+    prior: Prior
+    names: tuple[str, ...]
+    specs: list[KernelSpec]
+    design: Design
+    rows: Rows
+    terms: list[Term]
+
+    @property
+    def counts(self) -> Any:
+        """How often each model runs each kernel, shape (n, k)."""
+        return self.terms[0].counts
+
+    def fit(
+        self,
+        latency_ms: Floats,
+        models: NDArray[Any] | None = None,
+        *,
+        noise: Noise | None = None,
+        start: Floats | None = None,
+    ) -> Posterior:
+        """Fit the coefficients to some of the models.
+
+        Parameters
+        ----------
+        latency_ms : (n,) float64
+            Of all models; only those asked for are looked at.
+        models : (m,) integers, optional
+            Default: all.
+        noise : Noise, optional
+        start : (d,) float64, optional
+            Where to begin; the result of a fit to nearly the same models is near.
+        """
+        chosen = np.arange(len(latency_ms)) if models is None else models
+        measured = latency_ms[chosen]
+        means = np.array([self.prior.means.get(name, 0.0) for name in self.names])
+        deviation = np.array([self.prior.deviation(name) for name in self.names])
+        terms = [term.of_models(chosen) for term in self.terms]
+        # The common factor is not what the priors are about, so it starts where the median model has it.
+        means[0] += float(np.median(np.log(measured / predict(terms, means))))
+        weight = np.ones(len(chosen))
+        return maximum_posterior(terms, measured, weight, means, deviation, noise, start=start)
+
+    def loosened(
+        self, latency_ms: Floats, models: NDArray[Any] | None = None, *, noise: Noise | None = None
+    ) -> Problem:
+        """Return the problem with the looseness of the prior that the measurements speak for.
+
+        Parameters as for `fit`. A sibling of the source differs from it by less than a stranger does: of
+        `LOOSENESS`, the one of the highest evidence is taken.
+        """
+        start, best, chosen = None, -np.inf, self
+        for looseness in LOOSENESS:
+            tried = replace(self, prior=replace(self.prior, looseness=looseness))
+            found = tried.fit(latency_ms, models, noise=noise, start=start)
+            start = found.mean
+            if found.log_evidence > best:
+                best, chosen = found.log_evidence, tried
+        return chosen
+
+    def predict(self, at: Floats, models: NDArray[Any] | None = None) -> Floats:
+        """Latency of models in ms by fitted coefficients, shape (m,)."""
+        terms = self.terms if models is None else [term.of_models(models) for term in self.terms]
+        return predict(terms, at)
+
+    def kernels_ms(self, at: Floats) -> Floats:
+        """Latency of each kernel in ms, shape (k,)."""
+        return np.asarray(sum(term.items_ms(at) for term in self.terms[:-1]))
+
+    def predict_cut(self, at: Floats, cut: Cut) -> Floats:
+        """Latency in ms of other models, shape (m,)."""
+        rows = self.design.rows_unshared(cut.specs)
+        kernels_ms = sum(
+            Term(None, rows.base_ms[:, i], rows.values[i], self.design.columns[i]).items_ms(at)
+            for i in range(len(TERMS))
+        )
+        return np.asarray(cut.counts @ kernels_ms + self.terms[-1].items_ms(at)[0])
+
+    def spread(self, posterior: Posterior, models: NDArray[Any] | None = None) -> Floats:
+        """Mean standard deviation of the kernels' logarithms, by share of the latency, shape (m,)."""
+        variances = np.diag(posterior.covariance)[self.terms[0].columns]
+        deviation = np.sqrt(self.rows.values[0] ** 2 @ variances + self.rows.unknown)
+        kernels_ms = self.kernels_ms(posterior.mean)
+        counts = self.counts if models is None else self.counts[models]
+        return np.asarray(counts @ (kernels_ms * deviation) / self.predict(posterior.mean, models))
+
+
+def pose(prior: Prior, cut: Cut, centers: Mapping[str, int] | None = None) -> Problem:
+    """Set up the fit of a device: centers where the models' kernels are, and all effects that touch them.
+
+    Parameters
+    ----------
+    prior : Prior
+        Its centers stay; others are added where the models have kernels far from them.
+    cut : Cut
+        The models, by the rules of the first source.
+    centers : mapping of str to int, optional
+        Most centers of each group. Default: `CENTERS`.
+    """
+    limits = CENTERS if centers is None else centers
+    placed = place_centers(cut.specs, prior.centers, limits)
+    prior = replace(prior, centers=placed)
+    names = _names(prior, cut.specs)
+    design = shared_design(
+        prior.sources, tuple(sorted(prior.scale_ms.items())), tuple(sorted(placed.items())), names
+    )
+    rows = design.rows_unshared(cut.specs)
+    terms = [
+        Term(cut.counts, rows.base_ms[:, i], rows.values[i], design.columns[i]) for i in range(len(TERMS))
+    ]
+    constant = np.array([names.index("all:"), names.index("constant:")], dtype=np.intp)
+    once = np.ones((cut.counts.shape[0], 1))
+    terms.append(Term(once, np.array([prior.scale_ms["constant"]]), np.ones((1, 2)), constant))
+    return Problem(prior, names, cut.specs, design, rows, terms)
+
+
+def place_centers(
+    specs: Sequence[KernelSpec],
+    known: Mapping[str, tuple[tuple[float, ...], ...]],
+    limits: Mapping[str, int],
+) -> dict[str, tuple[tuple[float, ...], ...]]:
+    """Choose centers among kernels, each the farthest from those before it.
+
+    Parameters
+    ----------
+    specs : sequence of KernelSpec
+    known : mapping of str to points
+        Centers that stay, in their order.
+    limits : mapping of str to int
+        Most centers of each group.
+    """
+    groups = np.array([group(spec) for spec in specs])
+    placed = dict(known)
+    for name, most in limits.items():
+        if not (groups == name).any():
+            continue
+        # Rounded as they are written, so that a loaded header computes the same.
+        own = coordinates([spec for spec, mine in zip(specs, groups == name) if mine])
+        points = np.unique(np.round(own, 3), axis=0)
+        chosen = [tuple(point) for point in placed.get(name, ())]
+        if not chosen:
+            chosen.append(
+                tuple(points[np.argmin(((points - points.mean(axis=0)) ** 2).sum(axis=1))].tolist())
+            )
+        distance = ((points[:, None, :] - np.array(chosen)[None]) ** 2).sum(axis=2).min(axis=1)
+        while len(chosen) < most and distance.max() > _NEAREST**2:
+            farthest = points[int(np.argmax(distance))]
+            chosen.append(tuple(farthest.tolist()))
+            distance = np.minimum(distance, ((points - farthest) ** 2).sum(axis=1))
+        placed[name] = tuple(chosen)
+    return placed
+
+
+def _names(prior: Prior, specs: Sequence[KernelSpec]) -> tuple[str, ...]:
+    """Names of the coefficients: those of the source, then those that the kernels need besides."""
+    served = prior.sources[0].kernel_latencies(specs)
+    names = dict.fromkeys(("all:", *prior.means, "constant:", "launch:", "byte:", "mac:"))
+    for spec in specs:
+        for of_term in effects(spec, served[spec].measured):
+            names.update(dict.fromkeys(of_term))
+    names.update((f"mix:{source.name}", None) for source in prior.sources[1:])
+    for name, points in prior.centers.items():
+        names.update((f"near:{name}/{i}", None) for i in range(len(points)))
+    return tuple(names)
+
+
+def measured_sorts(cut: Cut) -> tuple[str, ...]:
+    """Sorts of kernels that the models hold, sorted."""
+    used = np.flatnonzero(np.asarray(cut.counts.sum(axis=0)).ravel())
+    return tuple(sorted({sort(cut.specs[i]) for i in used}))

@@ -1,0 +1,232 @@
+"""LearnedPredictor: a device that is a small header over the forests of another one."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor_core.errors import PackError
+from predictor_core.files import write_atomically
+from predictor_core.kernels import KernelSpec
+from predictor_core.kernels.coordinates import NAMES, coordinates, group, sort
+from predictor_core.predictor.base import Predictor
+from predictor_core.predictor.design import TERMS, Rows, shared_design
+from predictor_core.predictor.evaluate import KernelLatency
+from predictor_core.predictor.header import MAX_LOG, RESIDUAL_FILE, DeviceHeader
+from predictor_core.predictor.latency import LatencyPredictor
+from predictor_core.predictor.residual import Residual
+from predictor_core.predictor.roofline import Roofline
+
+Floats = NDArray[np.float64]
+
+
+class LearnedPredictor(LatencyPredictor):
+    """Predicts latency on a device that was learned from whole-model measurements.
+
+    Made by `predictor_core.learn_predictor`, and by `predictor_core.load_latency_predictor` once its folder
+    is registered. It does all that a `LatencyPredictor` does.
+
+    Parameters
+    ----------
+    header : DeviceHeader
+        What the device has of its own.
+    sources : sequence of LatencyPredictor
+        Those that the header names, in its order.
+    residual : Residual, optional
+        Forests of the residual, where there was enough data to grow any.
+
+    Raises
+    ------
+    PackError
+        The sources are not those that the header was learned from.
+    """
+
+    def __init__(
+        self, header: DeviceHeader, sources: Sequence[LatencyPredictor], residual: Residual | None = None
+    ) -> None:
+        for wanted, source in zip(header.sources, sources):
+            if source.sha256 != wanted.sha256:
+                raise PackError(
+                    f"{header.name} was learned from {wanted.name} {wanted.version} with SHA-256 "
+                    f"{wanted.sha256}, but that predictor has {source.sha256} here; learn it again"
+                )
+        Predictor.__init__(self, header.name, header.version)
+        self.device_header = header
+        self.overhead_ms = header.scale_ms["constant"] * float(
+            np.exp(header.coefficients.get("all:", 0.0) + header.coefficients.get("constant:", 0.0))
+        )
+        #: The data sheet of the device is not known.
+        self.roofline = Roofline()
+        self._rules = sources[0].rules
+        self._sources = tuple(sources)
+        self._residual = residual
+        self._evaluator = LearnedEvaluator(header, self._sources, residual)
+        self._memo: dict[KernelSpec, KernelLatency] = {}
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        residual = None if self._residual is None else self._residual.content
+        return (_again, (self.device_header.to_dict(), residual))
+
+    @property
+    def header(self) -> dict[str, Any]:
+        """Header as plain values, with ``constant_ms`` as that of an embedded pack has it."""
+        return {**self.device_header.to_dict(), "constant_ms": self.overhead_ms}
+
+    @property
+    def sources(self) -> tuple[LatencyPredictor, ...]:
+        """The predictors whose kernel latencies it multiplies."""
+        return self._sources
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the forests of the (first) source."""
+        return self._sources[0].sha256
+
+    @property
+    def accuracy(self) -> Mapping[str, Any]:
+        """Cross-validated accuracy; see `predictor_core.learning.crossvalidation`."""
+        return self.device_header.accuracy
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Write the folder that ``nn-meter register`` takes: header, card and, if there are any, forests.
+
+        Parameters
+        ----------
+        folder : path
+            Made if it is absent.
+
+        Returns
+        -------
+        Path
+            The folder.
+        """
+        from predictor_core.learning.card import write_card
+
+        target = Path(folder)
+        if self._residual is not None:
+            write_atomically(target / RESIDUAL_FILE, self._residual.content)
+        write_card(target, self.device_header)
+        self.device_header.write(target)
+        return target
+
+    def to_sklearn(self) -> dict[str, Any]:
+        """Export the forests of the source; see `LatencyPredictor.to_sklearn`."""
+        return self._sources[0].to_sklearn()
+
+
+class LearnedEvaluator:
+    """Latency of kernels by the coefficients of a header.
+
+    Parameters
+    ----------
+    header : DeviceHeader
+    sources : tuple of LatencyPredictor
+    residual : Residual, optional
+    """
+
+    def __init__(
+        self, header: DeviceHeader, sources: tuple[LatencyPredictor, ...], residual: Residual | None
+    ) -> None:
+        names = tuple(header.coefficients)
+        self._source = sources[0]
+        self._residual = residual
+        self._design = shared_design(
+            sources, tuple(sorted(header.scale_ms.items())), tuple(sorted(header.centers.items())), names
+        )
+        weights = np.array([header.coefficients[name] for name in names])
+        variances = np.array([header.variances.get(name, 0.0) for name in names])
+        self._weights = tuple(weights[columns] for columns in self._design.columns)
+        self._variances = variances[self._design.columns[0]]
+        self._measured = frozenset(header.measured)
+        self._ranges = {
+            name: np.array(pairs) for name, pairs in header.ranges.items() if len(pairs) == len(NAMES)
+        }
+
+    def evaluate(self, specs: Sequence[KernelSpec]) -> dict[KernelSpec, KernelLatency]:
+        """Return the latency of distinct kernels."""
+        rows = self._design.rows(specs)
+        latency_ms = self._latency_ms(rows)
+        if self._residual is not None:
+            latency_ms = latency_ms * np.exp(self._residual.log_ratio(specs))
+        spread = np.sqrt(rows.values[0] ** 2 @ self._variances + rows.unknown)
+        said = self._source.kernel_latencies(specs)
+        inside = self._inside(specs)
+        answers = {}
+        for i, spec in enumerate(specs):
+            known = sort(spec) in self._measured
+            outside = () if known and inside[i] else said[spec].outside
+            answers[spec] = KernelLatency(
+                float(latency_ms[i]), known or said[spec].measured, outside, float(spread[i])
+            )
+        return answers
+
+    def _latency_ms(self, rows: Rows) -> Floats:
+        total = np.zeros(len(rows.base_ms))
+        for term in range(len(TERMS)):
+            logs = np.clip(rows.values[term] @ self._weights[term], -2 * MAX_LOG, 2 * MAX_LOG)
+            total += rows.base_ms[:, term] * np.exp(logs)
+        return total
+
+    def _inside(self, specs: Sequence[KernelSpec]) -> NDArray[np.bool_]:
+        """Whether each kernel lies where the device's own measurements have kernels."""
+        found = coordinates(specs)
+        inside = np.zeros(len(specs), dtype=bool)
+        groups = [group(spec) for spec in specs]
+        for i, name in enumerate(groups):
+            pairs = self._ranges.get(name)
+            if pairs is not None:
+                inside[i] = bool(((found[i] >= pairs[:, 0] - 1e-6) & (found[i] <= pairs[:, 1] + 1e-6)).all())
+        return inside
+
+
+def load_learned(
+    folder: str | os.PathLike[str], *, name: str | None = None, version: str | None = None
+) -> LearnedPredictor:
+    """Load the folder of a learned predictor.
+
+    Parameters
+    ----------
+    folder : path
+        As `LearnedPredictor.save` writes it.
+    name, version : str, optional
+        As it is registered; the header must say the same.
+
+    Raises
+    ------
+    PackError
+        A file is absent or refused, or the source is not the one that it was learned from.
+    """
+    path = Path(folder)
+    header = DeviceHeader.read(path)
+    if name is not None and (header.name.lower(), header.version) != (name.lower(), version):
+        raise PackError(
+            f"{path} holds {header.name} {header.version}, but {name} {version} is registered; "
+            "unregister it and register the folder again"
+        )
+    residual = None
+    if header.residual_sha256:
+        try:
+            content = (path / RESIDUAL_FILE).read_bytes()
+        except OSError as error:
+            raise PackError(f"can't read {path / RESIDUAL_FILE}: {error.strerror}") from error
+        residual = Residual(content, header.residual_sha256)
+    return LearnedPredictor(header, load_sources(header), residual)
+
+
+def load_sources(header: DeviceHeader) -> list[LatencyPredictor]:
+    """Load the predictors that a header names; those of one process share them."""
+    from predictor_core.catalog.loading import load_shared
+
+    return [load_shared(source.name, source.version) for source in header.sources]
+
+
+def _again(content: dict[str, Any], residual: bytes | None) -> LearnedPredictor:
+    header = DeviceHeader.from_dict(content)
+    return LearnedPredictor(header, load_sources(header), None if residual is None else Residual(residual))

@@ -1,0 +1,129 @@
+"""The CSV file of measurements, and the models that it names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from predictor_core import zoo
+from predictor_core.errors import LearningError
+from predictor_core.fusion import load_rules
+from predictor_core.learning.measurements import (
+    Measurement,
+    read_measurements,
+    read_models,
+    refuse_contradictions,
+    type_of,
+)
+
+CPU = "cortexA76cpu_tflite21"
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "measurements.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_all_columns(tmp_path: Path) -> None:
+    (tmp_path / "net.onnx").write_bytes(b"")
+    text = (
+        "\ufeffmodel, latency_ms, std_ms, model_type, input_shape, environment, comment\n"
+        "net.onnx, 12.5, 0.1, , 1x3x160x160, phone, fast\n\n"
+        "resnet18, 30, , , , ,\n"
+    )
+    first, second = read_measurements(write(tmp_path, text))
+    assert first == Measurement(
+        str(tmp_path / "net.onnx"), 12.5, "onnx", (1, 3, 160, 160), "phone", std_ms=0.1, row=2
+    )
+    assert (second.model, second.model_type, second.row) == ("resnet18", "torchvision", 4)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty; expected the columns model, latency_ms"),
+        ("model,ms\nresnet18,3\n", "has no column 'latency_ms'; its columns are model, ms"),
+        ("model,model,latency_ms\na,b,3\n", "a column stands twice"),
+        ("model,latency_ms\nresnet18\n", "row 2: 1 values, expected 2"),
+        ("model,latency_ms\n,3\n", "row 2: no model is named"),
+        ("model,latency_ms\nresnet18,nan\n", "row 2: latency_ms is 'nan'; expected a positive number"),
+        ("model,latency_ms\nresnet18,3\nvgg11,-1\n", "row 3: latency_ms is '-1'"),
+        ("model,latency_ms\nresnet18,0\n", "row 2: latency_ms is '0'"),
+        ("model,latency_ms\nresnet18,inf\n", "row 2: latency_ms is 'inf'"),
+        ("model,latency_ms\nresnet18,3 ms\n", "row 2: latency_ms is '3 ms'"),
+        ("model,latency_ms,std_ms\nresnet18,3,-1\n", "row 2: std_ms is '-1'"),
+        ("model,latency_ms,input_shape\nresnet18,3,wide\n", "row 2: input_shape is 'wide'"),
+        ('model,latency_ms\n"resnet18,3\n', "row 2"),
+    ],
+)
+def test_a_bad_file_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(LearningError) as caught:
+        read_measurements(write(tmp_path, text))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_files_that_are_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "measurements.csv"
+    with pytest.raises(LearningError, match="can't read"):
+        read_measurements(path)
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(LearningError, match="is not UTF-8"):
+        read_measurements(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("a/b.onnx", "onnx"), ("b.TFLITE", "tflite"), ("resnet18", "torchvision"), ("b.docx", None)],
+)
+def test_type_by_suffix(name: str, expected: str | None) -> None:
+    assert type_of(name) == expected
+
+
+def test_repeats_are_averaged_and_tell_the_noise() -> None:
+    resnet, vgg = zoo.build("resnet18"), zoo.build("vgg11")
+    read = read_models(
+        [Measurement(resnet, 10.0, row=1), Measurement(vgg, 20.0, row=2), Measurement(resnet, 10.4, row=3)]
+    )
+    assert read.latency_ms[""].tolist() == [10.2, 20.0]
+    assert read.repeat == pytest.approx(0.0277, rel=0.01)
+
+
+def test_repeats_that_contradict_each_other() -> None:
+    resnet = zoo.build("resnet18")
+    with pytest.raises(LearningError, match=r"rows 4 and 9: .* took 10 ms and 40 ms"):
+        read_models([Measurement(resnet, 10.0, row=4), Measurement(resnet, 40.0, row=9)])
+
+
+def test_a_model_that_cannot_be_read_is_listed_and_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "broken.onnx"
+    path.write_bytes(b"nothing")
+    measurements = [Measurement(str(path), 5.0, "onnx", row=2), Measurement(zoo.build("vgg11"), 20.0, row=3)]
+    read = read_models(measurements)
+    assert [(one.model, one.row) for one in read.unreadable] == [("broken", 2)]
+    assert len(read.corpus) == 1
+    assert "\n" not in read.unreadable[0].reason
+
+
+def test_one_network_under_two_names() -> None:
+    measurements = [
+        Measurement(zoo.build("resnet18"), 10.0, row=2),
+        Measurement(zoo.build("resnet18"), 10.5, row=3),
+        Measurement(zoo.build("resnet18"), 22.0, row=4),
+    ]
+    rules = load_rules(CPU)
+    refuse_contradictions(read_models(measurements[:2]), rules)
+    with pytest.raises(LearningError, match="rows 2 and 4"):
+        refuse_contradictions(read_models(measurements), rules)
+
+
+def test_environments_are_columns() -> None:
+    resnet, vgg = zoo.build("resnet18"), zoo.build("vgg11")
+    read = read_models(
+        [Measurement(resnet, 10.0, environment="a", row=2), Measurement(vgg, 20.0, environment="b", row=3)]
+    )
+    assert sorted(read.latency_ms) == ["a", "b"]
+    assert read.latency_ms["a"][0] == 10.0
+    assert read.latency_ms["a"][1] != read.latency_ms["a"][1]
