@@ -88,11 +88,11 @@ class KernelEvaluator:
 
     def evaluate(self, specs: Sequence[KernelSpec]) -> dict[KernelSpec, KernelLatency]:
         """Return the latency of distinct kernels."""
-        servings = [kernels.serve(spec) for spec in specs]
+        found = [kernels.decompose(spec) for spec in specs]
         by_forest: dict[str | None, list[KernelSpec]] = {}
         forests = self._forests
-        for part in dict.fromkeys(part for serving in servings for _, part in serving.parts):
-            forest = kernels.kind(part.op).forest
+        for part in dict.fromkeys(part for one in found for _, part in one.parts):
+            forest = kernels.kernel_op(part.op).forest
             by_forest.setdefault(forest if forest in forests else None, []).append(part)
         logs: dict[KernelSpec, float] = {}
         outside: dict[KernelSpec, tuple[str, ...]] = {}
@@ -117,8 +117,8 @@ class KernelEvaluator:
             outside.update(zip(group, self._outside(forest, x)))
         unsupported = set(estimated)
         answers = {}
-        for spec, serving in zip(specs, servings):
-            parts, scale, measured, combine = serving
+        for spec, decomposition in zip(specs, found):
+            parts, scale, measured, combine = decomposition
             # A kernel that a wider one stands for is as far outside the training range as it is by itself.
             asked = parts[:1] if combine == "least" else parts
             if combine == "least":

@@ -57,8 +57,8 @@ class Residual:
         out = np.zeros(len(specs))
         by_forest: dict[str, list[int]] = {}
         for i, spec in enumerate(specs):
-            forest = kernels.kind(spec.op).forest
-            if forest in self._pack.forests and kernels.serve(spec).measured:
+            forest = kernels.kernel_op(spec.op).forest
+            if forest in self._pack.forests and kernels.decompose(spec).measured:
                 by_forest.setdefault(str(forest), []).append(i)
         if not by_forest:
             return out

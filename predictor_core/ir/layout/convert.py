@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from predictor_core.ir import ops
 from predictor_core.ir.dims import image_layout
 from predictor_core.ir.graph import Graph, Node
-from predictor_core.ir.layout.ops import HANDLERS, IMAGE_OPS, TRANSPARENT, unknown
+from predictor_core.ir.layout.ops import passes_image, reads_image, write
 from predictor_core.ir.layout.walk import LayoutWalk
 from predictor_core.ir.mutable import MutableGraph
 from predictor_core.ir.passes import graph_pass, run_passes
@@ -66,7 +66,6 @@ def move_channels(graph: MutableGraph) -> None:
             layout = image_layout(len(node.shape)) if _is_image(graph, node) else None
             walk.write(node, (), node.attrs, layout)
         else:
-            write = HANDLERS.get(node.op, unknown) if node.inputs else unknown
             write(walk, node)
     written = dict.fromkeys(walk.at[tensor][0] for tensor in graph.outputs)
     graph.free = list(walk.free)
@@ -85,10 +84,10 @@ def _is_image(graph: MutableGraph, node: Node) -> bool:
     for reader in graph:
         if reached.isdisjoint(reader.inputs):
             continue
-        if reader.op in IMAGE_OPS:
+        if reads_image(reader.op):
             return True
-        if reader.op in TRANSPARENT:
+        if passes_image(reader.op):
             reached.update(reader.tensors)
-        elif reader.op in ops.KNOWN_OPS and reader.op not in ops.REDUCE_OPS:
+        elif ops.find(reader.op) is not None and reader.op not in ops.REDUCE_OPS:
             bound = True
     return rank == 4 and not bound

@@ -20,18 +20,20 @@ from predictor_core.ir.dims import (
 from predictor_core.ir.graph import Node, Shape
 from predictor_core.ir.layout.walk import LayoutWalk
 
-#: Ops that read an image channels last.
-IMAGE_OPS = (
-    ops.CONV_OPS
-    | ops.POOL_OPS
-    | {"bn", "biasadd", "resize", "instancenorm", "groupnorm", "lrn"}
-    | {"depthtospace", "spacetodepth", "channelshuffle"}
-)
-_SEQUENCE_OPS = frozenset({"matmul", "embedding", "lstm", "gru", "rnn", "stack"})
-_ELEMENTWISE_OPS = ops.ACTIVATION_OPS | ops.UNARY_OPS | ops.FREE_OPS | {"l2norm", "roll"}
-_JOINS = ops.BINARY_OPS | {"concat", "where"}
-#: Ops that an image passes unharmed on its way to an op that tells that it is one.
-TRANSPARENT = _ELEMENTWISE_OPS | _JOINS | {"pad", "slice", "split"}
+_TRANSPARENT_LAYOUTS = frozenset({"elementwise", "join"})
+_TRANSPARENT_OPS = frozenset({"pad", "slice", "split"})
+
+
+def reads_image(op: str) -> bool:
+    """Whether an op reads an image channels last."""
+    row = ops.find(op)
+    return row is not None and row.layout == "image"
+
+
+def passes_image(op: str) -> bool:
+    """Whether an image passes an op unharmed on its way to an op that tells that it is one."""
+    row = ops.find(op)
+    return row is not None and (row.layout in _TRANSPARENT_LAYOUTS or op in _TRANSPARENT_OPS)
 
 
 def _image(walk: LayoutWalk, node: Node) -> None:
@@ -242,14 +244,14 @@ def unknown(walk: LayoutWalk, node: Node) -> None:
     walk.write(node, names, node.attrs, layout)
 
 
-#: Op -> the function that writes a node of it in the right layout.
+#: Class of layout, or op with a way of its own -> the function that writes a node of it in the right layout.
 HANDLERS: dict[str, Callable[[LayoutWalk, Node], None]] = {
-    **dict.fromkeys(IMAGE_OPS, _image),
-    **dict.fromkeys(_ELEMENTWISE_OPS, _elementwise),
-    **dict.fromkeys(_SEQUENCE_OPS, _sequence),
-    **dict.fromkeys(_JOINS, _join),
-    **dict.fromkeys(ops.REDUCE_OPS, _reduction),
-    **dict.fromkeys(("softmax", "logsoftmax", "layernorm", "rmsnorm", "split", "slice", "pad"), _along_axis),
+    "image": _image,
+    "elementwise": _elementwise,
+    "sequence": _sequence,
+    "join": _join,
+    "axis": _along_axis,
+    "reduction": _reduction,
     "Einsum": _einsum,
     "expand": _expand,
     "fc": _fc,
@@ -257,3 +259,10 @@ HANDLERS: dict[str, Callable[[LayoutWalk, Node], None]] = {
     "reshape": _reshape,
     "transpose": _transpose,
 }
+
+
+def write(walk: LayoutWalk, node: Node) -> None:
+    """Write a node in the right layout."""
+    row = ops.find(node.op)
+    handler = HANDLERS.get(node.op if row is None else row.layout) if node.inputs else None
+    (handler or unknown)(walk, node)
