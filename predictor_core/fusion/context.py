@@ -1,9 +1,9 @@
 """What around a kernel changes its latency on a device with an engine of its own for some ops.
 
-While the engine runs a kernel, the processors run another one that does not depend on it: the two overlap, and
-the shorter of them costs next to nothing. Measured networks are explained by pairs: every kernel of the engine
-takes the first kernel of the processors, in the order of execution and near it, that neither needs it nor is
-needed by it. What the processors run also costs more or less with who wrote its inputs.
+While the engine runs a kernel, the processors run another one that does not depend on it: the two overlap,
+and the shorter of them costs next to nothing. Measured networks are explained by pairs: every kernel of the
+engine takes the first kernel of the processors, in the order of execution and near it, that neither needs it
+nor is needed by it. What the processors run also costs more or less with who wrote its inputs.
 """
 
 from __future__ import annotations

@@ -183,8 +183,8 @@ SE = FeatureSet(
 )
 
 
-#: What `KernelSpec.context` holds: what the kernel runs beside, and inputs that a convolution, a pool makes.
-CONTEXT = ("beside", "from_conv", "from_pool")
+#: What `KernelSpec.context` holds: what overlaps with the kernel, and inputs that a convolution, a pool makes.
+CONTEXT = ("overlap", "from_conv", "from_pool")
 _NO_CONTEXT = (0,) * len(CONTEXT)
 
 

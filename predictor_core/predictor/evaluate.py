@@ -14,6 +14,7 @@ from predictor_core.errors import PackError
 from predictor_core.forest import Pack, tree_values
 from predictor_core.kernels import KernelSpec
 from predictor_core.kernels.base import AnalyticBase
+from predictor_core.kernels.names import current_name
 from predictor_core.predictor.roofline import Roofline
 
 
@@ -74,7 +75,10 @@ class KernelEvaluator:
             self._bases = {
                 forest: AnalyticBase.from_header(entry["base"]) for forest, entry in header["forests"].items()
             }
-            self._names = {forest: list(entry["features"]) for forest, entry in header["forests"].items()}
+            self._names = {
+                forest: [current_name(name) for name in entry["features"]]
+                for forest, entry in header["forests"].items()
+            }
             self._ranges = {forest: _limits(entry["ranges"]) for forest, entry in header["forests"].items()}
         except (KeyError, TypeError, ValueError) as error:
             raise PackError(f"pack of {label} lacks a part of its header: {error!r}") from error

@@ -12,6 +12,7 @@ from predictor_core.errors import PackError
 from predictor_core.forest import Forest, tree_values
 from predictor_core.forest.pack import pack_bytes, parse_pack
 from predictor_core.kernels import KernelSpec
+from predictor_core.kernels.names import current_name
 
 
 class Residual:
@@ -35,7 +36,9 @@ class Residual:
         self._pack = parse_pack(content, "of the residual", sha256)
         for name, entry in self._pack.header["forests"].items():
             known = kernels.FORESTS.get(name)
-            if known is None or list(known.names) != list(entry.get("features", ())):
+            if known is None or list(known.names) != [
+                current_name(name) for name in entry.get("features", ())
+            ]:
                 raise PackError(
                     f"the residual forest {name!r} was trained on other features than this version of the "
                     "package computes; learn the device again"

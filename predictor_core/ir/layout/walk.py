@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from predictor_core.ir.dims import Layout, laid_out
+from predictor_core.ir.dims import Layout, in_layout
 from predictor_core.ir.graph import Node
 from predictor_core.ir.mutable import MutableGraph
 from predictor_core.ir.names import Names
@@ -37,7 +37,7 @@ class LayoutWalk:
             and -1 not in layout
         ):
             self.at[node.name] = (node.name, layout)
-            outputs = (laid_out(node.outputs[0], layout),)
+            outputs = (in_layout(node.outputs[0], layout),)
             self.nodes.append(Node(node.name, node.op, inputs, attrs, outputs, node.scope))
             return
         shapes = []
@@ -47,7 +47,7 @@ class LayoutWalk:
                 shapes.append(shape)
             else:
                 self.at[tensor] = (tensor, layout)
-                shapes.append(laid_out(shape, layout))
+                shapes.append(in_layout(shape, layout))
         self.nodes.append(Node(node.name, node.op, inputs, attrs, tuple(shapes), node.scope))
 
     def layout(self, node: Node) -> Layout:
@@ -82,7 +82,7 @@ class LayoutWalk:
         scope = self.graph.producer(tensor).scope
         for index, (op, attrs, step) in enumerate(steps, 1):
             made = self.names.fresh(label if index == len(steps) else f"{label}.{index}")
-            self.nodes.append(Node(made, op, (name,), attrs, (laid_out(shape, step),), scope))
+            self.nodes.append(Node(made, op, (name,), attrs, (in_layout(shape, step),), scope))
             name = made
         self.moved[moved] = name
         return name

@@ -1,4 +1,4 @@
-"""Recognise activations that a model spells with primitive ops."""
+"""Recognise activations that a model writes with primitive ops."""
 
 from __future__ import annotations
 

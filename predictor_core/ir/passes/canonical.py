@@ -1,4 +1,4 @@
-"""Canonical form: the same architecture is the same Graph, whatever format and spelling it came in."""
+"""Canonical form: the same architecture is the same Graph, in whatever format and form it came."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from predictor_core.ir.passes.dead import drop_dead
 from predictor_core.ir.passes.dilation import dilated_convs
 from predictor_core.ir.passes.free import drop_free, drop_noops
 from predictor_core.ir.passes.indices import wrapped_indices
-from predictor_core.ir.passes.norms import l2_norms, moment_norms, spelled_norms
+from predictor_core.ir.passes.norms import l2_norms, moment_norms, root_norms
 from predictor_core.ir.passes.pads import fold_pads
 from predictor_core.ir.passes.pools import global_pools, pool_indices
 from predictor_core.ir.passes.products import flat_products
@@ -39,7 +39,7 @@ PASSES: tuple[GraphPass, ...] = (
     joined_slices,
     global_pools,
     clips,
-    spelled_norms,
+    root_norms,
     moment_norms,
     l2_norms,
     hard_activations,

@@ -1,4 +1,4 @@
-"""Recognise convolutions with dilation that a model spells with a batch of shifted images."""
+"""Recognise convolutions with dilation that a model writes with a batch of shifted images."""
 
 from __future__ import annotations
 

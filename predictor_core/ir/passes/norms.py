@@ -1,4 +1,4 @@
-"""Recognise normalisations that a model spells with primitive ops."""
+"""Recognise normalisations that a model writes with primitive ops."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from predictor_core.ir.passes.contract import graph_pass
 
 
 @graph_pass(requires=("no idle movement",), ensures="norms")
-def spelled_norms(graph: MutableGraph) -> None:
+def root_norms(graph: MutableGraph) -> None:
     """Recognise layernorm, instancenorm and rmsnorm: x, centred or not, divided by its root mean square.
 
     A scale and a shift by constants that follow belong to the norm.
@@ -33,7 +33,7 @@ def spelled_norms(graph: MutableGraph) -> None:
 
 @graph_pass(requires=("norms",), ensures="norms of moments")
 def moment_norms(graph: MutableGraph) -> None:
-    """Recognise ``x * m + (shift - mean * m)`` with m = scale / deviation, as Keras spells a layernorm."""
+    """Recognise ``x * m + (shift - mean * m)`` with m = scale / deviation, as Keras writes a layernorm."""
     for root in graph.of("rsqrt"):
         found = _centred_and_axes(graph, root)
         if found is None:
@@ -126,18 +126,18 @@ def l2_norms(graph: MutableGraph) -> None:
     for node in graph.of("div"):
         if len(node.inputs) != 2:
             continue
-        chain = [graph.producer(node.inputs[1])]
+        path = [graph.producer(node.inputs[1])]
         for ops in (("expand",), ("clip", "max")):
-            if chain[-1].op in ops and len(chain[-1].inputs) == 1:
-                chain.append(graph.producer(chain[-1].inputs[0]))
-        bounded = len(chain) > 1 and chain[-2].op != "expand"
-        if bounded and chain[-1].op == "reduce_sum" and chain[-1].inputs == node.inputs[:1]:
+            if path[-1].op in ops and len(path[-1].inputs) == 1:
+                path.append(graph.producer(path[-1].inputs[0]))
+        bounded = len(path) > 1 and path[-2].op != "expand"
+        if bounded and path[-1].op == "reduce_sum" and path[-1].inputs == node.inputs[:1]:
             graph.replace(node, "l2norm", node.inputs[:1])
 
 
 @graph_pass(ensures="group norms, channels first")
 def channel_first_group_norms(graph: MutableGraph) -> None:
-    """Join a group norm spelled on a channels-first image: reshape to groups, instancenorm, reshape back."""
+    """Join a group norm written on a channels-first image: reshape to groups, instancenorm, reshape back."""
     for node in graph.of("instancenorm"):
         before, after = graph.producer(node.inputs[0]), graph.only_reader(node.name)
         if before.op != "reshape" or after is None or after.op != "reshape" or len(node.shape) != 3:

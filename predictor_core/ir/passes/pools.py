@@ -1,4 +1,4 @@
-"""One spelling for pools over the whole feature map."""
+"""One form for pools over the whole feature map."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recognise shuffles of channels and pixels that a model spells with two reshapes and a transpose."""
+"""Recognise shuffles of channels and pixels that a model writes with two reshapes and a transpose."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def channel_shuffles(graph: MutableGraph) -> None:
 
 @graph_pass(ensures="channel shuffles, channels first")
 def channel_first_shuffles(graph: MutableGraph) -> None:
-    """Do the same for the channels-first spelling, (N, groups, C / groups, H, W)."""
+    """Do the same for the channels-first form, (N, groups, C / groups, H, W)."""
     _shuffles(
         graph, lambda shape, groups: (shape[0], groups, shape[1] // groups, *shape[2:]), (0, 2, 1, 3, 4), 1
     )
