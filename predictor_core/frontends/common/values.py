@@ -13,6 +13,9 @@ from predictor_core.ir.graph import Shape
 
 Array = npt.NDArray[Any]
 
+#: Warning of a Graph whose source computes in integers.
+AS_FLOAT = "the model is quantised; its ops are costed as ops on floats"
+
 #: Larger constants are weights: only their shape is kept.
 MAX_KNOWN_ELEMENTS = 4096
 

@@ -139,9 +139,7 @@ def _plain(function: Callable[..., Any]) -> Callable[[_Arrays, Attrs], Any]:
 
 
 def _extreme(function: Any) -> Callable[[_Arrays, Attrs], Any]:
-    return lambda arrays, attrs: (
-        function.reduce(np.broadcast_arrays(*arrays)) if is_small(*arrays) else None
-    )
+    return lambda arrays, attrs: function.reduce(np.broadcast_arrays(*arrays)) if is_small(*arrays) else None
 
 
 def _cast(arrays: _Arrays, attrs: Attrs) -> Any:

@@ -12,6 +12,7 @@ from predictor_core.frontends.onnx.graph import Conversion
 from predictor_core.ir.graph import Graph
 from predictor_core.ir.layout import channels_last
 
+
 def load(model: Any, *, input_shape: Any = None) -> Graph:
     """Convert an ONNX model to a Graph.
 

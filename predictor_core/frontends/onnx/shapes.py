@@ -166,9 +166,7 @@ class Declared:
 
 def _is_control_flow(node: Any) -> bool:
     """Whether a node has, or should have, graphs of its own: onnx before 1.22 crashes where one is absent."""
-    return node.op_type in _CONTROL_FLOW or any(
-        attribute.type in _SUBGRAPHS for attribute in node.attribute
-    )
+    return node.op_type in _CONTROL_FLOW or any(attribute.type in _SUBGRAPHS for attribute in node.attribute)
 
 
 def _inferred(model: Any) -> dict[str, Any]:
