@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from predictor_core.ir.graph import Graph, Node, Shape
 from predictor_core.ir.ops import BINARY_OPS, DATA_OPS, DENSE_OPS, POOL_OPS
 from predictor_core.kernels.registry import kernel_op
-from predictor_core.kernels.spec import KernelSpec
+from predictor_core.kernels.spec import FOLDED, KernelSpec
 
 
 def main_op(node: Node, graph: Graph) -> str:
@@ -54,7 +54,7 @@ def build(op: str, main: Sequence[Node], merged: Sequence[Node], graph: Graph) -
                 inputs = (*inputs, tuple(node.attrs["const_shape"]))
             previous = node.name
     has_bias = "bias" in head.attrs and head.attrs["bias"] and len(main) == 1
-    label = "-".join((op, "bn", *epilogue) if has_bias else (op, *epilogue))
+    label = "-".join((op, FOLDED, *epilogue) if has_bias else (op, *epilogue))
     fields = kernel_op(op).fields
     if fields is None:
         return KernelSpec(label, op, inputs, output, epilogue=epilogue, extra=pool)
