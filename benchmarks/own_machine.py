@@ -128,7 +128,7 @@ def _is_fit(graph: Any) -> bool:
     from predictor_core import kernels
     from predictor_core.fusion import detect, load_rules
     from predictor_core.ir.passes import canonicalize
-    from predictor_core.kernels.costs import weights
+    from predictor_core.kernels import weights
 
     specs = [kernel.spec for kernel in detect(canonicalize(graph), load_rules("cortexA76cpu_tflite21"))]
     macs = sum(kernels.cost(spec).macs for spec in specs)

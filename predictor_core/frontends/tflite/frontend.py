@@ -14,7 +14,7 @@ from predictor_core.frontends.tflite.file import read_structure
 from predictor_core.frontends.tflite.graph import Walk
 from predictor_core.frontends.tflite.model import Model, Signature
 from predictor_core.ir.graph import Graph
-from predictor_core.ir.passes import canonicalize
+from predictor_core.ir.passes import canonical_graph
 
 _SIGNATURE = "serving_default"
 
@@ -60,7 +60,7 @@ def _graph(path: Path, input_shape: Any, signature: str | None) -> Graph:
     walk = Walk(model, input_shape)
     outputs = walk.run(found.subgraph, found.inputs)
     warnings = (AS_FLOAT,) if walk.quantised else ()
-    return canonicalize(Graph(walk.nodes, path.stem, outputs, walk.free, warnings))
+    return canonical_graph(walk.nodes, path.stem, outputs, walk.free, warnings)
 
 
 def _signature(model: Model, name: str | None) -> Signature:
