@@ -14,10 +14,9 @@ from typing import IO
 
 from predictor_core.errors import OutputError
 
-#: Files in the folder of a predictor: forests; header of a learned device and the forests of its residual.
+#: Files in the folder of a predictor: forests, or the header of a learned device.
 PACK_FILE = "forests.pack"
 HEADER_FILE = "header.json"
-RESIDUAL_FILE = "residual.pack"
 
 
 def output_path(

@@ -209,11 +209,11 @@ def _deadline(total_s: float) -> Iterator[tuple[OpenerDirector, threading.Event]
 
     class Http(HTTPHandler):
         def http_open(self, req: Request) -> Any:
-            return self.do_open(noted(http.client.HTTPConnection), req)  # type: ignore[arg-type]
+            return self.do_open(noted(http.client.HTTPConnection), req)
 
     class Https(HTTPSHandler):
         def https_open(self, req: Request) -> Any:
-            return self.do_open(noted(http.client.HTTPSConnection), req)  # type: ignore[arg-type]
+            return self.do_open(noted(http.client.HTTPSConnection), req)
 
     def cut() -> None:
         over.set()

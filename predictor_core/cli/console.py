@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import shutil
 import sys
 import traceback
 from contextlib import suppress
+from typing import TextIO
 
 from predictor_core.errors import PredictorError
 from predictor_core.text import one_line
@@ -34,6 +36,11 @@ def width() -> int | None:
     """Characters of a line of the terminal, or of ``$COLUMNS``; None where lines may have any length."""
     columns = shutil.get_terminal_size((0, 0)).columns
     return columns or None
+
+
+def colour(stream: TextIO) -> bool:
+    """Whether a stream takes colours: a terminal, and no ``NO_COLOR`` (https://no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR")
 
 
 def log(message: str) -> None:

@@ -20,7 +20,9 @@ def run(arguments: argparse.Namespace) -> int:
     sources = requested(arguments)
     targets = _targets(sources, arguments.output)
     options = reading_options(arguments, sources)
-    inputs = [file for source in sources for file in (source.path, *_side_files(source))]
+    inputs: list[str | Path] = []
+    for source in sources:
+        inputs += [source.path, *_side_files(source)]
     failed = False
     for source, target in zip(sources, targets):
         try:
@@ -43,7 +45,7 @@ def _side_files(source: Source) -> list[Path]:
     if source.model_type == "openvino":
         return [Path(source.path).with_suffix(".bin")]
     if source.model_type == "onnx":
-        from predictor_core.frontends.onnx.external import external_files
+        from predictor_core.frontends.onnx.file import external_files
 
         return external_files(Path(source.path))
     return []

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from predictor_core.catalog import load_entry, match_predictors
+from predictor_core.cli import views
 from predictor_core.cli.comparison import comparison
 from predictor_core.cli.console import FAILED, describe, log, result, width
 from predictor_core.cli.models import Source, reading_options, requested
@@ -37,7 +38,7 @@ class _Request:
 
 
 @dataclass
-class _Answer:
+class Answer:
     """Reports of one model, and the errors on the way."""
 
     source: Source
@@ -47,13 +48,10 @@ class _Answer:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
+    shown = views.wanted(arguments)
     sources = requested(arguments)
-    request = _Request(
-        tuple(map(load_entry, match_predictors(arguments.predictor, arguments.predictor_version))),
-        reading_options(arguments, sources),
-        arguments.strict,
-        arguments.debug,
-    )
+    request = _request(arguments, sources)
+    quiet = arguments.json or arguments.format != "text"
     several = len(request.predictors) > 1
     failed = False
     rows: list[dict[str, Any]] = []
@@ -69,22 +67,45 @@ def run(arguments: argparse.Namespace) -> int:
                     where = f" on {report.predictor}" if several else ""
                     for warning in report.warnings:
                         progress.log(f"warning: {answer.source.label}{where}: {warning}")
-                    if not arguments.json:
+                    if not quiet:
                         written = progress.result(_result(report, several))
                         if arguments.verbose:
                             progress.result(report_text(report, width=width()))
                         failed = failed or not written
                 if arguments.json:
                     rows += _json_rows(answer)
-                elif several:
+                if shown or several:
                     reports += answer.reports
     finally:
         # After an interrupt, too: what is finished is not lost.
         if arguments.json:
-            failed = not result(json.dumps(rows, indent=2)) or failed
-    if reports:
+            failed = not result(json.dumps(rows, indent=2, default=str)) or failed
+    if not arguments.json and several and reports and not quiet:
         result(f"\n{comparison(reports, width())}")
+    if shown and reports:
+        views.show(arguments, reports, [source.path for source in sources])
     return FAILED if failed else 0
+
+
+def reports_of(arguments: argparse.Namespace) -> list[Answer]:
+    """Return the reports of all models on all predictors of a command line; warnings go to stderr."""
+    sources = requested(arguments)
+    answers = []
+    for answer in _answers(_request(arguments, sources), sources, jobs=1):
+        for report in answer.reports:
+            for warning in report.warnings:
+                log(f"warning: {answer.source.label} on {report.predictor}: {warning}")
+        answers.append(answer)
+    return answers
+
+
+def _request(arguments: argparse.Namespace, sources: Sequence[Source]) -> _Request:
+    return _Request(
+        tuple(map(load_entry, match_predictors(arguments.predictor, arguments.predictor_version))),
+        reading_options(arguments, sources),
+        arguments.strict,
+        arguments.debug,
+    )
 
 
 def _result(report: LatencyReport, several: bool) -> str:
@@ -97,7 +118,7 @@ def _result(report: LatencyReport, several: bool) -> str:
     return line
 
 
-def _answers(request: _Request, sources: Sequence[Source], jobs: int) -> Iterator[_Answer]:
+def _answers(request: _Request, sources: Sequence[Source], jobs: int) -> Iterator[Answer]:
     """Yield the answer of each model in order; worker processes start only where they pay off."""
     started_s = time.perf_counter()
     for done, source in enumerate(sources, 1):
@@ -112,7 +133,7 @@ def _answers(request: _Request, sources: Sequence[Source], jobs: int) -> Iterato
                 return
 
 
-def _in_workers(request: _Request, sources: Sequence[Source], jobs: int) -> Iterator[_Answer]:
+def _in_workers(request: _Request, sources: Sequence[Source], jobs: int) -> Iterator[Answer]:
     import joblib
 
     # Each chunk loads the predictors once.
@@ -131,7 +152,7 @@ def _in_workers(request: _Request, sources: Sequence[Source], jobs: int) -> Iter
             yield _alone(request, source)
 
 
-def _alone(request: _Request, source: Source) -> _Answer:
+def _alone(request: _Request, source: Source) -> Answer:
     """Answer one model in a process of its own, which may be killed."""
     import joblib
 
@@ -140,10 +161,10 @@ def _alone(request: _Request, source: Source) -> _Answer:
         # Two workers, because joblib runs the one of one in this process.
         return joblib.Parallel(n_jobs=2)([task(request, [source], os.getpid())])[0][0]  # type: ignore[no-any-return]
     except (BrokenExecutor, OSError):
-        return _Answer(source, errors=["the process that read it was killed; did it run out of memory?"])
+        return Answer(source, errors=["the process that read it was killed; did it run out of memory?"])
 
 
-def _answer_chunk(request: _Request, sources: Sequence[Source], parent: int) -> list[_Answer]:
+def _answer_chunk(request: _Request, sources: Sequence[Source], parent: int) -> list[Answer]:
     _end_with(parent)
     return [_answer(request, source) for source in sources]
 
@@ -161,8 +182,8 @@ def _end_with(parent: int) -> None:
         threading.Thread(target=watch, daemon=True).start()
 
 
-def _answer(request: _Request, source: Source) -> _Answer:
-    answer = _Answer(source)
+def _answer(request: _Request, source: Source) -> Answer:
+    answer = Answer(source)
     if source.error is not None:
         answer.errors.append(describe(source.error))
         return answer
@@ -189,7 +210,7 @@ def _answer(request: _Request, source: Source) -> _Answer:
     return answer
 
 
-def _json_rows(answer: _Answer) -> list[dict[str, Any]]:
+def _json_rows(answer: Answer) -> list[dict[str, Any]]:
     origin = {"model": answer.source.label, "path": answer.source.path}
     rows = [{**origin, **report.to_dict()} for report in answer.reports]
     return [*rows, *({**origin, "error": error} for error in answer.errors)]

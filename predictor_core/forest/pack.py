@@ -93,15 +93,6 @@ def save_pack(
     str
         SHA-256 of the file.
     """
-    content = pack_bytes(header, forests, value_type)
-    write_atomically(path, content)
-    return hashlib.sha256(content).hexdigest()
-
-
-def pack_bytes(
-    header: Mapping[str, Any], forests: Mapping[str, Forest], value_type: str = "float16"
-) -> bytes:
-    """Return the content of a pack file; parameters as for `save_pack`."""
     merged, slices = _merge(forests)
     n_trees = merged.n_trees
     leaf = merged.left == np.arange(len(merged.left))
@@ -137,7 +128,9 @@ def pack_bytes(
         merged.value[leaf].astype(_VALUE_TYPES[value_type]).tobytes(),
     ]
     content = b"".join(parts)
-    return content + hashlib.sha256(content).digest()
+    content += hashlib.sha256(content).digest()
+    write_atomically(path, content)
+    return hashlib.sha256(content).hexdigest()
 
 
 def load_pack(path: str | os.PathLike[str], sha256: str | None = None) -> Pack:
@@ -164,11 +157,6 @@ def load_pack(path: str | os.PathLike[str], sha256: str | None = None) -> Pack:
             content = file.read()
     except OSError as error:
         raise PackError(f"can't read the pack {name}: {error.strerror}") from error
-    return parse_pack(content, name, sha256)
-
-
-def parse_pack(content: bytes, name: str, sha256: str | None = None) -> Pack:
-    """Check and read the content of a pack file; `name` is what errors call it. As `load_pack` otherwise."""
     if len(content) < len(MAGIC) + 4 + 32 or content[: len(MAGIC)] != MAGIC:
         raise PackError(f"{name} is not a predictor pack")
     body = memoryview(content)[:-32]

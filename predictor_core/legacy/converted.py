@@ -66,7 +66,7 @@ def save_converted(path: Path, pack: ConvertedPack, source: Mapping[str, Any]) -
         },
         "sizes": {name: len(array) for name, array in arrays.items()},
     }
-    header["crc32"] = {name: zlib.crc32(np.ascontiguousarray(array)) for name, array in arrays.items()}
+    header["crc32"] = {name: zlib.crc32(array.tobytes()) for name, array in arrays.items()}
     text = json.dumps(header).encode()
     with atomic_file(path) as file:
         file.write(MAGIC + struct.pack("<I", len(text)) + text)
@@ -121,7 +121,7 @@ def _parse(content: memoryview, source: Mapping[str, Any]) -> ConvertedPack:
         position += -position % _ALIGNMENT
         arrays[name] = np.frombuffer(content, dtype, int(header["sizes"][name]), position)
         position += arrays[name].nbytes
-        if zlib.crc32(arrays[name]) != header["crc32"][name]:
+        if zlib.crc32(arrays[name].tobytes()) != header["crc32"][name]:
             raise PackError("damaged")
     slots = {name: Slot(*map(int, entry)) for name, entry in header["forests"].items()}
     inner = len(arrays["feature"])

@@ -14,6 +14,7 @@ from predictor_core.errors import PackError
 from predictor_core.forest import Pack, tree_values
 from predictor_core.kernels import KernelSpec
 from predictor_core.kernels.base import AnalyticBase
+from predictor_core.kernels.names import current_name
 from predictor_core.predictor.roofline import Roofline
 
 #: What the header states about kernels that no forest predicts.
@@ -79,7 +80,10 @@ class KernelEvaluator:
             self._bases = {
                 forest: AnalyticBase.from_header(entry["base"]) for forest, entry in header["forests"].items()
             }
-            self._names = {forest: list(entry["features"]) for forest, entry in header["forests"].items()}
+            self._names = {
+                forest: [current_name(name) for name in entry["features"]]
+                for forest, entry in header["forests"].items()
+            }
             if any(pack.forests[forest].n_features != len(names) for forest, names in self._names.items()):
                 raise ValueError("a forest has another number of features than names for them")
             self._ranges = {forest: _limits(entry["ranges"]) for forest, entry in header["forests"].items()}
@@ -99,11 +103,11 @@ class KernelEvaluator:
 
     def evaluate(self, specs: Sequence[KernelSpec]) -> dict[KernelSpec, KernelLatency]:
         """Return the latency of distinct kernels."""
-        servings = [kernels.serve(spec) for spec in specs]
+        found = [kernels.decompose(spec) for spec in specs]
         by_forest: dict[str | None, list[KernelSpec]] = {}
         forests = self._forests
-        for part in dict.fromkeys(part for serving in servings for _, part in serving.parts):
-            forest = kernels.kind(part.op).forest
+        for part in dict.fromkeys(part for one in found for _, part in one.parts):
+            forest = kernels.kernel_op(part.op).forest
             by_forest.setdefault(forest if forest in forests else None, []).append(part)
         logs: dict[KernelSpec, float] = {}
         outside: dict[KernelSpec, tuple[str, ...]] = {}
@@ -128,8 +132,8 @@ class KernelEvaluator:
             outside.update(zip(group, self._outside(forest, x)))
         unsupported = set(estimated)
         answers = {}
-        for spec, serving in zip(specs, servings):
-            parts, scale, measured, combine = serving
+        for spec, decomposition in zip(specs, found):
+            parts, scale, measured, combine = decomposition
             # A kernel that a wider one stands for is as far outside the training range as it is by itself.
             asked = parts[:1] if combine == "least" else parts
             if combine == "least":

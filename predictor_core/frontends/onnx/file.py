@@ -11,8 +11,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from predictor_core.budget import meter
-from predictor_core.errors import ModelFormatError, missing_dependency
+from predictor_core.budget import meter, metered
+from predictor_core.errors import ModelFormatError, PredictorError, missing_dependency, own_errors
 from predictor_core.frontends.common.file import Buffer, opened
 from predictor_core.frontends.common.protobuf import (
     FIXED32,
@@ -82,6 +82,22 @@ def parse_model(path: Path) -> Any:
     if not model.HasField("graph"):
         raise ModelFormatError(f"{path} is no ONNX model: it has no graph")
     return model
+
+
+def external_files(path: Path) -> list[Path]:
+    """Return the files that a model keeps tensors in; none where it can't be read."""
+    try:
+        with own_errors(path), metered():
+            graph = parse_model(path).graph
+    except PredictorError:
+        return []
+    names = {
+        entry.value
+        for tensor in graph.initializer
+        for entry in tensor.external_data
+        if entry.key == "location" and "\0" not in entry.value
+    }
+    return [path.parent / name for name in sorted(names)]
 
 
 def import_onnx() -> Any:

@@ -136,7 +136,7 @@ def test_the_total_time_covers_the_headers(server: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:,x"])
 def test_redirects_stay_on_the_web(target: str, server: str, tmp_path: Path) -> None:
-    with pytest.raises(DownloadError, match="not followed|not allowed"):
+    with pytest.raises(DownloadError, match=r"not followed|not allowed"):
         download(f"{server}/to/{target}", tmp_path / "pack", Limits(attempts=1))
 
 
