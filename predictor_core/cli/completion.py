@@ -28,7 +28,5 @@ def run(arguments: argparse.Namespace) -> int:
         import shtab
     except ImportError as error:
         raise missing_dependency("shtab", "completion", "Shell completion") from error
-    from predictor_core.cli.main import build_parser
-
-    print(shtab.complete(build_parser(), shell=arguments.shell))
+    print(shtab.complete(arguments.root, shell=arguments.shell))
     return 0

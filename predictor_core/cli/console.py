@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import shutil
 import sys
 import traceback
+from contextlib import suppress
 from typing import TextIO
 
 from predictor_core.errors import PredictorError
@@ -42,8 +44,31 @@ def colour(stream: TextIO) -> bool:
 
 
 def log(message: str) -> None:
-    """Print one line to stderr."""
-    print(f"nn-meter: {one_line(message)}", file=sys.stderr)
+    """Print one line to stderr, where there is one that takes it."""
+    # Without a stream, print would write to stdout.
+    if sys.stderr is not None:
+        with suppress(OSError, ValueError):
+            print(f"nn-meter: {one_line(message)}", file=sys.stderr)
+
+
+def result(text: str) -> bool:
+    """Print a result to stdout; to stderr where stdout is closed or full. Return whether it went out.
+
+    Raises
+    ------
+    BrokenPipeError
+        Nobody reads any more.
+    """
+    try:
+        if sys.stdout is None:
+            raise OSError(errno.EBADF, "it is closed")
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise
+    except (OSError, ValueError) as error:
+        log(f"error: stdout can't be written ({getattr(error, 'strerror', None) or error}): {text}")
+        return False
+    return True
 
 
 def describe(error: BaseException, debug: bool = False) -> str:

@@ -43,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = arguments.debug
     try:
         status = _run(parser, arguments)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return status
     except console.UsageError as error:
         console.log(f"error: {error}")
@@ -115,6 +116,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_registry(commands)
     for command in (measure, measurements, plan, compare, check, completion):
         command.add(commands, _add_common)
+    commands.choices["completion"].set_defaults(root=parser)
     parser.commands = commands.choices
     return parser
 

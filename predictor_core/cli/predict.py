@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
+import threading
 import time
 from collections.abc import Hashable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from predictor_core.catalog import load_entry, match_predictors
 from predictor_core.cli import views
 from predictor_core.cli.comparison import comparison
-from predictor_core.cli.console import FAILED, describe, log, width
+from predictor_core.cli.console import FAILED, describe, log, result, width
 from predictor_core.cli.models import Source, reading_options, requested
 from predictor_core.predictor.base import Predictor
 from predictor_core.predictor.report import LatencyReport
@@ -52,28 +56,32 @@ def run(arguments: argparse.Namespace) -> int:
     failed = False
     rows: list[dict[str, Any]] = []
     reports: list[LatencyReport] = []
-    with _Progress(len(sources)) as progress:
-        for answer in _answers(request, sources, arguments.jobs):
-            progress.step()
-            failed = failed or bool(answer.errors)
-            for error in answer.errors:
-                progress.log(f"error: {answer.source.label}: {error}")
-            for report in answer.reports:
-                where = f" on {report.predictor}" if several else ""
-                for warning in report.warnings:
-                    progress.log(f"warning: {answer.source.label}{where}: {warning}")
-                if not quiet:
-                    progress.result(_result(report, several))
-                    if arguments.verbose:
-                        progress.result(report_text(report, width=width()))
-            if arguments.json:
-                rows += _json_rows(answer)
-            if shown or several:
-                reports += answer.reports
-    if arguments.json:
-        print(json.dumps(rows, indent=2, default=str))
-    elif several and reports and not quiet:
-        print(f"\n{comparison(reports, width())}")
+    try:
+        with _Progress(len(sources)) as progress:
+            for answer in _answers(request, sources, arguments.jobs):
+                progress.step()
+                failed = failed or bool(answer.errors)
+                for error in answer.errors:
+                    progress.log(f"error: {answer.source.label}: {error}")
+                for report in answer.reports:
+                    where = f" on {report.predictor}" if several else ""
+                    for warning in report.warnings:
+                        progress.log(f"warning: {answer.source.label}{where}: {warning}")
+                    if not quiet:
+                        written = progress.result(_result(report, several))
+                        if arguments.verbose:
+                            progress.result(report_text(report, width=width()))
+                        failed = failed or not written
+                if arguments.json:
+                    rows += _json_rows(answer)
+                if shown or several:
+                    reports += answer.reports
+    finally:
+        # After an interrupt, too: what is finished is not lost.
+        if arguments.json:
+            failed = not result(json.dumps(rows, indent=2, default=str)) or failed
+    if not arguments.json and several and reports and not quiet:
+        result(f"\n{comparison(reports, width())}")
     if shown and reports:
         views.show(arguments, reports, [source.path for source in sources])
     return FAILED if failed else 0
@@ -133,12 +141,45 @@ def _in_workers(request: _Request, sources: Sequence[Source], jobs: int) -> Iter
     chunks = [sources[start : start + size] for start in range(0, len(sources), size)]
     task = joblib.delayed(_answer_chunk)
     parallel = joblib.Parallel(n_jobs=min(jobs, len(chunks)), return_as="generator", batch_size=1)
-    for answers in parallel(task(request, chunk) for chunk in chunks):
-        yield from answers
+    done = 0
+    try:
+        for answers in parallel(task(request, chunk, os.getpid()) for chunk in chunks):
+            done += len(answers)
+            yield from answers
+    except (BrokenExecutor, OSError):
+        # A worker was killed, and with it whatever the others had at hand.
+        for source in sources[done:]:
+            yield _alone(request, source)
 
 
-def _answer_chunk(request: _Request, sources: Sequence[Source]) -> list[Answer]:
+def _alone(request: _Request, source: Source) -> Answer:
+    """Answer one model in a process of its own, which may be killed."""
+    import joblib
+
+    task = joblib.delayed(_answer_chunk)
+    try:
+        # Two workers, because joblib runs the one of one in this process.
+        return joblib.Parallel(n_jobs=2)([task(request, [source], os.getpid())])[0][0]  # type: ignore[no-any-return]
+    except (BrokenExecutor, OSError):
+        return Answer(source, errors=["the process that read it was killed; did it run out of memory?"])
+
+
+def _answer_chunk(request: _Request, sources: Sequence[Source], parent: int) -> list[Answer]:
+    _end_with(parent)
     return [_answer(request, source) for source in sources]
+
+
+@lru_cache(maxsize=1)
+def _end_with(parent: int) -> None:
+    """End this process, a worker, soon after its parent."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    if os.getppid() == parent:
+        threading.Thread(target=watch, daemon=True).start()
 
 
 def _answer(request: _Request, source: Source) -> Answer:
@@ -180,7 +221,7 @@ class _Progress:
 
     def __init__(self, total: int) -> None:
         self._bar: Any = None
-        if total > 1 and sys.stderr.isatty():
+        if total > 1 and sys.stderr is not None and sys.stderr.isatty():
             from tqdm import tqdm
 
             self._bar = tqdm(total=total, unit="model", file=sys.stderr, leave=False, dynamic_ncols=True)
@@ -196,13 +237,13 @@ class _Progress:
         if self._bar is not None:
             self._bar.update()
 
-    def result(self, line: str) -> None:
+    def result(self, line: str) -> bool:
         if self._bar is None:
-            print(line)
-            return
+            return result(line)
         self._bar.clear()
-        print(line, flush=True)
+        written = result(line)
         self._bar.refresh()
+        return written
 
     def log(self, message: str) -> None:
         if self._bar is None:

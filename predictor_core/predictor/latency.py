@@ -19,7 +19,7 @@ from predictor_core.ir.graph import Graph
 from predictor_core.kernels import Kernel, KernelSpec
 from predictor_core.predictor.base import Predictor
 from predictor_core.predictor.evaluate import Evaluator, KernelEvaluator, KernelLatency
-from predictor_core.predictor.interval import interval
+from predictor_core.predictor.interval import check_widths, interval
 from predictor_core.predictor.profile import kernel_report, refuse_estimates, warnings_of
 from predictor_core.predictor.report import LatencyReport
 from predictor_core.predictor.roofline import CARD_FILE, Roofline, read_card
@@ -75,13 +75,19 @@ class LatencyPredictor(Predictor):
         self._path = path
         try:
             self.overhead_ms = float(pack.header["constant_ms"])
+            if not 0.0 <= self.overhead_ms < float("inf"):
+                raise ValueError(f"constant_ms is {self.overhead_ms}")
+            check_widths(pack.header)
         except (KeyError, TypeError, ValueError) as error:
-            raise PackError(f"pack of {name} {version} lacks a part of its header: {error!r}") from error
+            raise PackError(
+                f"pack of {name} {version} lacks a part of its header, or has it wrong: {error!r}"
+            ) from error
         self.card = card
         self.roofline = roofline or Roofline()
         self._evaluator: Evaluator = KernelEvaluator(pack, f"{name} {version}", self.roofline)
         self._memo: dict[KernelSpec, KernelLatency] = {}
         self._lock = threading.Lock()
+        self._unbounded: LatencyPredictor | None = None
 
     @classmethod
     def from_pack(
@@ -113,6 +119,15 @@ class LatencyPredictor(Predictor):
     def sha256(self) -> str:
         """Digest of the forests, by which a learned device knows its source."""
         return self._pack.sha256
+
+    @property
+    def unbounded(self) -> LatencyPredictor:
+        """The same without the bound of its data sheet, which says nothing of devices learned from it."""
+        if self.roofline == Roofline():
+            return self
+        if self._unbounded is None:
+            self._unbounded = LatencyPredictor(self.name, self.version, self._pack, self._rules, self._path)
+        return self._unbounded
 
     @property
     def estimate(self) -> dict[str, float]:

@@ -75,16 +75,14 @@ def read_card(path: Path) -> dict[str, Any]:
     PackError
         When the file is no device card; the message names it.
     """
-    import yaml
+    from predictor_core.yaml_files import read_yaml
 
     try:
-        text = path.read_text(encoding="utf-8")
+        card = read_yaml(path)
+        Roofline.from_card(card)
     except FileNotFoundError:
         return {}
-    try:
-        card = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        Roofline.from_card(card)
-    except (yaml.YAMLError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError) as error:
         raise PackError(f"{path} is no device card: {error}") from error
     return dict(card)
 
