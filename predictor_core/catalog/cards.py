@@ -23,6 +23,11 @@ _MAX_CARD_BYTES = 2**20
 
 def card_of(entry: Mapping[str, Any]) -> dict[str, Any]:
     """Return the card of a predictor of the list; empty where it has none that can be read."""
+    if "headers" in entry:
+        from predictor_core.predictor.collection import read_collection
+        from predictor_core.predictor.header_card import header_card
+
+        return header_card(entry, read_collection(PACKAGE / entry["headers"], str(entry["name"])))
     if "package_location" in entry:
         folder = Path(entry["package_location"])
     elif "pack" in entry:

@@ -52,8 +52,8 @@ def load_entry(entry: Mapping[str, Any]) -> Predictor:
     Parameters
     ----------
     entry : mapping
-        Of the list of predictors, with ``pack`` (a file of the package), ``package_location`` (a folder) or
-        ``download`` (a URL).
+        Of the list of predictors, with ``pack`` or ``headers`` (files of the package), ``package_location``
+        (a folder) or ``download`` (a URL).
 
     Returns
     -------
@@ -68,6 +68,10 @@ def load_entry(entry: Mapping[str, Any]) -> Predictor:
     # Imported where they are needed, so that listing the predictors does not wait for numpy.
     if "pack" in entry:
         return _from_pack(PACKAGE / entry["pack"], entry)
+    if "headers" in entry:
+        from predictor_core.predictor.learned import load_from_collection
+
+        return load_from_collection(PACKAGE / entry["headers"], str(entry["name"]))
     if "package_location" in entry:
         folder = Path(entry["package_location"])
         if (folder / PACK_FILE).is_file():

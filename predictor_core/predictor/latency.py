@@ -184,6 +184,11 @@ class LatencyPredictor(Predictor):
             device=str(self.header.get("description", "")),
         )
 
+    def latencies_ms(self, specs: Sequence[KernelSpec]) -> NDArray[np.float64]:
+        """Latency of each kernel in ms, shape (n,); what many devices are asked for most quickly."""
+        answers = self.kernel_latencies(set(specs))
+        return np.array([answers[spec].latency_ms for spec in specs], dtype=np.float64)
+
     def kernel_latencies(self, specs: Iterable[KernelSpec]) -> dict[KernelSpec, KernelLatency]:
         """Latency of each distinct kernel; known ones come from the memo."""
         memo = self._memo

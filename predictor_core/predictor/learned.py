@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from predictor_core.catalog.cards import ROUGH_BELOW
 from predictor_core.errors import PackError
 from predictor_core.files import write_atomically
+from predictor_core.ir.graph import Graph
 from predictor_core.kernels import KernelSpec
 from predictor_core.kernels.coordinates import NAMES, coordinates, group, sort
 from predictor_core.predictor.base import Predictor
@@ -20,6 +22,7 @@ from predictor_core.predictor.design import TERMS, Rows, shared_design
 from predictor_core.predictor.evaluate import KernelLatency
 from predictor_core.predictor.header import MAX_LOG, RESIDUAL_FILE, DeviceHeader
 from predictor_core.predictor.latency import LatencyPredictor
+from predictor_core.predictor.report import LatencyReport
 from predictor_core.predictor.residual import Residual
 from predictor_core.predictor.roofline import Roofline
 
@@ -116,6 +119,27 @@ class LearnedPredictor(LatencyPredictor):
         self.device_header.write(target)
         return target
 
+    def predict_kernels(self, models: Sequence[Sequence[KernelSpec]]) -> Floats:
+        """Latencies in ms of models given as their kernels, shape (n,)."""
+        if self._residual is not None or not models:
+            return super().predict_kernels(models)
+        return self.overhead_ms + self._evaluator.models_ms(models)
+
+    def latencies_ms(self, specs: Sequence[KernelSpec]) -> Floats:
+        """Latency of each kernel in ms, shape (n,)."""
+        if self._residual is not None or not specs:
+            return super().latencies_ms(specs)
+        return self._evaluator.kernels_ms(specs)
+
+    def report(self, reading: Graph, name: str = "", *, strict: bool = False) -> LatencyReport:
+        """Report on a canonical Graph; that the predictor is rough is among the warnings."""
+        report = super().report(reading, name, strict=strict)
+        within = self.accuracy.get("cross_validated", {}).get("within_10")
+        if isinstance(within, (int, float)) and within < ROUGH_BELOW:
+            rough = f"{self.name} is rough: {within:.0f} % of the models left out of its fit were within ±10 %"
+            report.warnings = (*report.warnings, rough)
+        return report
+
     def to_sklearn(self) -> dict[str, Any]:
         """Export the forests of the source; see `LatencyPredictor.to_sklearn`."""
         return self._sources[0].to_sklearn()
@@ -166,6 +190,18 @@ class LearnedEvaluator:
                 float(latency_ms[i]), known or said[spec].measured, outside, float(spread[i])
             )
         return answers
+
+    def models_ms(self, models: Sequence[Sequence[KernelSpec]]) -> Floats:
+        """Sum of the kernels of each model in ms, without the residual, shape (n,)."""
+        rows, items, of_model = self._design.tally(models)
+        if not len(items):
+            return np.zeros(len(models))
+        return np.bincount(of_model, weights=self._latency_ms(rows)[items], minlength=len(models))
+
+    def kernels_ms(self, specs: Sequence[KernelSpec]) -> Floats:
+        """Latency of each kernel in ms, without the residual, shape (n,)."""
+        rows, items, _ = self._design.tally([specs])
+        return self._latency_ms(rows)[items]
 
     def _latency_ms(self, rows: Rows) -> Floats:
         total = np.zeros(len(rows.base_ms))
@@ -218,6 +254,20 @@ def load_learned(
             raise PackError(f"can't read {path / RESIDUAL_FILE}: {error.strerror}") from error
         residual = Residual(content, header.residual_sha256)
     return LearnedPredictor(header, load_sources(header), residual)
+
+
+def load_from_collection(path: Path, name: str) -> LearnedPredictor:
+    """Load one of the devices whose headers are in one file.
+
+    Raises
+    ------
+    PackError
+        The file is absent or refused, or the source is not the one that it was learned from.
+    """
+    from predictor_core.predictor.collection import read_collection
+
+    header = read_collection(path, name)
+    return LearnedPredictor(header, load_sources(header))
 
 
 def load_sources(header: DeviceHeader) -> list[LatencyPredictor]:
