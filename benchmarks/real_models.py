@@ -33,12 +33,12 @@ _IMAGE_MODELS = ("ViT", "ConvNext", "Swin")
 PYTORCHCV = (
     *(
         "igcv3_wd4",
-        "ibnresnet50",
+        "ibn_resnet50",
         "senet16",
         "darknet53",
         "dpn68",
         "hrnet_w18_small_v1",
-        "pelee",
+        "peleenet",
         "sepreresnet18",
     ),
     *("fishnet99", "diracnet18v2", "shufflenet_g1_w1", "menet108_8x1_g3"),
@@ -105,9 +105,9 @@ def _without_weights(make: Callable[[], Any]) -> Any:
 
     try:
         with torch.device("meta"):
-            return make().eval()
+            return make().eval().requires_grad_(False)
     except Exception:  # noqa: BLE001 - whatever the constructor does with values that are not there
-        return make().eval().to("meta")
+        return make().eval().requires_grad_(False).to("meta")
 
 
 def _image(*shape: int) -> Any:
@@ -146,7 +146,7 @@ def _transformers(name: str) -> tuple[Any, dict[str, Any]]:
         return getattr(transformers, f"{name}Model")(config_class()).eval(), {
             "pixel_values": torch.zeros(1, 3, 224, 224)
         }
-    config = config_class(vocab_size=1000, pad_token_id=0, bos_token_id=1, eos_token_id=2)
+    config = config_class(vocab_size=1000)
     for field in ("num_hidden_layers", "n_layer", "n_layers"):
         if hasattr(config, field):
             setattr(config, field, 2)

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from predictor_core.errors import PredictorError
     from predictor_core.frontends.nnmeter_ir.export import model_file_to_graph, model_to_graph
     from predictor_core.learning.learn import learn_predictor
+    from predictor_core.measuring.measure import Measurement, measure_latency
     from predictor_core.predictor import LatencyPredictor
     from predictor_core.predictor.batch import predict_many
     from predictor_core.predictor.report import LatencyReport
@@ -19,10 +20,12 @@ __version__ = "2.0.0"
 __all__ = [
     "LatencyPredictor",
     "LatencyReport",
+    "Measurement",
     "PredictorError",
     "learn_predictor",
     "list_latency_predictors",
     "load_latency_predictor",
+    "measure_latency",
     "model_file_to_graph",
     "model_to_graph",
     "predict_many",
@@ -32,10 +35,12 @@ __all__ = [
 _HOMES = {
     "LatencyPredictor": "predictor",
     "LatencyReport": "predictor.report",
+    "Measurement": "measuring.measure",
     "PredictorError": "errors",
     "learn_predictor": "learning.learn",
     "list_latency_predictors": "catalog",
     "load_latency_predictor": "catalog",
+    "measure_latency": "measuring.measure",
     "model_file_to_graph": "frontends.nnmeter_ir.export",
     "model_to_graph": "frontends.nnmeter_ir.export",
     "predict_many": "predictor.batch",

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 
 from predictor_core import __version__
-from predictor_core.cli import console
+from predictor_core.cli import console, measure, measurements, plan
 from predictor_core.cli.models import add_models
 from predictor_core.errors import suggestion
 
@@ -110,6 +110,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_listings(commands)
     _add_learn(commands)
     _add_registry(commands)
+    for command in (measure, measurements, plan):
+        command.add(commands, _add_common)
     parser.commands = commands.choices
     return parser
 

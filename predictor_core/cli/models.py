@@ -6,9 +6,8 @@ import argparse
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from predictor_core.cli.console import UsageError
 from predictor_core.errors import PredictorError
@@ -20,8 +19,7 @@ _SIGNED = frozenset({"pb", "tflite"})
 _ENDINGS = tuple([ending for entry in FRONTENDS.values() for ending in entry.suffixes])
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """One model to work on: where it is, what it is called, or why it can't be read."""
 
     path: str
@@ -64,7 +62,7 @@ def requested(arguments: argparse.Namespace) -> list[Source]:
     seen = Counter(source.label for source in sources)
     # Two models of one name in different folders are told apart by their paths.
     return [
-        source if seen[source.label] == 1 else replace(source, label=printable(source.path))
+        source if seen[source.label] == 1 else source._replace(label=printable(source.path))
         for source in sources
     ]
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Collection
-from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from predictor_core.errors import PredictorError
-from predictor_core.ir.graph import Graph
+
+if TYPE_CHECKING:
+    from predictor_core.ir.graph import Graph
 
 
 class Load(Protocol):
@@ -26,8 +25,7 @@ class Load(Protocol):
         """Convert `model` (a path or an object) to a Graph."""
 
 
-@dataclass(frozen=True)
-class Frontend:
+class Frontend(NamedTuple):
     """How models of one type are recognised and read.
 
     Parameters
@@ -189,6 +187,9 @@ def check_options(model_type: str, options: Collection[str]) -> None:
     """
     if not options:
         return
+    import inspect
+    from difflib import get_close_matches
+
     parameters = inspect.signature(find(model_type)).parameters.values()
     known = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
     for option in options:

@@ -18,7 +18,7 @@ from predictor_core.kernels import KernelSpec
 from predictor_core.kernels.coordinates import coordinates, group, sort
 from predictor_core.learning.corpus import Cut
 from predictor_core.learning.posterior import Floats, Noise, Posterior, Term, maximum_posterior, predict
-from predictor_core.predictor.design import PRIOR, TERMS, Rows, effect_kind, effects, shared_design
+from predictor_core.predictor.design import PRIOR, TERMS, Design, Rows, effect_kind, effects, shared_design
 from predictor_core.predictor.latency import LatencyPredictor
 from predictor_core.predictor.learned import LearnedPredictor
 
@@ -28,7 +28,9 @@ _LAUNCH_MS, _BYTE_SHARE, _MAC_SHARE, _LEAST_CONSTANT_MS = 0.002, 0.05, 0.5, 0.1
 CENTERS = {"conv": 64, "dwconv": 32, "groupconv": 24, "product": 24, "map": 24}
 _NEAREST = 0.3
 #: Factors on the prior deviations that are tried.
-LOOSENESS = (0.25, 0.5, 1.0, 1.5)
+LOOSENESS = (0.25, 0.5, 1.0)
+#: Noises that are tried: of one thread, of many. Beyond three deviations an error counts linearly.
+NOISES = (Noise(0.03, 0.1), Noise(0.06, 0.2))
 
 
 @dataclass(frozen=True)
@@ -88,17 +90,22 @@ class Problem:
         Of the d coefficients.
     specs : list of KernelSpec
         The k kernels.
+    design : Design
     rows : Rows
-        Their bases and effects.
+        Bases and effects of the kernels.
     terms : list of Term
         Of all n models; the last is the constant.
+    noise : Noise
+        Of the measurements, and of what no coefficient can say.
     """
 
     prior: Prior
     names: tuple[str, ...]
     specs: list[KernelSpec]
+    design: Design
     rows: Rows
     terms: list[Term]
+    noise: Noise = NOISES[0]
 
     @property
     def counts(self) -> Any:
@@ -110,7 +117,6 @@ class Problem:
         latency_ms: Floats,
         models: NDArray[Any] | None = None,
         *,
-        noise: Noise | None = None,
         start: Floats | None = None,
     ) -> Posterior:
         """Fit the coefficients to some of the models.
@@ -121,7 +127,6 @@ class Problem:
             Of all models; only those asked for are looked at.
         models : (m,) integers, optional
             Default: all.
-        noise : Noise, optional
         start : (d,) float64, optional
             Where to begin; the result of a fit to nearly the same models is near.
         """
@@ -133,23 +138,33 @@ class Problem:
         # The common factor is not what the priors are about, so it starts where the median model has it.
         means[0] += float(np.median(np.log(measured / predict(terms, means))))
         weight = np.ones(len(chosen))
-        return maximum_posterior(terms, measured, weight, means, deviation, noise, start=start)
+        return maximum_posterior(terms, measured, weight, means, deviation, self.noise, start=start)
 
-    def loosened(
+    def tuned(
         self, latency_ms: Floats, models: NDArray[Any] | None = None, *, noise: Noise | None = None
     ) -> Problem:
-        """Return the problem with the looseness of the prior that the measurements speak for.
+        """Return the problem with the prior's looseness and the noise that the measurements speak for.
 
-        Parameters as for `fit`. A sibling of the source differs from it by less than a stranger does: of
-        `LOOSENESS`, the one of the highest evidence is taken.
+        A sibling of the source differs from it by less than a stranger does, and many threads scatter more
+        than one: of `LOOSENESS` and `NOISES` the pair of the highest evidence is taken.
+
+        Parameters
+        ----------
+        latency_ms : (n,) float64
+            Of all models; only those asked for are looked at.
+        models : (m,) integers, optional
+            Default: all.
+        noise : Noise, optional
+            Where it is known.
         """
         start, best, chosen = None, -np.inf, self
-        for looseness in LOOSENESS:
-            tried = replace(self, prior=replace(self.prior, looseness=looseness))
-            found = tried.fit(latency_ms, models, noise=noise, start=start)
-            start = found.mean
-            if found.log_evidence > best:
-                best, chosen = found.log_evidence, tried
+        for one in (noise,) if noise else NOISES:
+            for looseness in LOOSENESS:
+                tried = replace(self, noise=one, prior=replace(self.prior, looseness=looseness))
+                found = tried.fit(latency_ms, models, start=start)
+                start = found.mean
+                if found.log_evidence > best:
+                    best, chosen = found.log_evidence, tried
         return chosen
 
     def predict(self, at: Floats, models: NDArray[Any] | None = None) -> Floats:
@@ -160,6 +175,15 @@ class Problem:
     def kernels_ms(self, at: Floats) -> Floats:
         """Latency of each kernel in ms, shape (k,)."""
         return np.asarray(sum(term.items_ms(at) for term in self.terms[:-1]))
+
+    def predict_cut(self, at: Floats, cut: Cut) -> Floats:
+        """Latency in ms of other models, shape (m,)."""
+        rows = self.design.rows_unshared(cut.specs)
+        kernels_ms = sum(
+            Term(None, rows.base_ms[:, i], rows.values[i], self.design.columns[i]).items_ms(at)
+            for i in range(len(TERMS))
+        )
+        return np.asarray(cut.counts @ kernels_ms + self.terms[-1].items_ms(at)[0])
 
     def spread(self, posterior: Posterior, models: NDArray[Any] | None = None) -> Floats:
         """Mean standard deviation of the kernels' logarithms, by share of the latency, shape (m,)."""
@@ -196,7 +220,7 @@ def pose(prior: Prior, cut: Cut, centers: Mapping[str, int] | None = None) -> Pr
     constant = np.array([names.index("all:"), names.index("constant:")], dtype=np.intp)
     once = np.ones((cut.counts.shape[0], 1))
     terms.append(Term(once, np.array([prior.scale_ms["constant"]]), np.ones((1, 2)), constant))
-    return Problem(prior, names, cut.specs, rows, terms)
+    return Problem(prior, names, cut.specs, design, rows, terms)
 
 
 def place_centers(

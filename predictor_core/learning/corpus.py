@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor_core.errors import missing_dependency
+from predictor_core.errors import LearningError, missing_dependency
 from predictor_core.fusion import Rules, detect
 from predictor_core.ir.graph import Graph
 from predictor_core.kernels import KernelSpec
@@ -31,6 +31,12 @@ class Cut:
 
     specs: list[KernelSpec]
     counts: Any
+
+    def only(self, models: NDArray[np.intp]) -> Cut:
+        """Return some of the models, with only their kernels."""
+        counts = self.counts[models]
+        used = np.flatnonzero(np.asarray(counts.sum(axis=0)).ravel())
+        return Cut([self.specs[i] for i in used], counts[:, used])
 
     def same(self) -> NDArray[np.intp]:
         """For each model, the first one with exactly the same kernels, shape (n,)."""
@@ -66,6 +72,24 @@ class Corpus:
         self._graphs = [graph for _, graph in items]
         self._cuts: list[tuple[Rules, Cut]] = []
 
+    @classmethod
+    def of_cuts(cls, names: Sequence[str], cuts: Sequence[tuple[Rules, Cut]]) -> Corpus:
+        """Build a corpus of models that are cut already, by each set of rules that will be asked for."""
+        corpus = cls([])
+        corpus.names = list(names)
+        corpus.families = np.array([family_of(name) for name in names])
+        corpus._cuts = list(cuts)
+        return corpus
+
+    def only(self, models: NDArray[np.intp]) -> Corpus:
+        """Return the corpus of some of the models, in the order given."""
+        corpus = type(self)([])
+        corpus.names = [self.names[i] for i in models]
+        corpus.families = self.families[models]
+        corpus._graphs = [self._graphs[i] for i in models] if self._graphs else []
+        corpus._cuts = [(rules, cut.only(models)) for rules, cut in self._cuts]
+        return corpus
+
     def __len__(self) -> int:
         return len(self.names)
 
@@ -74,6 +98,8 @@ class Corpus:
         for known, cut in self._cuts:
             if known == rules:
                 return cut
+        if not self._graphs:
+            raise LearningError("the models of this corpus were not cut by these rules, and are not at hand")
         cut = cut_of(
             Counter(kernel.spec._replace(type="") for kernel in detect(graph, rules))
             for graph in self._graphs

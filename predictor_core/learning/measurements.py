@@ -19,6 +19,7 @@ from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE, to_graph
 from predictor_core.fusion import Rules
 from predictor_core.ir.graph import Graph
 from predictor_core.learning.corpus import Corpus
+from predictor_core.measuring.logs import is_log, read_log, to_rows
 
 Floats = NDArray[np.float64]
 
@@ -75,9 +76,10 @@ def read_measurements(
     Parameters
     ----------
     path : path
-        UTF-8, columns ``model`` (path relative to the file, or a torchvision name) and ``latency_ms``;
-        optional ``std_ms``, ``model_type``, ``input_shape`` (such as 1x3x224x224), ``environment``. Others
-        are not looked at.
+        The output of a benchmark tool (`predictor_core.measuring.logs`), with the models beside it or in the
+        folder above; or UTF-8 text with the columns ``model`` (path relative to the file, or a torchvision
+        name) and ``latency_ms``; optional ``std_ms``, ``model_type``, ``input_shape`` (such as 1x3x224x224),
+        ``environment``. Others are not looked at.
     input_shape : tuple of int, or several
         Of rows that name none.
 
@@ -96,6 +98,8 @@ def read_measurements(
         raise LearningError(f"can't read {file}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise LearningError(f"{file} is not UTF-8 text: {error.reason} at byte {error.start}") from error
+    if is_log(file):
+        return _of_log(file, input_shape)
     reader = csv.reader(io.StringIO(text), skipinitialspace=True)
     try:
         rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
@@ -115,6 +119,21 @@ def read_measurements(
     if len(rows) > MAX_ROWS:
         raise LearningError(f"{file} has more than {MAX_ROWS} rows")
     return [_row(file, number, columns, cells, input_shape) for number, cells in rows[1:]]
+
+
+def _of_log(file: Path, input_shape: Any) -> list[Measurement]:
+    """Return what the output of a benchmark tool says, of models beside it or in the folder above."""
+    found = []
+    for number, logged in enumerate(read_log(file), 1):
+        for folder in (file.parent, file.parent.parent):
+            (row,), missing = to_rows([logged], folder, folder)
+            if not missing:
+                break
+        path = row.model if missing else str(folder / row.model)
+        found.append(
+            Measurement(path, row.latency_ms, type_of(path), input_shape, row.environment, row.std_ms, number)
+        )
+    return found
 
 
 def _row(file: Path, number: int, columns: list[str], cells: list[str], input_shape: Any) -> Measurement:

@@ -35,7 +35,7 @@ def alexnet(
     return _dense_head(b, x, channels[5:], classes)
 
 
-_VGG_STAGES = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+VGG_STAGES = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 
 
 def vgg(
@@ -50,9 +50,9 @@ def vgg(
 
     `depth` is 11, 13, 16 or 19; `kernels` and `channels` are given per conv, `hidden` per dense layer.
     """
-    if depth not in _VGG_STAGES:
-        raise PredictorError(f"vgg has depths {sorted(_VGG_STAGES)}, got {depth}")
-    stages = _VGG_STAGES[depth]
+    if depth not in VGG_STAGES:
+        raise PredictorError(f"vgg has depths {sorted(VGG_STAGES)}, got {depth}")
+    stages = VGG_STAGES[depth]
     widths = [width for width, count in zip((64, 128, 256, 512, 512), stages) for _ in range(count)]
     kernels = per_block("kernels", kernels or (3,) * sum(stages), sum(stages))
     channels = per_block("channels", channels or widths, sum(stages))
@@ -184,7 +184,7 @@ def densenet(
     return b.graph()
 
 
-_RES_STAGES = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
+RES_STAGES = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
 
 
 def resnet(
@@ -200,9 +200,9 @@ def resnet(
     `kernels` and `channels` (output) per block, `mid` the width inside a bottleneck (a quarter by default).
     A shortcut has a conv where the stride or the channels change.
     """
-    if depth not in _RES_STAGES:
-        raise PredictorError(f"resnet has depths {sorted(_RES_STAGES)}, got {depth}")
-    stages = _RES_STAGES[depth]
+    if depth not in RES_STAGES:
+        raise PredictorError(f"resnet has depths {sorted(RES_STAGES)}, got {depth}")
+    stages = RES_STAGES[depth]
     blocks, bottleneck = sum(stages), depth == 50
     strides = [2 if stage and not i else 1 for stage, count in enumerate(stages) for i in range(count)]
     wide = 4 if bottleneck else 1

@@ -113,6 +113,7 @@ _V3_SMALL = {
     "plain": (0, 1, 2),
     "head": (1024,),
 }
+V3_VARIANTS = {"large": _V3_LARGE, "small": _V3_SMALL}
 
 
 def mobilenetv3(
@@ -124,10 +125,9 @@ def mobilenetv3(
     input_shape: Shape = IMAGE,
 ) -> Graph:
     """MobileNet v3: `variant` is ``large`` (15 inverted residuals) or ``small`` (11)."""
-    variants = {"large": _V3_LARGE, "small": _V3_SMALL}
-    if variant not in variants:
+    if variant not in V3_VARIANTS:
         raise PredictorError(f"mobilenetv3 has the variants large and small, got {variant!r}")
-    base = variants[variant]
+    base = V3_VARIANTS[variant]
     b = Builder(f"mobilenetv3{variant}", input_shape)
     x = b.bn_act(b.conv(b.input, "conv1", 16, 3, 2), "conv1", "hswish")
     x = _inverted_residuals(

@@ -85,7 +85,7 @@ def _refuse_others(data: Buffer, path: Path) -> None:
             "that folder"
         )
     elif start[4:] == b"TFL3":
-        advice = "is a TensorFlow Lite model; give it as model type 'tflite'"
+        advice = "is a TensorFlow Lite model; give it with --tflite, or as model type 'tflite'"
     elif suffix == ".pbtxt":
         advice = "is a graph in text form; write it in binary form: tf.io.write_graph(..., as_text=False)"
     elif suffix in (".meta", ".index", ".ckpt") or ".data-" in path.name:

@@ -314,17 +314,6 @@ class Walk:
                 return own
         return None
 
-    def _select(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
-        """Drop the test by which indices may count from the end; an embedding pays nothing for it."""
-        condition, _, otherwise = inputs
-        test = self._made.get(condition.node or "")
-        if test is not None and test.op == "Less" and test.inputs == (otherwise.node,):
-            return [otherwise]
-        call = Call(node, inputs)
-        if all(value.is_constant for value in inputs):
-            return self._constant(call)
-        return self._emit(call, _steps(call))
-
     def _random(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
         """Write a tensor of random numbers, as a dropout makes it, as an op that reads nothing."""
         call = Call(node, inputs)
@@ -341,7 +330,6 @@ _SPECIAL: dict[str, Callable[[Walk, NodeDef, list[Value], int], list[Value]]] = 
     **dict.fromkeys(("Shape", "ShapeN", "Size", "Rank"), Walk._shape),
     **dict.fromkeys(("If", "StatelessIf"), Walk._if),
     **dict.fromkeys(("NoOp", "Assert"), Walk._nothing),
-    **dict.fromkeys(("Select", "SelectV2"), Walk._select),
     "Const": Walk._constant_node,
     "Erfc": Walk._erfc,
     **dict.fromkeys(_RANDOM, Walk._random),

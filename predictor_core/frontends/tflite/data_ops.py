@@ -223,6 +223,7 @@ HANDLERS: dict[str, Handler] = {
     "RELU_0_TO_1": same_shape("clip", min=0.0, max=1.0),
     "RELU_N1_TO_1": same_shape("clip", min=-1.0, max=1.0),
     "REVERSE_SEQUENCE": same_shape("ReverseSequence"),
+    "REDUCE_PROD": TENSORFLOW["Sum"],
     "REVERSE_V2": same_shape("Reverse"),
     "RFFT2D": _rfft,
     "RIGHT_SHIFT": _broadcasting("RightShift"),

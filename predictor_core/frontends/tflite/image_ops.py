@@ -113,7 +113,7 @@ def _conv_3d_transpose(call: Call) -> Step:
     if len(x) != 5 or len(out) != 5 or weight[4] != x[4]:
         raise call.error(f"weights {list(weight)} do not fit {list(x)} and an output of {list(out)}")
     return call.step(
-        "ConvTranspose3d",
+        "convtranspose3d",
         out,
         2,
         kernel=weight[:3],

@@ -87,7 +87,7 @@ class Call:
     ) -> torch.Tensor:
         """Record a Node with one input, or return another name for the equal one that is there."""
         recorder = self.recorder
-        key = (op, recorder.names[id(source)], tuple(attrs.items()))
+        key = (op, recorder.names[id(source)], shape, tuple(attrs.items()))
         known = recorder.repeated.get(key)
         if known is None:
             known = recorder.repeated[key] = self.emit(op, (source,), shape, attrs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from types import FunctionType
 from typing import Any
 
@@ -21,8 +22,9 @@ def _joined(call: Call, tensors: Sequence[torch.Tensor], axis: int, shape: Shape
 
 
 def _cat(call: Call, tensors: Sequence[torch.Tensor], dim: int = 0, **kwargs: Any) -> Any:
-    # An empty list of features is skipped, as torch does.
-    parts = [tensor for tensor in tensors if tuple(tensor.shape) != (0,)]
+    parts = [tensor for tensor in tensors if tensor.numel()]
+    if len(parts) == 1 and tuple(call.run().shape) == tuple(parts[0].shape):
+        return cloned(call, parts[0])
     first = parts[0].shape
     axis = kwargs.get("axis", dim) % len(first)
     for part in parts[1:]:
@@ -52,6 +54,9 @@ def _split_by(call: Call, input: torch.Tensor, axis: int, sizes: Sequence[int]) 
     parts = [(*shape[:axis], size, *shape[axis + 1 :]) for size in sizes]
     if len(parts) == 1:
         return (cloned(call, input),)
+    if 0 in sizes:
+        ends = list(accumulate(sizes))
+        return tuple(_sliced(call, input, {axis: (end - size, end, 1)}) for size, end in zip(sizes, ends))
     return tuple(call.emit("split", (input,), parts, {"axis": axis, "sizes": tuple(sizes)}))
 
 

@@ -125,8 +125,15 @@ class Recorder(TorchFunctionMode):
     def record(
         self, op: str, sources: Sequence[Any], results: Sequence[torch.Tensor], attrs: Mapping[str, Any]
     ) -> None:
-        """Append a Node that reads the tracked ones of `sources` and makes `results`."""
+        """Append a Node that reads the tracked ones of `sources` and makes `results`.
+
+        Nothing is recorded of what has no elements: from then on it is a constant.
+        """
         names = self.names
+        if not any(one.numel() for one in results):
+            self._constants.update(id(one) for one in results)
+            self._alive.append(results)
+            return
         scope = self.shadow.scopes[-1]
         if scope and scope in self.shadow.leaves and scope not in self._used:
             base = scope
@@ -189,7 +196,11 @@ class Recorder(TorchFunctionMode):
 
     def overwrite(self, target: torch.Tensor, result: torch.Tensor) -> torch.Tensor:
         """Let `target` hold `result` from now on, as an in-place function does."""
-        self.names[id(target)] = self.names[id(result)]
+        name = self.names.get(id(result))
+        if name is None:
+            self._constants.add(id(target))
+        else:
+            self.names[id(target)] = name
         self._adopt(target)
         self._alive.append(target)
         if target.shape != result.shape:

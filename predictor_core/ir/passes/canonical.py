@@ -10,6 +10,7 @@ from predictor_core.ir.passes.convs import depthwise
 from predictor_core.ir.passes.dilation import dilated_convs
 from predictor_core.ir.passes.draft import Draft
 from predictor_core.ir.passes.free import drop_free, drop_noops
+from predictor_core.ir.passes.indices import wrapped_indices
 from predictor_core.ir.passes.norms import l2_norms, moment_norms, spelled_norms
 from predictor_core.ir.passes.pads import fold_pads
 from predictor_core.ir.passes.pools import global_pools, pool_indices
@@ -22,6 +23,7 @@ from predictor_core.ir.passes.slices import joined_slices, merged_slices
 _PASSES = (
     drop_free,
     dilated_convs,
+    wrapped_indices,
     depthwise,
     channel_shuffles,
     drop_noops,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -123,6 +124,13 @@ def test_training_is_repeatable_resumable_and_good(
     assert found.within_10 > 85
     assert predictor.header["training"]["models"] == int((part != "test").sum())
     assert sum(entry["kernels"] for entry in predictor.header["forests"].values()) <= len(data.specs)
+
+
+def test_packs_land_in_the_current_folder_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[tuple[Any, ...]] = []
+    monkeypatch.setattr("predictor_core.learning.__main__.train", lambda *given: called.append(given))
+    assert main(["measurements"]) == 0
+    assert called[0][:3] == (Path("measurements"), Path("trained"), Path("training-cache"))
 
 
 def test_unknown_devices_are_refused(measurements: Path, tmp_path: Path) -> None:

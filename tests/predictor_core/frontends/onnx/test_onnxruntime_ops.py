@@ -164,3 +164,85 @@ def test_an_optimised_model_costs_what_the_model_costs(tmp_path: Path, level: st
     optimised, plain = load(tmp_path / "optimised.onnx"), load(proto)
     assert macs(optimised) == macs(plain) > 0
     assert sorted(ops(optimised)) == sorted(ops(plain))
+
+
+def run_shapes(proto: Any, kind: Any) -> list[list[int]]:
+    """Shapes of the outputs in onnxruntime, sorted: the order of the dimensions is the layout's."""
+    runtime = pytest.importorskip("onnxruntime")
+    proto.ir_version = 8
+    options = runtime.SessionOptions()
+    options.log_severity_level = 4
+    content, providers = proto.SerializeToString(), ["CPUExecutionProvider"]
+    session = runtime.InferenceSession(content, options, providers=providers)
+    feeds = {info.name: np.ones(info.shape, kind) for info in session.get_inputs()}
+    return [sorted(value.shape) for value in session.run(None, feeds)]
+
+
+#: Quantised ops: what they read ("s" is a scale, "z" a zero point, a shape a tensor of uint8), attributes.
+QUANTISED: list[tuple[str, list[Any], dict[str, Any]]] = [
+    ("QLinearAdd", [(1, 4, 6, 6), "s", "z", (1, 4, 1, 1), "s", "z", "s", "z"], {}),
+    ("QLinearMul", [(1, 4, 6, 6), "s", "z", (1, 4, 6, 6), "s", "z", "s", "z"], {}),
+    ("QLinearAveragePool", [(1, 4, 6, 6), "s", "z", "s", "z"], {"kernel_shape": [2, 2], "strides": [2, 2]}),
+    (
+        "QLinearAveragePool",
+        [(1, 6, 8, 4), "s", "z", "s", "z"],
+        {"kernel_shape": [2, 2], "strides": [2, 2], "channels_last": 1},
+    ),
+    ("QLinearGlobalAveragePool", [(1, 4, 6, 6), "s", "z", "s", "z"], {}),
+    ("QLinearGlobalAveragePool", [(1, 6, 6, 4), "s", "z", "s", "z"], {"channels_last": 1}),
+    ("QLinearConcat", ["s", "z", (1, 4, 6), "s", "z", (1, 5, 6), "s", "z"], {"axis": 1}),
+    ("QLinearSoftmax", [(1, 4, 6), "s", "z", "s", "z"], {"axis": -1, "opset": 13}),
+    ("QLinearLeakyRelu", [(1, 4, 6), "s", "z", "s", "z"], {"alpha": 0.1}),
+    ("QLinearSigmoid", [(1, 4, 6), "s", "z", "s", "z"], {}),
+    ("QLinearConv", [(1, 6, 8, 4), "s", "z", (5, 4, 3, 3), "s", "z", "s", "z"], {"channels_last": 1}),
+    ("QGemm", [(2, 4), "s", "z", (6, 4), "s", "z", "", "s", "z"], {"transB": 1}),
+]
+
+
+@pytest.mark.parametrize(("op", "inputs", "attrs"), QUANTISED)
+def test_shapes_of_quantised_ops_are_those_of_onnxruntime(op: str, inputs: Any, attrs: Any) -> None:
+    m = Model()
+    m.inputs.clear()
+    names = []
+    for given in inputs:
+        if isinstance(given, str):
+            names.append({"s": m.s, "z": m.z}.get(given, ""))
+        elif len(given) == 4 and op == "QLinearConv" and m.inputs:
+            names.append(m.constant(np.zeros(given, np.uint8)))
+        else:
+            names.append(f"x{len(m.inputs)}")
+            m.inputs.append(onnx.helper.make_tensor_value_info(names[-1], onnx.TensorProto.UINT8, given))
+    m.microsoft(op, *names, **attrs)
+    proto = m.proto()
+    proto.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
+    graph = load(proto)
+    assert [sorted(graph.shape(tensor)) for tensor in graph.outputs] == run_shapes(proto, np.uint8)
+
+
+CONTRIB: list[tuple[str, list[tuple[int, ...]], list[tuple[int, ...]], dict[str, Any], int]] = [
+    ("BiasGelu", [(2, 5, 8)], [(8,)], {}, 1),
+    ("FastGelu", [(2, 5, 8)], [(8,)], {}, 1),
+    ("QuickGelu", [(2, 5, 8)], [], {}, 1),
+    ("SkipLayerNormalization", [(2, 5, 8), (2, 5, 8)], [(8,), (8,), (8,)], {}, 4),
+    ("SkipSimplifiedLayerNormalization", [(2, 5, 8), (2, 5, 8)], [(8,)], {}, 4),
+    ("FusedMatMul", [(3, 6, 9), (3, 7, 6)], [], {"transA": 1, "transB": 1}, 1),
+    ("FusedGemm", [(2, 4)], [(6, 4), (6,)], {"transB": 1, "activation": "Tanh"}, 1),
+    ("FusedConv", [(1, 4, 9, 9)], [(6, 4, 3, 3), (6,)], {"activation": "Relu", "strides": [2, 2]}, 1),
+    ("MultiHeadAttention", [(2, 5, 8), (2, 7, 8), (2, 7, 8)], [], {"num_heads": 2}, 1),
+    ("Attention", [(2, 5, 8)], [(8, 24), (24,)], {"num_heads": 2}, 2),
+    ("Attention", [(2, 5, 8)], [(8, 20), (20,)], {"num_heads": 2, "qkv_hidden_sizes": [8, 8, 4]}, 1),
+]
+
+
+@pytest.mark.parametrize(("op", "shapes", "weights", "attrs", "outputs"), CONTRIB)
+def test_shapes_of_fused_ops_are_those_of_onnxruntime(
+    op: str, shapes: Any, weights: Any, attrs: Any, outputs: int
+) -> None:
+    m = Model(*shapes)
+    inputs = [f"x{index or ''}" for index in range(len(shapes))]
+    m.microsoft(op, *inputs, *[m.weight(*shape) for shape in weights], outputs=outputs, **attrs)
+    made = [name for index, name in enumerate(m.nodes[-1].output) if index in (0, 3) or op == "Attention"]
+    m.nodes[-1].output[:] = [name if name in made else "" for name in m.nodes[-1].output]
+    proto = m.proto(*made)
+    graph = load(proto)
+    assert [sorted(graph.shape(tensor)) for tensor in graph.outputs] == run_shapes(proto, np.float32)

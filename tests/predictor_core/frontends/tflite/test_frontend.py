@@ -35,6 +35,9 @@ OPEN = {"mobilenet_v3_small": (1, 3, 224, 224), "open_shape": (1, 32, 24, 3)}
 REFUSED = {"branches", "data_loop"}
 READ = [name for name in NAMES if name not in REFUSED]
 #: What the converters of TensorFlow and torch make of one architecture.
+#: How many kernels the converter really changed: it folds the normalisation of the input into the conv behind it
+#: (efficientnet_b0), and has an op of its own for PReLU and a bias for each conv (decoder).
+CHANGED = {"efficientnet_b0": 3, "decoder": 7}
 KERAS = ["mobilenet_v2", "mobilenet_v3_small", "resnet50", "efficientnet_b0", "transformer", "decoder"]
 
 
@@ -65,7 +68,10 @@ def test_every_fixture_is_read_and_written(model: Models, name: str) -> None:
 def macs_of(entries: list[Any]) -> int:
     """Multiply-accumulates of the ops of an interpreter."""
     total = 0
-    for op, reads, writes in entries:
+    for (op, reads, writes), (after, _, last) in zip(entries, [*entries[1:], ("", [], [])]):
+        if after == "BATCH_TO_SPACE_ND":
+            # A conv with dilation, spelled: its shifted images are padded to one size.
+            writes = last
         if op == "CONV_2D":
             total += prod(writes[0]) * prod(reads[1][1:])
         elif op == "DEPTHWISE_CONV_2D":
@@ -132,16 +138,12 @@ def test_a_keras_model_is_what_its_frozen_graph_is(model: Models, name: str) -> 
         ms, expected_ms = predictor(device).predict(lite), predictor(device).predict(frozen)
         if name in CHANGED:
             assert sum((kernels - expected).values()) + sum((expected - kernels).values()) <= CHANGED[name]
-            assert ms == pytest.approx(expected_ms, rel=0.02)
+            assert ms == pytest.approx(expected_ms, rel=0.05)
         else:
             assert kernels == expected
             assert ms == pytest.approx(expected_ms, rel=0.01)
 
 
-#: The converter folds the division of the input's normalisation into the convolution behind it
-#: (efficientnet_b0), or writes other ops for the test of indices (transformer) and the padding (decoder):
-#: kernels that differ.
-CHANGED = {"efficientnet_b0": 3}
 
 
 @pytest.mark.parametrize("kind", ["float16", "dynamic", "int8", "int8_whole"])

@@ -162,6 +162,20 @@ def test_embedding_bags(mode: str) -> None:
     assert [node.shape for node in flat if node.op != "input"] == [(3, 7, 64), (3, 64)]
 
 
+def test_parts_without_elements_are_nothing() -> None:
+    def prefix(x: Any) -> Any:
+        none, rest = x.split([0, 5], 1)
+        return torch.cat([none, x[:, :0], rest.relu()], 1)
+
+    graph = load(Weighted(prefix), input_shape=(1, 5, 8))
+    assert [node.op for node in graph] == ["input", "relu"]
+
+
+def test_slices_with_one_start_and_several_ends_are_several() -> None:
+    graph = load(Weighted(lambda x: x[:, :2].sum(1) + x[:, :3].sum(1)), input_shape=(1, 5, 8))
+    assert [node.shape for node in graph if node.op == "slice"] == [(1, 2, 8), (1, 3, 8)]
+
+
 def _torchvision(name: str) -> Any:
     return import_torchvision().models.get_model(name, weights=None)
 

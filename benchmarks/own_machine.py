@@ -1,0 +1,303 @@
+"""How well this machine is learned from a few measurements of its own runtimes.
+
+Held-out real networks are predicted by what was learned from planned models, from random real networks, and
+from as many random models as planned ones. Three steps, each of which goes on where it was stopped:
+
+    python benchmarks/own_machine.py prepare          builds the models; any time
+    python benchmarks/own_machine.py measure          times them; on an idle machine, about 25 minutes
+    python benchmarks/own_machine.py evaluate         learns and writes the table
+
+Needs torch, pytorchcv (``pip install --no-deps pytorchcv``) and the runtimes that are to be measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import random
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from harness import publish
+
+SEED = 0
+HELD_OUT, REAL, PLANNED, RANDOM = 40, 100, 100, 100
+#: Networks of pytorchcv without those that are alike but for a factor, in sizes that a phone would run.
+LARGEST_MACS, LARGEST_WEIGHTS = 6e9, 60e6
+#: runtime, threads -> sets of models that are timed, in this order.
+CAMPAIGNS = {
+    ("onnxruntime", 1): ("held_out", "planned", "real", "random"),
+    ("litert", 1): ("held_out", "planned", "real"),
+    ("openvino", 1): ("held_out", "planned", "real"),
+    ("onnxruntime", 2): ("held_out", "planned"),
+    ("litert", 2): ("held_out", "planned"),
+    ("openvino", 2): ("held_out", "planned"),
+}
+#: Networks that are timed on ONNX Runtime both as torch exports them and as they are written here.
+TWINS = (
+    "mobilenet_v2",
+    "resnet18",
+    "efficientnet_b0",
+    "shufflenet_v2_x1_0",
+    "squeezenet1_1",
+    "regnet_y_400mf",
+)
+MODULES = {"onnxruntime": "onnxruntime", "litert": "ai_edge_litert", "openvino": "openvino"}
+#: Models of a set that a runtime is timed on with two threads.
+FEW = 40
+#: How many models of each set are learned from.
+COUNTS = {"planned": (20, 27, 40, 67, 100), "real": (40, 100), "random": (40, 60, 100)}
+
+
+def prepare(folder: Path) -> None:
+    """Write every model as an ONNX file with random weights."""
+    from predictor_core.frontends.onnx.write import graph_to_onnx
+    from predictor_core.measuring.planning.folder import PLAN_FILE, write_plan
+    from predictor_core.measuring.planning.plan import make_plan
+    from predictor_core.measuring.planning.pool import variants
+
+    if not (folder / "planned" / PLAN_FILE).is_file():
+        write_plan(make_plan(PLANNED), folder / "planned")
+    wanted = {"held_out": HELD_OUT, "real": REAL}
+    missing = {name: count - len(list((folder / name).glob("*.onnx"))) for name, count in wanted.items()}
+    if any(count > 0 for count in missing.values()):
+        for name in wanted:
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        networks = _real_networks()
+        for name, count in wanted.items():
+            for _ in range(count):
+                graph = next(networks)
+                (folder / name / f"{graph.name}.onnx").write_bytes(graph_to_onnx(graph).SerializeToString())
+                print(f"{name}: {graph.name}", flush=True)
+    target = folder / "random"
+    target.mkdir(parents=True, exist_ok=True)
+    graphs = list(variants(seed=1))
+    random.Random(SEED).shuffle(graphs)
+    for number, graph in enumerate(graph for graph in graphs if _is_fit(graph)):
+        if number == RANDOM:
+            break
+        path = target / f"{number:03d}_{graph.name}.onnx"
+        if not path.is_file():
+            path.write_bytes(graph_to_onnx(graph).SerializeToString())
+
+
+def _real_networks() -> Any:
+    """Yield random real networks of pytorchcv and torchvision that fit, as Graphs."""
+    # pytorchcv was written for a numpy that had its own name for int.
+    if not hasattr(np, "int"):
+        setattr(np, "int", int)  # noqa: B010
+    from pytorchcv.model_provider import _models, get_model
+
+    from predictor_core.frontends.torch.torchvision import load, names
+    from predictor_core.ir.graph import Graph
+    from predictor_core.predictor import to_graph
+
+    pool = [("torchvision", name) for name in names()]
+    pool += [("pytorchcv", name) for name in sorted(_models) if not name.endswith(_OTHER_DATA)]
+    random.Random(SEED).shuffle(pool)
+    for source, name in pool:
+        try:
+            if source == "torchvision":
+                graph = load(name)
+            else:
+                graph = to_graph(get_model(name, pretrained=False).eval(), "torch", (1, 3, 224, 224))
+        except Exception as error:  # noqa: BLE001 - a network that can't be built or read is no candidate
+            print(f"{name} is left out: {error!r:.100}", file=sys.stderr)
+            continue
+        if _is_fit(graph) and _can_be_written(graph):
+            yield Graph(graph.nodes, f"{source}_{name}", graph.outputs, graph.free)
+
+
+#: Endings of networks for other data sets and tasks than ImageNet's classes.
+_OTHER_DATA = (
+    "_cifar10", "_cifar100", "_svhn", "_voc", "_ade20k", "_cityscapes", "_cub", "_coco", "_celebamaskhq",
+    "_librispeech", "_mls", "_mcv", "_eu", "_en", "_ru", "_de", "_fr", "_es", "_it", "_ca", "_pl", "_rw",
+    "_be", "_zh", "_h36m",
+)  # fmt: skip
+
+
+def _is_fit(graph: Any) -> bool:
+    from predictor_core import kernels
+    from predictor_core.fusion import detect, load_rules
+    from predictor_core.ir.passes import canonicalize
+    from predictor_core.kernels.costs import weights
+
+    specs = [kernel.spec for kernel in detect(canonicalize(graph), load_rules("cortexA76cpu_tflite21"))]
+    macs = sum(kernels.cost(spec).macs for spec in specs)
+    return macs <= LARGEST_MACS and sum(map(weights, specs)) <= LARGEST_WEIGHTS
+
+
+def _can_be_written(graph: Any) -> bool:
+    """Whether the runtimes that are installed here run what is written of a Graph."""
+    from predictor_core.errors import PredictorError
+    from predictor_core.measuring.runtimes import find
+
+    for runtime, module in MODULES.items():
+        if find_spec(module) is not None:
+            try:
+                find(runtime).open(graph, "graph", 1)
+            except PredictorError as error:
+                print(f"{graph.name} is left out: {error!s:.100}", file=sys.stderr)
+                return False
+    return True
+
+
+def measure(folder: Path, seconds: float, minutes: float) -> None:
+    """Time what is not timed yet; every row is kept."""
+    from predictor_core import measure_latency
+    from predictor_core.errors import PredictorError
+    from predictor_core.measuring.measurements import Row, appending
+    from predictor_core.predictor import to_graph
+
+    end = time.monotonic() + 60 * minutes
+    for (runtime, threads), sets in CAMPAIGNS.items():
+        if find_spec(MODULES[runtime]) is None:
+            print(f"{runtime} is not installed and left out", file=sys.stderr)
+            continue
+        for name in sets:
+            path = folder / f"{runtime}_{threads}_{name}.csv"
+            done = set(_latencies(path))
+            models = _models_of(folder, name)
+            with appending(path) as rows:
+                for model in models[:FEW] if threads > 1 else models:
+                    relative = f"{name}/{model.name}"
+                    if relative in done:
+                        continue
+                    if time.monotonic() > end:
+                        print("the time is used up; run this again for the rest")
+                        return
+                    # LiteRT runs no ONNX files; the others run the file itself.
+                    given: Any = to_graph(model, "onnx") if runtime == "litert" else model
+                    try:
+                        found = measure_latency(given, None, runtime, threads, budget_s=seconds)
+                    except PredictorError as error:
+                        print(f"{relative} on {runtime}: {error!s:.200}", file=sys.stderr)
+                        continue
+                    environment = f"{runtime} {found.environment['version']}, {threads} threads"
+                    rows.add(
+                        Row(relative, found.latency_ms, found.std_ms, "onnx", (), environment, found.runs)
+                    )
+                    noisy = f"  {found.warnings[0]}" if found.warnings else ""
+                    print(f"{runtime} {threads} {relative}: {found.latency_ms:.3f} ms{noisy}", flush=True)
+
+
+def measure_twins(folder: Path, seconds: float) -> None:
+    """Time some networks as torch exports them, and as they are written with random weights."""
+    from predictor_core import measure_latency
+    from predictor_core.frontends.torch.torchvision import load
+    from predictor_core.measuring.measurements import Row, appending
+
+    path = folder / "onnxruntime_1_twins.csv"
+    done = set(_latencies(path))
+    with appending(path) as rows:
+        for name in TWINS:
+            for way, model, kind in (("exported", name, "torchvision"), ("written", load(name), "graph")):
+                if f"{way} {name}" not in done:
+                    found = measure_latency(model, kind, "onnxruntime", budget_s=seconds)
+                    rows.add(Row(f"{way} {name}", found.latency_ms, found.std_ms))
+                    print(f"{way} {name}: {found.latency_ms:.3f} ms", flush=True)
+
+
+def _models_of(folder: Path, name: str) -> list[Path]:
+    if name == "planned":
+        from predictor_core.measuring.planning.folder import read_plan
+
+        return [folder / name / f"{entry.name}.onnx" for entry in read_plan(folder / name)]
+    models = sorted((folder / name).glob("*.onnx"))
+    # Every beginning of a set is a random sample of it.
+    random.Random(SEED).shuffle(models)
+    return models
+
+
+def _latencies(path: Path) -> dict[str, float]:
+    if not path.is_file():
+        return {}
+    with path.open(newline="", encoding="utf-8") as file:
+        return {row["model"]: float(row["latency_ms"]) for row in csv.DictReader(file)}
+
+
+def evaluate(folder: Path) -> None:
+    """Learn from each set, predict the held-out networks, and write the table."""
+    from predictor_core.predictor import to_graph
+
+    graphs: dict[str, Any] = {}
+
+    def graph(model: str) -> Any:
+        if model not in graphs:
+            graphs[model] = to_graph(folder / model, "onnx")
+        return graphs[model]
+
+    rows = []
+    for runtime, threads in CAMPAIGNS:
+        held_out = _latencies(folder / f"{runtime}_{threads}_held_out.csv")
+        for name, counts in COUNTS.items():
+            measured = list(_latencies(folder / f"{runtime}_{threads}_{name}.csv").items())
+            for count in counts:
+                if not held_out or len(measured) < count:
+                    continue
+                answer = _score(measured[:count], held_out, graph)
+                rows.append(
+                    {"runtime": runtime, "threads": threads, "learned from": f"{count} {name}", **answer}
+                )
+                print(rows[-1], flush=True)
+    notes = [
+        f"Share of {HELD_OUT} held-out networks of pytorchcv and torchvision within ±10 % of their measured "
+        "latency, mean absolute error and rank correlation. planned: the first models of `nn-meter plan`; "
+        "real: other networks of the two packages, drawn at random; random: members of the zoo's families, "
+        "drawn at random. Models are timed as Graphs written with random weights."
+    ]
+    twins = _latencies(folder / "onnxruntime_1_twins.csv")
+    if len(twins) == 2 * len(TWINS):
+        ratios = [twins[f"written {name}"] / twins[f"exported {name}"] for name in TWINS]
+        notes.append(
+            f"{len(TWINS)} networks of torchvision, as they are written here, take {min(ratios):.3f} to "
+            f"{max(ratios):.3f} times as long as torch exports them."
+        )
+    publish("own_machine", "This machine, learned from a few measurements", rows, notes)
+
+
+def _score(measured: list[tuple[str, float]], held_out: dict[str, float], graph: Any) -> dict[str, float]:
+    from scipy.stats import spearmanr
+
+    from predictor_core import learn_predictor
+
+    learned = learn_predictor(
+        [graph(model) for model, _ in measured], [ms for _, ms in measured], name="here"
+    )
+    predicted = learned.predict_graphs([graph(model) for model in held_out])
+    truth = np.array(list(held_out.values()))
+    error = np.abs(predicted / truth - 1.0)
+    return {
+        "within ±10 % (%)": round(100.0 * float((error <= 0.1).mean()), 1),
+        "MAPE (%)": round(100.0 * float(error.mean()), 2),
+        "Spearman": round(float(spearmanr(predicted, truth).statistic), 4),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("step", choices=("prepare", "measure", "evaluate"))
+    parser.add_argument(
+        "--folder", type=Path, default=Path("own_machine"), help="where models and rows are kept"
+    )
+    parser.add_argument("--seconds", type=float, default=1.0, help="time for each model and runtime")
+    parser.add_argument("--minutes", type=float, default=30.0, help="time for all of them")
+    options = parser.parse_args()
+    if options.step == "prepare":
+        prepare(options.folder)
+    elif options.step == "measure":
+        if find_spec("onnxruntime") is not None:
+            measure_twins(options.folder, options.seconds)
+        measure(options.folder, options.seconds, options.minutes)
+    else:
+        evaluate(options.folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""``nn-meter measure``: models in, latencies of this machine out."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+
+def add(commands: Any, common: Callable[[argparse.ArgumentParser], None]) -> None:
+    """Add the subcommand; `common` adds the flags that every command has."""
+    parser = commands.add_parser(
+        "measure",
+        help="time models on this machine",
+        description="Time models on this machine. A folder means every model in it that the runtime takes, "
+        "in the order of its plan if `nn-meter plan` wrote it; a word that is no file, a torchvision model.",
+    )
+    parser.add_argument("models", nargs="+", metavar="MODEL", help="files, folders, torchvision names")
+    parser.add_argument(
+        "--runtime",
+        default="onnxruntime",
+        choices=("onnxruntime", "litert", "openvino", "torch"),
+        help="what runs them (default: onnxruntime)",
+    )
+    parser.add_argument("--threads", type=_positive, default=1, metavar="N", help="default: 1")
+    parser.add_argument(
+        "--output",
+        metavar="FILE.csv",
+        help="measurements file to add rows to; models that it has for this environment are not timed again",
+    )
+    parser.add_argument(
+        "--seconds", type=_seconds, default=3.0, metavar="S", help="time for each model (default: 3)"
+    )
+    parser.add_argument(
+        "--minutes", type=_seconds, metavar="M", help="time for all models; run again to go on with the rest"
+    )
+    parser.add_argument(
+        "--input-shape",
+        nargs="+",
+        metavar="SHAPE",
+        help="shape of each input, such as 1,3,224,224: for torchvision models and open dimensions",
+    )
+    common(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns the exit status."""
+    import sys
+
+    from tqdm import tqdm
+
+    from predictor_core.cli.console import FAILED, describe, log
+    from predictor_core.cli.models import input_shapes
+    from predictor_core.measuring.campaign import listed_models, measure_models
+    from predictor_core.measuring.runtimes import find
+
+    models = listed_models(arguments.models, find(arguments.runtime))
+    outcomes = measure_models(
+        models,
+        arguments.output,
+        arguments.runtime,
+        arguments.threads,
+        input_shape=input_shapes(arguments.input_shape),
+        budget_s=arguments.seconds,
+        total_s=None if arguments.minutes is None else 60.0 * arguments.minutes,
+    )
+    done = failed = 0
+    hidden = not sys.stderr.isatty()
+    with tqdm(total=len(models), unit="model", leave=False, disable=hidden, file=sys.stderr) as bar:
+        for outcome in outcomes:
+            done += 1
+            bar.update()
+            with bar.external_write_mode(file=sys.stderr):
+                if outcome.error is not None:
+                    failed += 1
+                    log(f"error: {outcome.model}: {describe(outcome.error, arguments.debug)}")
+                    continue
+                if outcome.measurement is None:
+                    if arguments.verbose:
+                        log(f"{outcome.model}: measured before")
+                    continue
+                measured = outcome.measurement
+                print(
+                    f"[RESULT] measured latency for {outcome.model}: {measured.latency_ms:.6g} ms", flush=True
+                )
+                if arguments.verbose:
+                    log(f"{outcome.model}: std {measured.std_ms:.3g} ms, {measured.runs} runs")
+                for warning in measured.warnings:
+                    log(f"warning: {outcome.model}: {warning}")
+    if done < len(models):
+        log(f"the time is used up after {done} of {len(models)} models; run the command again for the rest")
+    if arguments.output and done > failed:
+        log(f"{arguments.output}: next, nn-meter learn {arguments.output} --name NAME")
+    return FAILED if failed else 0
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a positive whole number, got {text!r}")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.0 < value < 1e9:
+        raise argparse.ArgumentTypeError(f"expected a positive number, got {text!r}")
+    return value

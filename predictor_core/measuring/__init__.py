@@ -1,0 +1,10 @@
+"""Whole-model latencies: measured here with real runtimes, or read from the logs of other tools.
+
+`runtimes` holds one adapter a runtime, `timing` the clock, `campaign` many models and a file of rows,
+`measurements` that file, and `logs` the readers of other tools' output.
+"""
+
+from predictor_core.measuring.measure import Measurement, measure_latency
+from predictor_core.measuring.measurements import Row, write_measurements
+
+__all__ = ["Measurement", "Row", "measure_latency", "write_measurements"]

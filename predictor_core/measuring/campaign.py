@@ -1,0 +1,195 @@
+"""Many models, timed one after the other into a measurements file that can be gone on with."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from predictor_core.errors import PredictorError
+from predictor_core.learning.measurements import read_measurements
+from predictor_core.measuring.measure import (
+    BUDGET_S,
+    SUFFIXES,
+    Measurement,
+    checked_type,
+    environment_text,
+    measure_latency,
+)
+from predictor_core.measuring.measurements import Row, appending
+from predictor_core.measuring.planning.folder import PLAN_FILE, read_plan
+from predictor_core.measuring.runtimes import Runtime, find
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one model.
+
+    Parameters
+    ----------
+    model : str
+        As it was given.
+    measurement : Measurement, optional
+        Absent where the model failed, or was measured before.
+    row : Row, optional
+        What the measurements file says of it.
+    error : PredictorError, optional
+        Why the model could not be timed.
+    """
+
+    model: str
+    measurement: Measurement | None = None
+    row: Row | None = None
+    error: PredictorError | None = None
+
+
+def measure_models(
+    models: Sequence[str],
+    output: str | os.PathLike[str] | None = None,
+    runtime: str = "onnxruntime",
+    threads: int = 1,
+    *,
+    input_shape: Any = None,
+    budget_s: float = BUDGET_S,
+    total_s: float | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[Outcome]:
+    """Time models one after the other; every row is on the disk before the next model starts.
+
+    Parameters
+    ----------
+    models : sequence of str
+        Files, or names of torchvision models.
+    output : path, optional
+        Measurements file. Models that it has for this environment are not timed again.
+    runtime, threads, input_shape, budget_s
+        As for `measure_latency`.
+    total_s : float, optional
+        Seconds for all models. When they are used up, the rest is left for another call.
+
+    Yields
+    ------
+    Outcome
+        Of each model, in order, until the time is used up.
+
+    Raises
+    ------
+    PredictorError
+        When the runtime is not known, or `output` is a file of another kind.
+    """
+    adapter = find(runtime)
+    environment = environment_text(adapter, threads)
+    file = None if output is None else Path(output)
+    end = None if total_s is None else clock() + total_s
+    with ExitStack() as stack:
+        known: set[str] = set()
+        add: Callable[[Row], None] = _nowhere
+        if file is not None:
+            add = stack.enter_context(appending(file)).add
+            # The precision, which only the loaded model tells, stands last.
+            known = {
+                row.model
+                for row in read_measurements(file)
+                if row.environment == environment or row.environment.startswith(environment + ", ")
+            }
+        for model in models:
+            name = _relative(model, file)
+            if name in known or (file is not None and str(file.parent / name) in known):
+                yield Outcome(model)
+                continue
+            if end is not None and clock() >= end:
+                return
+            left = budget_s if end is None else max(min(budget_s, end - clock()), 0.1)
+            yield _measure(model, name, adapter, threads, input_shape, left, add)
+
+
+def listed_models(arguments: Sequence[str], adapter: Runtime) -> list[str]:
+    """Return the models that files, folders and torchvision names stand for.
+
+    A folder stands for the models in it that the runtime takes: in the order of its plan if it has one,
+    otherwise by name.
+
+    Raises
+    ------
+    PredictorError
+        When a folder has none.
+    """
+    suffixes = [suffix for suffix, kind in SUFFIXES.items() if kind in adapter.model_types]
+    found: list[str] = []
+    for argument in arguments:
+        folder = Path(argument)
+        if not folder.is_dir():
+            found.append(argument)
+            continue
+        inside = sorted(path for path in folder.rglob("*") if path.suffix.lower() in suffixes)
+        if (folder / PLAN_FILE).is_file():
+            inside = _in_order(folder, inside)
+        if not inside:
+            raise PredictorError(f"{folder}: no model in the folder that {adapter.name} runs ({suffixes})")
+        found += [str(path) for path in inside]
+    return list(dict.fromkeys(found))
+
+
+def _in_order(folder: Path, models: list[Path]) -> list[Path]:
+    place = {entry.name: i for i, entry in enumerate(read_plan(folder))}
+    planned = [path for path in models if path.stem in place]
+    # One format of each model is enough.
+    first: dict[str, Path] = {}
+    for path in sorted(planned, key=lambda path: list(SUFFIXES).index(path.suffix.lower())):
+        first.setdefault(path.stem, path)
+    return [first[name] for name in sorted(first, key=place.__getitem__)]
+
+
+def _measure(
+    model: str,
+    name: str,
+    adapter: Runtime,
+    threads: int,
+    input_shape: Any,
+    budget_s: float,
+    add: Callable[[Row], None],
+) -> Outcome:
+    try:
+        kind = checked_type(model, None, adapter)
+        measured = measure_latency(
+            model, kind, adapter.name, threads, input_shape=input_shape, budget_s=budget_s
+        )
+    except PredictorError as error:
+        return Outcome(model, error=error)
+    row = Row(
+        name,
+        measured.latency_ms,
+        measured.std_ms,
+        kind,
+        _shapes(input_shape),
+        environment_text(adapter, threads, measured.environment["precision"]),
+        measured.runs,
+    )
+    add(row)
+    return Outcome(model, measured, row)
+
+
+def _relative(model: str, file: Path | None) -> str:
+    """Path of a model as seen from the measurements file; the name of a torchvision model as it is."""
+    if file is None or not Path(model).exists():
+        return model
+    try:
+        return Path(os.path.relpath(model, file.parent)).as_posix()
+    except ValueError:  # another drive
+        return Path(model).resolve().as_posix()
+
+
+def _shapes(input_shape: Any) -> tuple[Any, ...]:
+    if not input_shape or isinstance(input_shape, dict):
+        return ()
+    if isinstance(input_shape[0], int):
+        return tuple(input_shape)
+    return tuple(tuple(shape) for shape in input_shape)
+
+
+def _nowhere(row: Row) -> None:
+    """Where rows go without a file."""

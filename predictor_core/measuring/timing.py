@@ -1,0 +1,165 @@
+"""Time a call: warm it up until it is steady, then run it in rounds until its median is certain."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+#: Medians of rounds that agree within this share are those of a quiet machine.
+STEADY = 0.02
+#: Rounds in which the runs are timed; their medians tell noise and throttling.
+ROUNDS = 5
+#: A median this certain (standard error over the median) needs no more runs.
+_CERTAIN = 0.0025
+_WARM_UP_SHARE = 0.3
+_FEWEST_RUNS = 2 * ROUNDS
+_MOST_RUNS = 20_000
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Durations of single runs.
+
+    Parameters
+    ----------
+    seconds : tuple of float
+        Each timed run, in order.
+    warm_up : int
+        Runs before them.
+    rounds : tuple of float
+        Median of each round, in seconds.
+    """
+
+    seconds: tuple[float, ...]
+    warm_up: int
+    rounds: tuple[float, ...]
+
+    @property
+    def median_ms(self) -> float:
+        """Median of the runs."""
+        return 1e3 * statistics.median(self.seconds)
+
+    @property
+    def std_ms(self) -> float:
+        """Standard deviation of the runs."""
+        return 1e3 * statistics.pstdev(self.seconds)
+
+    @property
+    def disagreement(self) -> float:
+        """How far the medians of the rounds lie apart, over the median."""
+        return (max(self.rounds) - min(self.rounds)) / statistics.median(self.rounds)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What makes the median doubtful: a noisy machine, or one that becomes slower."""
+        if self.disagreement <= STEADY:
+            return ()
+        half = len(self.rounds) // 2
+        rises = all(later > earlier for earlier, later in zip(self.rounds, self.rounds[1:]))
+        if rises and min(self.rounds[-half:]) > (1.0 + STEADY) * max(self.rounds[:half]):
+            slower = self.rounds[-1] / self.rounds[0] - 1.0
+            return (
+                f"the runs became {slower:.0%} slower from first to last: the processor is throttling; "
+                "let it cool, or lower its clock",
+            )
+        return (
+            f"medians of repeats differ by {self.disagreement:.1%}, more than {STEADY:.0%}: "
+            "the machine is noisy; stop other work and measure again",
+        )
+
+
+def time_call(call: Callable[[], object], budget_s: float, clock: Clock = time.perf_counter) -> Timing:
+    """Time a call.
+
+    Warm-up ends when two windows of runs agree within `STEADY`, at the latest after a third of the budget.
+    The timed runs end when the standard error of their median is below 0.25 % and the rounds agree, at the
+    latest when the budget is used. A call that is slower than the budget allows is still run a few times.
+
+    Parameters
+    ----------
+    call : callable
+        One inference.
+    budget_s : float
+        Seconds for all of it.
+    clock : callable
+        Time in seconds, never going back.
+
+    Returns
+    -------
+    Timing
+    """
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        start = clock()
+        warm_up, last = _warm_up(call, _WARM_UP_SHARE * budget_s, clock)
+        left = max(budget_s - (clock() - start), 0.0)
+        per_round = max(left / (2 * ROUNDS), min(last, left))
+        seconds: list[float] = []
+        end = clock() + left
+        sizes: list[int] = []
+        while True:
+            before = len(seconds)
+            seconds += _round(call, per_round, clock)
+            sizes.append(len(seconds) - before)
+            enough = len(sizes) >= ROUNDS and len(seconds) >= _FEWEST_RUNS
+            if enough and (clock() >= end or len(seconds) >= _MOST_RUNS or _is_certain(seconds, sizes)):
+                break
+            # Slow models: a few runs have to do once the budget is gone.
+            if clock() >= end and len(seconds) >= 3:
+                break
+    finally:
+        if collects:
+            gc.enable()
+    return Timing(tuple(seconds), warm_up, tuple(_medians(seconds)))
+
+
+def _warm_up(call: Callable[[], object], budget_s: float, clock: Clock) -> tuple[int, float]:
+    """Run until steady; returns how many runs that took, and the seconds of the last."""
+    start = clock()
+    runs, last_median = 0, float("inf")
+    while True:
+        window: list[float] = []
+        while len(window) < 3 or (sum(window) < 0.05 and len(window) < 200):
+            began = clock()
+            call()
+            window.append(clock() - began)
+            if clock() - start >= budget_s:
+                return runs + len(window), window[-1]
+        runs += len(window)
+        median = statistics.median(window)
+        if abs(median - last_median) <= STEADY * median:
+            return runs, median
+        last_median = median
+
+
+def _round(call: Callable[[], object], seconds: float, clock: Clock) -> list[float]:
+    durations = []
+    end = clock() + seconds
+    while True:
+        began = clock()
+        call()
+        now = clock()
+        durations.append(now - began)
+        if now >= end:
+            return durations
+
+
+def _medians(seconds: list[float]) -> list[float]:
+    """Medians of `ROUNDS` equal parts of the runs (of fewer where there are fewer runs)."""
+    parts = min(ROUNDS, len(seconds))
+    edges = [round(i * len(seconds) / parts) for i in range(parts + 1)]
+    return [statistics.median(seconds[a:b]) for a, b in zip(edges, edges[1:])]
+
+
+def _is_certain(seconds: list[float], sizes: list[int]) -> bool:
+    medians = _medians(seconds)
+    middle = statistics.median(medians)
+    # The median of n normal values has the standard error 1.25 sd / sqrt(n), here estimated from the rounds.
+    error = 1.25 * statistics.stdev(medians) / len(medians) ** 0.5
+    return error < _CERTAIN * middle and (max(medians) - min(medians)) < STEADY * middle
