@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from predictor_core.learning.adapt import Prior, Problem
 from predictor_core.learning.crossvalidation import FOLDS, HeldOut, folds_of
-from predictor_core.learning.posterior import Floats, Noise, Term
+from predictor_core.learning.posterior import Floats, Term
 
 ROUNDS = 3
 #: Steps with the prior of a fold, each from where the last one led.
@@ -87,14 +87,11 @@ class JointFit:
     problem : Problem
     latency_ms : mapping of str to (n,) float64
         Environment -> latencies of the models, NaN where one was not measured.
-    noise : Noise, optional
     """
 
-    def __init__(
-        self, problem: Problem, latency_ms: Mapping[str, Floats], noise: Noise | None = None
-    ) -> None:
+    def __init__(self, problem: Problem, latency_ms: Mapping[str, Floats]) -> None:
         self.problem = problem
-        self.noise = noise or Noise()
+        self.noise = problem.noise
         self.latency_ms = dict(latency_ms)
         self._own = np.array([name in _OWN for name in problem.names])
         self._common = np.array([name == "all:" for name in problem.names])

@@ -158,9 +158,16 @@ class LatencyPredictor(Predictor):
             sums = _sums(models, self.kernel_latencies({spec for specs in models for spec in specs}))
         return np.array(sums) + self.overhead_ms
 
-    def report(self, reading: Graph, name: str = "", *, strict: bool = False) -> LatencyReport:
+    def report(
+        self,
+        reading: Graph,
+        name: str = "",
+        *,
+        strict: bool = False,
+        kernels: Sequence[Kernel] | None = None,
+    ) -> LatencyReport:
         """Report on a canonical Graph, kernel by kernel; the Graph's own name goes before `name`."""
-        found = self.kernels(reading)
+        found = self.kernels(reading) if kernels is None else kernels
         answers = self.kernel_latencies({kernel.spec for kernel in found})
         if strict:
             refuse_estimates(found, answers)

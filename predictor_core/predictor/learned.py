@@ -15,7 +15,7 @@ from predictor_core.catalog.cards import ROUGH_BELOW
 from predictor_core.errors import PackError
 from predictor_core.files import write_atomically
 from predictor_core.ir.graph import Graph
-from predictor_core.kernels import KernelSpec
+from predictor_core.kernels import Kernel, KernelSpec
 from predictor_core.kernels.coordinates import NAMES, coordinates, group, sort
 from predictor_core.predictor.base import Predictor
 from predictor_core.predictor.design import TERMS, Rows, shared_design
@@ -131,9 +131,16 @@ class LearnedPredictor(LatencyPredictor):
             return super().latencies_ms(specs)
         return self._evaluator.kernels_ms(specs)
 
-    def report(self, reading: Graph, name: str = "", *, strict: bool = False) -> LatencyReport:
+    def report(
+        self,
+        reading: Graph,
+        name: str = "",
+        *,
+        strict: bool = False,
+        kernels: Sequence[Kernel] | None = None,
+    ) -> LatencyReport:
         """Report on a canonical Graph; that the predictor is rough is among the warnings."""
-        report = super().report(reading, name, strict=strict)
+        report = super().report(reading, name, strict=strict, kernels=kernels)
         within = self.accuracy.get("cross_validated", {}).get("within_10")
         if isinstance(within, (int, float)) and within < ROUGH_BELOW:
             rough = f"{self.name} is rough: {within:.0f} % of the models left out of its fit were within ±10 %"
