@@ -27,7 +27,8 @@ def card_of(entry: Mapping[str, Any]) -> dict[str, Any]:
         from predictor_core.predictor.collection import read_collection
         from predictor_core.predictor.header_card import header_card
 
-        return header_card(entry, read_collection(PACKAGE / entry["headers"], str(entry["name"])))
+        path = PACKAGE / entry["headers"]
+        return header_card(entry, read_collection(path, str(entry["name"]), entry["sha256"]))
     if "package_location" in entry:
         folder = Path(entry["package_location"])
     elif "pack" in entry:

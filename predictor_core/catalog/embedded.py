@@ -32,5 +32,6 @@ def _phones() -> list[dict[str, Any]]:
     except FileNotFoundError:
         # While they are made.
         return []
-    headers = f"devices/{PHONES.name}/{PHONES_HEADERS}"
-    return [{**entry, "headers": headers} for entry in json.loads(text)]
+    content = json.loads(text)
+    common = {"headers": f"devices/{PHONES.name}/{PHONES_HEADERS}", "sha256": content["sha256"]}
+    return [{**entry, **common} for entry in content["predictors"]]

@@ -71,7 +71,7 @@ def load_entry(entry: Mapping[str, Any]) -> Predictor:
     if "headers" in entry:
         from predictor_core.predictor.learned import load_from_collection
 
-        return load_from_collection(PACKAGE / entry["headers"], str(entry["name"]))
+        return load_from_collection(PACKAGE / entry["headers"], str(entry["name"]), entry["sha256"])
     if "package_location" in entry:
         folder = Path(entry["package_location"])
         if (folder / PACK_FILE).is_file():

@@ -6,6 +6,7 @@ of the coefficients, ranges, measured kernels. Each other line is a device.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
@@ -37,37 +38,50 @@ def write_collection(path: Path, headers: Iterable[DeviceHeader]) -> Path:
     return path
 
 
-def read_collection(path: Path, name: str) -> DeviceHeader:
+def read_collection(path: Path, name: str, sha256: str | None = None) -> DeviceHeader:
     """Read and check one of the headers.
+
+    Parameters
+    ----------
+    path : Path
+        Written by `write_collection`.
+    name : str
+        Of the device.
+    sha256 : str, optional
+        Digest that the file must have.
 
     Raises
     ------
     PackError
         The file can't be read, has no such device, or holds a value out of range.
     """
-    groups, devices = _lines(path)
+    groups, devices = _lines(path, sha256)
     if name not in devices:
         raise PackError(f"{path} holds no device {name!r}; install the package again")
     origin = f"{path}, {name}"
     try:
         device = json.loads(devices[name])
         shared = groups[device.pop("of")]
+        if any(len(shared[key]) != len(device[key]) for key in _NUMBERS):
+            raise ValueError("other numbers than names")
         numbers = {key: dict(zip(shared[key], device[key])) for key in _NUMBERS}
-        if any(len(numbers[key]) != len(device[key]) for key in _NUMBERS):
-            raise ValueError("coefficients without names")
     except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         raise PackError(f"{origin}: damaged ({error!r}); install the package again") from error
     return DeviceHeader.from_dict({**shared, **device, **numbers}, origin)
 
 
 @lru_cache(maxsize=4)
-def _lines(path: Path) -> tuple[dict[int, Mapping[str, Any]], dict[str, str]]:
+def _lines(path: Path, sha256: str | None) -> tuple[dict[int, Mapping[str, Any]], dict[str, str]]:
     """Groups by number, and the lines of the devices by name."""
     try:
         if path.stat().st_size > MAX_COLLECTION_BYTES:
             raise PackError(f"{path} has more than {MAX_COLLECTION_BYTES} bytes; it holds no device headers")
-        lines = path.read_text(encoding="utf-8").splitlines()
-        groups, devices = {}, {}
+        content = path.read_bytes()
+        if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
+            raise PackError(f"{path} is not the file that was released; install the package again")
+        groups: dict[int, Mapping[str, Any]] = {}
+        devices: dict[str, str] = {}
+        lines = content.decode("utf-8").splitlines()
         for line in lines:
             if line.startswith('{"group":'):
                 shared = json.loads(line)

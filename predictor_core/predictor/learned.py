@@ -263,7 +263,7 @@ def load_learned(
     return LearnedPredictor(header, load_sources(header), residual)
 
 
-def load_from_collection(path: Path, name: str) -> LearnedPredictor:
+def load_from_collection(path: Path, name: str, sha256: str | None = None) -> LearnedPredictor:
     """Load one of the devices whose headers are in one file.
 
     Raises
@@ -273,7 +273,7 @@ def load_from_collection(path: Path, name: str) -> LearnedPredictor:
     """
     from predictor_core.predictor.collection import read_collection
 
-    header = read_collection(path, name)
+    header = read_collection(path, name, sha256)
     return LearnedPredictor(header, load_sources(header))
 
 

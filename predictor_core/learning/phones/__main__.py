@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -86,7 +87,8 @@ def write(output: Path, learned: Sequence[Any], card: str) -> None:
     shipped = [
         one for one in learned if one.header.accuracy["cross_validated"]["within_10"] >= LEAST_WITHIN_10
     ]
-    write_collection(output / PHONES_HEADERS, [one.header for one in shipped])
+    headers = write_collection(output / PHONES_HEADERS, [one.header for one in shipped])
+    digest = hashlib.sha256(headers.read_bytes()).hexdigest()
     lines = [
         json.dumps(
             {
@@ -99,7 +101,8 @@ def write(output: Path, learned: Sequence[Any], card: str) -> None:
         )
         for one in shipped
     ]
-    write_atomically(output / PHONES_LIST, "[\n" + ",\n".join(lines) + "\n]\n")
+    listed = ",\n".join(lines)
+    write_atomically(output / PHONES_LIST, f'{{"sha256": "{digest}", "predictors": [\n{listed}\n]}}\n')
     write_atomically(output / "MODEL_CARD.md", card)
 
 
