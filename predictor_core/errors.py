@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from predictor_core.text import one_line
 
 
 class PredictorError(Exception):
-    """Root of every error that the package raises on purpose."""
+    """Root of every error that leaves the package.
+
+    Its text is one line of bounded length, whatever the names and numbers of a file are.
+
+    Attributes
+    ----------
+    origin : str
+        The file that could not be read, or "".
+    """
+
+    origin: str = ""
+
+    @property
+    def reason(self) -> str:
+        """The text without the file."""
+        return one_line(super().__str__())
+
+    def __str__(self) -> str:
+        reason, origin = self.reason, one_line(self.origin)
+        return reason if not origin or origin in reason else one_line(f"{origin}: {reason}")
 
 
 class GraphError(PredictorError):
@@ -47,6 +71,44 @@ class OutputError(PredictorError, OSError):
 
 class MissingDependencyError(PredictorError, ImportError):
     """An optional dependency that the requested feature needs is not installed."""
+
+
+@contextmanager
+def own_errors(model: Any = None) -> Iterator[None]:
+    """Let nothing but a `PredictorError` leave a block that works on data of others.
+
+    Parameters
+    ----------
+    model : path or object
+        What the block works on; the error names it where it is a path.
+
+    Raises
+    ------
+    PredictorError
+        For any exception of the block: itself where it is one; a `ModelFormatError` for another.
+    """
+    try:
+        yield
+    except PredictorError as error:
+        _name_origin(error, model)
+        raise
+    except Exception as error:
+        own = ModelFormatError(_told(error))
+        _name_origin(own, model)
+        raise own from error
+
+
+def _name_origin(error: PredictorError, model: Any) -> None:
+    if not error.origin and isinstance(model, (str, os.PathLike)):
+        error.origin = os.fsdecode(model)
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return "reading it takes more memory than there is"
+    if isinstance(error, RecursionError):
+        return "it is nested too deep"
+    return f"it is malformed, or its code fails: {type(error).__name__}: {error}"
 
 
 def missing_dependency(package: str, extra: str, purpose: str) -> MissingDependencyError:

@@ -11,6 +11,11 @@ from typing import IO
 
 from predictor_core.errors import OutputError
 
+#: Files in the folder of a predictor: forests; header of a learned device and the forests of its residual.
+PACK_FILE = "forests.pack"
+HEADER_FILE = "header.json"
+RESIDUAL_FILE = "residual.pack"
+
 
 def output_path(
     path: str | os.PathLike[str], *, overwrite: bool = True, inputs: Iterable[str | os.PathLike[str]] = ()

@@ -8,7 +8,7 @@ import sys
 import traceback
 
 from predictor_core.errors import PredictorError
-from predictor_core.views.text import printable
+from predictor_core.text import one_line
 
 #: Exit statuses besides 0; argparse itself exits with 2 on wrong usage.
 FAILED = 1
@@ -39,17 +39,12 @@ def log(message: str) -> None:
     print(f"nn-meter: {one_line(message)}", file=sys.stderr)
 
 
-def one_line(text: str) -> str:
-    """Join the lines of a message, and write other control characters as escapes."""
-    return printable(" ".join(text.split()))
-
-
 def describe(error: BaseException, debug: bool = False) -> str:
     """One line about an error; with `debug` the traceback of an unexpected one goes to stderr first."""
-    if isinstance(error, PredictorError):
-        return one_line(str(error))
-    if debug:
+    if debug and (error.__cause__ is not None or not isinstance(error, PredictorError)):
         traceback.print_exception(type(error), error, error.__traceback__, file=sys.stderr)
+    if isinstance(error, PredictorError):
+        return error.reason
     if isinstance(error, OSError) and error.strerror:
         return one_line(f"{error.filename}: {error.strerror}" if error.filename else error.strerror)
     advice = "" if debug else "; --debug shows where it comes from"

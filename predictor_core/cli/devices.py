@@ -12,7 +12,8 @@ from predictor_core.catalog.lookup import hint, list_latency_predictors
 from predictor_core.catalog.versions import version_key
 from predictor_core.cli.console import width
 from predictor_core.errors import UnknownPredictorError
-from predictor_core.views.text import grid, printable
+from predictor_core.text import printable
+from predictor_core.views.text import grid
 
 _HEADINGS = ("name", "chip", "cores", "precision", "runtime", "within 10 %")
 

@@ -12,7 +12,7 @@ from predictor_core.cli.models import Source, reading_options, requested
 from predictor_core.files import output_path
 from predictor_core.frontends.nnmeter_ir import dump
 from predictor_core.frontends.nnmeter_ir.export import model_file_to_graph
-from predictor_core.views.text import printable
+from predictor_core.text import printable
 
 
 def run(arguments: argparse.Namespace) -> int:

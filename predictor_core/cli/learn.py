@@ -6,10 +6,12 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
-from predictor_core.catalog.registry import HEADER_FILE, check_name, register_predictor
+from predictor_core.catalog.register import register_predictor
+from predictor_core.catalog.registry import check_name
 from predictor_core.cli.console import UsageError, log
 from predictor_core.cli.models import input_shapes
 from predictor_core.errors import LearningError, OutputError
+from predictor_core.files import HEADER_FILE
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
 from predictor_core.learning.card import accuracy_lines
 from predictor_core.learning.joint import learn_environments

@@ -14,6 +14,7 @@ from predictor_core import __version__
 from predictor_core.cli import console, measure, measurements, plan
 from predictor_core.cli.models import add_models
 from predictor_core.errors import suggestion
+from predictor_core.text import one_line
 
 _DESCRIPTION = "Predict the latency of neural networks on mobile and edge devices."
 
@@ -93,7 +94,7 @@ class _Parser(argparse.ArgumentParser):
             for word in dict.fromkeys(word.partition("=")[0] for word in self._words):
                 if re.fullmatch(r"--[a-z][a-z-]*", word) and not any(o.startswith(word) for o in options):
                     message += suggestion(word, options).replace("did you", f"for {word}, did you")
-        super().error(console.one_line(message))
+        super().error(one_line(message))
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from predictor_core.cli.console import UsageError
 from predictor_core.errors import PredictorError
 from predictor_core.frontends import FRONTENDS, Frontend, type_of
-from predictor_core.views.text import printable
+from predictor_core.text import printable
 
 #: Types whose models may hold several functions.
 _SIGNED = frozenset({"pb", "tflite"})

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from predictor_core import frontends
-from predictor_core.errors import PredictorError
+from predictor_core.budget import metered
+from predictor_core.errors import PredictorError, own_errors
 from predictor_core.ir.graph import Graph
 from predictor_core.ir.passes import canonicalize
 
@@ -30,7 +31,20 @@ def to_graph(
     apply_nni: bool = False,
     **options: Any,
 ) -> Graph:
-    """Read a model into a canonical Graph; parameters as for `LatencyPredictor.predict`."""
+    """Read a model into a canonical Graph; parameters as for `LatencyPredictor.predict`.
+
+    Raises
+    ------
+    PredictorError
+        For whatever is wrong with the model, or when reading it would take more than the budget.
+    """
+    with own_errors(model), metered():
+        return _to_graph(model, model_type, input_shape, apply_nni, options)
+
+
+def _to_graph(
+    model: Any, model_type: str | None, input_shape: Any, apply_nni: bool, options: dict[str, Any]
+) -> Graph:
     if isinstance(model, Graph):
         return canonicalize(model)
     if model_type is None:

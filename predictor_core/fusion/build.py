@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any, Callable
 
+from predictor_core.errors import GraphError
 from predictor_core.ir.graph import Graph, Node, Shape
 from predictor_core.ir.ops import BINARY_OPS, DATA_OPS, DENSE_OPS, POOL_OPS
 from predictor_core.kernels.spec import KernelSpec, Pair
@@ -77,7 +78,14 @@ def build(op: str, main: Sequence[Node], merged: Sequence[Node], graph: Graph) -
     details = _DETAILS.get(op)
     if details is None:
         return KernelSpec(label, op, inputs, output, epilogue=epilogue, extra=pool)
-    spec = KernelSpec(label, op, inputs, output, epilogue=epilogue, **details(main, graph))
+    try:
+        known = details(main, graph)
+    except (ArithmeticError, LookupError, StopIteration, TypeError, ValueError) as error:
+        raise GraphError(
+            f"node {last.name!r} ({op}) lacks what tells the size of its kernel, or has it wrong: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    spec = KernelSpec(label, op, inputs, output, epilogue=epilogue, **known)
     return spec._replace(extra=pool) if pool else spec
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from predictor_core.budget import Meter, current
 from predictor_core.legacy.upstream_graph import UpstreamGraph
 
 #: Type that stands for any node; the node that it matches is not fused.
@@ -31,13 +32,18 @@ class Pattern:
         self._steps = _plan(types, edges)
 
     def matches(self, graph: UpstreamGraph) -> Iterator[list[str]]:
-        """Yield the names of the nodes to fuse, one list a match."""
+        """Yield the names of the nodes to fuse, one list a match; no two have a node in common.
+
+        Of two matches that overlap nn-Meter fuses the first, so the search leaves out the other.
+        """
         readers = graph.successors()
         types = {name: graph.nodes[name].type for name in readers}
         present = set(types.values())
         if ANY not in present and not self._required <= present:
             return
         chosen: list[str] = []
+        taken: set[str] = set()
+        meter = Meter(current())
 
         def candidates(step: _Step) -> Iterator[str]:
             if step.anchor is None:
@@ -46,8 +52,10 @@ class Pattern:
                 return iter(readers[chosen[step.anchor]])
             return iter(dict.fromkeys(graph.nodes[chosen[step.anchor]].inbounds))
 
-        def fits(name: str, step: _Step) -> bool:
-            if name in chosen or not (step.type in (types[name], ANY) or types[name] == ANY):
+        possible = self._possible(graph, readers, types)
+
+        def fits(name: str, step: _Step, at: int) -> bool:
+            if name not in possible[at] or name in chosen or (step.type != ANY and name in taken):
                 return False
             own = readers[name]
             if name in own:
@@ -59,16 +67,46 @@ class Pattern:
 
         def extend() -> Iterator[list[str]]:
             if len(chosen) == len(self._steps):
-                yield [name for name, step in zip(chosen, self._steps) if step.type != ANY]
+                found = [name for name, step in zip(chosen, self._steps) if step.type != ANY]
+                taken.update(found)
+                yield found
                 return
-            step = self._steps[len(chosen)]
+            at = len(chosen)
+            step = self._steps[at]
+            matches = len(taken)
             for name in candidates(step):
-                if fits(name, step):
+                if fits(name, step, at):
+                    meter.look()
                     chosen.append(name)
                     yield from extend()
                     chosen.pop()
+                    if len(taken) > matches:
+                        if any(one in taken for one, own in zip(chosen, self._steps) if own.type != ANY):
+                            return
+                        matches = len(taken)
 
         yield from extend()
+
+    def _possible(
+        self, graph: UpstreamGraph, readers: Mapping[str, Mapping[str, int]], types: Mapping[str, str]
+    ) -> list[set[str]]:
+        """Nodes that each step may match, going by types and by the steps that are looked for beside it."""
+        steps = self._steps
+        possible: list[set[str]] = [set()] * len(steps)
+        for at in reversed(range(len(steps))):
+            step = steps[at]
+            found = {name for name, kind in types.items() if step.type in (kind, ANY) or kind == ANY}
+            for later in range(at + 1, len(steps)):
+                if steps[later].anchor != at:
+                    continue
+                near, wanted = steps[later].forward, possible[later]
+                found = {
+                    name
+                    for name in found
+                    if not wanted.isdisjoint(readers[name] if near else graph.nodes[name].inbounds)
+                }
+            possible[at] = found
+        return possible
 
 
 class _Step:

@@ -11,9 +11,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from predictor_core.errors import own_errors
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
 from predictor_core.ir.graph import Graph
-from predictor_core.predictor.batch import predict_many
+from predictor_core.predictor.batch import checked_ms, predict_many
 from predictor_core.predictor.report import LatencyReport
 
 
@@ -148,10 +149,11 @@ class Predictor(ABC):
         PredictorError
             When the model can't be read, or `strict` and a kernel would be estimated.
         """
-        kernels = self.kernels(self.read(model, model_type, input_shape, apply_nni, **options))
-        if strict:
-            self.refuse_estimates(kernels)
-        return float(self.predict_kernels([[kernel.spec for kernel in kernels]])[0])
+        with own_errors(model):
+            kernels = self.kernels(self.read(model, model_type, input_shape, apply_nni, **options))
+            if strict:
+                self.refuse_estimates(kernels)
+            return float(checked_ms(self.predict_kernels([[kernel.spec for kernel in kernels]]), self)[0])
 
     def predict_many(
         self,
@@ -185,11 +187,13 @@ class Predictor(ABC):
 
     def predict_graphs(self, graphs: Iterable[Graph], *, strict: bool = False) -> NDArray[np.float64]:
         """Latencies in ms of canonical Graphs, shape (n,)."""
-        models = [self.kernels(self.read_graph(graph)) for graph in graphs]
-        if strict:
-            for kernels in models:
-                self.refuse_estimates(kernels)
-        return self.predict_kernels([[kernel.spec for kernel in kernels] for kernels in models])
+        with own_errors():
+            models = [self.kernels(self.read_graph(graph)) for graph in graphs]
+            if strict:
+                for kernels in models:
+                    self.refuse_estimates(kernels)
+            specs = [[kernel.spec for kernel in kernels] for kernels in models]
+            return checked_ms(self.predict_kernels(specs), self)
 
     def profile(
         self,
@@ -207,8 +211,11 @@ class Predictor(ABC):
         -------
         LatencyReport
         """
-        reading = self.read(model, model_type, input_shape, apply_nni, **options)
-        return self.report(reading, model_name(model), strict=strict)
+        with own_errors(model):
+            reading = self.read(model, model_type, input_shape, apply_nni, **options)
+            report = self.report(reading, model_name(model), strict=strict)
+            checked_ms(np.array([report.latency_ms]), self)
+        return report
 
 
 def model_name(model: Any) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from predictor_core.errors import PackError, own_errors
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
 
 if TYPE_CHECKING:
@@ -130,16 +131,22 @@ def _predict_chunk(
     found: list[list[list[Hashable]]] = [[] for _ in alike]
     for model in chunk:
         readings: dict[Hashable, Any] = {}
-        for group, models in zip(alike, found):
-            first = group[0]
-            if first.reader not in readings:
-                readings[first.reader] = first.read(model, model_type, input_shape, apply_nni, **options)
-            kernels = first.kernels(readings[first.reader])
-            if strict:
-                for predictor in group:
-                    predictor.refuse_estimates(kernels)
-            models.append([known.setdefault(kernel.spec, kernel.spec) for kernel in kernels])
-    rows = {id(one): one.predict_kernels(models) for group, models in zip(alike, found) for one in group}
+        with own_errors(model):
+            for group, models in zip(alike, found):
+                first = group[0]
+                if first.reader not in readings:
+                    readings[first.reader] = first.read(model, model_type, input_shape, apply_nni, **options)
+                kernels = first.kernels(readings[first.reader])
+                if strict:
+                    for predictor in group:
+                        predictor.refuse_estimates(kernels)
+                models.append([known.setdefault(kernel.spec, kernel.spec) for kernel in kernels])
+    with own_errors():
+        rows = {
+            id(one): checked_ms(one.predict_kernels(models), one)
+            for group, models in zip(alike, found)
+            for one in group
+        }
     return np.stack([rows[id(predictor)] for predictor in predictors])
 
 
@@ -165,3 +172,16 @@ def _chunks(models: Iterable[Any], size: int) -> Iterable[list[Any]]:
             chunk = []
     if chunk:
         yield chunk
+
+
+def checked_ms(latencies_ms: NDArray[np.float64], predictor: Predictor) -> NDArray[np.float64]:
+    """Return latencies as they are, or refuse any that is no finite number of ms above or at zero.
+
+    Raises
+    ------
+    PackError
+        The predictor's forests or constants are broken: a model that was read has a latency.
+    """
+    if not np.isfinite(latencies_ms).all() or (latencies_ms < 0).any():
+        raise PackError(f"{predictor!r} predicts a latency that is not finite or below zero; it is damaged")
+    return latencies_ms

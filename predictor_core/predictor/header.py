@@ -14,12 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from predictor_core.catalog.registry import HEADER_FILE
 from predictor_core.errors import PackError
-from predictor_core.files import write_atomically
-
-#: Forests of the residual, beside the header, where there was enough data to grow any.
-RESIDUAL_FILE = "residual.pack"
+from predictor_core.files import HEADER_FILE, write_atomically
 
 FORMAT = 1
 MAX_HEADER_BYTES = 2**20

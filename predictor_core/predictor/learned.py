@@ -11,16 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor_core.catalog.cards import ROUGH_BELOW
 from predictor_core.errors import PackError
-from predictor_core.files import write_atomically
+from predictor_core.files import RESIDUAL_FILE, write_atomically
 from predictor_core.ir.graph import Graph
 from predictor_core.kernels import Kernel, KernelSpec
 from predictor_core.kernels.coordinates import NAMES, coordinates, group, sort
 from predictor_core.predictor.base import Predictor
 from predictor_core.predictor.design import TERMS, Rows, shared_design
 from predictor_core.predictor.evaluate import KernelLatency
-from predictor_core.predictor.header import MAX_LOG, RESIDUAL_FILE, DeviceHeader
+from predictor_core.predictor.header import MAX_LOG, DeviceHeader
 from predictor_core.predictor.latency import LatencyPredictor
 from predictor_core.predictor.report import LatencyReport
 from predictor_core.predictor.residual import Residual
@@ -74,8 +73,7 @@ class LearnedPredictor(LatencyPredictor):
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        residual = None if self._residual is None else self._residual.content
-        return (_again, (self.device_header.to_dict(), residual))
+        return (LearnedPredictor, (self.device_header, self._sources, self._residual))
 
     @property
     def header(self) -> dict[str, Any]:
@@ -141,9 +139,10 @@ class LearnedPredictor(LatencyPredictor):
     ) -> LatencyReport:
         """Report on a canonical Graph; that the predictor is rough is among the warnings."""
         report = super().report(reading, name, strict=strict, kernels=kernels)
-        within = self.accuracy.get("cross_validated", {}).get("within_10")
-        if isinstance(within, (int, float)) and within < ROUGH_BELOW:
-            rough = f"{self.name} is rough: {within:.0f} % of the models left out of its fit were within ±10 %"
+        verdict = self.accuracy.get("verdict", "good")
+        if verdict != "good":
+            within = self.accuracy.get("cross_validated", {}).get("within_10", "not known how many")
+            rough = f"{self.name} is {verdict}: of the models left out of its fit {within} % were within ±10 %"
             report.warnings = (*report.warnings, rough)
         return report
 
@@ -227,63 +226,3 @@ class LearnedEvaluator:
             if pairs is not None:
                 inside[i] = bool(((found[i] >= pairs[:, 0] - 1e-6) & (found[i] <= pairs[:, 1] + 1e-6)).all())
         return inside
-
-
-def load_learned(
-    folder: str | os.PathLike[str], *, name: str | None = None, version: str | None = None
-) -> LearnedPredictor:
-    """Load the folder of a learned predictor.
-
-    Parameters
-    ----------
-    folder : path
-        As `LearnedPredictor.save` writes it.
-    name, version : str, optional
-        As it is registered; the header must say the same.
-
-    Raises
-    ------
-    PackError
-        A file is absent or refused, or the source is not the one that it was learned from.
-    """
-    path = Path(folder)
-    header = DeviceHeader.read(path)
-    if name is not None and (header.name.lower(), header.version) != (name.lower(), version):
-        raise PackError(
-            f"{path} holds {header.name} {header.version}, but {name} {version} is registered; "
-            "unregister it and register the folder again"
-        )
-    residual = None
-    if header.residual_sha256:
-        try:
-            content = (path / RESIDUAL_FILE).read_bytes()
-        except OSError as error:
-            raise PackError(f"can't read {path / RESIDUAL_FILE}: {error.strerror}") from error
-        residual = Residual(content, header.residual_sha256)
-    return LearnedPredictor(header, load_sources(header), residual)
-
-
-def load_from_collection(path: Path, name: str, sha256: str | None = None) -> LearnedPredictor:
-    """Load one of the devices whose headers are in one file.
-
-    Raises
-    ------
-    PackError
-        The file is absent or refused, or the source is not the one that it was learned from.
-    """
-    from predictor_core.predictor.collection import read_collection
-
-    header = read_collection(path, name, sha256)
-    return LearnedPredictor(header, load_sources(header))
-
-
-def load_sources(header: DeviceHeader) -> list[LatencyPredictor]:
-    """Load the predictors that a header names; those of one process share them."""
-    from predictor_core.catalog.loading import load_shared
-
-    return [load_shared(source.name, source.version) for source in header.sources]
-
-
-def _again(content: dict[str, Any], residual: bytes | None) -> LearnedPredictor:
-    header = DeviceHeader.from_dict(content)
-    return LearnedPredictor(header, load_sources(header), None if residual is None else Residual(residual))

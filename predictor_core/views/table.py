@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from predictor_core.views.text import grid, printable
+from predictor_core.text import printable
+from predictor_core.views.text import grid
 
 if TYPE_CHECKING:
     from predictor_core.ir.graph import Shape

@@ -1,21 +1,14 @@
-"""Text tables that fit a width, and text that can't forge lines."""
+"""Text tables that fit a width."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from predictor_core.text import printable
+
 #: A column is not made narrower than this to fit a width.
 _NARROWEST = 8
 _GAP = "  "
-
-
-def printable(text: str) -> str:
-    """Write line breaks, control characters and text direction marks of a name as escapes."""
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text
-    )
 
 
 def grid(rows: Sequence[Sequence[str]], *, right: Collection[int] = (), width: int | None = None) -> str:

@@ -22,6 +22,11 @@ class Step(NamedTuple):
     outputs: tuple[Shape, ...]
 
 
+def foreign(op: str) -> str:
+    """Return the name of an op that has no rule, as a Graph has it: never that of a canonical op."""
+    return f"custom:{op}" if op[:1].islower() or op == "Einsum" else op
+
+
 class BaseCall:
     """One node of a source graph with its inputs known.
 
@@ -65,6 +70,8 @@ class BaseCall:
 
     def checked_axis(self, axis: int, rank: int) -> int:
         """Return an axis counted from the front, or refuse it."""
+        if type(axis) is not int:
+            raise self.error(f"axis is {axis!r}; expected a whole number")
         if not -rank <= axis < rank:
             raise self.error(f"axis {axis} is outside a tensor of {rank} dimensions")
         return axis % rank

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import mmap
-from typing import Union
-
 from predictor_core.errors import ModelFormatError
-
-#: What messages are read from.
-Buffer = Union[bytes, mmap.mmap]
+from predictor_core.frontends.common.file import Buffer
 
 #: Wire types: a number of variable length, 8 bytes, a length with as many bytes, 4 bytes.
 VARINT, FIXED64, SPAN, FIXED32 = 0, 1, 2, 5

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,9 @@ import numpy.typing as npt
 from predictor_core.ir.graph import Shape
 
 Array = npt.NDArray[Any]
+
+#: Warning of a Graph whose source computes in integers.
+AS_FLOAT = "the model is quantised; its ops are costed as ops on floats"
 
 #: Larger constants are weights: only their shape is kept.
 MAX_KNOWN_ELEMENTS = 4096
@@ -40,7 +44,25 @@ class NotInferableError(Exception):
 def constant(array: Any) -> Value:
     """Return the value of known numbers."""
     array = np.asarray(array)
-    return Value(array.shape, None, array if array.size <= MAX_KNOWN_ELEMENTS else None)
+    # Numbers that fit no numpy type are no part of a shape, and may grow without bound.
+    known = array.size <= MAX_KNOWN_ELEMENTS and array.dtype.kind != "O"
+    return Value(array.shape, None, array if known else None)
+
+
+def is_small(*arrays: Any) -> bool:
+    """Whether arrays broadcast to at most `MAX_KNOWN_ELEMENTS` numbers."""
+    return prod(np.broadcast_shapes(*(np.shape(array) for array in arrays))) <= MAX_KNOWN_ELEMENTS
+
+
+def take(data: Array, indices: Array, axis: int) -> Array | None:
+    """Return ``np.take``, or None where that has more than `MAX_KNOWN_ELEMENTS` numbers."""
+    sizes = [size for place, size in enumerate(data.shape) if place != axis % max(data.ndim, 1)]
+    return np.take(data, indices, axis) if prod(sizes) * indices.size <= MAX_KNOWN_ELEMENTS else None
+
+
+def joined(function: Callable[..., Array], arrays: Sequence[Array], axis: int) -> Array | None:
+    """Return ``np.concatenate`` or ``np.stack``, or None where that has more than `MAX_KNOWN_ELEMENTS`."""
+    return function(arrays, axis=axis) if sum(array.size for array in arrays) <= MAX_KNOWN_ELEMENTS else None
 
 
 def as_ints(values: Sequence[Any] | Array) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from predictor_core.budget import meter
 from predictor_core.errors import GraphError, ModelFormatError, PredictorError
 from predictor_core.frontends.nnmeter_ir.document import check_document, order, read_document
 from predictor_core.frontends.nnmeter_ir.source import Constant, Source, channels_to_front
@@ -14,6 +15,7 @@ from predictor_core.frontends.nnmeter_ir.types import INPUT_TYPES, convert, is_c
 from predictor_core.ir.graph import Graph, Node, Shape
 from predictor_core.ir.inputs import InputShapes
 from predictor_core.ir.layout import channels_last
+from predictor_core.ir.names import Names
 from predictor_core.ir.passes import canonicalize
 
 _CONSTANT_TYPES = frozenset({"Const", "Constant", "Variable", "VariableV2", "VarHandleOp"})
@@ -97,15 +99,18 @@ class _Reader:
         self.implicit: dict[tuple[int | None, ...], str] = {}
         self.returns: dict[int, str] = {}
         self.siblings: dict[str, str] = {}
+        self.names = Names(document)
+        self.meter = meter()
         self.channels_first = is_channels_first(document)
 
     def graph(self, name: str) -> Graph:
         document = self.document
         for node_name in order(document):
             entry = document[node_name]
+            self.meter.spend(nodes=1)
             try:
                 self._read(node_name, entry)
-            except (TypeError, ValueError, LookupError, AttributeError, ZeroDivisionError) as error:
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
                 attr = entry["attr"]
                 raise ModelFormatError(
                     f"node {node_name!r} ({attr['type']}) has attributes or shapes that can't be read: "
@@ -183,8 +188,11 @@ class _Reader:
             self.shapes[name] = outputs[0]
         else:
             self.several[name] = len(outputs)
+            self.meter.spend(nodes=len(outputs))
             self.shapes.update(zip(node.tensors, outputs))
         for slot, position in attr.get("returns", ()):
+            if type(position) is not int:
+                raise TypeError("a position among the outputs is no whole number")
             self.returns[position] = node.tensors[slot]
 
     def _placeholder(self, name: str, attr: Mapping[str, Any]) -> Shape:
@@ -205,8 +213,7 @@ class _Reader:
         shape = tuple([None if dim == 0 else dim for dim in stated[0]])
         if shape not in self.implicit:
             new = "input" if not self.implicit else f"input_{len(self.implicit)}"
-            while new in self.document:
-                new += "_"
+            new = self.names.fresh(new)
             self.implicit[shape] = new
             self._add(new, "input", (), {}, (self._ordered(self.given.resolve(new, shape)),), {})
         return self.implicit[shape]

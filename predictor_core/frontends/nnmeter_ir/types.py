@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from predictor_core.frontends.common.call import foreign
 from predictor_core.frontends.nnmeter_ir import movement, weights
 from predictor_core.frontends.nnmeter_ir.generic import bare, elementwise, stated
 from predictor_core.frontends.nnmeter_ir.source import Converted, Source
@@ -206,6 +207,6 @@ def convert(source: Source) -> Converted:
         # Modules keep their path in the type; the class name is its last part.
         found = TYPES.get(source.type.rpartition(".")[2])
     if found is None:
-        return stated(source.type, source)
+        return stated(foreign(source.type), source)
     op, converter = found
     return converter(op, source)

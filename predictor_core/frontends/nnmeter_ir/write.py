@@ -10,6 +10,7 @@ from typing import Any
 from predictor_core.files import write_atomically
 from predictor_core.frontends.nnmeter_ir.types import NAMES
 from predictor_core.ir.graph import Graph, Node
+from predictor_core.ir.names import Names
 from predictor_core.ir.ops import BINARY_OPS
 from predictor_core.ir.shapes import same_pads, slide
 
@@ -38,13 +39,14 @@ def to_document(graph: Graph) -> dict[str, Any]:
         made of plain JSON values.
     """
     document: dict[str, Any] = {}
+    names = Names(node.name for node in graph)
     for node in graph:
         sources = [graph.producer(tensor).name for tensor in node.inputs]
         attrs = _attributes(graph, node)
         if any(tensor not in graph for tensor in node.inputs):
             attrs["input_slots"] = [graph.producer(tensor).tensors.index(tensor) for tensor in node.inputs]
         input_shape = [list(shape) for shape in graph.input_shapes(node)]
-        constant = _constant(node, document, graph)
+        constant = _constant(node, names)
         if constant is not None:
             name, entry = constant
             document[name] = entry
@@ -109,7 +111,7 @@ def _unread(graph: Graph) -> tuple[str, ...]:
     return tuple(tensor for node in graph for tensor in node.tensors if tensor not in read)
 
 
-def _constant(node: Node, document: Mapping[str, Any], graph: Graph) -> tuple[str, dict[str, Any]] | None:
+def _constant(node: Node, names: Names) -> tuple[str, dict[str, Any]] | None:
     """Name and entry of the Const node that stands for the constant operand of a node."""
     if node.op not in _WITH_CONSTANTS:
         return None
@@ -119,9 +121,7 @@ def _constant(node: Node, document: Mapping[str, Any], graph: Graph) -> tuple[st
         shape, values = list(node.attrs["const_shape"]), []
     else:
         return None
-    name = f"{node.name}/y"
-    while name in document or name in graph:
-        name += "_"
+    name = names.fresh(f"{node.name}/y")
     return name, _entry(name, "Const", [], {"tensor_shape": shape, "constant": values}, [], [shape])
 
 

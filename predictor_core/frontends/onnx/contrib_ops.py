@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
-from predictor_core.frontends.common.values import Value
+from predictor_core.frontends.common.values import AS_FLOAT, Value
 from predictor_core.frontends.onnx import attention, data_ops, dense_ops, image_ops, integer_ops
 from predictor_core.frontends.onnx.call import Call, Handler, Step, same_shape
 from predictor_core.frontends.onnx.compose import Read, Steps, on_channels_last, pick, picked, read, rule
@@ -54,7 +54,7 @@ def _fused_matmul(call: Call) -> Steps:
 
 def _packed_matmul(call: Call) -> Steps:
     """Product with weights of few bits; attributes state their shape (K, N)."""
-    call.warnings.append(integer_ops.AS_FLOAT)
+    call.warnings.append(AS_FLOAT)
     weight = Value((call.attrs["K"], call.attrs["N"]))
     steps = rule(_DENSE["MatMul"], call, [call.value(0), weight])
     steps.plus(call, 5)
@@ -164,7 +164,7 @@ def _nhwc(handler: Handler) -> Handler:
 
 def _quantized_lstm(call: Call) -> Step:
     """LSTM whose weights are integers and transposed: (directions, inputs, 4 hidden)."""
-    call.warnings.append(integer_ops.AS_FLOAT)
+    call.warnings.append(AS_FLOAT)
     directions, hidden, gates = call.shape(2)
     recurrence = Value((directions, gates, hidden))
     steps = rule(_DENSE["LSTM"], call, [call.value(0), call.value(1), recurrence])

@@ -83,6 +83,8 @@ def _split(call: Call) -> Step:
     sizes = call.ints_of("split", 1)
     if sizes is None:
         parts = call.attrs.get("num_outputs", call.outputs)
+        if parts != call.outputs:
+            raise call.error(f"has {call.outputs} outputs, but num_outputs is {parts}")
         size = -(-x[axis] // parts)
         sizes = (*[size] * (parts - 1), x[axis] - size * (parts - 1))
     if sum(sizes) != x[axis] or len(sizes) != call.outputs:

@@ -1,31 +1,34 @@
 """Read an ONNX file without its weights.
 
-A model file is protobuf: nested fields of a tag, a length and a payload. This module walks the fields over a
-memory map and leaves out the payloads of large tensors, whose dimensions stand in other fields. What remains
+A model file is protobuf: nested fields of a tag, a length and a payload. This module walks the fields
+and leaves out the payloads of large tensors, whose dimensions stand in other fields. What remains
 is parsed as usual, so that the cost follows the number of nodes and not the number of weights.
 """
 
 from __future__ import annotations
 
-import mmap
 import os
 from pathlib import Path
 from typing import Any
 
+from predictor_core.budget import meter
 from predictor_core.errors import ModelFormatError, missing_dependency
+from predictor_core.frontends.common.file import Buffer, opened
 from predictor_core.frontends.common.protobuf import (
     FIXED32,
     FIXED64,
     SPAN,
     VARINT,
     BrokenWireError,
-    Buffer,
     varint,
 )
 from predictor_core.frontends.onnx.external import fill_small_constants
 
 #: Payloads up to this many bytes stay: shapes, axes and scalars are smaller, weights are larger.
 KEPT_BYTES = 16384
+
+#: Graphs inside of graphs: the branches of branches.
+MAX_NESTED = 32
 
 #: Field number -> the fields of the message that it holds, or None for a payload to leave out.
 _Fields = dict[int, Any]
@@ -55,19 +58,14 @@ def read_model(path: str | os.PathLike[str]) -> Any:
     """
     onnx = import_onnx()
     path = Path(path)
-    if path.is_dir():
-        raise ModelFormatError(f"{path} is a folder, not an ONNX file")
     try:
-        with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size == 0:
-                raise ModelFormatError(f"{path} is empty; expected an ONNX model")
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                content = without_payloads(data)
+        with opened(path, "an ONNX file") as data:
+            spent = meter()
+            spent.allow_for(len(data))
+            content = without_payloads(data)
+        # Messages take several times the room of their bytes.
+        spent.spend(memory_bytes=4 * len(content))
         model = onnx.ModelProto.FromString(content)
-    except FileNotFoundError:
-        raise ModelFormatError(f"{path} does not exist") from None
-    except OSError as error:
-        raise ModelFormatError(f"{path} can't be read: {error.strerror or error}") from error
     except BrokenWireError as error:
         raise ModelFormatError(
             f"{path} is no ONNX model: {error}; is it cut short or another format?"
@@ -98,17 +96,21 @@ def _decode_error() -> type[Exception]:
 
 def without_payloads(data: Buffer) -> bytes:
     """Return a serialised ``ModelProto`` without the payloads of large tensors."""
-    return b"".join(_kept(data, 0, len(data), _MODEL))
+    return b"".join(_kept(data, 0, len(data), _MODEL, 0))
 
 
-def _kept(data: Buffer, start: int, end: int, fields: _Fields) -> list[bytes]:
+def _kept(data: Buffer, start: int, end: int, fields: _Fields, depth: int) -> list[bytes]:
     """Return the parts of the message in ``data[start:end]`` that stay."""
+    if depth > 3 * MAX_NESTED:
+        raise BrokenWireError(f"graphs are nested more than {MAX_NESTED} deep")
     parts: list[bytes] = []
     copied = position = start
     while position < end:
         field = position
         tag, position = varint(data, position, end)
         wire = tag & 7
+        if not tag >> 3:
+            raise BrokenWireError(f"byte {field} starts no protobuf field")
         if wire == SPAN:
             length, position = varint(data, position, end)
             body, position = position, position + length
@@ -119,7 +121,7 @@ def _kept(data: Buffer, start: int, end: int, fields: _Fields) -> list[bytes]:
                 copied = position
                 inner = fields[tag >> 3]
                 if inner is not None:
-                    kept = _kept(data, body, position, inner)
+                    kept = _kept(data, body, position, inner, depth + 1)
                     parts.append(_as_varint(tag) + _as_varint(sum(map(len, kept))))
                     parts.extend(kept)
         elif wire == VARINT:

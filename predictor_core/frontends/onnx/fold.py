@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from predictor_core.frontends.common.values import MAX_KNOWN_ELEMENTS, Array, as_ints
+from predictor_core.frontends.common.values import MAX_KNOWN_ELEMENTS, Array, as_ints, is_small, joined, take
 
 Attrs = Mapping[str, Any]
 _Arrays = Sequence[Any]
@@ -44,7 +44,7 @@ def fold(op: str, arrays: _Arrays, attrs: Attrs) -> tuple[Array, ...] | None:
     try:
         with np.errstate(all="ignore"):
             result = function(arrays, attrs)
-    except (ValueError, IndexError, TypeError, KeyError, OverflowError, ZeroDivisionError):
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         return None
     if result is None:
         return None
@@ -59,6 +59,8 @@ def _axes(arrays: _Arrays, attrs: Attrs) -> tuple[int, ...] | None:
 
 def _divide(arrays: _Arrays, attrs: Attrs) -> Any:
     a, b = arrays
+    if not is_small(a, b):
+        return None
     if np.issubdtype(np.result_type(a, b), np.integer):
         return (np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b))).astype(np.result_type(a, b))
     return a / b
@@ -133,7 +135,11 @@ def _reduction(function: Callable[..., Any]) -> Callable[[_Arrays, Attrs], Any]:
 
 
 def _plain(function: Callable[..., Any]) -> Callable[[_Arrays, Attrs], Any]:
-    return lambda arrays, attrs: function(*arrays)
+    return lambda arrays, attrs: function(*arrays) if is_small(*arrays) else None
+
+
+def _extreme(function: Any) -> Callable[[_Arrays, Attrs], Any]:
+    return lambda arrays, attrs: function.reduce(np.broadcast_arrays(*arrays)) if is_small(*arrays) else None
 
 
 def _cast(arrays: _Arrays, attrs: Attrs) -> Any:
@@ -147,22 +153,22 @@ _FUNCTIONS: dict[str, Callable[[_Arrays, Attrs], Any]] = {
     "Cast": _cast,
     "CastLike": lambda arrays, attrs: arrays[0].astype(arrays[1].dtype),
     "Ceil": _plain(np.ceil),
-    "Concat": lambda arrays, attrs: np.concatenate(arrays, axis=attrs["axis"]),
+    "Concat": lambda arrays, attrs: joined(np.concatenate, arrays, attrs["axis"]),
     "ConstantOfShape": lambda arrays, attrs: _filled(as_ints(arrays[0]), attrs),
     "Div": _divide,
     "Equal": _plain(np.equal),
     "Exp": _plain(np.exp),
     "Expand": _expand,
     "Floor": _plain(np.floor),
-    "Gather": lambda arrays, attrs: np.take(arrays[0], arrays[1], axis=attrs.get("axis", 0)),
+    "Gather": lambda arrays, attrs: take(arrays[0], arrays[1], attrs.get("axis", 0)),
     "Greater": _plain(np.greater),
     "GreaterOrEqual": _plain(np.greater_equal),
     "Identity": lambda arrays, attrs: arrays[0],
     "Less": _plain(np.less),
     "LessOrEqual": _plain(np.less_equal),
     "Log": _plain(np.log),
-    "Max": lambda arrays, attrs: np.maximum.reduce(np.broadcast_arrays(*arrays)),
-    "Min": lambda arrays, attrs: np.minimum.reduce(np.broadcast_arrays(*arrays)),
+    "Max": _extreme(np.maximum),
+    "Min": _extreme(np.minimum),
     "Mod": _plain(np.mod),
     "Mul": _plain(np.multiply),
     "Neg": _plain(np.negative),

@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
-from contextlib import redirect_stdout
 from typing import Any
 
 from predictor_core.errors import ModelFormatError
 from predictor_core.frontends.onnx.file import import_onnx, read_model
-from predictor_core.frontends.onnx.graph import Conversion, ShapesUnknownError
+from predictor_core.frontends.onnx.functions import inlined
+from predictor_core.frontends.onnx.graph import Conversion
 from predictor_core.ir.graph import Graph
 from predictor_core.ir.layout import channels_last
-
-#: What onnx-simplifier raises on models that it can't handle.
-_SIMPLIFIER_ERRORS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    LookupError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
 
 
 def load(model: Any, *, input_shape: Any = None) -> Graph:
@@ -62,40 +49,5 @@ def load(model: Any, *, input_shape: Any = None) -> Graph:
         raise ModelFormatError(
             f"expected the path of an ONNX file or an onnx.ModelProto, got {type(model).__name__}"
         )
-    try:
-        conversion = Conversion(_inlined(proto), input_shape)
-    except ShapesUnknownError as error:
-        simplified = _simplified(model)
-        if simplified is None:
-            raise ShapesUnknownError(f"{error}; simplifying the model with onnxsim first may help") from None
-        conversion = Conversion(simplified, input_shape)
+    conversion = Conversion(inlined(proto), input_shape)
     return channels_last(conversion.nodes, name, conversion.outputs, conversion.warnings)
-
-
-def _inlined(model: Any) -> Any:
-    """Return the model with its own functions expanded."""
-    if not model.functions:
-        return model
-    try:
-        from onnx import inliner
-    except ImportError:
-        raise ModelFormatError("the model has functions of its own, which need onnx 1.15 or newer") from None
-    return inliner.inline_local_functions(model)
-
-
-def _simplified(model: Any) -> Any | None:
-    """Return the model as onnx-simplifier leaves it, or None where that is absent or fails."""
-    try:
-        import onnx
-        import onnxsim
-    except ImportError:
-        return None
-    try:
-        whole = model if isinstance(model, onnx.ModelProto) else onnx.load(os.fspath(model))
-        # It talks to stdout, which is for results.
-        with redirect_stdout(sys.stderr):
-            simplified, _ = onnxsim.simplify(whole)
-    except (*_SIMPLIFIER_ERRORS, onnx.checker.ValidationError):
-        # The error that led here is the one to show.
-        return None
-    return simplified

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
+from predictor_core.budget import meter
 from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
+from predictor_core.frontends.common.call import foreign
 from predictor_core.frontends.common.values import NotInferableError, Value, constant
 from predictor_core.frontends.onnx import (
     attention,
@@ -19,12 +21,14 @@ from predictor_core.frontends.onnx import (
 )
 from predictor_core.frontends.onnx.call import Call, Handler, Step
 from predictor_core.frontends.onnx.compose import Read, Steps
+from predictor_core.frontends.onnx.file import MAX_NESTED
 from predictor_core.frontends.onnx.fold import fold
 from predictor_core.frontends.onnx.inputs import resolve
 from predictor_core.frontends.onnx.shapes import Declared, Sizes
 from predictor_core.frontends.onnx.tensors import from_tensor
 from predictor_core.ir.graph import Node, Shape
 from predictor_core.ir.inputs import InputShapes
+from predictor_core.ir.names import Names
 
 _HANDLERS: dict[str, Handler] = {
     **attention.HANDLERS,
@@ -78,10 +82,12 @@ class Conversion:
         graph = model.graph
         self.opset = _opset(model)
         self.nodes: list[Node] = []
+        self.depth = 0
         self.values: dict[str, Value] = {}
         self.read = {name for node in graph.node for name in node.input}
         self.read.update(info.name for info in graph.output)
-        self.names: set[str] = set()
+        self.names = Names()
+        self.meter = meter()
         for tensor in graph.initializer:
             self.values[tensor.name] = from_tensor(tensor)
         for sparse in graph.sparse_initializer:
@@ -92,7 +98,7 @@ class Conversion:
         self._warnings = given.warnings
         self.declared = Declared(model, shapes, given)
         for name, shape in shapes.items():
-            own = self.unique(str(name))
+            own = self.names.fresh(str(name))
             self.nodes.append(Node(own, "input", outputs=(shape,)))
             self.values[name] = Value(shape, own)
         self.walk(graph.node)
@@ -119,7 +125,13 @@ class Conversion:
                 break
             known.update(node.output)
         for node in nodes:
-            self.convert(node)
+            self.meter.spend(nodes=1 + len(node.output))
+            try:
+                self.convert(node)
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+                raise GraphError(
+                    f"node {_label(node)!r} ({node.op_type}) is malformed: {type(error).__name__}: {error}"
+                ) from error
 
     def convert(self, node: Any) -> None:
         """Convert one node: to constants, to the nodes of a branch that is taken, or to Nodes."""
@@ -127,15 +139,16 @@ class Conversion:
         op = str(node.op_type)
         attrs = {attribute.name: _attribute(attribute) for attribute in node.attribute}
         inputs = [self.values[name] if name else None for name in node.input]
-        if op == "If" and inputs and inputs[0] is not None and inputs[0].array is not None:
-            self.take_branch(node, attrs["then_branch" if inputs[0].array.all() else "else_branch"])
+        own = node.domain in _DOMAINS
+        if own and op == "If" and inputs and inputs[0] is not None and inputs[0].array is not None:
+            self.take_branch(node, attrs.get("then_branch" if inputs[0].array.all() else "else_branch"))
             return
         if any(attribute.type in (5, 10) for attribute in node.attribute):
             raise UnsupportedOpError(
                 f"node {_label(node)!r} ({op}) has a subgraph that is chosen or repeated at run time; "
                 "such control flow has no fixed latency: export the model without it"
             )
-        constants = self.constants(op, attrs, inputs)
+        constants = self.constants(op, attrs, inputs) if own else None
         if constants is None:
             self.append(node, attrs, inputs)
         else:
@@ -143,12 +156,20 @@ class Conversion:
 
     def take_branch(self, node: Any, branch: Any) -> None:
         """Convert the branch of an ``If`` with a constant condition."""
+        if not hasattr(branch, "node"):
+            raise GraphError(f"node {_label(node)!r} (If) lacks the graph of the branch that is taken")
+        self.depth += 1
+        if self.depth > MAX_NESTED:
+            raise GraphError(f"node {_label(node)!r} (If) is nested more than {MAX_NESTED} deep")
         for tensor in branch.initializer:
             self.values[tensor.name] = from_tensor(tensor)
         self.read.update(name for inner in branch.node for name in inner.input)
         self.read.update(info.name for info in branch.output)
         self.walk(branch.node)
+        self.depth -= 1
         for outer, info in zip(node.output, branch.output):
+            if info.name not in self.values:
+                raise GraphError(f"node {_label(node)!r} (If) returns {info.name!r}, which nothing makes")
             self.values[outer] = self.values[info.name]
 
     def constants(self, op: str, attrs: dict[str, Any], inputs: Sequence[Value | None]) -> list[Value] | None:
@@ -183,10 +204,10 @@ class Conversion:
         if op == "DynamicQuantizeLinear":
             # The scale and the zero point, which are folded into weights.
             self.values.update((name, Value(())) for name in node.output[1:])
-        name, scope = self.unique(str(node.name or f"{op}_{len(self.nodes)}")), scope_of(node)
+        name, scope = self.names.fresh(str(node.name or f"{op}_{len(self.nodes)}")), scope_of(node)
         written: list[str] = []
         for index, step in enumerate(steps, 1):
-            own = name if index == len(steps) else self.unique(f"{name}.{index}")
+            own = name if index == len(steps) else self.names.fresh(f"{name}.{index}")
             reads = [written[read] if isinstance(read, int) else read.node for read in step.reads]
             tensors = tuple([tensor for tensor in reads if tensor is not None])
             made = Node(own, step.op, tensors, step.attrs, step.outputs, scope)
@@ -209,15 +230,14 @@ class Conversion:
                 return steps if isinstance(steps, list) else [steps]
             except NotInferableError as error:
                 reason = str(error)
-            except (IndexError, KeyError, TypeError, ValueError, ZeroDivisionError, AttributeError) as error:
-                raise GraphError(f"node {call.name!r} ({call.op}) is malformed: {error}") from error
         reads = tuple([value for value in call.inputs if value is not None and not value.is_constant])
         outputs = []
         for sizes in self.declared(node, call.inputs, call.outputs):
             shape = None if sizes is None else self.filled(sizes, call, reads)
             if shape is None and handler is not None:
                 raise ShapesUnknownError(
-                    f"the output shape of node {call.name!r} ({call.op}) is unknown: {reason}"
+                    f"the output shape of node {call.name!r} ({call.op}) is unknown: {reason}; "
+                    "simplifying the model with onnxsim first may help"
                 )
             if shape is None:
                 domain = f" of the domain {node.domain!r}" if node.domain else ""
@@ -226,7 +246,8 @@ class Conversion:
                     "what it makes. State it in the value_info of the file, or export the model without it"
                 )
             outputs.append(shape)
-        return [Step(_NAMES.get(call.op, call.op), reads, {}, tuple(outputs))]
+        name = _NAMES.get(call.op) if node.domain in _DOMAINS else None
+        return [Step(name or foreign(call.op), reads, {}, tuple(outputs))]
 
     def filled(self, sizes: Sizes, call: Call, reads: Sequence[Value]) -> Shape | None:
         """Return a shape whose batch alone may be open: it is that of what the op reads."""
@@ -240,13 +261,6 @@ class Conversion:
             )
         known = tuple([size for size in sizes if size is not None])
         return known if len(known) == len(sizes) else None
-
-    def unique(self, name: str) -> str:
-        """Return `name`, or a variation of it that is not taken."""
-        while name in self.names:
-            name += "_"
-        self.names.add(name)
-        return name
 
 
 def made_of(result: Read | None, written: Sequence[str]) -> Value | None:

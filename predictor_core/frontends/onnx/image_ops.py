@@ -75,7 +75,8 @@ def _window_attrs(kernel: _Ints, spatial: tuple[_Ints, _Ints, _Ints]) -> dict[st
 def _conv(call: Call) -> Step:
     x, weight = call.shape(0), call.shape(1)
     groups = call.attrs.get("group", 1)
-    if len(x) < 3 or len(weight) != len(x) or x[1] != weight[1] * groups or weight[0] % groups:
+    fits = len(x) >= 3 and len(weight) == len(x) and min(*weight, groups) > 0
+    if not fits or x[1] != weight[1] * groups or weight[0] % groups:
         raise call.error(f"weights {list(weight)} in {groups} groups don't fit the input {list(x)}")
     kernel = weight[2:]
     spatial = _spatial(call, kernel, x[2:])
@@ -89,7 +90,7 @@ def _conv(call: Call) -> Step:
 def _conv_transpose(call: Call) -> Step:
     x, weight = call.shape(0), call.shape(1)
     groups = call.attrs.get("group", 1)
-    if len(x) < 3 or len(weight) != len(x) or x[1] != weight[0]:
+    if len(x) < 3 or len(weight) != len(x) or x[1] != weight[0] or min(*weight, groups) < 1:
         raise call.error(f"weights {list(weight)} don't fit the input {list(x)}")
     kernel, rank = weight[2:], len(x) - 2
     strides, dilations, pads = _spatial(call, kernel, x[2:])

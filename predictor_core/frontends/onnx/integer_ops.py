@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from predictor_core.frontends.common.values import AS_FLOAT
 from predictor_core.frontends.onnx import data_ops, dense_ops, image_ops
 from predictor_core.frontends.onnx.call import Call, Handler
 from predictor_core.frontends.onnx.compose import Steps, on_channels_last, pick, picked, rule
 
 _DENSE, _DATA, _IMAGE = dense_ops.HANDLERS, data_ops.HANDLERS, image_ops.HANDLERS
-
-#: What a report says of a model with any of these ops.
-AS_FLOAT = "the model is quantised; its ops are costed as ops on floats"
 
 
 def _as_float(handler: Handler, *indices: int) -> Callable[[Call], Steps]:

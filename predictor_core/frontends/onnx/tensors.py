@@ -37,6 +37,7 @@ def from_tensor(tensor: Any) -> Value:
     if (
         0 <= elements <= MAX_KNOWN_ELEMENTS
         and len(shape) <= _MAX_RANK
+        and min(shape, default=1) >= 0
         and tensor.data_type in _TYPES
         and not tensor.external_data
     ):

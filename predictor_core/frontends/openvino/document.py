@@ -56,7 +56,7 @@ class Layer:
     @property
     def shapes(self) -> tuple[Shape, ...]:
         """Stated shapes of the outputs; -1 stands for a dimension that is open or has bounds."""
-        return tuple([_shape("".join(port.itertext()).split()) for port in self._ports])
+        return tuple([_shape(" ".join(port.itertext()).split()) for port in self._ports])
 
     @property
     def constant_shape(self) -> Shape:

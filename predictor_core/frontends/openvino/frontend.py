@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from predictor_core.errors import ModelFormatError, PredictorError
+from predictor_core.frontends.common.values import AS_FLOAT
 from predictor_core.frontends.openvino.document import read_network
 from predictor_core.frontends.openvino.graph import Walk
 from predictor_core.frontends.openvino.weights import Weights
@@ -49,6 +50,7 @@ def load(model: str | os.PathLike[str], *, input_shape: Any = None) -> Graph:
         with Weights(path) as weights:
             walk = Walk(weights, input_shape)
             outputs = walk.run(network)
-        return channels_last(walk.nodes, path.stem, outputs)
+        warnings = (AS_FLOAT,) if walk.quantised else ()
+        return channels_last(walk.nodes, path.stem, outputs, warnings)
     except PredictorError as error:
         raise type(error)(f"{path}: {error}") from error

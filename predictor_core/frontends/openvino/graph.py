@@ -171,7 +171,7 @@ class Walk:
             shapes = layer.shapes
             if not shapes or any(min(shape, default=1) < 1 for shape in shapes):
                 raise
-            return [stated.step(call, shapes)]
+            return stated.steps(call, shapes)
 
     def _emit(self, call: Call, steps: Sequence[Step]) -> list[Value]:
         name = self.unique(call.name)

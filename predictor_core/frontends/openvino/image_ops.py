@@ -109,11 +109,11 @@ def _mean_variance(call: Call) -> Step | list[Step]:
     return normalised(call, axes, x)
 
 
-def normalised(call: Call, axes: tuple[int, ...], x: Shape) -> Step | list[Step]:
+def normalised(call: Call, axes: tuple[int, ...], x: Shape) -> list[Step]:
     """Return a normalisation over some dimensions."""
     rank = len(x)
     if rank > 3 and axes == tuple(range(2, rank)):
-        return call.step("instancenorm", x)
+        return [call.step("instancenorm", x)]
     reduced = tuple([1 if axis in axes else dim for axis, dim in enumerate(x)])
     mean = {"axes": axes, "keepdims": True}
     return [
@@ -125,6 +125,24 @@ def normalised(call: Call, axes: tuple[int, ...], x: Shape) -> Step | list[Step]
         Step("sqrt", (4,), {}, (reduced,)),
         Step("div", (1, 5), {}, (x,)),
     ]
+
+
+def adaptive_pool(call: Call, out: Shape) -> Step:
+    """Return a pool to a given size."""
+    x, mode = call.shape(), "avg" if "Avg" in call.op else "max"
+    if out == x:
+        return call.step("identity", x)
+    if max(out[2:]) == 1:
+        op = "reduce_mean" if mode == "avg" else "reduce_max"
+        return call.step(op, out, axes=tuple(range(2, len(x))), keepdims=True)
+    if len(x) == 4 and all(before % after == 0 for before, after in zip(x[2:], out[2:])):
+        kernel = tuple([before // after for before, after in zip(x[2:], out[2:])])
+        return call.step(f"{mode}pool", out, kernel=kernel, strides=kernel, pads=(0, 0, 0, 0))
+    return call.step("adaptivepool", out, mode=mode)
+
+
+def _adaptive_pool(call: Call) -> Step:
+    return adaptive_pool(call, (*call.shape()[:2], *call.ints(1)))
 
 
 def _group_norm(call: Call) -> Step:
@@ -168,6 +186,8 @@ def _prelu(call: Call) -> Step:
 
 
 HANDLERS: dict[str, Handler] = {
+    "AdaptiveAvgPool": _adaptive_pool,
+    "AdaptiveMaxPool": _adaptive_pool,
     "AvgPool": _pool("AveragePool"),
     "BatchNormInference": same_shape("bn"),
     "Convolution": _conv,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from predictor_core.frontends.openvino.call import Call, Step
+from predictor_core.frontends.openvino.image_ops import adaptive_pool, normalised
 from predictor_core.ir.graph import Shape
 
 #: Op -> canonical op of a layer of which only the shapes are known.
@@ -14,7 +15,6 @@ _NAMES = {
     "Gather": "gather",
     "GatherND": "gather",
     "Interpolate": "resize",
-    "MVN": "layernorm",
     "Pad": "pad",
     "Reshape": "reshape",
     "Slice": "slice",
@@ -43,8 +43,15 @@ _USUAL = {
 }
 
 
-def step(call: Call, outputs: tuple[Shape, ...]) -> Step:
+def steps(call: Call, outputs: tuple[Shape, ...]) -> list[Step]:
     """Return a layer as its output shapes describe it."""
+    if call.op == "MVN":
+        # Over the last dimension, as transformers do.
+        return normalised(call, (len(outputs[0]) - 1,), outputs[0])
+    return [_step(call, outputs)]
+
+
+def _step(call: Call, outputs: tuple[Shape, ...]) -> Step:
     reads = tuple([value for value in call.inputs if value is not None and not value.is_constant])
     op, out = call.op, outputs[0]
     before = reads[0].shape if reads else ()
@@ -52,6 +59,8 @@ def step(call: Call, outputs: tuple[Shape, ...]) -> Step:
         axes = tuple(_removed(before, out, call.flag("keep_dims")))
         attrs: dict[str, Any] = {"axes": axes, "keepdims": call.flag("keep_dims")}
         return Step(_REDUCTIONS[op] if axes else "identity", reads, attrs if axes else {}, outputs)
+    if op in ("AdaptiveAvgPool", "AdaptiveMaxPool"):
+        return adaptive_pool(call, out)._replace(outputs=outputs)
     name = _NAMES.get(op, op)
     if name == "transpose":
         attrs = {"perm": _order(before, out)}
@@ -68,8 +77,6 @@ def step(call: Call, outputs: tuple[Shape, ...]) -> Step:
         name, attrs = _slice(before, out)
     elif name == "topk":
         attrs = {"axis": int(call.number("axis"))}
-    elif name == "layernorm":
-        attrs = {"axis": len(before) - 1}
     else:
         attrs = {}
     return Step(name, reads, attrs, outputs)

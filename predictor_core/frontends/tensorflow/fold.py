@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from predictor_core.frontends.common.values import MAX_KNOWN_ELEMENTS, Array
+from predictor_core.frontends.common.values import MAX_KNOWN_ELEMENTS, Array, is_small, joined, take
 from predictor_core.frontends.tensorflow.call import Call
 from predictor_core.frontends.tensorflow.data_ops import cut
 from predictor_core.frontends.tensorflow.wire import DTYPES
@@ -25,7 +25,7 @@ def fold(call: Call) -> list[Array] | None:
     try:
         with np.errstate(all="ignore"):
             result = function(call, arrays)
-    except (ValueError, IndexError, TypeError, OverflowError, ZeroDivisionError):
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         return None
     if result is None:
         return None
@@ -33,7 +33,7 @@ def fold(call: Call) -> list[Array] | None:
 
 
 def _plain(function: Callable[..., Any]) -> Callable[[Call, list[Any]], Any]:
-    return lambda call, arrays: function(*arrays)
+    return lambda call, arrays: function(*arrays) if is_small(*arrays) else None
 
 
 def _reduction(function: Callable[..., Any]) -> Callable[[Call, list[Any]], Any]:
@@ -82,15 +82,15 @@ _FUNCTIONS: dict[str, Callable[[Call, list[Any]], Any]] = {
     "Any": _reduction(np.any),
     "Cast": _cast,
     "Ceil": _plain(np.ceil),
-    "ConcatV2": lambda call, arrays: np.concatenate(arrays[:-1], axis=call.ints(-1)[0]),
+    "ConcatV2": lambda call, arrays: joined(np.concatenate, arrays[:-1], call.ints(-1)[0]),
     "Equal": _plain(np.equal),
     "ExpandDims": lambda call, arrays: np.expand_dims(arrays[0], call.ints(1)),
     "Fill": _fill,
     "Floor": _plain(np.floor),
     "FloorDiv": _plain(np.floor_divide),
     "FloorMod": _plain(np.mod),
-    "Gather": _plain(np.take),
-    "GatherV2": lambda call, arrays: np.take(arrays[0], arrays[1], axis=call.ints(2)[0]),
+    "Gather": lambda call, arrays: take(arrays[0], arrays[1], 0),
+    "GatherV2": lambda call, arrays: take(arrays[0], arrays[1], call.ints(2)[0]),
     "Greater": _plain(np.greater),
     "GreaterEqual": _plain(np.greater_equal),
     "Less": _plain(np.less),
@@ -106,7 +106,7 @@ _FUNCTIONS: dict[str, Callable[[Call, list[Any]], Any]] = {
     "Neg": _plain(np.negative),
     "NotEqual": _plain(np.not_equal),
     "OnesLike": _plain(np.ones_like),
-    "Pack": lambda call, arrays: np.stack(arrays, axis=call.node.integer("axis")),
+    "Pack": lambda call, arrays: joined(np.stack, arrays, call.node.integer("axis")),
     "Prod": _reduction(np.prod),
     "Range": _range,
     "RealDiv": _plain(np.divide),
@@ -125,7 +125,7 @@ _FUNCTIONS: dict[str, Callable[[Call, list[Any]], Any]] = {
     "Sub": _plain(np.subtract),
     "Sum": _reduction(np.sum),
     "Tile": _tile,
-    "Transpose": _plain(np.transpose),
+    "Transpose": lambda call, arrays: np.transpose(*arrays),
     "Unpack": _unpack,
     "ZerosLike": _plain(np.zeros_like),
 }

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import mmap
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from predictor_core.budget import meter
 from predictor_core.errors import ModelFormatError, PredictorError, suggestion
-from predictor_core.frontends.common.protobuf import VARINT, Buffer
+from predictor_core.frontends.common.file import Buffer, opened
+from predictor_core.frontends.common.protobuf import VARINT
 from predictor_core.frontends.tensorflow.graph import Walk
 from predictor_core.frontends.tensorflow.wire import GraphDef, Signature, fields, saved_model
 from predictor_core.ir.graph import Graph
@@ -53,25 +52,13 @@ def load(model: str | os.PathLike[str], *, input_shape: Any = None, signature: s
     path = Path(model)
     if path.is_dir():
         path = path / "saved_model.pb"
-    with _mapped(path) as data:
+    with opened(path, "a TensorFlow model") as data:
+        meter().allow_for(len(data))
+        _refuse_others(data, path)
         try:
             return _graph(data, len(data), path, input_shape, signature)
         except PredictorError as error:
             raise type(error)(f"{path}: {error}") from error
-
-
-@contextmanager
-def _mapped(path: Path) -> Iterator[Buffer]:
-    """Map a file into memory; what is not read is not loaded."""
-    try:
-        with path.open("rb") as file:
-            if not os.fstat(file.fileno()).st_size:
-                raise ModelFormatError(f"{path} is empty; expected a TensorFlow model")
-            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                _refuse_others(data, path)
-                yield data
-    except OSError as error:
-        raise ModelFormatError(f"can't read {path}: {error.strerror or error}") from error
 
 
 def _refuse_others(data: Buffer, path: Path) -> None:

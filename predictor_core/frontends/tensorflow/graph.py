@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from predictor_core.budget import meter
 from predictor_core.errors import GraphError, ModelFormatError, PredictorError, UnsupportedOpError
+from predictor_core.frontends.common.call import foreign
 from predictor_core.frontends.common.values import NotInferableError, Value, constant
 from predictor_core.frontends.tensorflow import data_ops, image_ops, volume_ops
 from predictor_core.frontends.tensorflow.call import MAX_PARTS, Call, Handler, Step
@@ -15,14 +17,14 @@ from predictor_core.frontends.tensorflow.fold import fold
 from predictor_core.frontends.tensorflow.wire import BOOL, FunctionDef, GraphDef, NodeDef
 from predictor_core.ir.graph import Node
 from predictor_core.ir.inputs import InputShapes
+from predictor_core.ir.names import Names
 
 _HANDLERS: dict[str, Handler] = {**data_ops.HANDLERS, **image_ops.HANDLERS, **volume_ops.HANDLERS}
 
 #: Ops whose ``data_format`` decides the order of the dimensions of the graph.
 _ORDERED = {*image_ops.HANDLERS, *volume_ops.HANDLERS} - {"BatchToSpaceND", "SpaceToBatchND"}
 
-#: Most nodes that a model may have after inlining, and most calls inside of calls.
-MAX_NODES = 200_000
+#: Most calls inside of calls.
 MAX_DEPTH = 64
 
 #: What a node of a branch that is not taken gives.
@@ -96,8 +98,8 @@ class Walk:
         self._given = InputShapes(input_shape, list(map(_input_name, inputs)))
         self.warnings = self._given.warnings
         self._made: dict[str, Node] = {}
-        self._variations: dict[str, int] = {}
-        self._count = 0
+        self._names = Names()
+        self._meter = meter()
         self._has_random = any(node.op in _RANDOM for node in graph.nodes.values())
 
     def run(self, wanted: Sequence[str]) -> list[str]:
@@ -119,11 +121,7 @@ class Walk:
             raise ModelFormatError(f"functions of the model call each other more than {MAX_DEPTH} deep")
         values: dict[str, list[Value]] = {name: [value] for name, value in arguments.items()}
         for node in _ordered(nodes, wanted, values):
-            self._count += 1
-            if self._count > MAX_NODES:
-                raise ModelFormatError(
-                    f"the model has more than {MAX_NODES} nodes with its functions inlined"
-                )
+            self._meter.spend(nodes=1)
             inputs = [_pick(values, ref) for ref in node.inputs if not ref.startswith("^")]
             try:
                 values[node.name] = self._convert(node, inputs, depth)
@@ -135,8 +133,10 @@ class Walk:
                 raise UnsupportedOpError(
                     f"the output shape of node {node.name!r} ({node.op}) can't be told: {error}"
                 ) from error
-            except (IndexError, KeyError, TypeError, ValueError, ZeroDivisionError, OverflowError) as error:
-                raise GraphError(f"node {node.name!r} ({node.op}) is malformed: {error}") from error
+            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+                raise GraphError(
+                    f"node {node.name!r} ({node.op}) is malformed: {type(error).__name__}: {error}"
+                ) from error
         return [_pick(values, ref) for ref in wanted]
 
     def _convert(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
@@ -172,24 +172,17 @@ class Walk:
             self.orders.add(call.channels_first)
         written: list[str] = []
         for index, step in enumerate(steps, 1):
-            own = self._unique(node.name if index == len(steps) else f"{node.name}.{index}")
+            own = self._names.fresh(node.name if index == len(steps) else f"{node.name}.{index}")
             reads = [written[read] if isinstance(read, int) else read.node for read in step.reads]
             made = Node(own, step.op, tuple([r for r in reads if r is not None]), step.attrs, step.outputs)
             self._append(made)
             written.append(own)
+        self._meter.spend(nodes=len(made.outputs))
         return [Value(shape, tensor) for tensor, shape in zip(made.tensors, made.outputs)]
 
     def _append(self, node: Node) -> None:
         self.nodes.append(node)
         self._made[node.name] = node
-
-    def _unique(self, name: str) -> str:
-        """Return `name`, or a variation of it that is not taken."""
-        own = name
-        while own in self._made:
-            self._variations[name] = self._variations.get(name, 0) + 1
-            own = f"{name}_{self._variations[name]}"
-        return own
 
     def _constant_node(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
         tensor = node.tensor()
@@ -214,7 +207,7 @@ class Walk:
             )
             return [Value(())]
         shape = self._given.resolve(name, node.shape())
-        self._append(Node(self._unique(name), "input", outputs=(shape,)))
+        self._append(Node(self._names.fresh(name), "input", outputs=(shape,)))
         return [Value(shape, self.nodes[-1].name)]
 
     def _same(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
@@ -259,7 +252,7 @@ class Walk:
         if len(inputs) != len(function.arguments):
             raise GraphError(f"gives {len(inputs)} arguments to a function of {len(function.arguments)}")
         # What is handed over costs time too; a function of a model has tens of arguments.
-        self._count += (len(inputs) + len(function.results)) // 2
+        self._meter.spend(nodes=(len(inputs) + len(function.results)) // 2)
         wanted = [function.returned.get(name, name) for name in function.results]
         arguments = dict(zip(function.arguments, inputs))
         return self._evaluate(function.nodes, wanted, arguments, depth + 1)
@@ -309,7 +302,7 @@ class Walk:
         if node.op == "mul" and "const" in node.attrs:
             inner = self._made.get(node.inputs[0])
             if inner is not None and inner.op == "neg":
-                own = self._unique(f"{node.name}.positive")
+                own = self._names.fresh(f"{node.name}.positive")
                 self._append(Node(own, "mul", inner.inputs, node.attrs, node.outputs))
                 return own
         return None
@@ -355,15 +348,17 @@ def _steps(call: Call) -> list[Step]:
     known = tuple([shape for shape in shapes if shape is not None and min(shape, default=1) > 0])
     if not known or len(known) < len(shapes):
         raise UnsupportedOpError("the op is not known, and the file does not state its output shape")
-    return [Step(call.op, tuple(call.inputs), {}, known)]
+    return [Step(foreign(call.op), tuple(call.inputs), {}, known)]
 
 
 def _pick(values: Mapping[str, list[Value]], ref: str) -> Value:
     """Return the value of a tensor written as ``name``, ``name:1`` or, in functions, ``name:output:1``."""
     name, _, place = ref.partition(":")
-    found = values[name]
+    found = values.get(name)
+    if found is None:
+        raise GraphError(f"the graph reads {name!r}, which no node makes")
     output, _, number = place.rpartition(":")
-    index = (int(number) if number.isdigit() else 0) + _PLACES.get(output, 0)
+    index = (int(number) if number.isdecimal() else 0) + _PLACES.get(output, 0)
     if index >= len(found):
         raise UnsupportedOpError(f"output {index} of node {name!r} is used, which is not supported")
     return found[index]

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor_core.errors import ModelFormatError
-from predictor_core.frontends.common.protobuf import FIXED32, FIXED64, SPAN, VARINT, Buffer, varint
+from predictor_core.frontends.common.file import Buffer
+from predictor_core.frontends.common.protobuf import FIXED32, FIXED64, SPAN, VARINT, varint
 
 #: A message or string: where it starts and ends in the buffer.
 Span = tuple[int, int]
@@ -293,13 +294,15 @@ class TensorDef:
             return None
         data = self._data
         found: list[Any] = []
-        for number, _, value in self._parts:
+        for number, kind, value in self._parts:
             if number == 4 and isinstance(value, tuple):
                 raw = np.frombuffer(bytes(data[value[0] : value[1]]), dtype=np.uint8)
                 if raw.size != count * np.dtype(dtype).itemsize:
                     raise ModelFormatError(f"the constant at byte {value[0]} is truncated or damaged")
                 return raw.view(dtype).reshape(self.shape)
             if number in (5, 6):
+                if kind not in (SPAN, FIXED32 if number == 5 else FIXED64):
+                    raise ModelFormatError("a constant has numbers of another type than it says")
                 code, size = ("<f", 4) if number == 5 else ("<d", 8)
                 start, end = value if isinstance(value, tuple) else (value, value + size)
                 for position in range(start, end - size + 1, size):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from predictor_core.errors import ModelFormatError, PredictorError
+from predictor_core.frontends.common.values import AS_FLOAT
 from predictor_core.frontends.tflite.file import read_structure
 from predictor_core.frontends.tflite.graph import Walk
 from predictor_core.frontends.tflite.model import Model, Signature
@@ -56,7 +57,8 @@ def _graph(path: Path, input_shape: Any, signature: str | None) -> Graph:
     found = _signature(model, signature)
     walk = Walk(model, input_shape)
     outputs = walk.run(found.subgraph, found.inputs)
-    return canonicalize(Graph(walk.nodes, path.stem, outputs, walk.free))
+    warnings = (AS_FLOAT,) if walk.quantised else ()
+    return canonicalize(Graph(walk.nodes, path.stem, outputs, walk.free, warnings))
 
 
 def _signature(model: Model, name: str | None) -> Signature:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from predictor_core.errors import ModelFormatError, PredictorError, missing_dependency
 from predictor_core.frontends import find, model_types
+from predictor_core.frontends.common.values import AS_FLOAT
 from predictor_core.ir.graph import Graph, Shape
 from predictor_core.ir.inputs import InputShapes
 from predictor_core.ir.layout import channels_last
@@ -34,11 +37,12 @@ def load(
 
     Parameters
     ----------
-    model : torch.nn.Module
-        On any device, the meta device included. A ``torch.export.ExportedProgram`` is accepted too.
+    model : torch.nn.Module, torch.export.ExportedProgram, or path
+        A module on any device, the meta device included. A path is that of a ``.pt2`` file of
+        ``torch.export.save``; nothing in it is run. Pickled modules and TorchScript archives are refused.
     input_shape : sequence of int, sequence of those, or mapping, optional
         Shape of the input, of each positional input, or of inputs by their name in ``forward``; with or
-        without the batch dimension. Default: (1, 3, 224, 224).
+        without the batch dimension. Default: (1, 3, 224, 224); of an exported program, what it was exported with.
     example_inputs : Tensor, sequence or mapping, optional
         Inputs to take shapes and types from, in place of `input_shape`: one tensor, the positional
         arguments of ``forward``, or its keyword arguments.
@@ -69,7 +73,11 @@ def load(
         raise PredictorError(f"via={via!r}; expected 'direct', 'onnx' or None")
     if apply_nni:
         return _load_nni(model, input_shape)
+    if isinstance(model, (str, os.PathLike)):
+        return _load_file(Path(model), input_shape, example_inputs, via)
     module = _module(model)
+    if input_shape is None and example_inputs is None:
+        example_inputs = _exported_with(model)
     candidates = _arguments(module, input_shape, example_inputs)
     name = type(module).__name__
     direct_error: Exception | None = None
@@ -126,6 +134,40 @@ def _load_nni(model: Any, input_shape: Any) -> Graph:
     if find_spec("nni") is None or "nni-ir" not in model_types():
         raise missing_dependency("nni", "nni", "apply_nni=True")
     return find("nni-ir")(model, input_shape=DEFAULT_SHAPE if input_shape is None else input_shape)
+
+
+def _load_file(path: Path, input_shape: Any, example_inputs: Any, via: str | None) -> Graph:
+    """Read a ``.pt2`` file; its ops are traced as those of a module."""
+    from predictor_core.frontends.torch.program import read_program
+
+    try:
+        program = read_program(path)
+        graph = load(program, input_shape=input_shape, example_inputs=example_inputs, via=via or "direct")
+    except PredictorError as error:
+        raise type(error)(f"{path}: {error}") from error
+    warnings = (*graph.warnings, AS_FLOAT) if program.quantised else graph.warnings
+    return Graph(graph.nodes, path.stem, graph.outputs, graph.free, warnings)
+
+
+def _exported_with(model: Any) -> Any:
+    """Return inputs of the shapes that a program was exported with; None for a module."""
+    import torch
+
+    from predictor_core.frontends.torch.program import Program
+
+    if isinstance(model, Program):
+        return model.example_inputs
+    if isinstance(model, torch.export.ExportedProgram):
+        wanted = set(model.graph_signature.user_inputs)
+        inputs = [
+            node.meta["val"] for node in model.graph.nodes if node.op == "placeholder" and node.name in wanted
+        ]
+        if inputs and all(isinstance(value, torch.Tensor) for value in inputs):
+            # A dimension that was exported open has the size of the example.
+            return tuple(
+                [torch.empty([int(d) for d in v.shape], dtype=v.dtype, device="meta") for v in inputs]
+            )
+    return None
 
 
 def _module(model: Any) -> Any:

@@ -90,7 +90,7 @@ def _einsum(walk: LayoutWalk, node: Node) -> None:
         if step is steps[-1]:
             walk.write(Node(node.name, op, (), {}, (step.output,), node.scope), reads, attrs, None)
             return
-        made = walk.unique(f"{node.name}.{step.op}")
+        made = walk.names.fresh(f"{node.name}.{step.op}")
         walk.nodes.append(Node(made, op, reads, attrs, (step.output,), node.scope))
         names.append(made)
 
@@ -147,11 +147,11 @@ def _lifted(walk: LayoutWalk, tensor: str, shape: Shape, layout: Layout) -> str:
     kept = [dim - missing for dim in layout if dim >= missing]
     wanted = laid_out((1,) * missing + shape, layout)
     if kept != sorted(kept):
-        moved = walk.unique(f"{tensor}.moved")
+        moved = walk.names.fresh(f"{tensor}.moved")
         perm = tuple(kept)
         walk.nodes.append(Node(moved, "transpose", (name,), {"perm": perm}, (laid_out(shape, perm),)))
         name = moved
-    lifted = walk.unique(f"{tensor}.lifted")
+    lifted = walk.names.fresh(f"{tensor}.lifted")
     walk.nodes.append(Node(lifted, "reshape", (name,), {}, (wanted,)))
     return lifted
 

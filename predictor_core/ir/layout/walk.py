@@ -7,6 +7,7 @@ from typing import Any
 
 from predictor_core.ir.dims import Layout, laid_out
 from predictor_core.ir.graph import Graph, Node
+from predictor_core.ir.names import Names
 
 Attrs = Mapping[str, Any]
 
@@ -23,7 +24,7 @@ class LayoutWalk:
         self.nodes: list[Node] = []
         self.at: dict[str, tuple[str, Layout]] = {}
         self.moved: dict[tuple[str, Layout], str] = {}
-        self.names = {node.name for node in graph.nodes}
+        self.names = Names(node.name for node in graph.nodes)
         self.free: dict[str, None] = dict.fromkeys(graph.free)
 
     def write(self, node: Node, inputs: tuple[str, ...], attrs: Attrs, layout: Layout | None) -> None:
@@ -69,7 +70,7 @@ class LayoutWalk:
         if tensor in self.free:
             label = tensor
             del self.free[tensor]
-            self.names.discard(tensor)
+            self.names.release(tensor)
         steps: list[tuple[str, Attrs, Layout]] = []
         if source != target:
             if -1 in have:
@@ -79,15 +80,8 @@ class LayoutWalk:
             steps.append(("reshape", {}, layout))
         scope = self.graph.producer(tensor).scope
         for index, (op, attrs, step) in enumerate(steps, 1):
-            made = self.unique(label if index == len(steps) else f"{label}.{index}")
+            made = self.names.fresh(label if index == len(steps) else f"{label}.{index}")
             self.nodes.append(Node(made, op, (name,), attrs, (laid_out(shape, step),), scope))
             name = made
         self.moved[moved] = name
-        return name
-
-    def unique(self, name: str) -> str:
-        """Return `name`, or a variation of it that is not taken."""
-        while name in self.names:
-            name += "_"
-        self.names.add(name)
         return name

@@ -142,20 +142,27 @@ class Draft:
         return any(self._readers.get(tensor) or tensor in self.outputs for tensor in node.tensors)
 
     def _remove(self, node: Node) -> None:
+        self._drop(node)
+        self._unread(node)
+
+    def _drop(self, node: Node) -> None:
         self.changed = True
         del self.nodes[node.name]
         del self._by_op[node.op][node.name]
-        self._unread(node)
 
     def _unread(self, node: Node) -> None:
-        """Take back the reads of a node that is gone, and remove producers that only it read."""
-        for tensor in node.inputs:
-            reading = self._readers[tensor]
-            reading.remove(node.name)
-            if not reading:
-                producer = self.producer(tensor)
-                if producer.op != "input" and not self._is_read(producer):
-                    self._remove(producer)
+        """Take back the reads of a node that is gone, and remove producers that only such nodes read."""
+        gone = [node]
+        while gone:
+            last = gone.pop()
+            for tensor in last.inputs:
+                reading = self._readers[tensor]
+                reading.remove(last.name)
+                if not reading:
+                    producer = self.producer(tensor)
+                    if producer.op != "input" and not self._is_read(producer):
+                        self._drop(producer)
+                        gone.append(producer)
 
 
 def retyped(node: Node, op: str, inputs: Iterable[str], attrs: dict[str, Any] | None = None) -> Node:

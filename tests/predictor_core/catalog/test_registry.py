@@ -14,7 +14,8 @@ import yaml
 
 from predictor_core import list_latency_predictors, load_latency_predictor
 from predictor_core.catalog import registry
-from predictor_core.catalog.registry import register_predictor, registered_predictors, unregister_predictor
+from predictor_core.catalog.register import register_predictor, unregister_predictor
+from predictor_core.catalog.registry import registered_predictors
 from predictor_core.errors import RegistryError, UnknownPredictorError
 
 

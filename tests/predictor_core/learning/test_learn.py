@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from predictor_core import learn_predictor, load_latency_predictor, zoo
+from predictor_core.catalog.loading import load_learned
 from predictor_core.errors import LearningError
 from predictor_core.ir.graph import Graph
 from predictor_core.learning.corpus import Corpus
 from predictor_core.learning.learn import choose_source, learn_device
-from predictor_core.predictor.learned import LearnedPredictor, load_learned
+from predictor_core.predictor.learned import LearnedPredictor
 
 CPU, GPU = "cortexA76cpu_tflite21", "adreno640gpu_tflite21"
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from predictor_core.views.text import grid, printable
+from predictor_core.text import printable
+from predictor_core.views.text import grid
 
 
 def test_cells_are_wrapped_and_nothing_is_lost() -> None:

@@ -35,9 +35,9 @@ OPEN = {"mobilenet_v3_small": (1, 3, 224, 224), "open_shape": (1, 32, 24, 3)}
 REFUSED = {"branches", "data_loop"}
 READ = [name for name in NAMES if name not in REFUSED]
 #: What the converters of TensorFlow and torch make of one architecture.
-#: How many kernels the converter really changed: it folds the normalisation of the input into the conv behind it
+#: How many kernels the converter really changed, and how far off that is at most: it folds the normalisation of the input into the conv behind it
 #: (efficientnet_b0), and has an op of its own for PReLU and a bias for each conv (decoder).
-CHANGED = {"efficientnet_b0": 3, "decoder": 7}
+CHANGED = {"efficientnet_b0": (3, 0.02), "decoder": (8, 0.15)}
 KERAS = ["mobilenet_v2", "mobilenet_v3_small", "resnet50", "efficientnet_b0", "transformer", "decoder"]
 
 
@@ -122,7 +122,9 @@ def test_shapes_are_among_those_of_the_interpreter(
 ) -> None:
     known = {tuple(shape) for _, reads, writes in interpreter[name] for shape in (*reads, *writes) if shape}
     graph = read(model, name)
-    foreign = [node for node in graph if node.op not in ("reduce_mean", "fc", "slice") and node.shape not in known]
+    foreign = [
+        node for node in graph if node.op not in ("reduce_mean", "fc", "slice") and node.shape not in known
+    ]
     assert len(foreign) <= 0.1 * len(graph), foreign
 
 
@@ -137,18 +139,19 @@ def test_a_keras_model_is_what_its_frozen_graph_is(model: Models, name: str) -> 
         )
         ms, expected_ms = predictor(device).predict(lite), predictor(device).predict(frozen)
         if name in CHANGED:
-            assert sum((kernels - expected).values()) + sum((expected - kernels).values()) <= CHANGED[name]
-            assert ms == pytest.approx(expected_ms, rel=0.05)
+            differing, off = CHANGED[name]
+            assert sum((kernels - expected).values()) + sum((expected - kernels).values()) <= differing
+            assert ms == pytest.approx(expected_ms, rel=off)
         else:
             assert kernels == expected
             assert ms == pytest.approx(expected_ms, rel=0.01)
 
 
-
-
 @pytest.mark.parametrize("kind", ["float16", "dynamic", "int8", "int8_whole"])
 def test_a_quantised_model_is_costed_as_its_float_original(model: Models, kind: str) -> None:
-    assert unnamed(read(model, f"mobilenet_v2_{kind}")) == unnamed(read(model, "mobilenet_v2_float"))
+    quantised = read(model, f"mobilenet_v2_{kind}")
+    assert unnamed(quantised) == unnamed(read(model, "mobilenet_v2_float"))
+    assert any("quantised" in warning for warning in quantised.warnings) == kind.startswith("int8")
 
 
 @pytest.mark.parametrize("name", ["decoder", "keyword_spotter"])
@@ -181,7 +184,9 @@ def test_a_loop_of_known_length_is_unrolled(model: Models) -> None:
     assert Counter(node.op for node in load(model("lstm")))["fc"] >= 12
 
 
-@pytest.mark.parametrize(("name", "message"), [("branches", "which branch runs"), ("data_loop", "a loop runs as")])
+@pytest.mark.parametrize(
+    ("name", "message"), [("branches", "which branch runs"), ("data_loop", "a loop runs as")]
+)
 def test_control_flow_by_data_is_refused(model: Models, name: str, message: str) -> None:
     with pytest.raises(UnsupportedOpError, match=message):
         load(model(name))

@@ -24,8 +24,13 @@ NAMES = sorted(
 )
 
 
-#: litert-torch keeps the channel shuffle in channels first, with a transpose before and behind: how far off that is.
-TRANSPOSED = {"shufflenet_v2_x0_5": 0.08}
+#: What litert-torch really changes, and how far off that is at most: it keeps the channel shuffle in channels
+#: first, with a transpose before and behind; it spells a layer norm out in fourteen ops that the runtime runs
+#: one by one; it has a transpose before the last flattening of what is one by one pixel here.
+CHANGED = {
+    **{"shufflenet_v2_x0_5": 0.14, "convnext_tiny": 0.19, "vit_b_32": 0.07, "swin_t": 0.19},
+    **{"alexnet": 0.01, "mnasnet0_5": 0.01, "vgg11_bn": 0.01},
+}
 
 
 @cache
@@ -47,5 +52,5 @@ def test_the_same_kernels_and_milliseconds(model: Callable[[str], Path], name: s
             Counter(kernel.spec.type for kernel in detect(graph, rules)) for graph in (lite, direct)
         )
         ms, expected_ms = predictor(device).predict(lite), predictor(device).predict(direct)
-        assert ms == pytest.approx(expected_ms, rel=TRANSPOSED.get(name, 0.01))
-        assert kernels == expected or name in TRANSPOSED
+        assert ms == pytest.approx(expected_ms, rel=CHANGED.get(name, 0.01))
+        assert kernels == expected or name in CHANGED

@@ -1,0 +1,247 @@
+"""Programs that ``torch.export.save`` has written, read without running anything that they hold.
+
+torch's own loader evaluates the expressions of a program and may unpickle its weights. Here the program is data:
+its ops are looked up by name among torch's own, and its weights stay in the file.
+"""
+
+from __future__ import annotations
+
+import json
+import operator
+import os
+import zipfile
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
+
+#: Largest program that is read, in bytes: the structure of a model of ten thousand ops takes 20 MB.
+MAX_BYTES = 64 * 2**20
+#: Most graphs inside of graphs.
+MAX_DEPTH = 16
+
+_ENDINGS = ("models/model.json", "serialized_exported_program.json")
+_ATEN = "torch.ops.aten."
+_QUANTISING = "torch.ops.quantized_decomposed."
+_SCALARS = frozenset({"add", "sub", "mul", "floordiv", "truediv", "mod", "neg", "pow", "getitem"})
+_SCALARS |= {"eq", "ne", "lt", "le", "gt", "ge", "and_", "or_"}
+
+#: Types by their numbers in a program.
+_DTYPES = {
+    1: torch.uint8,
+    2: torch.int8,
+    3: torch.int16,
+    4: torch.int32,
+    5: torch.int64,
+    6: torch.float16,
+    7: torch.float32,
+    8: torch.float64,
+    10: torch.complex64,
+    11: torch.complex128,
+    12: torch.bool,
+    13: torch.bfloat16,
+}
+_PLAIN = frozenset(
+    {"as_int", "as_ints", "as_float", "as_floats", "as_bool", "as_bools", "as_string", "as_strings"}
+)
+
+
+class Program(torch.nn.Module):
+    """An exported program as a module without weights.
+
+    Parameters
+    ----------
+    document : mapping
+        The program as its file holds it.
+
+    Attributes
+    ----------
+    example_inputs : tuple of Tensor
+        Meta tensors with the shapes that the program was exported with.
+    quantised : bool
+        Whether ops of PT2E quantise.
+    """
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        super().__init__()
+        module = document["graph_module"]
+        self._graph = module["graph"]
+        self._results = [
+            spec["user_output"]["arg"]
+            for spec in module["signature"]["output_specs"]
+            if "user_output" in spec
+        ]
+        self._inputs: list[str] = []
+        self._weights: dict[str, torch.Tensor] = {}
+        self.quantised = any(node["target"].startswith(_QUANTISING) for node in self._graph["nodes"])
+        for spec in module["signature"]["input_specs"]:
+            ((kind, entry),) = spec.items()
+            argument = entry.get("arg", {})
+            if kind == "user_input":
+                self._inputs.append(argument["as_tensor"]["name"] if "as_tensor" in argument else "")
+            elif "name" in argument:
+                self._weights[argument["name"]] = self._empty(argument["name"])
+        self.example_inputs = tuple([self._empty(name) for name in self._inputs if name])
+
+    def _empty(self, name: str) -> torch.Tensor:
+        meta = self._graph["tensor_values"][name]
+        sizes = [_size(size) for size in meta["sizes"]]
+        dtype = _DTYPES.get(meta["dtype"])
+        if dtype is None:
+            raise ModelFormatError(f"tensor {name!r} has a type that is not known: {meta['dtype']}")
+        return torch.empty(sizes, dtype=dtype, device="meta")
+
+    def forward(self, *inputs: Any) -> Any:
+        """Run the ops of the program."""
+        values: dict[str, Any] = dict(self._weights)
+        values.update(zip([name for name in self._inputs if name], inputs))
+        _run(self._graph, values, 0)
+        return [_argument(result, values, 0) for result in self._results]
+
+
+def read_program(path: str | os.PathLike[str]) -> Program:
+    """Return the program of a ``.pt2`` file.
+
+    Raises
+    ------
+    ModelFormatError
+        When the file can't be read, or holds something else: the message tells what to do.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            found = next((name for name in names if name.endswith(_ENDINGS)), None)
+            if found is None:
+                raise ModelFormatError(_reason(names))
+            if archive.getinfo(found).file_size > MAX_BYTES:
+                raise ModelFormatError(f"its program is larger than {MAX_BYTES} bytes")
+            with archive.open(found) as file:
+                data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise ModelFormatError(f"its program is larger than {MAX_BYTES} bytes")
+        return Program(json.loads(data))
+    except OSError as error:
+        raise ModelFormatError(f"it can't be read: {error.strerror or error}") from error
+    except zipfile.BadZipFile:
+        raise ModelFormatError(
+            "this is no program of torch.export: expected a zip archive. A pickled module runs code when it is "
+            "loaded, so it is refused: write it with torch.export.save, or give the module itself"
+        ) from None
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        IndexError,
+        RecursionError,
+        RuntimeError,
+        EOFError,
+    ) as error:
+        raise ModelFormatError(f"its program is malformed: {error}") from error
+
+
+def _reason(names: Sequence[str]) -> str:
+    if any("/code/" in name for name in names):
+        return (
+            "it is a TorchScript archive; its program is code, which is not run here. Give the module from "
+            "torch.jit.load if you trust the file, or write it with torch.export.save"
+        )
+    return (
+        "it holds a pickle, which runs code when it is loaded, so it is refused. Write the module with "
+        "torch.export.save, or give the module itself"
+    )
+
+
+def _size(size: Mapping[str, Any]) -> int:
+    """Return a dimension: as it is, or as it was while the program was exported."""
+    if "as_int" in size:
+        return int(size["as_int"])
+    hint = size["as_expr"].get("hint")
+    return int(hint["as_int"]) if hint else 1
+
+
+def _run(graph: Mapping[str, Any], values: dict[str, Any], depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise GraphError(f"its graphs stand inside of each other more than {MAX_DEPTH} deep")
+    for node in graph["nodes"]:
+        args, kwargs = [], {}
+        for given in node["inputs"]:
+            value = _argument(given["arg"], values, depth)
+            if given.get("kind", 1) == 2:
+                kwargs[given["name"]] = value
+            else:
+                args.append(value)
+        result = _call(node["target"], args, kwargs, depth)
+        outputs = node["outputs"]
+        results = [result] if len(outputs) == 1 else list(result or ())
+        for output, one in zip(outputs, results):
+            _keep(output, one, values)
+
+
+def _call(target: str, args: list[Any], kwargs: dict[str, Any], depth: int) -> Any:
+    """Call one of torch's ops, or a function on numbers; nothing else has a name here."""
+    if target.startswith(_ATEN):
+        packet, _, overload = target[len(_ATEN) :].partition(".")
+        op = getattr(getattr(torch.ops.aten, packet, None), overload or "default", None)
+        if isinstance(op, torch._ops.OpOverload):
+            return op(*args, **kwargs)
+    elif target.startswith(_QUANTISING):
+        return args[0]
+    elif target.startswith("_operator.") and target[len("_operator.") :] in _SCALARS:
+        return getattr(operator, target[len("_operator.") :])(*args)
+    elif target.endswith(("wrap_with_set_grad_enabled", "wrap_with_autocast")):
+        place = next(index for index, value in enumerate(args) if isinstance(value, dict))
+        inner, inputs = args[place], args[place + 1 :]
+        names = [entry["as_tensor"]["name"] for entry in inner["inputs"]]
+        values = dict(zip(names, inputs))
+        _run(inner, values, depth + 1)
+        results = [_argument(output, values, depth + 1) for output in inner["outputs"]]
+        return results[0] if len(results) == 1 else results
+    elif target.endswith("_assert_scalar") or target.startswith("torch._check"):
+        return None
+    raise UnsupportedOpError(f"the program calls {target!r}, which is none of torch's own ops")
+
+
+def _argument(argument: Mapping[str, Any], values: dict[str, Any], depth: int) -> Any:
+    """Return what an argument stands for."""
+    ((kind, value),) = argument.items()
+    if kind == "as_tensor":
+        return values[value["name"]]
+    if kind in _PLAIN:
+        return value
+    if kind in ("as_none", "as_memory_format", "as_layout"):
+        return None
+    if kind == "as_tensors":
+        return [values[one["name"]] for one in value]
+    if kind in ("as_optional_tensors", "as_nested_tensors"):
+        return [_argument(one, values, depth) for one in value]
+    if kind in ("as_sym_int", "as_sym_bool", "as_sym_float", "as_optional_tensor"):
+        return _argument(value, values, depth)
+    if kind == "as_sym_ints":
+        return [_argument(one, values, depth) for one in value]
+    if kind == "as_name":
+        return values[value]
+    if kind == "as_scalar_type":
+        return _DTYPES.get(value)
+    if kind == "as_device":
+        return torch.device(value["type"])
+    if kind == "as_graph":
+        return value["graph"]
+    raise UnsupportedOpError(f"the program has an argument of the kind {kind!r}, which is not known")
+
+
+def _keep(output: Mapping[str, Any], result: Any, values: dict[str, Any]) -> None:
+    """Note the result of an op under the names that the program gives it."""
+    ((kind, value),) = output.items()
+    if kind == "as_tensor":
+        values[value["name"]] = result
+    elif kind == "as_tensors":
+        values.update(zip([one["name"] for one in value], result))
+    elif kind in ("as_sym_int", "as_sym_bool", "as_sym_float"):
+        if "as_name" in value:
+            values[value["as_name"]] = result
+    elif kind == "as_optional_tensors":
+        for one, part in zip(value, result):
+            _keep(one, part, values)

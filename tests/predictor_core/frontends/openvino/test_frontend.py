@@ -1,0 +1,181 @@
+"""Real OpenVINO IR becomes the Graph that the torch front end makes of the same architecture."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from predictor_core import load_latency_predictor, model_file_to_graph
+from predictor_core.errors import GraphError, ModelFormatError, PredictorError, UnsupportedOpError
+from predictor_core.frontends import find
+from predictor_core.frontends.nnmeter_ir import load as load_document
+from predictor_core.frontends.openvino import load
+from predictor_core.fusion import detect
+from predictor_core.ir.graph import Graph
+from tests.predictor_core.frontends.openvino.conftest import FIXTURES
+from tests.predictor_core.frontends.openvino.ir import layer, net
+from tests.torchvision_shim import import_torchvision
+
+Models = Callable[[str], Path]
+
+DEVICES = (
+    "cortexA76cpu_tflite21",
+    "adreno640gpu_tflite21",
+    "adreno630gpu_tflite21",
+    "myriadvpu_openvino2019r2",
+)
+NAMES = sorted(file.name.removesuffix(".xml.gz") for file in FIXTURES.glob("*.xml.gz"))
+OPEN = {"open_shape": (1, 3, 96, 96)}
+OTHERS = {"decoder", "recurrent", "open_shape", "mobilenet_v2_int8"}
+ARCHITECTURES = [name for name in NAMES if name not in OTHERS]
+
+
+@cache
+def predictor(device: str) -> Any:
+    return load_latency_predictor(device)
+
+
+def read(model: Models, name: str) -> Graph:
+    return load(model(name), input_shape=OPEN.get(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_fixture_is_read_and_written(model: Models, name: str) -> None:
+    graph = read(model, name)
+    document = model_file_to_graph(model(name), "openvino", input_shape=OPEN.get(name))
+    assert load_document(json.loads(json.dumps(document))) == graph
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_the_same_kernels_and_milliseconds_as_the_torch_module(model: Models, name: str) -> None:
+    import_torchvision()
+    from predictor_core.frontends.torch import torchvision as frontend
+
+    graph = read(model, name)
+    _, height, width, channels = graph.inputs[0].shape
+    module = frontend.build(name.removeprefix("v10_"))
+    direct = find("torch")(module, input_shape=(1, channels, height, width), via="direct")
+    for device in DEVICES:
+        rules = predictor(device).rules
+        kernels, expected = (
+            Counter(kernel.spec.type for kernel in detect(one, rules)) for one in (graph, direct)
+        )
+        assert kernels == expected
+        assert predictor(device).predict(graph) == pytest.approx(predictor(device).predict(direct), rel=0.01)
+
+
+def test_a_quantised_model_is_costed_as_its_float_original(model: Models) -> None:
+    quantised, original = read(model, "mobilenet_v2_int8"), read(model, "mobilenet_v2")
+    assert [node.op for node in quantised] == [node.op for node in original]
+    for device in DEVICES:
+        assert predictor(device).predict(quantised) == pytest.approx(
+            predictor(device).predict(original), rel=1e-6
+        )
+
+
+def test_open_dimensions(model: Models) -> None:
+    with pytest.raises(ModelFormatError, match=r"open shape \[\?, 3, \?, \?\]; give input_shape"):
+        load(model("open_shape"))
+    graph = load(model("open_shape"), input_shape=(2, 3, 64, 96))
+    assert graph.inputs[0].shape == (2, 64, 96, 3)
+    assert graph[graph.outputs[0]].shape == (2, 1000)
+
+
+RELU = [
+    layer(0, "Parameter", [], [(1, 3, 8, 8)], shape="1,3,8,8", element_type="f32"),
+    layer(1, "ReLU", [(1, 3, 8, 8)], [(1, 3, 8, 8)]),
+    layer(2, "Result", [(1, 3, 8, 8)], []),
+]
+EDGES = [(0, 0, 1, 0), (1, 1, 2, 0)]
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "model.xml"
+    path.write_text(text)
+    return path
+
+
+def test_layers_in_any_order_are_sorted(tmp_path: Path) -> None:
+    graph = load(written(tmp_path, net(RELU[::-1], EDGES)))
+    assert [node.op for node in graph] == ["input", "relu"]
+    assert graph.inputs[0].shape == (1, 8, 8, 3)
+
+
+def test_small_constants_of_the_bin_are_read_where_it_is_there(tmp_path: Path) -> None:
+    shape = (1, 4, 4, 4)
+    layers = [
+        layer(0, "Parameter", [], [shape], shape="1,4,4,4", element_type="f32"),
+        layer(1, "Const", [], [(4,)], element_type="i64", shape="4", offset="16", size="32"),
+        layer(2, "Transpose", [shape, (4,)], [shape]),
+        layer(3, "Result", [shape], []),
+    ]
+    path = written(tmp_path, net(layers, [(0, 0, 2, 0), (1, 0, 2, 1), (2, 2, 3, 0)]))
+    assert load(path)["Transpose_2"].attrs["perm"] == (0, 2, 1, 3)
+    path.with_suffix(".bin").write_bytes(bytes(16) + np.array([0, 3, 2, 1], np.int64).tobytes())
+    assert load(path)["Transpose_2"].attrs["perm"] == (0, 3, 2, 1)
+    path.with_suffix(".bin").write_bytes(bytes(20))
+    assert load(path)["Transpose_2"].attrs["perm"] == (0, 2, 1, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ("", ModelFormatError, "does not start as XML"),
+        ("<net", ModelFormatError, "no OpenVINO IR"),
+        ("<model/>", ModelFormatError, "its root is <model>, expected <net>"),
+        ('<net version="6"><layers/></net>', ModelFormatError, "version 6; versions 7, 10, 11 can be read"),
+        ('<net version="x"/>', GraphError, "the version should be an integer, got 'x'"),
+        ('<net version="11"/>', ModelFormatError, "lacks its <layers>"),
+        ('<!DOCTYPE net [<!ENTITY a "a">]><net version="11"/>', ModelFormatError, "entities are refused"),
+        ('<?xml version="1.0" encoding="cp037"?><net/>', ModelFormatError, "encoded in cp037"),
+        (net(RELU, [(0, 0, 1, 0), (0, 0, 1, 0), (1, 1, 2, 0)]), GraphError, "has two sources"),
+        (net(RELU, [(1, 1, 1, 0), (1, 1, 2, 0)]), GraphError, "a cycle through layer"),
+        (net(RELU, [(9, 0, 1, 0), (1, 1, 2, 0)]), GraphError, "reads layer '9', which is not there"),
+        (net(RELU, [(0, 7, 1, 0), (1, 1, 2, 0)]), GraphError, "output 7 of layer '0'"),
+        (net([RELU[0], RELU[0]], []), GraphError, "ids must be unique"),
+    ],
+)
+def test_files_that_are_none(tmp_path: Path, text: str, error: type[PredictorError], message: str) -> None:
+    with pytest.raises(error, match=message) as found:
+        load(written(tmp_path, text))
+    assert len(str(found.value).splitlines()) == 1
+
+
+def test_a_loop_of_known_length_is_unrolled(tmp_path: Path) -> None:
+    """A TensorIterator hands its input out step by step, and adds what it has so far."""
+    body = net(
+        [
+            layer(0, "Parameter", [], [(1, 1, 4)], shape="1,1,4", element_type="f32"),
+            layer(1, "Parameter", [], [(1, 1, 4)], shape="1,1,4", element_type="f32"),
+            layer(2, "Add", [(1, 1, 4), (1, 1, 4)], [(1, 1, 4)]),
+            layer(3, "Result", [(1, 1, 4)], []),
+        ],
+        [(0, 0, 2, 0), (1, 0, 2, 1), (2, 2, 3, 0)],
+        tag="body",
+    )
+    maps = """
+    <port_map>
+      <input external_port_id="0" internal_layer_id="0" axis="1" part_size="1"/>
+      <input external_port_id="1" internal_layer_id="1"/>
+      <output external_port_id="2" internal_layer_id="3" axis="1"/>
+    </port_map>
+    <back_edges><edge from-layer="3" to-layer="1"/></back_edges>"""
+    layers = [
+        layer(0, "Parameter", [], [(1, 5, 4)], shape="1,5,4", element_type="f32"),
+        layer(1, "Parameter", [], [(1, 1, 4)], shape="1,1,4", element_type="f32"),
+        layer(2, "TensorIterator", [(1, 5, 4), (1, 1, 4)], [(1, 5, 4)], inside=maps + body),
+        layer(3, "Result", [(1, 5, 4)], []),
+    ]
+    edges = [(0, 0, 2, 0), (1, 0, 2, 1), (2, 2, 3, 0)]
+    graph = load(written(tmp_path, net(layers, edges)))
+    assert Counter(node.op for node in graph) == {"input": 2, "slice": 5, "add": 5, "concat": 1}
+    unknown = layer(2, "Loop", [(1, 5, 4), (1, 1, 4)], [(1, 5, 4)], inside=maps + body)
+    with pytest.raises(UnsupportedOpError, match="a loop runs as often as its data say"):
+        load(written(tmp_path, net([*layers[:2], unknown, layers[3]], edges)))
