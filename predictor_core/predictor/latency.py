@@ -75,6 +75,7 @@ class LatencyPredictor(Predictor):
         self._evaluator: Evaluator = KernelEvaluator(pack, f"{name} {version}", self.roofline)
         self._memo: dict[KernelSpec, KernelLatency] = {}
         self._lock = threading.Lock()
+        self._unbounded: LatencyPredictor | None = None
 
     @classmethod
     def from_pack(
@@ -106,6 +107,15 @@ class LatencyPredictor(Predictor):
     def sha256(self) -> str:
         """Digest of the forests, by which a learned device knows its source."""
         return self._pack.sha256
+
+    @property
+    def unbounded(self) -> LatencyPredictor:
+        """The same without the bound of its data sheet, which says nothing of devices learned from it."""
+        if self.roofline == Roofline():
+            return self
+        if self._unbounded is None:
+            self._unbounded = LatencyPredictor(self.name, self.version, self._pack, self._rules, self._path)
+        return self._unbounded
 
     @property
     def estimate(self) -> dict[str, float]:

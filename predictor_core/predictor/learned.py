@@ -165,7 +165,7 @@ class LearnedEvaluator:
         self, header: DeviceHeader, sources: tuple[LatencyPredictor, ...], residual: Residual | None
     ) -> None:
         names = tuple(header.coefficients)
-        self._source = sources[0]
+        self._source = sources[0].unbounded
         self._residual = residual
         self._design = shared_design(
             sources, tuple(sorted(header.scale_ms.items())), tuple(sorted(header.centers.items())), names
