@@ -1,9 +1,9 @@
 """Joint fits of many environments, and their cross-validation, by steps from fits that are near.
 
-As `predictor_core.learning.joint`, for a hundred environments: cross-validation there fits every environment
-anew in every fold. Here each fold starts from the fit to all models and takes Gauss-Newton steps (Bjorck,
-"Numerical methods for least squares problems", 1996) in the space of the models, of which there are fewer than
-coefficients. The latencies that are left out enter neither the residuals nor the prior.
+As `predictor_core.learning.joint`, but for a hundred environments: there, cross-validation fits every one of
+them anew in every fold. Here each fold starts from the fit to all models and takes Gauss-Newton steps
+(Bjorck, "Numerical methods for least squares problems", 1996) in the space of the models, of which there are
+fewer than coefficients. Latencies that are left out enter neither the residuals nor the prior.
 """
 
 from __future__ import annotations

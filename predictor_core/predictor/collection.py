@@ -1,7 +1,7 @@
 """Many device headers in one file: lines of JSON, with what headers have in common written once.
 
-A line with the key ``group`` alone holds what the devices of a group share: sources, base rates, centers, names
-of the coefficients, ranges, measured kernels. Each other line is a device.
+A line with the key ``group`` holds what the devices of a group share: sources, base rates, centers, names of
+the coefficients, ranges, measured kernels. Each other line is a device.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def read_collection(path: Path, name: str, sha256: str | None = None) -> DeviceH
 
 @lru_cache(maxsize=4)
 def _lines(path: Path, sha256: str | None) -> tuple[dict[int, Mapping[str, Any]], dict[str, str]]:
-    """Groups by number, and the lines of the devices by name."""
+    """Return groups by number, and the lines of the devices by name."""
     try:
         if path.stat().st_size > MAX_COLLECTION_BYTES:
             raise PackError(f"{path} has more than {MAX_COLLECTION_BYTES} bytes; it holds no device headers")

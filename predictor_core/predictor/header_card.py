@@ -8,8 +8,8 @@ from typing import Any
 from predictor_core.predictor.header import DeviceHeader
 
 _LIMITS = (
-    "clock, temperature, other load, runtime version and drivers differ between devices: expect the ranking of "
-    "models to carry over better than the milliseconds"
+    "clock, temperature, other load, runtime version and drivers differ between devices: expect the ranking "
+    "of models to carry over better than the milliseconds"
 )
 _TITLES = {
     "cross_validated": "models left out of the fit",
@@ -45,6 +45,8 @@ def header_card(entry: Mapping[str, Any], header: DeviceHeader) -> dict[str, Any
     card["limits"] = _LIMITS
     if "rough" in facts:
         card["rough"] = str(facts["rough"])
+    if "cross_validated" in accuracy:
+        card["within_10_percent"] = accuracy["cross_validated"]["within_10"]
     card["accuracy"] = {
         title: table_text(accuracy[key])
         for key, title in _TITLES.items()

@@ -45,6 +45,8 @@ class LatencyPredictor(Predictor):
         File that the pack came from, for pickling.
     roofline : Roofline, optional
         Peak rates of the device, which bound every kernel. Default: no bound.
+    estimate_factors : mapping of str to float, optional
+        Op -> factor on its estimates, from devices of the same kind on which it was measured.
 
     Examples
     --------
@@ -62,6 +64,7 @@ class LatencyPredictor(Predictor):
         rules: Rules,
         path: Path,
         roofline: Roofline | None = None,
+        estimate_factors: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__(name, version)
         self._rules = rules
@@ -72,7 +75,9 @@ class LatencyPredictor(Predictor):
         except (KeyError, TypeError, ValueError) as error:
             raise PackError(f"pack of {name} {version} lacks a part of its header: {error!r}") from error
         self.roofline = roofline or Roofline()
-        self._evaluator: Evaluator = KernelEvaluator(pack, f"{name} {version}", self.roofline)
+        self._evaluator: Evaluator = KernelEvaluator(
+            pack, f"{name} {version}", self.roofline, estimate_factors
+        )
         self._memo: dict[KernelSpec, KernelLatency] = {}
         self._lock = threading.Lock()
         self._unbounded: LatencyPredictor | None = None
@@ -96,9 +101,9 @@ class LatencyPredictor(Predictor):
         pack = load_pack(path, sha256)
         device = str(pack.header.get("device", name))
         rules = read_rules(Path(path).with_name("fusion_rules.yaml"))
-        roofline = read_roofline(Path(path).with_name(CARD_FILE))
+        roofline, factors = read_roofline(Path(path).with_name(CARD_FILE))
         version = version or str(pack.header.get("version", ""))
-        return cls(name or device, version, pack, rules, Path(path), roofline)
+        return cls(name or device, version, pack, rules, Path(path), roofline, factors)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_load_again, (self._path, self.name, self.version, self._pack.sha256))
@@ -110,7 +115,10 @@ class LatencyPredictor(Predictor):
 
     @property
     def unbounded(self) -> LatencyPredictor:
-        """The same without the bound of its data sheet, which says nothing of devices learned from it."""
+        """The same without what its card adds, the bound of its data sheet and factors on its estimates.
+
+        Neither says anything of the devices that are learned from it.
+        """
         if self.roofline == Roofline():
             return self
         if self._unbounded is None:

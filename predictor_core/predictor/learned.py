@@ -142,7 +142,9 @@ class LearnedPredictor(LatencyPredictor):
         verdict = self.accuracy.get("verdict", "good")
         if verdict != "good":
             within = self.accuracy.get("cross_validated", {}).get("within_10", "not known how many")
-            rough = f"{self.name} is {verdict}: of the models left out of its fit {within} % were within ±10 %"
+            rough = (
+                f"{self.name} is {verdict}: of the models left out of its fit {within} % were within ±10 %"
+            )
             report.warnings = (*report.warnings, rough)
         return report
 

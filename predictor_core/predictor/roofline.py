@@ -67,8 +67,14 @@ class Roofline:
         return max(macs / self.macs_per_ms, moved * self.element_bytes / ELEMENT_BYTES / self.bytes_per_ms)
 
 
-def read_roofline(path: Path) -> Roofline:
-    """Read the peak rates from a device card; without a card nothing is bounded.
+def read_roofline(path: Path) -> tuple[Roofline, dict[str, float]]:
+    """Read the peak rates and the factors on estimates from a device card; without a card there are none.
+
+    Returns
+    -------
+    Roofline
+    dict of str to float
+        Op -> what its estimate is multiplied by.
 
     Raises
     ------
@@ -80,9 +86,12 @@ def read_roofline(path: Path) -> Roofline:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        return Roofline()
+        return Roofline(), {}
     try:
         card = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        return Roofline.from_card(card)
-    except (yaml.YAMLError, ValueError, AttributeError) as error:
+        factors = {str(op): float(value) for op, value in card.get("estimate_factors", {}).items()}
+        if not all(0.1 <= value <= 100.0 for value in factors.values()):
+            raise ValueError(f"estimate_factors must lie between 0.1 and 100, got {factors}")
+        return Roofline.from_card(card), factors
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError) as error:
         raise PackError(f"{path} is no device card: {error}") from error

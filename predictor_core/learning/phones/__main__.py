@@ -20,7 +20,9 @@ from predictor_core.learning.phones.environments import Environment, read_enviro
 def main(arguments: Sequence[str] | None = None) -> int:
     """Learn, write and print the accuracy; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m predictor_core.learning.phones", description=__doc__)
-    parser.add_argument("data", type=Path, help="folder with tflite_cnn.csv, tflite_vit.csv, torch_cnn.csv...")
+    parser.add_argument(
+        "data", type=Path, help="folder with tflite_cnn.csv, tflite_vit.csv, torch_cnn.csv..."
+    )
     parser.add_argument("--output", type=Path, default=OUTPUT, help="folder of the headers and their list")
     parser.add_argument("--seed", type=int, default=0, help="of the folds")
     parser.add_argument("--jobs", type=int, default=2, help="groups at once, one core each")
@@ -76,7 +78,7 @@ def make(data: Path, output: Path, seed: int = 0, jobs: int = 2) -> None:
     )
     learned = sorted((one for group in found for one in group), key=lambda one: one.environment.name)
     write(output, learned, model_card(learned, differ))
-    print(accuracy_table(learned))
+    sys.stdout.write(accuracy_table(learned) + "\n")
 
 
 def write(output: Path, learned: Sequence[Any], card: str) -> None:

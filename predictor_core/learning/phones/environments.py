@@ -100,15 +100,16 @@ RUNTIMES = (
         "tflite210",
         "TFLite 2.10",
         "2.15",
-        "weights and activations quantised to int8 after training; the prediction takes the float model and is "
-        "for its int8 conversion",
+        "weights and activations quantised to int8 after training; the prediction takes the float model and "
+        "is for its int8 conversion",
     ),
     Runtime(
         "torch",
         "torch20",
         "PyTorch Mobile 2.0",
         "2.0",
-        "quantised to int8 after training; the prediction takes the float model and is for its int8 conversion",
+        "quantised to int8 after training; the prediction takes the float model and is for its int8 "
+        "conversion",
     ),
 )
 

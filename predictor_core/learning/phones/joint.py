@@ -30,8 +30,8 @@ DEVIATIONS: Mapping[str, float] = {"near:product/": 0.6, "near:map/": 0.6}
 LEAST_WITHIN_10 = 50.0
 
 _DATA = (
-    "A Benchmark for ML Inference Latency on Mobile Devices (Li, Paolieri, Golubchik; EdgeSys 2024, MIT licence): "
-    "{cnns} convolutional networks{transformers}, whole-model latencies"
+    "A Benchmark for ML Inference Latency on Mobile Devices (Li, Paolieri, Golubchik; EdgeSys 2024, MIT "
+    "licence): {cnns} convolutional networks{transformers}, whole-model latencies"
 )
 
 

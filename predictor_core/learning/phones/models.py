@@ -61,7 +61,9 @@ def check_sizes(built: dict[str, Built], rules: Rules, path: Path) -> list[str]:
             continue
         wanted = TRANSFORMERS[name]
         gmacs = sum(cost(kernel.spec).macs for kernel in detect(model.graph, rules)) / 1e9
-        lines.append(f"{name},{model.parameters_m:.2f},{wanted.parameters_m},{gmacs:.3f},{wanted.gmacs or ''}")
+        lines.append(
+            f"{name},{model.parameters_m:.2f},{wanted.parameters_m},{gmacs:.3f},{wanted.gmacs or ''}"
+        )
         pairs = [(model.parameters_m, wanted.parameters_m), (gmacs, wanted.gmacs)]
         if any(published and abs(own / published - 1.0) > TOLERANCE for own, published in pairs):
             differ.append(name)
@@ -99,14 +101,15 @@ def _built(module: Any, size: int) -> Built:
 @contextmanager
 def _numpy_int() -> Iterator[None]:
     """Give pytorchcv the alias ``numpy.int`` that numpy 1.24 has dropped, for as long as a model is built."""
-    if hasattr(np, "int"):
+    name = "int"
+    if hasattr(np, name):
         yield
         return
-    np.int = int  # type: ignore[attr-defined]
+    setattr(np, name, int)
     try:
         yield
     finally:
-        del np.int  # type: ignore[attr-defined]
+        delattr(np, name)
 
 
 def _needed(module: str, package: str) -> Any:
@@ -114,4 +117,3 @@ def _needed(module: str, package: str) -> Any:
         return import_module(module)
     except ImportError as error:
         raise missing_dependency(package, "phones", "building the phones' models") from error
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -24,16 +25,15 @@ KINDS: dict[str, Callable[[Learned], bool]] = {
 
 
 def _single(one: Learned) -> bool:
-    return one.environment.unit.startswith("1") and one.environment.unit.count("1") == 1 and not any(
-        digit in one.environment.unit[1:] for digit in "123456789"
-    )
+    """Whether one core of one kind runs the model: ``1large``, not ``1large1med``."""
+    return re.fullmatch(r"1[a-z]+", one.environment.unit) is not None
 
 
 def accuracy_table(learned: Sequence[Learned]) -> str:
     """Means over environments of the shares within ±10 and ±20 %, in percent, as Markdown."""
     lines = [
         "| environments | number | networks: within ±10 % | MAPE | families left out: within ±10 % | "
-        "transformers: within ±10 % | within ±20 % | families left out: within ±20 % | in the 90 % interval |",
+        "transformers: within ±10 % | within ±20 % | families left out: within ±20 % | in the interval |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for title, belongs in KINDS.items():
@@ -77,14 +77,14 @@ def model_card(learned: Sequence[Learned], differ: Sequence[str]) -> str:
     lines = [
         "# Phones",
         "",
-        f"{len(learned)} environments of {phones}: every kind of core, one to six threads, fp32 and int8 on CPUs, "
-        "fp16 on GPUs, with TensorFlow Lite 2.10 and PyTorch Mobile 2.0. `nn-meter devices NAME` prints the card "
-        "of one.",
+        f"{len(learned)} environments of {phones}: every kind of core, one to six threads, fp32 and int8 on "
+        "CPUs, fp16 on GPUs, with TensorFlow Lite 2.10 and PyTorch Mobile 2.0. `nn-meter devices NAME` prints "
+        "the card of one.",
         "",
-        "Learned from the whole-model latencies of \"A Benchmark for ML Inference Latency on Mobile Devices\" (Li, "
-        "Paolieri, Golubchik; EdgeSys 2024; MIT licence) by `python -m predictor_core.learning.phones`: the kernel "
-        "latencies of a measured device, each times a factor that the environments of one runtime determine "
-        "together.",
+        'Learned from the whole-model latencies of "A Benchmark for ML Inference Latency on Mobile Devices" '
+        "(Li, Paolieri, Golubchik; EdgeSys 2024; MIT licence) by `python -m "
+        "predictor_core.learning.phones`: the kernel latencies of a measured device, each times a factor that the environments of one runtime "
+        "determine together.",
         "",
         "An int8 predictor takes the float model and answers for its int8 conversion.",
         "",
