@@ -77,13 +77,13 @@ def model_card(learned: Sequence[Learned], differ: Sequence[str]) -> str:
     lines = [
         "# Phones",
         "",
-        f"{len(learned)} environments of {phones}: every kind of core, one to six threads, fp32 and int8 on "
-        "CPUs, fp16 on GPUs, with TensorFlow Lite 2.10 and PyTorch Mobile 2.0. `nn-meter devices NAME` prints "
-        "the card of one.",
+        f"{len(learned)} environments of {phones}: every kind of core, one to six threads, fp32 and int8 "
+        "on CPUs, fp16 on GPUs, with TensorFlow Lite 2.10 and PyTorch Mobile 2.0. `nn-meter "
+        "devices NAME` prints the card of one.",
         "",
-        'Learned from the whole-model latencies of "A Benchmark for ML Inference Latency on Mobile Devices" '
-        "(Li, Paolieri, Golubchik; EdgeSys 2024; MIT licence) by `python -m "
-        "predictor_core.learning.phones`: the kernel latencies of a measured device, each times a factor that the environments of one runtime "
+        'Learned from the latencies of models in "A Benchmark for ML Inference Latency on Mobile Devices" (Li, '
+        "Paolieri, Golubchik; EdgeSys 2024; MIT licence) by `python -m predictor_core.learning.phones`: the "
+        "kernel latencies of a measured device, each times a factor that the environments of one runtime "
         "determine together.",
         "",
         "An int8 predictor takes the float model and answers for its int8 conversion.",
