@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from predictor_core.catalog import list_latency_predictors, load_latency_predictor
     from predictor_core.errors import PredictorError
     from predictor_core.frontends.nnmeter_ir.export import model_file_to_graph, model_to_graph
+    from predictor_core.kernels import register_op, unregister_op
     from predictor_core.learning.learn import learn_predictor
     from predictor_core.measuring.measure import Measurement, measure_latency
     from predictor_core.predictor import LatencyPredictor
@@ -29,6 +30,8 @@ __all__ = [
     "model_file_to_graph",
     "model_to_graph",
     "predict_many",
+    "register_op",
+    "unregister_op",
 ]
 
 # Resolved on first use, so that the command starts fast and submodules can be imported alone.
@@ -44,6 +47,8 @@ _HOMES = {
     "model_file_to_graph": "frontends.nnmeter_ir.export",
     "model_to_graph": "frontends.nnmeter_ir.export",
     "predict_many": "predictor.batch",
+    "register_op": "kernels",
+    "unregister_op": "kernels",
 }
 
 

@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from math import prod
-from typing import Any, Callable
+from collections.abc import Sequence
 
-from predictor_core.errors import GraphError
 from predictor_core.ir.graph import Graph, Node, Shape
 from predictor_core.ir.ops import BINARY_OPS, DATA_OPS, DENSE_OPS, POOL_OPS
-from predictor_core.kernels.spec import KernelSpec, Pair
-
-_MAP_AXES = frozenset({(1, 2), (2, 1), (-3, -2), (-2, -3)})
-_POOLS = {"reduce_mean": "global-avgpool", "reduce_max": "global-maxpool"}
+from predictor_core.kernels.registry import kernel_op
+from predictor_core.kernels.spec import FOLDED, KernelSpec
 
 
 def main_op(node: Node, graph: Graph) -> str:
-    """Registry name of a node as the main op of a kernel.
-
-    It settles what the canonical op leaves open: a convolution with groups is ``groupconv``, a
-    reduction over the whole map a global pool.
-    """
-    op = node.op
-    if op == "conv":
-        return "conv" if node.attrs.get("groups", 1) == 1 else "groupconv"
-    if (
-        op in _POOLS
-        and tuple(node.attrs.get("axes", ())) in _MAP_AXES
-        and len(graph.shape(node.inputs[0])) == 4
-    ):
-        return _POOLS[op]
-    return op
+    """Name that a node has in the table of kernels; its row settles what the canonical op leaves open."""
+    variant = kernel_op(node.op).variant
+    return node.op if variant is None else variant(node, graph)
 
 
 def build(op: str, main: Sequence[Node], merged: Sequence[Node], graph: Graph) -> KernelSpec:
@@ -39,7 +22,7 @@ def build(op: str, main: Sequence[Node], merged: Sequence[Node], graph: Graph) -
     Parameters
     ----------
     op : str
-        Registry name of the main op, or of the pattern.
+        Name of the main op, or of the pattern, in the table of kernels.
     main : sequence of Node
         The main node, or the nodes of the pattern, in order.
     merged : sequence of Node
@@ -70,98 +53,15 @@ def build(op: str, main: Sequence[Node], merged: Sequence[Node], graph: Graph) -
             if "const_shape" in node.attrs:
                 inputs = (*inputs, tuple(node.attrs["const_shape"]))
             previous = node.name
-    if op.startswith("global-"):
-        # With or without the two dimensions of size 1, it is the same work.
-        output = (output[0], output[-1])
     has_bias = "bias" in head.attrs and head.attrs["bias"] and len(main) == 1
-    label = "-".join((op, "bn", *epilogue) if has_bias else (op, *epilogue))
-    details = _DETAILS.get(op)
-    if details is None:
+    label = "-".join((op, FOLDED, *epilogue) if has_bias else (op, *epilogue))
+    fields = kernel_op(op).fields
+    if fields is None:
         return KernelSpec(label, op, inputs, output, epilogue=epilogue, extra=pool)
-    try:
-        known = details(main, graph)
-    except (ArithmeticError, LookupError, StopIteration, TypeError, ValueError) as error:
-        raise GraphError(
-            f"node {last.name!r} ({op}) lacks what tells the size of its kernel, or has it wrong: "
-            f"{type(error).__name__}: {error}"
-        ) from error
-    spec = KernelSpec(label, op, inputs, output, epilogue=epilogue, **known)
+    spec = KernelSpec(label, op, inputs, **{"output": output, "epilogue": epilogue, **fields(main, graph)})
     return spec._replace(extra=pool) if pool else spec
 
 
-Details = Callable[[Sequence[Node], Graph], Mapping[str, Any]]
-
-
-def _pair(value: Any) -> Pair:
-    return (value[0], value[1])
-
-
-def _window(main: Sequence[Node], graph: Graph) -> Mapping[str, Any]:
-    attrs = main[0].attrs
-    return {
-        "kernel": _pair(attrs["kernel"]),
-        "strides": _pair(attrs.get("strides", (1, 1))),
-        "dilations": _pair(attrs.get("dilations", (1, 1))),
-        "groups": attrs.get("groups", 1),
-    }
-
-
-def _depthwise(main: Sequence[Node], graph: Graph) -> Mapping[str, Any]:
-    return {**_window(main, graph), "groups": graph.shape(main[0].inputs[0])[-1]}
-
-
-def _conv3d(main: Sequence[Node], graph: Graph) -> Mapping[str, Any]:
-    attrs = main[0].attrs
-    return {"groups": attrs.get("groups", 1), "extra": tuple(attrs["kernel"])}
-
-
-def _se(main: Sequence[Node], graph: Graph) -> Mapping[str, Any]:
-    middle = next(node.outputs[0][-1] for node in main if node.op in ("conv", "fc"))
-    return {"extra": (middle,)}
-
-
-def _recurrent(main: Sequence[Node], graph: Graph) -> Mapping[str, Any]:
-    attrs = main[0].attrs
-    projection = (attrs["projection"],) if attrs.get("projection") else ()
-    directions = 2 if attrs.get("bidirectional") else 1
-    return {"extra": (attrs["hidden"], attrs.get("layers", 1), directions, *projection)}
-
-
-def _axis(main: Sequence[Node], graph: Graph) -> Mapping[str, Any]:
-    node = main[0]
-    rank = len(node.outputs[0])
-    axis = node.attrs.get("axis", -1) % rank
-    return {} if axis == rank - 1 else {"extra": (axis,)}
-
-
-def _split(main: Sequence[Node], graph: Graph) -> Mapping[str, Any]:
-    return {"extra": tuple(prod(shape) for shape in main[0].outputs)}
-
-
-def _shuffle(main: Sequence[Node], graph: Graph) -> Mapping[str, Any]:
-    return {"groups": main[0].attrs.get("groups", 1)}
-
-
-_DETAILS: dict[str, Details] = {
-    "conv": _window,
-    "groupconv": _window,
-    "convtranspose": _window,
-    "maxpool": _window,
-    "avgpool": _window,
-    "dwconv": _depthwise,
-    "conv3d": _conv3d,
-    "convtranspose3d": _conv3d,
-    "deformconv": _window,
-    "se": _se,
-    "lstm": _recurrent,
-    "gru": _recurrent,
-    "rnn": _recurrent,
-    "concat": _axis,
-    "split": _split,
-    "channelshuffle": _shuffle,
-}
-
-
 def broadcasts(node: Node, before: Shape) -> bool:
-    """Whether a two-input op, merged after a tensor of shape `before`, would spread it over a larger one."""
+    """Whether a two-input op, merged after a tensor of shape `before`, would repeat it over a larger one."""
     return node.op in BINARY_OPS and node.outputs[0] != before

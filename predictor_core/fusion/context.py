@@ -1,23 +1,23 @@
 """What around a kernel changes its latency on a device with an engine of its own for some ops.
 
-While the engine runs a kernel, the processors run another one that does not depend on it, and the shorter
-of the two costs next to nothing. Measured networks are explained by pairs: every kernel of the engine takes
-the first kernel of the processors, in the order of execution and near it, that neither needs it nor is
-needed by it. What the processors run also costs more or less with who wrote its inputs.
+While the engine runs a kernel, the processors run another one that does not depend on it: the two overlap,
+and the shorter of them costs next to nothing. Measured networks are explained by pairs: every kernel of the
+engine takes the first kernel of the processors, in the order of execution and near it, that neither needs it
+nor is needed by it. What the processors run also costs more or less with who wrote its inputs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from predictor_core.kernels.registry import has_context
+from predictor_core.kernels.registry import has_context, has_weights
 from predictor_core.kernels.spec import ONE, KernelSpec
 
 #: Places in the order of execution between kernels that may run at once.
 REACH = 8
 
-#: What a kernel runs beside: nothing, a pool, a convolution of one pixel, a larger one.
-ALONE, POOL, POINTWISE, WINDOW = range(4)
+#: What a kernel overlaps with: nothing, a kernel without weights, a product of single pixels, one of windows.
+NO_OVERLAP, WITHOUT_WEIGHTS, POINTWISE, WINDOW = range(4)
 
 
 def contexts(
@@ -43,20 +43,23 @@ def contexts(
     found: list[tuple[int, ...]] = [()] * len(specs)
     if not waiting:
         return found
-    hosts = pair_up(specs, reads, engine, waiting)
+    partners = pair_up(specs, reads, engine, waiting)
     for i in waiting:
-        makers = [specs[maker].op for maker in reads[i] if specs[maker].op in engine]
-        convs = makers.count("conv")
-        beside = ALONE
-        if i in hosts:
-            host = specs[hosts[i]]
-            beside = POOL if host.op != "conv" else POINTWISE if host.kernel == ONE else WINDOW
-        found[i] = (beside, convs, len(makers) - convs)
+        makers = [specs[maker] for maker in reads[i] if specs[maker].op in engine]
+        convs = sum([has_weights(maker.op) for maker in makers])
+        overlap = NO_OVERLAP
+        if i in partners:
+            other = specs[partners[i]]
+            if not has_weights(other.op):
+                overlap = WITHOUT_WEIGHTS
+            else:
+                overlap = POINTWISE if other.kernel == ONE else WINDOW
+        found[i] = (overlap, convs, len(makers) - convs)
     return found
 
 
 def pair_up(
-    specs: Sequence[KernelSpec], reads: Sequence[Sequence[int]], engine: frozenset[str], guests: set[int]
+    specs: Sequence[KernelSpec], reads: Sequence[Sequence[int]], engine: frozenset[str], waiting: set[int]
 ) -> dict[int, int]:
     """Find what runs at once: kernel of the processors -> kernel of the engine.
 
@@ -64,7 +67,7 @@ def pair_up(
     ----------
     specs, reads, engine
         As for `contexts`.
-    guests : set of int
+    waiting : set of int
         Kernels of the processors that may be paired.
     """
     order = _order(reads)
@@ -73,25 +76,25 @@ def pair_up(
     for i in range(len(specs)):
         for maker in reads[i]:
             needs[i] |= needs[maker] | 1 << maker
-    free = set(guests)
-    hosts: dict[int, int] = {}
-    for place, host in enumerate(order):
-        if specs[host].op not in engine:
+    free = set(waiting)
+    partners: dict[int, int] = {}
+    for place, busy in enumerate(order):
+        if specs[busy].op not in engine:
             continue
         start = max(place - REACH, 0)
-        for guest in order[start : place + REACH + 1]:
-            if guest in free and not (needs[guest] >> host | needs[host] >> guest) & 1:
-                free.remove(guest)
-                hosts[guest] = host
+        for paired in order[start : place + REACH + 1]:
+            if paired in free and not (needs[paired] >> busy | needs[busy] >> paired) & 1:
+                free.remove(paired)
+                partners[paired] = busy
                 # From now on, what waits for one of them waits for both.
-                pair = 1 << host | 1 << guest
-                needed = needs[host] | needs[guest] | pair
-                needs[host] = needs[guest] = needed
+                pair = 1 << busy | 1 << paired
+                needed = needs[busy] | needs[paired] | pair
+                needs[busy] = needs[paired] = needed
                 for other in order[start : place + 2 * REACH + 1]:
                     if needs[other] & pair:
                         needs[other] |= needed
                 break
-    return hosts
+    return partners
 
 
 def _order(reads: Sequence[Sequence[int]]) -> list[int]:

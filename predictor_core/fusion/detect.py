@@ -13,7 +13,7 @@ from predictor_core.kernels.spec import Kernel
 _NOTHING: frozenset[str] = frozenset()
 
 
-class _Draft:
+class _OpenKernel:
     """A kernel that may still take in nodes of the ops that it `accepts`."""
 
     __slots__ = ("accepts", "main", "merged", "op", "position")
@@ -45,8 +45,8 @@ def detect(graph: Graph, rules: Rules) -> list[Kernel]:
     list of Kernel
         In execution order of their main nodes.
     """
-    drafts: list[_Draft] = []
-    owner: dict[str, _Draft] = {}
+    open_kernels: list[_OpenKernel] = []
+    owner: dict[str, _OpenKernel] = {}
     starts = _starts(rules)
     pairs = rules.pairs
     returned = {graph.producer(tensor).name for tensor in graph.outputs}
@@ -54,18 +54,18 @@ def detect(graph: Graph, rules: Rules) -> list[Kernel]:
         name, op = node.name, node.op
         if name in owner or is_free(op):
             continue
-        draft = _matched(rules, starts[op], node, graph, len(drafts)) if op in starts else None
-        if draft is not None:
-            for member in draft.main:
-                owner[member.name] = draft
-            drafts.append(draft)
+        kernel = _matched(rules, starts[op], node, graph, len(open_kernels)) if op in starts else None
+        if kernel is not None:
+            for member in kernel.main:
+                owner[member.name] = kernel
+            open_kernels.append(kernel)
             continue
         latest, made = None, None
         for tensor in node.inputs:
             producer = graph.producer(tensor)
-            draft_before = owner.get(producer.name)
-            if draft_before is not None and (latest is None or draft_before.position > latest.position):
-                latest, made = draft_before, producer
+            maker = owner.get(producer.name)
+            if maker is not None and (latest is None or maker.position > latest.position):
+                latest, made = maker, producer
         if latest is not None and made is not None and op in latest.accepts:
             tail = latest.merged[-1] if latest.merged else latest.main[-1]
             if (
@@ -78,15 +78,19 @@ def detect(graph: Graph, rules: Rules) -> list[Kernel]:
                 latest.accepts = pairs.get(f"{latest.op}-{op}", pairs.get(op, _NOTHING))
                 owner[name] = latest
                 continue
-        draft = _Draft(main_op(node, graph), (node,), len(drafts), rules)
-        owner[name] = draft
-        drafts.append(draft)
-    kernels = [_finish(draft, graph) for draft in drafts]
-    return _with_context(kernels, drafts, owner, graph, rules) if rules.engine else kernels
+        kernel = _OpenKernel(main_op(node, graph), (node,), len(open_kernels), rules)
+        owner[name] = kernel
+        open_kernels.append(kernel)
+    kernels = [_finish(kernel, graph) for kernel in open_kernels]
+    return _with_context(kernels, open_kernels, owner, graph, rules) if rules.engine else kernels
 
 
 def _with_context(
-    kernels: list[Kernel], drafts: list[_Draft], owner: dict[str, _Draft], graph: Graph, rules: Rules
+    kernels: list[Kernel],
+    open_kernels: list[_OpenKernel],
+    owner: dict[str, _OpenKernel],
+    graph: Graph,
+    rules: Rules,
 ) -> list[Kernel]:
     # Who makes what a node yields; a free node passes on its input.
     makers: dict[str, int | None] = {}
@@ -96,13 +100,13 @@ def _with_context(
         else:
             makers[node.name] = makers[graph.producer(node.inputs[0]).name] if node.inputs else None
     reads: list[list[int]] = []
-    for draft in drafts:
+    for kernel in open_kernels:
         found = [
             makers[graph.producer(tensor).name]
-            for node in (*draft.main, *draft.merged)
+            for node in (*kernel.main, *kernel.merged)
             for tensor in node.inputs
         ]
-        reads.append([maker for maker in found if maker is not None and maker != draft.position])
+        reads.append([maker for maker in found if maker is not None and maker != kernel.position])
     around = contexts([kernel.spec for kernel in kernels], reads, rules.engine)
     return [
         kernel._replace(spec=kernel.spec._replace(context=context)) if context else kernel
@@ -110,11 +114,13 @@ def _with_context(
     ]
 
 
-def _matched(rules: Rules, patterns: list[Pattern], node: Node, graph: Graph, position: int) -> _Draft | None:
+def _matched(
+    rules: Rules, patterns: list[Pattern], node: Node, graph: Graph, position: int
+) -> _OpenKernel | None:
     for pattern in patterns:
         chain = match(pattern, node, graph)
         if chain is not None:
-            return _Draft(pattern.name, chain, position, rules)
+            return _OpenKernel(pattern.name, chain, position, rules)
     return None
 
 
@@ -126,7 +132,7 @@ def _starts(rules: Rules) -> dict[str, list[Pattern]]:
     return starts
 
 
-def _finish(draft: _Draft, graph: Graph) -> Kernel:
-    head = draft.main[0]
-    nodes = tuple([node.name for node in draft.main] + [node.name for node in draft.merged])
-    return Kernel(build(draft.op, draft.main, draft.merged, graph), head.name, nodes, head.scope)
+def _finish(kernel: _OpenKernel, graph: Graph) -> Kernel:
+    head = kernel.main[0]
+    nodes = tuple([node.name for node in kernel.main] + [node.name for node in kernel.merged])
+    return Kernel(build(kernel.op, kernel.main, kernel.merged, graph), head.name, nodes, head.scope)

@@ -59,7 +59,7 @@ class Rules:
     patterns : tuple of Pattern
         Chains that become one kernel, tried in this order, before the pairs.
     engine : frozenset of str
-        Main ops that run on a unit of their own, beside which the processors run other kernels. Empty on
+        Main ops that run on a unit of their own, with which kernels of the processors overlap. Empty on
         devices that run one kernel at a time.
     """
 

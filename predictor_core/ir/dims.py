@@ -10,7 +10,7 @@ from predictor_core.ir.graph import Shape
 Layout = tuple[int, ...]
 
 
-def laid_out(shape: Shape, layout: Layout) -> Shape:
+def in_layout(shape: Shape, layout: Layout) -> Shape:
     """Return a source shape in a layout."""
     return tuple([1 if dim < 0 else shape[dim] for dim in layout])
 
@@ -23,7 +23,7 @@ def image_layout(rank: int) -> Layout:
     return (0, *range(2, rank), 1) if rank > 3 else tuple(range(rank))
 
 
-def plain(rank: int) -> Layout:
+def source_layout(rank: int) -> Layout:
     """Return the layout that moves nothing."""
     return tuple(range(rank))
 
@@ -43,7 +43,7 @@ def constant_shape(shape: Shape, layout: Layout) -> Shape:
     """Return the shape of a constant operand in the layout of the other one, without leading ones."""
     rank = len(without_added(layout))
     if len(shape) <= rank:
-        shape = laid_out((1,) * (rank - len(shape)) + tuple(shape), layout)
+        shape = in_layout((1,) * (rank - len(shape)) + tuple(shape), layout)
     first = next((index for index, dim in enumerate(shape) if dim != 1), len(shape) - 1)
     return tuple(shape[max(first, 0) :])
 
@@ -60,7 +60,7 @@ def reshaped(before: Shape, after: Shape, have: list[int]) -> Layout | None:
             return None
         order.extend(new)
     rank = len(after)
-    for layout in (plain(rank), without_added(image_layout(rank))):
+    for layout in (source_layout(rank), without_added(image_layout(rank))):
         if [dim for dim in layout if after[dim] > 1] == order:
             return layout
     return (*[dim for dim in range(rank) if after[dim] == 1], *order)

@@ -129,18 +129,18 @@ def plan(equation: str, shapes: Sequence[Shape]) -> list[Step] | None:
         return None
     if any(len(term) != len(shape) for term, shape in zip(terms, shapes)):
         return None
-    drafted = _Plan(_sizes(terms, shapes, equation), len(terms))
+    made = _Plan(_sizes(terms, shapes, equation), len(terms))
     ends: list[tuple[int, str]] = []
     for index, (term, shape) in enumerate(zip(terms, shapes)):
         other = "".join(terms[:index] + terms[index + 1 :])
-        ends.append(drafted.summed_alone(index, term, shape, set(other + out)))
+        ends.append(made.summed_alone(index, term, shape, set(other + out)))
     if any(letter not in "".join(terms) for letter in out):
         return None
     if len(ends) == 1:
-        drafted.arranged(*ends[0], out)
+        made.arranged(*ends[0], out)
     else:
-        drafted.product(ends[0], ends[1], out)
-    return drafted.steps or [Step("identity", (0,), {}, drafted.extents(out))]
+        made.product(ends[0], ends[1], out)
+    return made.steps or [Step("identity", (0,), {}, made.extents(out))]
 
 
 class _Plan:

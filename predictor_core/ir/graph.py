@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
 from predictor_core.errors import GraphError
+from predictor_core.ir.order import topological_order
 
 Shape = tuple[int, ...]
 
@@ -18,7 +19,7 @@ MAX_ELEMENTS = 2**40
 _NO_ATTRS: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Node:
     """One op of a Graph.
 
@@ -45,6 +46,24 @@ class Node:
     attrs: Mapping[str, Any] = field(default_factory=lambda: _NO_ATTRS)
     outputs: tuple[Shape, ...] = ()
     scope: str = ""
+
+    def __init__(
+        self,
+        name: str,
+        op: str,
+        inputs: tuple[str, ...] = (),
+        attrs: Mapping[str, Any] = _NO_ATTRS,
+        outputs: tuple[Shape, ...] = (),
+        scope: str = "",
+    ) -> None:
+        # What a frozen dataclass generates takes three times as long, and models have thousands of nodes.
+        own = self.__dict__
+        own["name"] = name
+        own["op"] = op
+        own["inputs"] = inputs
+        own["attrs"] = attrs
+        own["outputs"] = outputs
+        own["scope"] = scope
 
     @property
     def shape(self) -> Shape:
@@ -115,7 +134,7 @@ class Graph:
                 tensors[tensor] = node
         self._by_name = by_name
         self._tensors = tensors
-        self.nodes: tuple[Node, ...] = given if in_order else _sorted(given, tensors)
+        self.nodes: tuple[Node, ...] = given if in_order else tuple(sorted_nodes(given))
         self._consumers: dict[str, list[Node]] | None = None
         wanted = tuple(outputs)
         for tensor in wanted:
@@ -209,28 +228,25 @@ def _check_shapes(node: Node) -> None:
             )
 
 
-def _sorted(nodes: tuple[Node, ...], tensors: dict[str, Node]) -> tuple[Node, ...]:
-    """Stable topological order (Kahn's algorithm on a queue that starts in the given order)."""
-    waiting: dict[str, int] = {}
-    readers: dict[str, list[Node]] = {}
+def sorted_nodes(nodes: Sequence[Node]) -> list[Node]:
+    """Sort nodes so that each stands behind those that it reads, the given order kept where it can be.
+
+    Raises
+    ------
+    GraphError
+        On a duplicate name, a dangling input or a cycle.
+    """
+    by_name: dict[str, Node] = {}
+    makers: dict[str, str] = {}
     for node in nodes:
-        producers = set()
+        if node.name in by_name:
+            raise GraphError(f"node {node.name!r} stands in the graph twice; names must be unique")
+        by_name[node.name] = node
+        makers.update(dict.fromkeys(node.tensors, node.name))
+    sources: dict[str, list[str]] = {}
+    for node in nodes:
         for tensor in node.inputs:
-            if tensor not in tensors:
+            if tensor not in makers:
                 raise GraphError(f"node {node.name!r} ({node.op}) reads {tensor!r}, which no node makes")
-            producers.add(tensors[tensor].name)
-        waiting[node.name] = len(producers)
-        for producer in producers:
-            readers.setdefault(producer, []).append(node)
-    ready = [node for node in nodes if waiting[node.name] == 0]
-    order: list[Node] = []
-    for node in ready:
-        order.append(node)
-        for reader in readers.get(node.name, ()):
-            waiting[reader.name] -= 1
-            if waiting[reader.name] == 0:
-                ready.append(reader)
-    if len(order) < len(nodes):
-        stuck = next(node.name for node in nodes if waiting[node.name] > 0)
-        raise GraphError(f"the graph has a cycle through or before node {stuck!r}")
-    return tuple(order)
+        sources[node.name] = [makers[tensor] for tensor in node.inputs]
+    return [by_name[name] for name in topological_order(sources)]

@@ -1,19 +1,17 @@
-"""Shape inference for canonical ops, channels last.
+"""Shape inference, channels last: a pure function for each kind of op, and what they are made of.
 
-One function per op, all with the signature ``(attrs, inputs) -> outputs`` where `inputs` and
-`outputs` are tuples of shapes. `infer` looks the op up. Ops outside the table keep the shape that
-their source states; see `keeps_shape` for the elementwise ones.
+The functions of ops have the signature ``(attrs, inputs) -> outputs`` where `inputs` and `outputs` are tuples
+of shapes; rows of `predictor_core.ir.ops` name them, and `predictor_core.ir.ops.infer` looks them up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from math import prod
 from typing import Any
 
 from predictor_core.errors import GraphError
-from predictor_core.ir import ops
 from predictor_core.ir.graph import Shape
 
 Shapes = tuple[Shape, ...]
@@ -127,7 +125,8 @@ def resolve_reshape(shape: Sequence[int], elements: int) -> Shape:
     return tuple(elements // known if dim == -1 else dim for dim in shape)
 
 
-def _conv(attrs: Attrs, inputs: Shapes) -> Shapes:
+def conv(attrs: Attrs, inputs: Shapes) -> Shapes:
+    """Return the output shapes of a convolution or a window of the same form."""
     n, h, w, _ = inputs[0]
     out_h, out_w = window(
         (h, w), attrs["kernel"], attrs["strides"], attrs["pads"], attrs.get("dilations", (1, 1))
@@ -135,7 +134,8 @@ def _conv(attrs: Attrs, inputs: Shapes) -> Shapes:
     return ((n, out_h, out_w, attrs["filters"]),)
 
 
-def _dwconv(attrs: Attrs, inputs: Shapes) -> Shapes:
+def dwconv(attrs: Attrs, inputs: Shapes) -> Shapes:
+    """Return the output shapes of a depthwise convolution."""
     n, h, w, c = inputs[0]
     out_h, out_w = window(
         (h, w), attrs["kernel"], attrs["strides"], attrs["pads"], attrs.get("dilations", (1, 1))
@@ -143,7 +143,8 @@ def _dwconv(attrs: Attrs, inputs: Shapes) -> Shapes:
     return ((n, out_h, out_w, attrs.get("filters", c)),)
 
 
-def _convtranspose(attrs: Attrs, inputs: Shapes) -> Shapes:
+def convtranspose(attrs: Attrs, inputs: Shapes) -> Shapes:
+    """Return the output shapes of a transposed convolution."""
     n, h, w, _ = inputs[0]
     (kh, kw), (sh, sw), (top, left, bottom, right) = attrs["kernel"], attrs["strides"], attrs["pads"]
     dh, dw = attrs.get("dilations", (1, 1))
@@ -153,7 +154,8 @@ def _convtranspose(attrs: Attrs, inputs: Shapes) -> Shapes:
     return ((n, out_h, out_w, attrs["filters"]),)
 
 
-def _convtranspose3d(attrs: Attrs, inputs: Shapes) -> Shapes:
+def convtranspose3d(attrs: Attrs, inputs: Shapes) -> Shapes:
+    """Return the output shapes of a transposed convolution of three dimensions."""
     n, *size, _ = inputs[0]
     extra = attrs.get("output_padding", (0, 0, 0))
     dilations = attrs.get("dilations", (1, 1, 1))
@@ -165,7 +167,8 @@ def _convtranspose3d(attrs: Attrs, inputs: Shapes) -> Shapes:
     return ((n, *out, attrs["filters"]),)
 
 
-def _pool(attrs: Attrs, inputs: Shapes) -> Shapes:
+def pool(attrs: Attrs, inputs: Shapes) -> Shapes:
+    """Return the output shapes of a pool."""
     n, h, w, c = inputs[0]
     out = window(
         (h, w), attrs["kernel"], attrs["strides"], attrs["pads"], ceil_mode=attrs.get("ceil_mode", False)
@@ -173,11 +176,13 @@ def _pool(attrs: Attrs, inputs: Shapes) -> Shapes:
     return ((n, *out, c),)
 
 
-def _fc(attrs: Attrs, inputs: Shapes) -> Shapes:
+def fc(attrs: Attrs, inputs: Shapes) -> Shapes:
+    """Return the output shapes of a fully connected layer."""
     return ((*inputs[0][:-1], attrs["filters"]),)
 
 
-def _matmul(attrs: Attrs, inputs: Shapes) -> Shapes:
+def matmul(attrs: Attrs, inputs: Shapes) -> Shapes:
+    """Return the output shapes of a product of matrices."""
     a, b = inputs
     batch = broadcast(a[:-2], b[:-2])
     if a[-1] != b[-2]:
@@ -185,7 +190,8 @@ def _matmul(attrs: Attrs, inputs: Shapes) -> Shapes:
     return ((*batch, a[-2], b[-1]),)
 
 
-def _binary(attrs: Attrs, inputs: Shapes) -> Shapes:
+def binary(attrs: Attrs, inputs: Shapes) -> Shapes:
+    """Return the output shapes of an op on two broadcast operands, or one and a constant."""
     if len(inputs) == 1:
         return (broadcast(inputs[0], tuple(attrs.get("const_shape", ()))),)
     out = inputs[0]
@@ -194,7 +200,8 @@ def _binary(attrs: Attrs, inputs: Shapes) -> Shapes:
     return (out,)
 
 
-def _concat(attrs: Attrs, inputs: Shapes) -> Shapes:
+def concat(attrs: Attrs, inputs: Shapes) -> Shapes:
+    """Return the output shapes of a concatenation."""
     first = inputs[0]
     axis = attrs["axis"] % len(first)
     for shape in inputs[1:]:
@@ -203,7 +210,8 @@ def _concat(attrs: Attrs, inputs: Shapes) -> Shapes:
     return ((*first[:axis], sum(shape[axis] for shape in inputs), *first[axis + 1 :]),)
 
 
-def _split(attrs: Attrs, inputs: Shapes) -> Shapes:
+def split(attrs: Attrs, inputs: Shapes) -> Shapes:
+    """Return the output shapes of a split."""
     shape = inputs[0]
     axis = attrs["axis"] % len(shape)
     if sum(attrs["sizes"]) != shape[axis]:
@@ -218,91 +226,47 @@ def reduced(shape: Shape, axes: Sequence[int], keepdims: bool) -> Shape:
     return tuple([dim for axis, dim in enumerate(shape) if axis not in axes])
 
 
-def _reduce(attrs: Attrs, inputs: Shapes) -> Shapes:
+def reduce(attrs: Attrs, inputs: Shapes) -> Shapes:
+    """Return the output shapes of a reduction."""
     shape = inputs[0]
     axes = [axis % len(shape) for axis in attrs["axes"]]
     return (reduced(shape, axes, attrs.get("keepdims", True)),)
 
 
-def _reshape(attrs: Attrs, inputs: Shapes) -> Shapes:
+def reshape(attrs: Attrs, inputs: Shapes) -> Shapes:
+    """Return the output shapes of a reshape."""
     return (resolve_reshape(attrs["shape"], prod(inputs[0])),)
 
 
-def _transpose(attrs: Attrs, inputs: Shapes) -> Shapes:
+def transpose(attrs: Attrs, inputs: Shapes) -> Shapes:
+    """Return the output shapes of a transpose."""
     return (tuple(inputs[0][axis] for axis in attrs["perm"]),)
 
 
-def _pad(attrs: Attrs, inputs: Shapes) -> Shapes:
+def pad(attrs: Attrs, inputs: Shapes) -> Shapes:
+    """Return the output shapes of a pad."""
     return (tuple(dim + before + after for dim, (before, after) in zip(inputs[0], attrs["pads"])),)
 
 
-def _embedding(attrs: Attrs, inputs: Shapes) -> Shapes:
+def embedding(attrs: Attrs, inputs: Shapes) -> Shapes:
+    """Return the output shapes of a table look-up."""
     return ((*inputs[0], attrs["width"]),)
 
 
-def _depth_to_space(attrs: Attrs, inputs: Shapes) -> Shapes:
+def depth_to_space(attrs: Attrs, inputs: Shapes) -> Shapes:
+    """Return the output shapes of a move of channels into pixels."""
     n, h, w, c = inputs[0]
     block = attrs["block"]
     return ((n, h * block, w * block, c // (block * block)),)
 
 
-def _space_to_depth(attrs: Attrs, inputs: Shapes) -> Shapes:
+def space_to_depth(attrs: Attrs, inputs: Shapes) -> Shapes:
+    """Return the output shapes of a move of pixels into channels."""
     n, h, w, c = inputs[0]
     block = attrs["block"]
     return ((n, h // block, w // block, c * block * block),)
 
 
-def _keep(attrs: Attrs, inputs: Shapes) -> Shapes:
+def same(attrs: Attrs, inputs: Shapes) -> Shapes:
+    """Return the output shapes of an op that keeps the shape of its first input."""
     return (inputs[0],)
-
-
-SHAPE_FUNCTIONS: dict[str, Callable[[Attrs, Shapes], Shapes]] = {
-    "conv": _conv,
-    "dwconv": _dwconv,
-    "convtranspose": _convtranspose,
-    "convtranspose3d": _convtranspose3d,
-    "deformconv": _conv,
-    "fc": _fc,
-    "matmul": _matmul,
-    "maxpool": _pool,
-    "avgpool": _pool,
-    "concat": _concat,
-    "split": _split,
-    "reshape": _reshape,
-    "transpose": _transpose,
-    "pad": _pad,
-    "embedding": _embedding,
-    "depthtospace": _depth_to_space,
-    "spacetodepth": _space_to_depth,
-    "channelshuffle": _keep,
-    "roll": _keep,
-    **dict.fromkeys(("reduce_mean", "reduce_sum", "reduce_max", "reduce_min"), _reduce),
-    **dict.fromkeys(ops.BINARY_OPS, _binary),
-    **dict.fromkeys(ops.ACTIVATION_OPS | ops.UNARY_OPS | ops.NORM_OPS | ops.FREE_OPS, _keep),
-}
-
-
-def infer(op: str, attrs: Attrs, inputs: Shapes) -> Shapes | None:
-    """Output shapes of an op, or None where this table doesn't know the op.
-
-    Parameters
-    ----------
-    op : str
-        Canonical op.
-    attrs : mapping
-        Its attributes; a conv also needs ``filters`` (output channels), fc likewise.
-    inputs : tuple of shapes
-        Channels last.
-
-    Raises
-    ------
-    GraphError
-        When the inputs don't fit the op.
-    """
-    function = SHAPE_FUNCTIONS.get(op)
-    if function is None:
-        return None
-    try:
-        return function(attrs, inputs)
-    except (ValueError, IndexError, KeyError, TypeError, ZeroDivisionError) as error:
-        raise GraphError(f"{op} can't take inputs {[list(s) for s in inputs]} with {dict(attrs)}") from error

@@ -1,32 +1,37 @@
-"""Kernels: specs, analytic cost, features, and the registry that ties them to forests."""
+"""Kernels: specs, analytic cost, features, and the table that ties them to forests."""
 
 from __future__ import annotations
 
 from predictor_core.kernels.costs import Cost
+from predictor_core.kernels.decomposition import Decomposition
 from predictor_core.kernels.registry import (
     FORESTS,
-    KINDS,
-    KernelKind,
-    Serving,
     cost,
+    decompose,
     features,
     is_free,
-    kind,
-    serve,
+    kernel_op,
+    register_op,
+    unregister_op,
+    weights,
 )
 from predictor_core.kernels.spec import Kernel, KernelSpec
+from predictor_core.kernels.table import KERNEL_OPS, KernelOp
 
 __all__ = [
     "FORESTS",
-    "KINDS",
+    "KERNEL_OPS",
     "Cost",
+    "Decomposition",
     "Kernel",
-    "KernelKind",
+    "KernelOp",
     "KernelSpec",
-    "Serving",
     "cost",
+    "decompose",
     "features",
     "is_free",
-    "kind",
-    "serve",
+    "kernel_op",
+    "register_op",
+    "unregister_op",
+    "weights",
 ]

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor_core.kernels.costs import Cost
+from predictor_core.kernels.names import current_name
 from predictor_core.kernels.spec import KernelSpec
 from predictor_core.kernels.work import WORK
 
@@ -28,7 +29,7 @@ class AnalyticBase:
     ----------
     terms : tuple of str
         Sorts of work that count, out of `predictor_core.kernels.work.WORK`.
-    windows : tuple of int
+    window_areas : tuple of int
         Window areas (height x width), increasing. A kernel takes the coefficients of the smallest
         window that is no smaller than its own, or else of the largest.
     coefficients : tuple of tuple of float
@@ -36,7 +37,7 @@ class AnalyticBase:
     """
 
     terms: tuple[str, ...]
-    windows: tuple[int, ...]
+    window_areas: tuple[int, ...]
     coefficients: tuple[tuple[float, ...], ...]
 
     @classmethod
@@ -49,30 +50,30 @@ class AnalyticBase:
             When a term is unknown, or there is not one positive coefficient of each term for each of
             increasing windows.
         """
-        terms = tuple(str(term) for term in entry["terms"])
+        terms = tuple(current_name(str(term)) for term in entry["terms"])
         unknown = [term for term in terms if term not in WORK]
         if unknown or not terms:
             raise ValueError(f"a base counts {sorted(WORK)}, got {list(terms)}")
-        windows = tuple(int(window) for window in entry["windows"])
+        areas = tuple(int(area) for area in entry["windows"])
         rows = tuple(tuple(float(value) for value in row) for row in entry["coefficients"])
-        if not windows or list(windows) != sorted(set(windows)) or len(rows) != len(windows):
+        if not areas or list(areas) != sorted(set(areas)) or len(rows) != len(areas):
             raise ValueError("a base needs one row of coefficients for each of increasing windows")
         for row in rows:
             if len(row) != len(terms) or not all(0.0 < value < float("inf") for value in row):
                 raise ValueError(f"coefficients of a base must be positive, one a term, got {list(row)}")
-        return cls(terms, windows, rows)
+        return cls(terms, areas, rows)
 
     def to_header(self) -> dict[str, Any]:
         """Plain lists, for the header of a pack."""
         return {
             "terms": list(self.terms),
-            "windows": list(self.windows),
+            "windows": list(self.window_areas),
             "coefficients": [list(row) for row in self.coefficients],
         }
 
-    def row(self, window: int) -> int:
+    def row(self, area: int) -> int:
         """Index of the coefficients that a window area takes."""
-        return min(bisect_left(self.windows, window), len(self.windows) - 1)
+        return min(bisect_left(self.window_areas, area), len(self.window_areas) - 1)
 
     def latency_ms(self, specs: Sequence[KernelSpec], costs: Sequence[Cost]) -> NDArray[np.float64]:
         """Return the base of several kernels in ms, shape (len(specs),)."""

@@ -1,4 +1,4 @@
-"""Analytic cost of a kernel: multiply-accumulates and bytes moved, one pure function a kind of op.
+"""Analytic cost of a kernel: multiply-accumulates and bytes moved, one pure function a kind of work.
 
 Bytes count every tensor that is read or written, weights included, once, at four bytes an element.
 A device that works in half precision has that in its constants. Both numbers never fall when a
@@ -34,51 +34,65 @@ def elements(shapes: tuple[Shape, ...]) -> int:
     return total
 
 
-def weights(spec: KernelSpec) -> int:
-    """Elements of the constant weights of a conv or fc kernel (0 for kernels without weights)."""
-    if spec.op in ("conv", "dwconv", "groupconv", "convtranspose", "deformconv"):
-        kernel_height, kernel_width = spec.kernel
-        return kernel_height * kernel_width * spec.inputs[0][-1] * spec.output[-1] // spec.groups
-    if spec.op in ("conv3d", "convtranspose3d"):
-        return prod(spec.extra) * spec.inputs[0][-1] * spec.output[-1] // spec.groups
-    if spec.op == "fc":
-        return spec.inputs[0][-1] * spec.output[-1]
-    if spec.op == "se":
-        return 2 * spec.inputs[0][-1] * spec.extra[0]
+def no_weights(spec: KernelSpec) -> int:
+    """Return 0: the kernel has no constant weights, or none that it moves once."""
     return 0
 
 
-def _moved(spec: KernelSpec) -> float:
-    return float(ELEMENT_BYTES * (elements(spec.inputs) + prod(spec.output) + weights(spec)))
+def conv_weights(spec: KernelSpec) -> int:
+    """Elements of the weights of a convolution with a window of two dimensions."""
+    kernel_height, kernel_width = spec.kernel
+    return kernel_height * kernel_width * spec.inputs[0][-1] * spec.output[-1] // spec.groups
+
+
+def conv3d_weights(spec: KernelSpec) -> int:
+    """Elements of the weights of a convolution with its window in ``extra``."""
+    return prod(spec.extra) * spec.inputs[0][-1] * spec.output[-1] // spec.groups
+
+
+def fc_weights(spec: KernelSpec) -> int:
+    """Elements of the weights of a fully connected layer."""
+    return spec.inputs[0][-1] * spec.output[-1]
+
+
+def se_weights(spec: KernelSpec) -> int:
+    """Elements of the weights of the two fully connected layers of a squeeze and excitation."""
+    return 2 * spec.inputs[0][-1] * spec.extra[0]
+
+
+def _moved(spec: KernelSpec, weights: int = 0) -> float:
+    return float(ELEMENT_BYTES * (elements(spec.inputs) + prod(spec.output) + weights))
 
 
 def conv(spec: KernelSpec) -> Cost:
     """Every output element sums the kernel window over the input channels of its group."""
     kernel_height, kernel_width = spec.kernel
     window = kernel_height * kernel_width * spec.inputs[0][-1] / spec.groups
-    return Cost(prod(spec.output) * window, _moved(spec))
+    return Cost(prod(spec.output) * window, _moved(spec, conv_weights(spec)))
 
 
 def conv3d(spec: KernelSpec) -> Cost:
     """As `conv`, with the window in ``extra``."""
-    return Cost(prod(spec.output) * prod(spec.extra) * spec.inputs[0][-1] / spec.groups, _moved(spec))
+    macs = prod(spec.output) * prod(spec.extra) * spec.inputs[0][-1] / spec.groups
+    return Cost(macs, _moved(spec, conv3d_weights(spec)))
 
 
 def convtranspose(spec: KernelSpec) -> Cost:
-    """Every input element is spread over the kernel window and the output channels of its group."""
+    """Every input element goes to the kernel window and the output channels of its group."""
     kernel_height, kernel_width = spec.kernel
     window = kernel_height * kernel_width * spec.output[-1] / spec.groups
-    return Cost(prod(spec.inputs[0]) * window, _moved(spec))
+    return Cost(prod(spec.inputs[0]) * window, _moved(spec, conv_weights(spec)))
 
 
 def convtranspose3d(spec: KernelSpec) -> Cost:
     """As `convtranspose`, with the window in ``extra``."""
-    return Cost(prod(spec.inputs[0]) * prod(spec.extra) * spec.output[-1] / spec.groups, _moved(spec))
+    macs = prod(spec.inputs[0]) * prod(spec.extra) * spec.output[-1] / spec.groups
+    return Cost(macs, _moved(spec, conv3d_weights(spec)))
 
 
 def fc(spec: KernelSpec) -> Cost:
     """Every output element sums the input features; leading dimensions (sequence length) multiply."""
-    return Cost(float(prod(spec.output) * spec.inputs[0][-1]), _moved(spec))
+    return Cost(float(prod(spec.output) * spec.inputs[0][-1]), _moved(spec, fc_weights(spec)))
 
 
 def matmul(spec: KernelSpec) -> Cost:
@@ -99,8 +113,9 @@ def reduction(spec: KernelSpec) -> Cost:
 def se(spec: KernelSpec) -> Cost:
     """Global pool, two fully connected layers, and a product that reads the input again."""
     shape = spec.inputs[0]
-    mapped = 2 * prod(shape)
-    return Cost(float(mapped + shape[0] * weights(spec)), _moved(spec) + ELEMENT_BYTES * float(prod(shape)))
+    mapped, weights = 2 * prod(shape), se_weights(spec)
+    moved = _moved(spec, weights) + ELEMENT_BYTES * float(prod(shape))
+    return Cost(float(mapped + shape[0] * weights), moved)
 
 
 def recurrent(gates: int) -> CostFunction:

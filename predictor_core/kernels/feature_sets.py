@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import prod, sqrt
 
 from predictor_core.ir.graph import Shape
-from predictor_core.kernels.costs import Cost, elements, weights
+from predictor_core.kernels.costs import Cost, conv_weights, elements
 from predictor_core.kernels.feature_matrix import FeatureSet, Layout
 from predictor_core.kernels.myriad import schedule
 from predictor_core.kernels.spec import KernelSpec
@@ -65,7 +65,7 @@ def _conv(spec: KernelSpec, cost: Cost) -> tuple[float, ...]:
     side, aspect = area(spec.inputs[0])
     out_side, _ = area(spec.output)
     cin, cout = spec.inputs[0][-1], spec.output[-1]
-    read, written, constant = prod(spec.inputs[0]), prod(spec.output), weights(spec)
+    read, written, constant = prod(spec.inputs[0]), prod(spec.output), conv_weights(spec)
     cycles, blocks, descriptors, splits = schedule(cin, cout, spec.kernel[0] * spec.kernel[1])
     pixels = out_side * out_side
     pooled = sqrt(spec.extra[0] * spec.extra[1]) if spec.extra else 0.0
@@ -183,8 +183,8 @@ SE = FeatureSet(
 )
 
 
-#: What `KernelSpec.context` holds: what the kernel runs beside, and inputs that a convolution, a pool makes.
-CONTEXT = ("beside", "from_conv", "from_pool")
+#: What `KernelSpec.context` holds: what overlaps with the kernel, and inputs that a convolution, a pool makes.
+CONTEXT = ("overlap", "from_conv", "from_pool")
 _NO_CONTEXT = (0,) * len(CONTEXT)
 
 

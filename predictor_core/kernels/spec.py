@@ -9,6 +9,9 @@ from predictor_core.ir.graph import Shape
 Pair = tuple[int, int]
 ONE: Pair = (1, 1)
 
+#: What a folded scale or shift is called in the type of a kernel.
+FOLDED = "bn"
+
 
 class KernelSpec(NamedTuple):
     """Everything that determines the latency of a kernel on a device, and nothing else.

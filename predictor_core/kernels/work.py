@@ -60,7 +60,7 @@ def unfolded(spec: KernelSpec, cost: Cost) -> float:
     return float(ELEMENT_BYTES * prod(spec.output[:-1]) * window * spec.inputs[0][-1])
 
 
-def chain(spec: KernelSpec, cost: Cost) -> float:
+def reduction_depth(spec: KernelSpec, cost: Cost) -> float:
     """Multiply-accumulates that one output element sums up one after the other, however wide the device."""
     return cost.macs / prod(spec.output)
 
@@ -72,8 +72,8 @@ def engine_macs(spec: KernelSpec, cost: Cost) -> float:
     return float(ENGINE_MULTIPLIERS * cycles * prod(spec.output[:-1]))
 
 
-def crowded_macs(spec: KernelSpec, cost: Cost) -> float:
-    """`engine_macs` times how far a row of input and output exceeds the engine's memory (0 if it doesn't)."""
+def line_buffer_spill(spec: KernelSpec, cost: Cost) -> float:
+    """`engine_macs` times how far a row of input and output exceeds the line buffer (0 if it doesn't)."""
     excess = (_row(spec.inputs[0]) + _row(spec.output)) / ROW_ELEMENTS - 1.0
     return engine_macs(spec, cost) * excess if excess > 0.0 else 0.0
 
@@ -96,9 +96,9 @@ WORK: Mapping[str, WorkFunction] = MappingProxyType(
         "bytes": moved,
         "launch": launch,
         "unfolded": unfolded,
-        "chain": chain,
+        "reduction_depth": reduction_depth,
         "engine_macs": engine_macs,
-        "crowded_macs": crowded_macs,
+        "line_buffer_spill": line_buffer_spill,
         "rows": rows,
     }
 )

@@ -173,7 +173,13 @@ def _effects(
         columns[:, i] for i, c in enumerate(coefficients) if c.kind == "macs" and c.forest not in plan.alike
     )
     per_mac = 0.7 * float(np.median(latency_ms / main))
-    start = {"macs": per_mac, "bytes": 3.0 * per_mac, "unfolded": per_mac, "launch": 0.01, "chain": 1e-5}
+    start = {
+        "macs": per_mac,
+        "bytes": 3.0 * per_mac,
+        "unfolded": per_mac,
+        "launch": 0.01,
+        "reduction_depth": 1e-5,
+    }
     forests = Counter((c.forest, c.term) for c in coefficients)
     place: dict[object, int] = {}
     prior, deviation = [], []

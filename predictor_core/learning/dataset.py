@@ -114,11 +114,11 @@ def build_datasets(models: Iterable[Measured], rules: dict[str, Rules]) -> dict[
 
 def _served(spec: KernelSpec) -> KernelSpec:
     """Return the kernel that is measured; the displayed type is no part of it."""
-    serving = kernels.serve(spec)
-    direct = serving.combine != "sum" and all(weight == 1.0 for weight, _ in serving.parts)
-    if not direct or serving.scale != 1.0:
+    decomposition = kernels.decompose(spec)
+    direct = decomposition.combine != "sum" and all(weight == 1.0 for weight, _ in decomposition.parts)
+    if not direct or decomposition.scale != 1.0:
         raise PredictorError(f"a {spec.type} kernel of the training data is not measured directly")
-    return serving.spec._replace(type="")
+    return decomposition.spec._replace(type="")
 
 
 class _Table:
@@ -152,7 +152,7 @@ class _Table:
             groups=np.array(list(self.rows)),
             latency_ms=np.array([float(np.mean(row[3])) for row in self.rows.values()]),
             specs=specs,
-            forests=np.array([str(kernels.kind(spec.op).forest) for spec in specs]),
+            forests=np.array([str(kernels.kernel_op(spec.op).forest) for spec in specs]),
             counts=sparse.csr_matrix((counts.astype(np.float64), (rows, columns)), shape=shape),
         )
 

@@ -158,7 +158,7 @@ def _predictor(device: str, path: Path) -> LatencyPredictor:
 
 
 def _roofline(device: str) -> Roofline:
-    return read_roofline(PACKAGE / "devices" / device / CARD_FILE)[0]
+    return read_roofline(PACKAGE / "devices" / device / CARD_FILE)
 
 
 def _stamp(cache: Path, task: Task, settings: teacher.Settings, seed: int) -> str:

@@ -18,8 +18,8 @@ _CPU = Plan({**_COMMON, "conv": ("macs_4x8", "bytes", "launch", "unfolded")}, al
 _GPU = Plan(
     {
         **_COMMON,
-        "conv": ("macs_4x4", "bytes", "launch", "unfolded", "chain"),
-        "dwconv": (*_ANY, "chain"),
+        "conv": ("macs_4x4", "bytes", "launch", "unfolded", "reduction_depth"),
+        "dwconv": (*_ANY, "reduction_depth"),
     },
     alike=_MOVING,
 )
@@ -28,7 +28,7 @@ _GPU = Plan(
 _VPU = Plan(
     {
         **_COMMON,
-        "conv": ("engine_macs", "bytes", "launch", "crowded_macs"),
+        "conv": ("engine_macs", "bytes", "launch", "line_buffer_spill"),
         "dwconv": (*_ANY, "rows"),
     },
     alike=ELEMENTWISE,

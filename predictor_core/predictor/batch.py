@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from predictor_core.errors import PackError, own_errors
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
+from predictor_core.kernels.registry import Registration, add_registrations, registrations
 
 if TYPE_CHECKING:
     from predictor_core.predictor.base import Predictor
@@ -107,12 +108,17 @@ def _in_workers(
     size = _WORKER_CHUNK
     if total is not None:
         size = max(1, min(size, total // (4 * joblib.effective_n_jobs(n_jobs))))
-    task = joblib.delayed(_predict_chunk)
+    task = joblib.delayed(_predict_in_worker)
     chunks = _chunks(left, size)
     done: list[NDArray[np.float64]] = joblib.Parallel(n_jobs=n_jobs, batch_size=1)(
-        task(predictors, chunk, *arguments) for chunk in chunks
+        task(registrations(), predictors, chunk, *arguments) for chunk in chunks
     )
     return done
+
+
+def _predict_in_worker(registered: Sequence[Registration], *arguments: Any) -> NDArray[np.float64]:
+    add_registrations(registered)
+    return _predict_chunk(*arguments)
 
 
 def _predict_chunk(

@@ -18,7 +18,7 @@ from predictor_core.files import write_atomically
 from predictor_core.predictor.header import DeviceHeader
 
 MAX_COLLECTION_BYTES = 2**26
-_SHARED = ("sources", "scale_ms", "centers", "ranges", "measured", "format", "residual_sha256")
+_SHARED = ("sources", "scale_ms", "centers", "ranges", "measured", "format")
 _NUMBERS = ("coefficients", "variances")
 
 

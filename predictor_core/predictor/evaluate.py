@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import exp, log
+from math import exp, inf, log
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -14,7 +14,11 @@ from predictor_core.errors import PackError
 from predictor_core.forest import Pack, tree_values
 from predictor_core.kernels import KernelSpec
 from predictor_core.kernels.base import AnalyticBase
+from predictor_core.kernels.names import current_name
 from predictor_core.predictor.roofline import Roofline
+
+#: What the header states about kernels that no forest predicts.
+_CONSTANTS = ("launch_ms", "macs_per_ms", "bytes_per_ms")
 
 
 class KernelLatency(NamedTuple):
@@ -75,14 +79,23 @@ class KernelEvaluator:
         self._factors = dict(factors or {})
         header = pack.header
         try:
-            self._estimate = header["estimate"]
+            self._estimate = {key: float(header["estimate"][key]) for key in _CONSTANTS}
+            if not all(0.0 < value < inf for value in self._estimate.values()):
+                raise ValueError(f"estimate is {header['estimate']!r}")
             self._bases = {
                 forest: AnalyticBase.from_header(entry["base"]) for forest, entry in header["forests"].items()
             }
-            self._names = {forest: list(entry["features"]) for forest, entry in header["forests"].items()}
+            self._names = {
+                forest: [current_name(name) for name in entry["features"]]
+                for forest, entry in header["forests"].items()
+            }
+            if any(pack.forests[forest].n_features != len(names) for forest, names in self._names.items()):
+                raise ValueError("a forest has another number of features than names for them")
             self._ranges = {forest: _limits(entry["ranges"]) for forest, entry in header["forests"].items()}
         except (KeyError, TypeError, ValueError) as error:
-            raise PackError(f"pack of {label} lacks a part of its header: {error!r}") from error
+            raise PackError(
+                f"pack of {label} lacks a part of its header, or has it wrong: {error!r}"
+            ) from error
         for forest in header["forests"]:
             known = kernels.FORESTS.get(forest)
             if known is None or list(known.names) != self._names[forest]:
@@ -93,11 +106,11 @@ class KernelEvaluator:
 
     def evaluate(self, specs: Sequence[KernelSpec]) -> dict[KernelSpec, KernelLatency]:
         """Return the latency of distinct kernels."""
-        servings = [kernels.serve(spec) for spec in specs]
+        found = [kernels.decompose(spec) for spec in specs]
         by_forest: dict[str | None, list[KernelSpec]] = {}
         forests = self._forests
-        for part in dict.fromkeys(part for serving in servings for _, part in serving.parts):
-            forest = kernels.kind(part.op).forest
+        for part in dict.fromkeys(part for one in found for _, part in one.parts):
+            forest = kernels.kernel_op(part.op).forest
             by_forest.setdefault(forest if forest in forests else None, []).append(part)
         logs: dict[KernelSpec, float] = {}
         outside: dict[KernelSpec, tuple[str, ...]] = {}
@@ -122,8 +135,8 @@ class KernelEvaluator:
             outside.update(zip(group, self._outside(forest, x)))
         unsupported = set(estimated)
         answers = {}
-        for spec, serving in zip(specs, servings):
-            parts, scale, measured, combine = serving
+        for spec, decomposition in zip(specs, found):
+            parts, scale, measured, combine = decomposition
             # A kernel that a wider one stands for is as far outside the training range as it is by itself.
             asked = parts[:1] if combine == "least" else parts
             if combine == "least":

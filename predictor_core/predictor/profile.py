@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from predictor_core import kernels
 from predictor_core.errors import UnsupportedOpError
+from predictor_core.ir import ops
 from predictor_core.ir.graph import Graph
-from predictor_core.ir.ops import KNOWN_OPS
-from predictor_core.kernels import Kernel, KernelSpec
+from predictor_core.kernels import Kernel, KernelSpec, kernel_op
+from predictor_core.kernels.costs import ELEMENT_BYTES
 from predictor_core.predictor.evaluate import KernelLatency
 from predictor_core.predictor.report import KernelReport
 
 
-def kernel_report(kernel: Kernel, answer: KernelLatency) -> KernelReport:
-    """Return the row of one kernel."""
+def kernel_report(kernel: Kernel, answer: KernelLatency, element_bytes: int = ELEMENT_BYTES) -> KernelReport:
+    """Return the row of one kernel; `element_bytes` are those of the device's precision."""
     spec = kernel.spec
+    cost = kernels.cost(spec)
+    row = kernel_op(spec.op)
     details = []
-    if spec.kernel != (1, 1) or spec.op in ("conv", "dwconv", "groupconv", "convtranspose"):
+    if spec.kernel != (1, 1) or row.windowed:
         details.append(f"k{spec.kernel[0]}x{spec.kernel[1]}")
     if spec.strides != (1, 1):
         details.append(
@@ -26,7 +30,7 @@ def kernel_report(kernel: Kernel, answer: KernelLatency) -> KernelReport:
         )
     if spec.dilations != (1, 1):
         details.append(f"d{spec.dilations[0]}")
-    if spec.groups != 1 and spec.op != "dwconv":
+    if spec.groups != 1 and not row.channelwise:
         details.append(f"g{spec.groups}")
     return KernelReport(
         name=kernel.name,
@@ -40,6 +44,8 @@ def kernel_report(kernel: Kernel, answer: KernelLatency) -> KernelReport:
         nodes=kernel.nodes,
         scope=kernel.scope,
         details=" ".join(details),
+        macs=float(cost.macs),
+        moved_bytes=float(cost.bytes) * element_bytes / ELEMENT_BYTES,
     )
 
 
@@ -47,7 +53,7 @@ def warnings_of(graph: Graph, reports: Sequence[KernelReport]) -> list[str]:
     """Return what was estimated, bounded or unknown, and what lies outside the training range."""
     warnings = list(graph.warnings)
     total = sum(report.latency_ms for report in reports) or 1.0
-    unknown = sorted({node.op for node in graph.nodes if node.op not in KNOWN_OPS})
+    unknown = sorted({node.op for node in graph.nodes if ops.find(node.op) is None})
     if unknown:
         warnings.append(f"unknown ops, estimated by the bytes they move: {', '.join(unknown)}")
     estimated = [report for report in reports if not report.measured]

@@ -67,31 +67,45 @@ class Roofline:
         return max(macs / self.macs_per_ms, moved * self.element_bytes / ELEMENT_BYTES / self.bytes_per_ms)
 
 
-def read_roofline(path: Path) -> tuple[Roofline, dict[str, float]]:
-    """Read the peak rates and the factors on estimates from a device card; without a card there are none.
+def estimate_factors(card: Mapping[str, Any]) -> dict[str, float]:
+    """Read the factors on estimates from a device card: op -> what its estimate is multiplied by.
 
-    Returns
-    -------
-    Roofline
-    dict of str to float
-        Op -> what its estimate is multiplied by.
+    Raises
+    ------
+    ValueError
+        When a factor is no number from 0.1 to 100.
+    """
+    given = card.get("estimate_factors", {})
+    try:
+        factors = {str(op): float(value) for op, value in given.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(f"estimate_factors must be numbers by op, got {given!r}") from error
+    if not all(0.1 <= value <= 100.0 for value in factors.values()):
+        raise ValueError(f"estimate_factors must lie between 0.1 and 100, got {given!r}")
+    return factors
+
+
+def read_card(path: Path) -> dict[str, Any]:
+    """Read a device card; empty where there is none.
 
     Raises
     ------
     PackError
         When the file is no device card; the message names it.
     """
-    import yaml
+    from predictor_core.yaml_files import read_yaml
 
     try:
-        text = path.read_text(encoding="utf-8")
+        card = read_yaml(path)
+        Roofline.from_card(card)
+        estimate_factors(card)
     except FileNotFoundError:
-        return Roofline(), {}
-    try:
-        card = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        factors = {str(op): float(value) for op, value in card.get("estimate_factors", {}).items()}
-        if not all(0.1 <= value <= 100.0 for value in factors.values()):
-            raise ValueError(f"estimate_factors must lie between 0.1 and 100, got {factors}")
-        return Roofline.from_card(card), factors
-    except (yaml.YAMLError, ValueError, TypeError, AttributeError) as error:
+        return {}
+    except (OSError, ValueError, AttributeError) as error:
         raise PackError(f"{path} is no device card: {error}") from error
+    return dict(card)
+
+
+def read_roofline(path: Path) -> Roofline:
+    """Read the peak rates of a device card; without one nothing is bounded. Errors as for `read_card`."""
+    return Roofline.from_card(read_card(path))

@@ -8,7 +8,8 @@ from typing import Any
 
 from predictor_core.errors import PredictorError
 from predictor_core.ir.graph import Graph, Node, Shape
-from predictor_core.ir.shapes import infer, same_pads
+from predictor_core.ir.ops import infer
+from predictor_core.ir.shapes import same_pads
 
 
 class Builder:

@@ -18,7 +18,8 @@ from predictor_core.errors import ModelFormatError
 #: Files up to this size are read whole.
 WHOLE_BYTES = 32 * 2**20
 
-_BLOCK_BYTES = 2**18
+#: Small, for what lies between the payloads that are skipped is small.
+_BLOCK_BYTES = 2**14
 
 
 class FileBytes:
@@ -50,6 +51,9 @@ class FileBytes:
     def __getitem__(self, place: int | slice) -> int | bytes:
         if isinstance(place, slice):
             start, stop, _ = place.indices(self._size)
+            first = start - self._start
+            if first >= 0 and stop - self._start <= len(self._block):
+                return self._block[first : stop - self._start]
             return self._read(start, max(stop - start, 0))
         at = place - self._start
         if not 0 <= at < len(self._block):

@@ -8,7 +8,7 @@ from typing import Any
 
 from predictor_core.errors import GraphError
 from predictor_core.frontends.nnmeter_ir.source import Converted, Source
-from predictor_core.ir import shapes
+from predictor_core.ir import ops
 
 NO_ATTRS: Mapping[str, Any] = MappingProxyType({})
 
@@ -44,7 +44,7 @@ def stated(op: str, source: Source) -> Converted:
     attrs = attributes(source)
     if source.inputs:
         try:
-            inferred = shapes.infer(op, attrs, source.inputs)
+            inferred = ops.infer(op, attrs, source.inputs)
         except GraphError:
             inferred = None
         if inferred is not None:

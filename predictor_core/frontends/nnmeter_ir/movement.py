@@ -8,7 +8,7 @@ from typing import Any
 from predictor_core.errors import GraphError
 from predictor_core.frontends.nnmeter_ir.generic import NO_ATTRS, attributes
 from predictor_core.frontends.nnmeter_ir.source import Converted, Source, checked_axis, flat_ints
-from predictor_core.ir import shapes
+from predictor_core.ir import ops, shapes
 from predictor_core.ir.graph import Shape
 
 #: Most outputs of one node.
@@ -78,7 +78,7 @@ def concat(op: str, source: Source) -> Converted:
         axis = 1 if source.channels_first else rank - 1
     place = checked_axis(flat_ints(axis)[0], rank)
     converted = {"axis": place}
-    out = shapes.infer(op, converted, inputs)
+    out = ops.infer(op, converted, inputs)
     assert out is not None
     for stated in source.stated[:1]:
         # A constant that is joined is no input; the stated size tells it.
@@ -107,7 +107,7 @@ def split(op: str, source: Source) -> Converted:
                 raise GraphError(f"can't split axis {position} of {list(shape)} into {count}")
             sizes = [shape[position] // count] * count
     converted = {"axis": position, "sizes": tuple(sizes)}
-    out = shapes.infer(op, converted, source.inputs)
+    out = ops.infer(op, converted, source.inputs)
     assert out is not None
     return op, converted, out
 
@@ -186,7 +186,7 @@ def pad(op: str, source: Source) -> Converted:
     converted["mode"] = source.first("mode") or ("reflect" if source.type == "MirrorPad" else "constant")
     if source.first("value"):
         converted["value"] = source.first("value")
-    out = shapes.infer(op, converted, source.inputs)
+    out = ops.infer(op, converted, source.inputs)
     assert out is not None
     return op, converted, out
 

@@ -16,7 +16,7 @@ from predictor_core.ir.graph import Graph, Node, Shape
 from predictor_core.ir.inputs import InputShapes
 from predictor_core.ir.layout import channels_last
 from predictor_core.ir.names import Names
-from predictor_core.ir.passes import canonicalize
+from predictor_core.ir.passes import canonical_graph
 
 _CONSTANT_TYPES = frozenset({"Const", "Constant", "Variable", "VariableV2", "VarHandleOp"})
 
@@ -120,7 +120,7 @@ class _Reader:
         outputs = [self.returns[position] for position in sorted(self.returns)]
         if self.channels_first:
             return channels_last(self.nodes, name, outputs, self.given.warnings)
-        return canonicalize(Graph(self.nodes, name, outputs, warnings=self.given.warnings))
+        return canonical_graph(self.nodes, name, outputs, warnings=self.given.warnings)
 
     def _read(self, name: str, entry: Mapping[str, Any]) -> None:
         attr = entry["attr"]

@@ -13,130 +13,40 @@ from predictor_core.ir import ops
 
 Converter = Callable[[str, Source], Converted]
 
-#: Converter -> canonical op -> type names; the first name is the one that is written.
-_TYPES: tuple[tuple[Converter, dict[str, str]], ...] = (
-    (
-        bare,
-        {
-            "relu": "Relu ReLU",
-            "relu6": "Relu6 ReLU6",
-            "hswish": "HardSwish Hardswish",
-            "hsigmoid": "HardSigmoid Hardsigmoid hardsigmoid",
-            "sigmoid": "Sigmoid Logistic",
-            "swish": "Swish SiLU Silu",
-            "gelu": "Gelu GELU",
-            "tanh": "Tanh",
-            "selu": "Selu SELU",
-            "softplus": "Softplus",
-            "mish": "Mish",
-            "bn": "FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 BatchNormalization BatchNorm BatchNorm2d",
-            "biasadd": "BiasAdd Biasadd",
-            "identity": "Identity",
-            "dropout": "Dropout",
-            "cast": "Cast",
-            "stopgradient": "StopGradient",
-        },
-    ),
-    (
-        elementwise,
-        {
-            "leakyrelu": "LeakyRelu LeakyReLU",
-            "prelu": "PRelu PReLU",
-            "elu": "Elu ELU",
-            "layernorm": "LayerNormalization LayerNorm",
-            "rmsnorm": "RMSNormalization RMSNorm",
-            "groupnorm": "GroupNormalization GroupNorm",
-            "instancenorm": "InstanceNormalization InstanceNorm",
-            "lrn": "LRN",
-            "l2norm": "L2Normalization LpNormalization",
-            "abs": "Abs",
-            "neg": "Neg",
-            "exp": "Exp",
-            "log": "Log",
-            "sqrt": "Sqrt",
-            "rsqrt": "Rsqrt",
-            "erf": "Erf",
-            "sin": "Sin",
-            "cos": "Cos",
-            "floor": "Floor",
-            "ceil": "Ceil",
-            "round": "Round",
-            "reciprocal": "Reciprocal",
-            "square": "Square",
-        },
-    ),
-    (
-        movement.binary,
-        {
-            "add": "Add AddV2 AddN",
-            "sub": "Sub",
-            "mul": "Mul",
-            "div": "Div RealDiv",
-            "pow": "Pow",
-            "max": "Maximum",
-            "min": "Minimum",
-        },
-    ),
-    (
-        movement.reduce,
-        {
-            "reduce_mean": "Mean ReduceMean",
-            "reduce_sum": "Sum ReduceSum",
-            "reduce_max": "Max ReduceMax",
-            "reduce_min": "Min ReduceMin",
-        },
-    ),
-    (weights.conv, {"conv": "Conv2D Conv Conv2d", "dwconv": "DepthwiseConv2dNative DepthwiseConv2D"}),
-    (weights.conv_transpose, {"convtranspose": "Conv2DBackpropInput ConvTranspose ConvTranspose2d"}),
-    (weights.fc, {"fc": "MatMul Gemm Linear Dense"}),
-    (weights.matmul, {"matmul": "BatchMatMulV2 BatchMatMul"}),
-    (weights.pool, {"maxpool": "MaxPool MaxPoolV2 MaxPool2d", "avgpool": "AvgPool AveragePool AvgPool2d"}),
-    (movement.concat, {"concat": "ConcatV2 Concat"}),
-    (movement.split, {"split": "Split SplitV"}),
-    (movement.slice_, {"slice": "StridedSlice Slice"}),
-    (movement.reshape, {"reshape": "Reshape Flatten Squeeze Unsqueeze ExpandDims"}),
-    (movement.transpose, {"transpose": "Transpose"}),
-    (movement.pad, {"pad": "Pad PadV2 MirrorPad"}),
-    (movement.axis_op, {"softmax": "Softmax", "logsoftmax": "LogSoftmax"}),
-    (movement.clip, {"clip": "ClipByValue Clip"}),
-    (
-        stated,
-        {
-            "conv3d": "Conv3D Conv3d",
-            "convtranspose3d": "Conv3DBackpropInputV2 ConvTranspose3d",
-            "deformconv": "DeformConv DeformConv2d",
-            "maxpool3d": "MaxPool3D MaxPool3d",
-            "avgpool3d": "AvgPool3D AvgPool3d",
-            "embedding": "Embedding",
-            "lstm": "LSTM",
-            "gru": "GRU",
-            "rnn": "RNN",
-            "adaptivepool": "AdaptivePool",
-            "argmax": "ArgMax",
-            "topk": "TopKV2 TopK",
-            "resize": "Resize ResizeBilinear ResizeNearestNeighbor Upsample",
-            "gather": "GatherV2 Gather",
-            "expand": "BroadcastTo Expand",
-            "channelshuffle": "ChannelShuffle",
-            "depthtospace": "DepthToSpace",
-            "spacetodepth": "SpaceToDepth",
-            "roll": "Roll",
-            "stack": "Pack Stack",
-            "where": "SelectV2 Select Where",
-        },
-    ),
-)
+#: Converter -> the canonical ops that it reads; `stated` reads all others.
+_CONVERTERS: dict[Converter, str] = {
+    bare: "relu relu6 hswish hsigmoid sigmoid swish gelu tanh selu softplus mish "
+    "bn biasadd identity dropout cast stopgradient",
+    elementwise: "leakyrelu prelu elu layernorm rmsnorm groupnorm instancenorm lrn l2norm "
+    "abs neg exp log sqrt rsqrt erf sin cos "
+    "floor ceil round reciprocal square",
+    movement.binary: "add sub mul div pow max min",
+    movement.reduce: "reduce_mean reduce_sum reduce_max reduce_min",
+    weights.conv: "conv dwconv",
+    weights.conv_transpose: "convtranspose",
+    weights.fc: "fc",
+    weights.matmul: "matmul",
+    weights.pool: "maxpool avgpool",
+    movement.concat: "concat",
+    movement.split: "split",
+    movement.slice_: "slice",
+    movement.reshape: "reshape",
+    movement.transpose: "transpose",
+    movement.pad: "pad",
+    movement.axis_op: "softmax logsoftmax",
+    movement.clip: "clip",
+}
+_BY_OP = {op: converter for converter, names in _CONVERTERS.items() for op in names.split()}
 
 #: Canonical op -> the type name that is written for it.
-NAMES: dict[str, str] = {"input": "Placeholder"}
+NAMES: dict[str, str] = {row.name: row.ir_names.split()[0] for row in ops.OPS.values() if row.ir_names}
 
 #: Type name -> (canonical op, converter). A canonical op is a type name, too.
-TYPES: dict[str, tuple[str, Converter]] = {op: (op, stated) for op in ops.KNOWN_OPS}
-
-for _converter, _spellings in _TYPES:
-    for _op, _names in _spellings.items():
-        NAMES[_op] = _names.split()[0]
-        TYPES.update(dict.fromkeys((_op, *_names.split()), (_op, _converter)))
+TYPES: dict[str, tuple[str, Converter]] = {
+    name: (row.name, _BY_OP.get(row.name, stated))
+    for row in ops.OPS.values()
+    for name in (row.name, *(row.ir_names.split() if row.group != "input" else ()))
+}
 TYPES.update(
     {
         "Sum": ("add", movement.sum_),

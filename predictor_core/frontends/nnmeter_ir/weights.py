@@ -7,7 +7,7 @@ from typing import Any
 from predictor_core.errors import GraphError, ModelFormatError
 from predictor_core.frontends.nnmeter_ir.generic import stated
 from predictor_core.frontends.nnmeter_ir.source import Converted, Source, pair
-from predictor_core.ir import shapes
+from predictor_core.ir import ops, shapes
 
 
 def conv(op: str, source: Source) -> Converted:
@@ -120,7 +120,7 @@ def conv_transpose(op: str, source: Source) -> Converted:
             "filters": filters,
         }
         bare["output_padding"] = pair(attrs.get("output_padding", 0))
-        shape_out = shapes.infer("convtranspose", bare, (shape,))
+        shape_out = ops.infer("convtranspose", bare, (shape,))
         assert shape_out is not None
         size = shape_out[0][1:3]
         if "output_padding" not in attrs and source.stated:
@@ -201,7 +201,7 @@ def matmul(op: str, source: Source) -> Converted:
         converted["transpose_b"] = True
         right = (*right[:-2], right[-1], right[-2])
     try:
-        out = shapes.infer("matmul", {}, (left, right))
+        out = ops.infer("matmul", {}, (left, right))
     except GraphError:
         # Products over other dimensions than the last (einsum) state their shape.
         if not source.stated:

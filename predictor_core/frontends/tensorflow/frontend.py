@@ -14,7 +14,7 @@ from predictor_core.frontends.tensorflow.graph import Walk
 from predictor_core.frontends.tensorflow.wire import GraphDef, Signature, fields, saved_model
 from predictor_core.ir.graph import Graph
 from predictor_core.ir.layout import channels_last
-from predictor_core.ir.passes import canonicalize
+from predictor_core.ir.passes import canonical_graph
 
 _SIGNATURE = "serving_default"
 
@@ -116,7 +116,7 @@ def _graph(data: Buffer, size: int, path: Path, input_shape: Any, signature: str
         raise ModelFormatError(
             "it mixes images in NHWC and in NCHW; export it with one data_format, best channels_last"
         )
-    return canonicalize(Graph(walk.nodes, name, outputs, walk.free, walk.warnings))
+    return canonical_graph(walk.nodes, name, outputs, walk.free, walk.warnings)
 
 
 def _results(graph: GraphDef) -> list[str]:

@@ -7,13 +7,14 @@ import struct
 from pathlib import Path
 from typing import Any
 
+from predictor_core.budget import metered
 from predictor_core.errors import ModelFormatError, PredictorError
 from predictor_core.frontends.common.values import AS_FLOAT
 from predictor_core.frontends.tflite.file import read_structure
 from predictor_core.frontends.tflite.graph import Walk
 from predictor_core.frontends.tflite.model import Model, Signature
 from predictor_core.ir.graph import Graph
-from predictor_core.ir.passes import canonicalize
+from predictor_core.ir.passes import canonical_graph
 
 _SIGNATURE = "serving_default"
 
@@ -45,7 +46,8 @@ def load(model: str | os.PathLike[str], *, input_shape: Any = None, signature: s
         )
     path = Path(model)
     try:
-        return _graph(path, input_shape, signature)
+        with metered():
+            return _graph(path, input_shape, signature)
     except PredictorError as error:
         raise type(error)(f"{path}: {error}") from error
     except (struct.error, IndexError, OverflowError, ValueError) as error:
@@ -58,7 +60,7 @@ def _graph(path: Path, input_shape: Any, signature: str | None) -> Graph:
     walk = Walk(model, input_shape)
     outputs = walk.run(found.subgraph, found.inputs)
     warnings = (AS_FLOAT,) if walk.quantised else ()
-    return canonicalize(Graph(walk.nodes, path.stem, outputs, walk.free, warnings))
+    return canonical_graph(walk.nodes, path.stem, outputs, walk.free, warnings)
 
 
 def _signature(model: Model, name: str | None) -> Signature:

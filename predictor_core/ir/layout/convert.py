@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from predictor_core.ir import ops
 from predictor_core.ir.dims import image_layout
 from predictor_core.ir.graph import Graph, Node
-from predictor_core.ir.layout.ops import HANDLERS, IMAGE_OPS, TRANSPARENT, unknown
+from predictor_core.ir.layout.ops import passes_image, reads_image, write
 from predictor_core.ir.layout.walk import LayoutWalk
-from predictor_core.ir.passes import rewrite_all
-from predictor_core.ir.passes.draft import Draft
+from predictor_core.ir.mutable import MutableGraph
+from predictor_core.ir.passes import graph_pass, run_passes
 from predictor_core.ir.passes.norms import channel_first_group_norms
 from predictor_core.ir.passes.shuffle import channel_first_shuffles, channel_first_unshuffles
 
@@ -49,28 +49,33 @@ def channels_last(
     GraphError
         When the nodes are no valid graph.
     """
-    graph = Graph(nodes, name, outputs, warnings=warnings)
-    if any(node.op in ("transpose", "instancenorm") for node in graph):
-        draft = Draft.of_graph(graph)
-        channel_first_shuffles(draft)
-        channel_first_unshuffles(draft)
-        channel_first_group_norms(draft)
-        graph = draft.graph() if draft.changed else graph
+    graph = MutableGraph(nodes, name, outputs, warnings=warnings)
+    if graph.has("transpose") or graph.has("instancenorm"):
+        run_passes(graph, _CHANNELS_FIRST_PASSES)
+    move_channels(graph)
+    run_passes(graph)
+    return graph.freeze()
+
+
+@graph_pass(ensures="channels last")
+def move_channels(graph: MutableGraph) -> None:
+    """Write every node channels last where it works on an image, with transposes where data must move."""
     walk = LayoutWalk(graph)
-    for node in graph.nodes:
+    for node in graph:
         if node.op == "input":
             layout = image_layout(len(node.shape)) if _is_image(graph, node) else None
             walk.write(node, (), node.attrs, layout)
         else:
-            write = HANDLERS.get(node.op, unknown) if node.inputs else unknown
             write(walk, node)
     written = dict.fromkeys(walk.at[tensor][0] for tensor in graph.outputs)
-    draft = Draft(walk.nodes, graph.name, written, walk.free, graph.warnings)
-    rewrite_all(draft)
-    return draft.graph()
+    graph.free = list(walk.free)
+    graph.reset(walk.nodes, written)
 
 
-def _is_image(graph: Graph, node: Node) -> bool:
+_CHANNELS_FIRST_PASSES = (channel_first_shuffles, channel_first_unshuffles, channel_first_group_norms)
+
+
+def _is_image(graph: MutableGraph, node: Node) -> bool:
     """Whether an input of the model is an image: what first looks at its dimensions treats it as one."""
     rank = len(node.shape)
     if rank not in (3, 4, 5):
@@ -79,10 +84,10 @@ def _is_image(graph: Graph, node: Node) -> bool:
     for reader in graph:
         if reached.isdisjoint(reader.inputs):
             continue
-        if reader.op in IMAGE_OPS:
+        if reads_image(reader.op):
             return True
-        if reader.op in TRANSPARENT:
+        if passes_image(reader.op):
             reached.update(reader.tensors)
-        elif reader.op in ops.KNOWN_OPS and reader.op not in ops.REDUCE_OPS:
+        elif ops.find(reader.op) is not None and reader.op not in ops.REDUCE_OPS:
             bound = True
     return rank == 4 and not bound

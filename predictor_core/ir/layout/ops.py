@@ -11,27 +11,29 @@ from predictor_core.ir.dims import (
     Layout,
     constant_shape,
     image_layout,
-    laid_out,
-    plain,
+    in_layout,
     renumbered,
     reshaped,
+    source_layout,
     without_added,
 )
 from predictor_core.ir.graph import Node, Shape
 from predictor_core.ir.layout.walk import LayoutWalk
 
-#: Ops that read an image channels last.
-IMAGE_OPS = (
-    ops.CONV_OPS
-    | ops.POOL_OPS
-    | {"bn", "biasadd", "resize", "instancenorm", "groupnorm", "lrn"}
-    | {"depthtospace", "spacetodepth", "channelshuffle"}
-)
-_SEQUENCE_OPS = frozenset({"matmul", "embedding", "lstm", "gru", "rnn", "stack"})
-_ELEMENTWISE_OPS = ops.ACTIVATION_OPS | ops.UNARY_OPS | ops.FREE_OPS | {"l2norm", "roll"}
-_JOINS = ops.BINARY_OPS | {"concat", "where"}
-#: Ops that an image passes unharmed on its way to an op that tells that it is one.
-TRANSPARENT = _ELEMENTWISE_OPS | _JOINS | {"pad", "slice", "split"}
+_TRANSPARENT_LAYOUTS = frozenset({"elementwise", "join"})
+_TRANSPARENT_OPS = frozenset({"pad", "slice", "split"})
+
+
+def reads_image(op: str) -> bool:
+    """Whether an op reads an image channels last."""
+    row = ops.find(op)
+    return row is not None and row.layout == "image"
+
+
+def passes_image(op: str) -> bool:
+    """Whether an image passes an op unharmed on its way to an op that tells that it is one."""
+    row = ops.find(op)
+    return row is not None and (row.layout in _TRANSPARENT_LAYOUTS or op in _TRANSPARENT_OPS)
 
 
 def _image(walk: LayoutWalk, node: Node) -> None:
@@ -40,7 +42,7 @@ def _image(walk: LayoutWalk, node: Node) -> None:
 
 
 def _others(walk: LayoutWalk, node: Node) -> tuple[str, ...]:
-    """Tensors that a node reads beside the first, as they stand: computed weights, indices, sizes."""
+    """Tensors that a node reads after the first, as they stand: computed weights, indices, sizes."""
     return tuple([walk.at[tensor][0] for tensor in node.inputs[1:]])
 
 
@@ -50,7 +52,7 @@ def _elementwise(walk: LayoutWalk, node: Node) -> None:
 
 
 def _sequence(walk: LayoutWalk, node: Node) -> None:
-    inputs = [walk.read(tensor, plain(len(walk.graph.shape(tensor)))) for tensor in node.inputs]
+    inputs = [walk.read(tensor, source_layout(len(walk.graph.shape(tensor)))) for tensor in node.inputs]
     walk.write(node, tuple(inputs), node.attrs, None)
 
 
@@ -70,7 +72,7 @@ def _einsum(walk: LayoutWalk, node: Node) -> None:
         _sequence(walk, node)
         return
     names: list[str | None] = [
-        walk.read(tensor, plain(len(walk.graph.shape(tensor)))) for tensor in node.inputs
+        walk.read(tensor, source_layout(len(walk.graph.shape(tensor)))) for tensor in node.inputs
     ]
     made_shapes = [*shapes, *(step.output for step in steps)]
     if constant is not None:
@@ -104,7 +106,7 @@ def _fc(walk: LayoutWalk, node: Node) -> None:
     layout = walk.layout(node)
     last = len(walk.graph.shape(node.inputs[0])) - 1
     if layout[-1] != last:
-        layout = plain(last + 1)
+        layout = source_layout(last + 1)
     walk.write(node, (walk.read(node.inputs[0], layout),), node.attrs, layout)
 
 
@@ -133,23 +135,23 @@ def _least_moved(walk: LayoutWalk, node: Node, shapes: list[Shape]) -> Layout:
         (walk.at[tensor][1], prod(shape)) for tensor, shape in zip(node.inputs, shapes) if len(shape) == rank
     ]
     if not full:
-        return plain(rank)
+        return source_layout(rank)
     return min((have for have, _ in full), key=lambda goal: sum(size for have, size in full if have != goal))
 
 
 def _lifted(walk: LayoutWalk, tensor: str, shape: Shape, layout: Layout) -> str:
     """Read a tensor of lower rank as an operand of a broadcast in `layout`."""
-    name = walk.read(tensor, plain(len(shape)))
-    if layout == plain(len(layout)) or prod(shape) == 1:
+    name = walk.read(tensor, source_layout(len(shape)))
+    if layout == source_layout(len(layout)) or prod(shape) == 1:
         return name
     rank = len(without_added(layout))
     missing = rank - len(shape)
     kept = [dim - missing for dim in layout if dim >= missing]
-    wanted = laid_out((1,) * missing + shape, layout)
+    wanted = in_layout((1,) * missing + shape, layout)
     if kept != sorted(kept):
         moved = walk.names.fresh(f"{tensor}.moved")
         perm = tuple(kept)
-        walk.nodes.append(Node(moved, "transpose", (name,), {"perm": perm}, (laid_out(shape, perm),)))
+        walk.nodes.append(Node(moved, "transpose", (name,), {"perm": perm}, (in_layout(shape, perm),)))
         name = moved
     lifted = walk.names.fresh(f"{tensor}.lifted")
     walk.nodes.append(Node(lifted, "reshape", (name,), {}, (wanted,)))
@@ -165,7 +167,7 @@ def _along_axis(walk: LayoutWalk, node: Node) -> None:
         first = attrs.get("axis", -1) % rank
         places = sorted(layout.index(axis) for axis in range(first, rank))
         if places[0] + len(places) != len(layout):
-            layout = plain(rank)
+            layout = source_layout(rank)
             name, places = walk.read(node.inputs[0], layout), [first]
         attrs["axis"] = places[0]
     elif "axis" in attrs:
@@ -202,7 +204,7 @@ def _gather(walk: LayoutWalk, node: Node) -> None:
     attrs = {**node.attrs, "axis": layout.index(axis)}
     if len(node.shape) < rank:
         if -1 in layout:
-            layout = plain(rank)
+            layout = source_layout(rank)
             name, attrs["axis"] = walk.read(node.inputs[0], layout), axis
         layout = renumbered([dim for dim in layout if dim != axis])
     walk.write(node, (name,), attrs, layout)
@@ -229,7 +231,7 @@ def _reshape(walk: LayoutWalk, node: Node) -> None:
         raise GraphError(f"node {node.name!r} reshapes {list(before)} to {list(after)}: the sizes differ")
     layout = reshaped(before, after, [dim for dim in have if dim >= 0])
     if layout is None:
-        name, layout = walk.read(node.inputs[0], plain(len(before))), plain(len(after))
+        name, layout = walk.read(node.inputs[0], source_layout(len(before))), source_layout(len(after))
     walk.write(node, (name,), {}, layout)
 
 
@@ -242,14 +244,14 @@ def unknown(walk: LayoutWalk, node: Node) -> None:
     walk.write(node, names, node.attrs, layout)
 
 
-#: Op -> the function that writes a node of it in the right layout.
+#: Class of layout, or op with a way of its own -> the function that writes a node of it in the right layout.
 HANDLERS: dict[str, Callable[[LayoutWalk, Node], None]] = {
-    **dict.fromkeys(IMAGE_OPS, _image),
-    **dict.fromkeys(_ELEMENTWISE_OPS, _elementwise),
-    **dict.fromkeys(_SEQUENCE_OPS, _sequence),
-    **dict.fromkeys(_JOINS, _join),
-    **dict.fromkeys(ops.REDUCE_OPS, _reduction),
-    **dict.fromkeys(("softmax", "logsoftmax", "layernorm", "rmsnorm", "split", "slice", "pad"), _along_axis),
+    "image": _image,
+    "elementwise": _elementwise,
+    "sequence": _sequence,
+    "join": _join,
+    "axis": _along_axis,
+    "reduction": _reduction,
     "Einsum": _einsum,
     "expand": _expand,
     "fc": _fc,
@@ -257,3 +259,10 @@ HANDLERS: dict[str, Callable[[LayoutWalk, Node], None]] = {
     "reshape": _reshape,
     "transpose": _transpose,
 }
+
+
+def write(walk: LayoutWalk, node: Node) -> None:
+    """Write a node in the right layout."""
+    row = ops.find(node.op)
+    handler = HANDLERS.get(node.op if row is None else row.layout) if node.inputs else None
+    (handler or unknown)(walk, node)

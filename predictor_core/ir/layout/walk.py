@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from predictor_core.ir.dims import Layout, laid_out
-from predictor_core.ir.graph import Graph, Node
+from predictor_core.ir.dims import Layout, in_layout
+from predictor_core.ir.graph import Node
+from predictor_core.ir.mutable import MutableGraph
 from predictor_core.ir.names import Names
 
 Attrs = Mapping[str, Any]
@@ -19,12 +20,12 @@ class LayoutWalk:
     transposes that were not needed so far.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: MutableGraph) -> None:
         self.graph = graph
         self.nodes: list[Node] = []
         self.at: dict[str, tuple[str, Layout]] = {}
         self.moved: dict[tuple[str, Layout], str] = {}
-        self.names = Names(node.name for node in graph.nodes)
+        self.names = Names(node.name for node in graph)
         self.free: dict[str, None] = dict.fromkeys(graph.free)
 
     def write(self, node: Node, inputs: tuple[str, ...], attrs: Attrs, layout: Layout | None) -> None:
@@ -36,7 +37,7 @@ class LayoutWalk:
             and -1 not in layout
         ):
             self.at[node.name] = (node.name, layout)
-            outputs = (laid_out(node.outputs[0], layout),)
+            outputs = (in_layout(node.outputs[0], layout),)
             self.nodes.append(Node(node.name, node.op, inputs, attrs, outputs, node.scope))
             return
         shapes = []
@@ -46,7 +47,7 @@ class LayoutWalk:
                 shapes.append(shape)
             else:
                 self.at[tensor] = (tensor, layout)
-                shapes.append(laid_out(shape, layout))
+                shapes.append(in_layout(shape, layout))
         self.nodes.append(Node(node.name, node.op, inputs, attrs, tuple(shapes), node.scope))
 
     def layout(self, node: Node) -> Layout:
@@ -81,7 +82,7 @@ class LayoutWalk:
         scope = self.graph.producer(tensor).scope
         for index, (op, attrs, step) in enumerate(steps, 1):
             made = self.names.fresh(label if index == len(steps) else f"{label}.{index}")
-            self.nodes.append(Node(made, op, (name,), attrs, (laid_out(shape, step),), scope))
+            self.nodes.append(Node(made, op, (name,), attrs, (in_layout(shape, step),), scope))
             name = made
         self.moved[moved] = name
         return name

@@ -1,9 +1,10 @@
-"""Passes that bring every spelling of a model to one Graph: one file a family of patterns.
+"""Passes that bring every way to write a model to one Graph: one file a family of patterns.
 
-`canonical` runs them, in order. A pass is a function of a `Draft`. It keeps what the model computes, and
-leaves a node's name alone when the node survives.
+`canonical` runs them in order, each on the `MutableGraph` that the one before it leaves; `contract` says what
+a pass is.
 """
 
-from predictor_core.ir.passes.canonical import canonicalize, rewrite_all
+from predictor_core.ir.passes.canonical import PASSES, canonical_graph, canonicalize, run_passes
+from predictor_core.ir.passes.contract import GraphPass, graph_pass
 
-__all__ = ["canonicalize", "rewrite_all"]
+__all__ = ["PASSES", "GraphPass", "canonical_graph", "canonicalize", "graph_pass", "run_passes"]

@@ -5,43 +5,55 @@ from __future__ import annotations
 from math import prod
 
 from predictor_core.ir.graph import Node
-from predictor_core.ir.passes.draft import Draft, retyped
+from predictor_core.ir.mutable import MutableGraph
+from predictor_core.ir.passes.contract import graph_pass
 
 _WITH_WEIGHTS = ("conv", "dwconv", "convtranspose", "conv3d", "convtranspose3d", "deformconv", "fc")
 
 
-def fold_bias(draft: Draft) -> None:
+@graph_pass(
+    requires=(
+        "hard activations",
+        "smooth activations",
+        "gelu",
+        "norms",
+        "norms of moments",
+        "flat products",
+        "depthwise convs",
+    ),
+    ensures="folded biases",
+)
+def fold_bias(graph: MutableGraph) -> None:
     """Fold bn, biasadd and per-channel constants after a conv or fc into its weights and ``bias=True``.
 
     Holds when nothing else reads the conv. The conv keeps its name.
     """
-    for node in draft.of(*_WITH_WEIGHTS):
+    for node in graph.of(*_WITH_WEIGHTS):
         bias = bool(node.attrs.get("bias", False))
         folded = False
         while True:
-            reader = draft.only_reader(node.name)
+            reader = graph.only_reader(node.name)
             if reader is None or not is_channelwise(reader, node.shape[-1]):
                 break
             bias = bias or reader.op not in ("mul", "div")
             folded = True
-            draft.bypass(reader, node.name)
+            graph.bypass(reader, node.name)
         if folded or "bias" not in node.attrs:
-            draft.put(
-                Node(node.name, node.op, node.inputs, {**node.attrs, "bias": bias}, node.outputs, node.scope)
-            )
+            graph.replace(node, attrs={**node.attrs, "bias": bias})
 
 
-def join_affine(draft: Draft) -> None:
+@graph_pass(requires=("folded biases",), ensures="affine norms")
+def join_affine(graph: MutableGraph) -> None:
     """Turn a per-channel product followed by a per-channel sum, on an image, into ``bn``."""
-    for node in draft.of("mul"):
+    for node in graph.of("mul"):
         if len(node.shape) == 4 and "const_shape" in node.attrs and is_channelwise(node, node.shape[-1]):
-            reader = draft.only_reader(node.name)
+            reader = graph.only_reader(node.name)
             if (
                 reader is not None
                 and reader.op in ("add", "biasadd")
                 and is_channelwise(reader, node.shape[-1])
             ):
-                draft.put(retyped(reader, "bn", node.inputs))
+                graph.replace(reader, "bn", node.inputs)
 
 
 def is_channelwise(node: Node, channels: int) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from predictor_core.ir.passes.draft import Draft, retyped
+from predictor_core.ir.mutable import MutableGraph
+from predictor_core.ir.passes.contract import graph_pass
 
 
-def depthwise(draft: Draft) -> None:
+@graph_pass(requires=("dilated convs",), ensures="depthwise convs")
+def depthwise(graph: MutableGraph) -> None:
     """Turn a conv with as many groups as input channels, more than one, into ``dwconv``."""
-    for node in draft.of("conv"):
+    for node in graph.of("conv"):
         groups = node.attrs.get("groups", 1)
-        if groups > 1 and groups == draft.shape(node.inputs[0])[-1]:
-            draft.put(retyped(node, "dwconv", node.inputs, dict(node.attrs)))
+        if groups > 1 and groups == graph.shape(node.inputs[0])[-1]:
+            graph.replace(node, "dwconv", node.inputs, dict(node.attrs))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from predictor_core.ir.passes.draft import Draft
+from predictor_core.ir.mutable import MutableGraph
+from predictor_core.ir.passes.contract import graph_pass
 
 
-def wrapped_indices(draft: Draft) -> None:
+@graph_pass(requires=("no free ops",), ensures="plain indices")
+def wrapped_indices(graph: MutableGraph) -> None:
     """Drop ``where(i < 0, i + size, i)``: a look-up pays nothing for it, and most formats do not write it."""
-    for node in draft.of("where"):
+    for node in graph.of("where"):
         if len(node.inputs) != 3:
             continue
         condition, wrapped, plain = node.inputs
-        test, sum_ = draft.producer(condition), draft.producer(wrapped)
+        test, sum_ = graph.producer(condition), graph.producer(wrapped)
         if test.op == "Less" and test.inputs == (plain,) and sum_.op == "add" and sum_.inputs == (plain,):
-            draft.bypass(node, plain)
+            graph.bypass(node, plain)

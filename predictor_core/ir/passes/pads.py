@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from predictor_core.ir.graph import Node
-from predictor_core.ir.passes.draft import Draft
+from predictor_core.ir.mutable import MutableGraph
+from predictor_core.ir.passes.contract import graph_pass
 
 #: Zero is what a conv pads with itself; a max pool does not see it where nothing is negative.
 _NOT_NEGATIVE = frozenset({"relu", "relu6", "sigmoid", "hsigmoid", "softmax"})
@@ -11,13 +11,14 @@ _NOT_NEGATIVE = frozenset({"relu", "relu6", "sigmoid", "hsigmoid", "softmax"})
 _LOWEST = -6e4
 
 
-def fold_pads(draft: Draft) -> None:
+@graph_pass(requires=("no idle movement",), ensures="folded pads")
+def fold_pads(graph: MutableGraph) -> None:
     """Fold a ``pad`` of height and width that changes no result into the one conv or max pool that reads it.
 
     Converters and device compilers do the same, and other formats have no node for it.
     """
-    for pad in draft.of("pad"):
-        reader = draft.only_reader(pad.name)
+    for pad in graph.of("pad"):
+        reader = graph.only_reader(pad.name)
         if reader is None or len(pad.shape) != 4 or pad.attrs.get("mode", "constant") != "constant":
             continue
         if "pads" not in pad.attrs:
@@ -28,7 +29,7 @@ def fold_pads(draft: Draft) -> None:
         if any(batch) or any(channels):
             continue
         if reader.op == "maxpool":
-            unseen = value <= 0 and draft.producer(pad.inputs[0]).op in _NOT_NEGATIVE
+            unseen = value <= 0 and graph.producer(pad.inputs[0]).op in _NOT_NEGATIVE
             if not unseen and value > _LOWEST:
                 continue
         elif reader.op not in ("conv", "dwconv") or value != 0:
@@ -36,4 +37,4 @@ def fold_pads(draft: Draft) -> None:
         top, left, bottom, right = reader.attrs["pads"]
         pads = (top + rows[0], left + columns[0], bottom + rows[1], right + columns[1])
         attrs = {**reader.attrs, "pads": pads}
-        draft.put(Node(reader.name, reader.op, pad.inputs, attrs, reader.outputs, reader.scope))
+        graph.replace(reader, inputs=pad.inputs, attrs=attrs)

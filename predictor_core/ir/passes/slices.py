@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from predictor_core.ir.graph import Node
-from predictor_core.ir.passes.draft import Draft, retyped
+from predictor_core.ir.mutable import MutableGraph
+from predictor_core.ir.passes.contract import graph_pass
 
 
-def merged_slices(draft: Draft) -> None:
+@graph_pass(requires=("no idle movement",), ensures="merged slices")
+def merged_slices(graph: MutableGraph) -> None:
     """Join slices of slices along other axes, as in ``x[:, ::2, ::2]``."""
-    for node in draft.of("slice"):
-        inner = draft.producer(node.inputs[0])
+    for node in graph.of("slice"):
+        inner = graph.producer(node.inputs[0])
         if not _is_plain(node) or not _is_plain(inner) or set(inner.attrs["axes"]) & set(node.attrs["axes"]):
             continue
-        if inner.name not in draft.outputs and all(
-            reader.op == "slice" for reader in draft.readers(inner.name)
+        if inner.name not in graph.outputs and all(
+            reader.op == "slice" for reader in graph.readers(inner.name)
         ):
             attrs = {key: (*inner.attrs[key], *node.attrs[key]) for key in ("axes", "starts", "steps")}
-            draft.put(retyped(node, "slice", inner.inputs, attrs))
+            graph.replace(node, "slice", inner.inputs, attrs)
 
 
 def _is_plain(node: Node) -> bool:
@@ -27,11 +29,12 @@ def _is_plain(node: Node) -> bool:
     )
 
 
-def joined_slices(draft: Draft) -> None:
+@graph_pass(requires=("merged slices",), ensures="splits")
+def joined_slices(graph: MutableGraph) -> None:
     """Turn slices that share out a tensor along one axis, in order and without a gap, into one ``split``."""
-    for node in draft.of("slice"):
+    for node in graph.of("slice"):
         source = node.inputs[0]
-        parts = sorted(draft.readers(source), key=_start)
+        parts = sorted(graph.readers(source), key=_start)
         if len(parts) < 2 or not all(_continues(part, node) for part in parts):
             continue
         (axis,) = node.attrs["axes"]
@@ -40,17 +43,17 @@ def joined_slices(draft: Draft) -> None:
             if _start(part) != ends[-1]:
                 break
             ends.append(ends[-1] + part.shape[axis])
-        if ends[-1] == draft.shape(source)[axis] and len(ends) == len(parts) + 1:
+        if ends[-1] == graph.shape(source)[axis] and len(ends) == len(parts) + 1:
             sizes = tuple([part.shape[axis] for part in parts])
             outputs = tuple([part.shape for part in parts])
             attrs = {"axis": axis, "sizes": sizes}
-            draft.put(Node(node.name, "split", (source,), attrs, outputs, node.scope))
+            graph.replace(node, "split", (source,), attrs=attrs, outputs=outputs)
             for index, part in enumerate(parts):
                 tensor = f"{node.name}:{index}"
                 if part is node:
-                    draft.rewire(part.name, tensor)
+                    graph.rewire(part.name, tensor)
                 else:
-                    draft.bypass(part, tensor)
+                    graph.bypass(part, tensor)
 
 
 def _start(node: Node) -> int:

@@ -12,7 +12,7 @@ from predictor_core.catalog import load_latency_predictor
 from predictor_core.errors import PredictorError
 from predictor_core.fusion import detect
 from predictor_core.ir.graph import Graph
-from predictor_core.kernels.costs import weights
+from predictor_core.kernels import weights
 from predictor_core.learning.adapt import Prior, pose
 from predictor_core.learning.corpus import cut_of
 from predictor_core.measuring.planning import pool

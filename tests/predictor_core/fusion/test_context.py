@@ -1,4 +1,4 @@
-"""What kernels run beside on a device with an engine of its own."""
+"""What kernels overlap with on a device with an engine of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from predictor_core import zoo
 from predictor_core.fusion import detect, load_rules
-from predictor_core.fusion.context import ALONE, POINTWISE, POOL, WINDOW, contexts, pair_up
+from predictor_core.fusion.context import NO_OVERLAP, POINTWISE, WINDOW, WITHOUT_WEIGHTS, contexts, pair_up
 from predictor_core.ir.graph import Graph, Node
 from predictor_core.ir.passes import canonicalize
 from predictor_core.kernels import KernelSpec
@@ -33,32 +33,33 @@ def spec(op: str, kernel: int = 1) -> KernelSpec:
 
 
 @pytest.mark.parametrize(
-    ("other", "code"), [(spec("conv"), POINTWISE), (spec("conv", 3), WINDOW), (spec("avgpool", 3), POOL)]
+    ("other", "code"),
+    [(spec("conv"), POINTWISE), (spec("conv", 3), WINDOW), (spec("avgpool", 3), WITHOUT_WEIGHTS)],
 )
 def test_branches_overlap(other: KernelSpec, code: int) -> None:
     specs = [spec("relu"), spec("conv"), spec("relu"), other, spec("add")]
     found = contexts(specs, [[], [0], [1], [1], [2, 3]], ENGINE)
     assert found[2] == (code, 1, 0)
-    assert found[4] == (ALONE, int(other.op == "conv"), int(other.op != "conv"))
+    assert found[4] == (NO_OVERLAP, int(other.op == "conv"), int(other.op != "conv"))
     assert found[1] == found[3] == ()
 
 
 def test_a_chain_does_not_overlap() -> None:
     specs = [spec("conv"), spec("relu"), spec("conv"), spec("relu")]
-    assert contexts(specs, [[], [0], [1], [2]], ENGINE) == [(), (ALONE, 1, 0), (), (ALONE, 1, 0)]
+    assert contexts(specs, [[], [0], [1], [2]], ENGINE) == [(), (NO_OVERLAP, 1, 0), (), (NO_OVERLAP, 1, 0)]
 
 
 def test_the_engine_takes_one_kernel_at_a_time() -> None:
     specs = [spec("conv"), spec("conv", 3), spec("relu"), spec("relu")]
     found = contexts(specs, [[], [0], [0], [0]], ENGINE)
-    assert sorted(context[0] for context in found[2:]) == [ALONE, WINDOW]
+    assert sorted(context[0] for context in found[2:]) == [NO_OVERLAP, WINDOW]
 
 
 def test_pairs_do_not_wait_for_each_other() -> None:
-    # Each relu could run beside the other branch's convolution, but both would wait for each other.
+    # Each relu could overlap the other branch's convolution, but both would wait for each other.
     specs = [spec("conv"), spec("relu"), spec("conv"), spec("relu"), spec("conv")]
     found = contexts(specs, [[], [0], [1], [0], [3]], ENGINE)
-    assert sorted(found[i][0] for i in (1, 3)) == [ALONE, POINTWISE]
+    assert sorted(found[i][0] for i in (1, 3)) == [NO_OVERLAP, POINTWISE]
 
 
 @given(st.data())
@@ -68,14 +69,14 @@ def test_pairs_can_be_run(data: st.DataObject) -> None:
         st.lists(st.integers(0, i - 1), max_size=2, unique=True) if i else st.just([]) for i in range(14)
     ]
     reads = [data.draw(earlier[i]) for i in range(len(ops))]
-    guests = {i for i, op in enumerate(ops) if op in ("relu", "add")}
-    hosts = pair_up([spec(op) for op in ops], reads, ENGINE, guests)
-    assert set(hosts) <= guests
-    assert all(ops[host] in ENGINE for host in hosts.values())
-    assert len(set(hosts.values())) == len(hosts)
+    waiting = {i for i, op in enumerate(ops) if op in ("relu", "add")}
+    partners = pair_up([spec(op) for op in ops], reads, ENGINE, waiting)
+    assert set(partners) <= waiting
+    assert all(ops[busy] in ENGINE for busy in partners.values())
+    assert len(set(partners.values())) == len(partners)
     steps: dict[int, set[int]] = {}
     for i, makers in enumerate(reads):
-        steps.setdefault(hosts.get(i, i), set()).update(hosts.get(maker, maker) for maker in makers)
+        steps.setdefault(partners.get(i, i), set()).update(partners.get(maker, maker) for maker in makers)
     # Raises when a step waits for itself, directly or not.
     TopologicalSorter(steps).prepare()
 
@@ -83,8 +84,8 @@ def test_pairs_can_be_run(data: st.DataObject) -> None:
 def test_only_a_device_with_an_engine_gives_contexts() -> None:
     graph = canonicalize(zoo.build("nasbench201"))
     assert not any(kernel.spec.context for kernel in detect(graph, load_rules(CPU)))
-    beside = {kernel.spec.context[0] for kernel in detect(graph, load_rules(VPU)) if kernel.spec.context}
-    assert {ALONE, WINDOW} <= beside
+    overlaps = {kernel.spec.context[0] for kernel in detect(graph, load_rules(VPU)) if kernel.spec.context}
+    assert {NO_OVERLAP, WINDOW} <= overlaps
 
 
 def test_the_order_of_independent_nodes_is_no_part_of_a_context() -> None:
@@ -107,4 +108,4 @@ def test_free_nodes_do_not_hide_who_made_an_input() -> None:
         Node("r", "relu", ("drop",), {}, (SHAPE,)),
     ]
     found = {kernel.name: kernel.spec.context for kernel in detect(Graph(nodes), load_rules(VPU))}
-    assert found == {"a": (), "r": (ALONE, 1, 0)}
+    assert found == {"a": (), "r": (NO_OVERLAP, 1, 0)}

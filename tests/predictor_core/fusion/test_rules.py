@@ -9,7 +9,7 @@ import pytest
 from predictor_core.errors import PredictorError
 from predictor_core.fusion import load_rules, read_rules
 from predictor_core.ir.ops import KNOWN_OPS
-from predictor_core.kernels import KINDS
+from predictor_core.kernels import KERNEL_OPS
 
 DEVICES = [
     "cortexA76cpu_tflite21",
@@ -24,12 +24,12 @@ def test_embedded_rules_speak_of_ops_that_exist(device: str) -> None:
     rules = load_rules(device)
     for last, followers in rules.pairs.items():
         main, _, op = last.rpartition("-")
-        assert last in KINDS or (main in KINDS and op in KINDS)
+        assert last in KERNEL_OPS or (main in KERNEL_OPS and op in KERNEL_OPS)
         assert followers <= KNOWN_OPS
     for pattern in rules.patterns:
-        assert pattern.name in KINDS
+        assert pattern.name in KERNEL_OPS
         assert all(step.ops <= KNOWN_OPS for step in pattern.steps)
-    assert rules.engine <= set(KINDS)
+    assert rules.engine <= set(KERNEL_OPS)
 
 
 def write(folder: Path, text: str) -> Path:

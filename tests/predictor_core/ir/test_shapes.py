@@ -5,7 +5,8 @@ import itertools
 import pytest
 
 from predictor_core.errors import GraphError
-from predictor_core.ir.shapes import broadcast, infer, resolve_reshape, same_pads, window
+from predictor_core.ir.ops import infer
+from predictor_core.ir.shapes import broadcast, resolve_reshape, same_pads, window
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def test_recurrent_layers_grow_with_steps_layers_and_directions(steps: int, laye
 
 
 EXTRAS = {"se": (8,), "lstm": (16, 1, 1), "gru": (16, 1, 1), "rnn": (16, 1, 1), "conv3d": (3, 3, 3)}
-COSTED = sorted(op for op in kernels.KINDS if not kernels.is_free(op))
+COSTED = sorted(op for op in kernels.KERNEL_OPS if not kernels.is_free(op))
 
 
 @settings(max_examples=400)

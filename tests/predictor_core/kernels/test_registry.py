@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from predictor_core import kernels
 from predictor_core.ir.ops import FREE_OPS, KNOWN_OPS
-from predictor_core.kernels import KernelSpec, Serving
+from predictor_core.kernels import Decomposition, KernelSpec
 
 
 def conv(height: int, width: int, cin: int, cout: int, groups: int = 1, batch: int = 1) -> KernelSpec:
@@ -27,30 +27,30 @@ def latency_ms(spec: KernelSpec) -> float:
         cost = kernels.cost(part)
         return 0.01 + cost.macs * (1e-6 if part.op == "conv" else 5e-6) + cost.bytes * 1e-7
 
-    serving = kernels.serve(spec)
-    if serving.combine == "least":
-        return min(part_ms(part) for _, part in serving.parts)
-    if serving.combine == "sum":
-        return serving.scale * sum(weight * part_ms(part) for weight, part in serving.parts)
-    return serving.scale * exp(sum(weight * log(part_ms(part)) for weight, part in serving.parts))
+    decomposition = kernels.decompose(spec)
+    if decomposition.combine == "least":
+        return min(part_ms(part) for _, part in decomposition.parts)
+    if decomposition.combine == "sum":
+        return decomposition.scale * sum(weight * part_ms(part) for weight, part in decomposition.parts)
+    return decomposition.scale * exp(sum(weight * log(part_ms(part)) for weight, part in decomposition.parts))
 
 
 def test_every_known_op_is_in_the_registry() -> None:
-    # The registry says `groupconv` and `global-...pool` where the op and its attributes say so.
-    assert set(KNOWN_OPS) - set(kernels.KINDS) == set()
+    # The table says `groupconv` and `global-...pool` where the op and its attributes say so.
+    assert set(KNOWN_OPS) - set(kernels.KERNEL_OPS) == FREE_OPS | {"input"}
 
 
 def test_exactly_the_free_ops_and_the_input_are_free() -> None:
-    assert {op for op in kernels.KINDS if kernels.is_free(op)} == FREE_OPS | {"input"}
+    assert {op for op in {*KNOWN_OPS, *kernels.KERNEL_OPS} if kernels.is_free(op)} == FREE_OPS | {"input"}
 
 
 def test_an_unknown_op_is_not_free_and_has_no_forest() -> None:
     assert not kernels.is_free("NotAnOp")
-    assert kernels.kind("NotAnOp").forest is None
+    assert kernels.kernel_op("NotAnOp").forest is None
 
 
 def test_every_forest_of_a_kind_exists_and_is_used() -> None:
-    served = {kernels.kind(op).forest for op in kernels.KINDS if not kernels.is_free(op)}
+    served = {kernels.kernel_op(op).forest for op in kernels.KERNEL_OPS if not kernels.is_free(op)}
     assert served - {None} == set(kernels.FORESTS)
 
 
@@ -68,7 +68,7 @@ def test_features_are_finite_and_named(forest: str, height: int, width: int, cha
 
 
 def feature(spec: KernelSpec, name: str) -> float:
-    forest = kernels.kind(spec.op).forest
+    forest = kernels.kernel_op(spec.op).forest
     assert forest is not None
     return float(kernels.features(forest, [spec])[0, kernels.FORESTS[forest].names.index(name)])
 
@@ -113,14 +113,14 @@ def test_concat_features_tell_inputs_apart() -> None:
 
 def test_a_measured_kernel_is_served_as_it_is() -> None:
     for spec in (conv(28, 28, 16, 24), conv(28, 28, 16, 16, groups=16)):
-        assert kernels.serve(spec) == Serving(((1.0, spec),))
+        assert kernels.decompose(spec) == Decomposition(((1.0, spec),))
 
 
 @given(batch=st.integers(2, 256), groups=st.sampled_from([1, 4, 16]))
 def test_a_batch_costs_its_number_of_single_images(batch: int, groups: int) -> None:
     one, many = conv(14, 14, 16, 16, groups), conv(14, 14, 16, 16, groups, batch)
     assert latency_ms(many) == pytest.approx(batch * latency_ms(one))
-    assert not kernels.serve(many).measured
+    assert not kernels.decompose(many).measured
 
 
 @pytest.mark.parametrize(
@@ -131,10 +131,10 @@ def test_an_elementwise_op_sees_a_batch_as_a_taller_map(
 ) -> None:
     per_channel = (1,) * (len(shape) - 1) + (32,)
     spec = KernelSpec("mul", "mul", (shape, per_channel), shape)
-    serving = kernels.serve(spec)
-    assert serving.spec.inputs == (stacked, per_channel)
-    assert kernels.cost(serving.spec) == kernels.cost(spec)
-    assert not serving.measured
+    decomposition = kernels.decompose(spec)
+    assert decomposition.spec.inputs == (stacked, per_channel)
+    assert kernels.cost(decomposition.spec) == kernels.cost(spec)
+    assert not decomposition.measured
 
 
 @given(
@@ -163,13 +163,13 @@ def fc(*leading: int) -> KernelSpec:
 
 @given(length=st.integers(49, 5000))
 def test_fc_on_a_sequence_is_one_row_and_a_pointwise_conv(length: int) -> None:
-    serving = kernels.serve(fc(1, length))
-    (first, row), (second, pointwise) = serving.parts
+    decomposition = kernels.decompose(fc(1, length))
+    (first, row), (second, pointwise) = decomposition.parts
     assert (first, row, second) == (1.0, fc(1), 1.0)
     assert (pointwise.op, pointwise.kernel) == ("conv", (1, 1))
     assert kernels.cost(pointwise) == kernels.cost(fc(1, length))
-    assert serving.combine == "sum"
-    assert not serving.measured
+    assert decomposition.combine == "sum"
+    assert not decomposition.measured
 
 
 @given(length=st.integers(1, 400))
@@ -185,7 +185,7 @@ def test_fc_grows_with_the_batch(batch: int, length: int) -> None:
 
 
 def test_fc_on_one_row_is_measured_in_any_rank() -> None:
-    assert kernels.serve(fc(1, 1, 1)) == kernels.serve(fc(1)) == Serving(((1.0, fc(1)),))
+    assert kernels.decompose(fc(1, 1, 1)) == kernels.decompose(fc(1)) == Decomposition(((1.0, fc(1)),))
 
 
 def pool(batch: int, channels: int) -> KernelSpec:
@@ -195,29 +195,29 @@ def pool(batch: int, channels: int) -> KernelSpec:
 
 
 def test_a_pool_costs_no_more_than_one_of_whole_blocks_of_channels() -> None:
-    serving = kernels.serve(pool(1, 3))
-    assert [part for _, part in serving.parts] == [pool(1, 3), pool(1, 4), pool(1, 8), pool(1, 16)]
-    assert serving.combine == "least"
-    assert serving.measured
+    decomposition = kernels.decompose(pool(1, 3))
+    assert [part for _, part in decomposition.parts] == [pool(1, 3), pool(1, 4), pool(1, 8), pool(1, 16)]
+    assert decomposition.combine == "least"
+    assert decomposition.measured
 
 
 def test_a_batch_of_maps_is_pooled_as_one_map_of_more_channels() -> None:
-    serving = kernels.serve(pool(1024, 1))
-    assert serving.parts == kernels.serve(pool(1, 1024)).parts == ((1.0, pool(1, 1024)),)
-    assert not serving.measured
+    decomposition = kernels.decompose(pool(1024, 1))
+    assert decomposition.parts == kernels.decompose(pool(1, 1024)).parts == ((1.0, pool(1, 1024)),)
+    assert not decomposition.measured
 
 
 def test_a_channel_multiplier_is_served_by_the_channels_it_writes() -> None:
     spec = KernelSpec("dwconv", "dwconv", ((1, 7, 7, 8),), (1, 7, 7, 16), kernel=(3, 3), groups=8)
-    serving = kernels.serve(spec)
-    assert serving.spec == conv(7, 7, 16, 16, groups=16)
-    assert not serving.measured
+    decomposition = kernels.decompose(spec)
+    assert decomposition.spec == conv(7, 7, 16, 16, groups=16)
+    assert not decomposition.measured
 
 
-def test_a_stand_in_is_not_measured() -> None:
+def test_an_op_that_works_alike_is_not_measured() -> None:
     shape = (1, 7, 7, 8)
-    assert not kernels.serve(KernelSpec("sub", "sub", (shape, shape), shape)).measured
-    assert kernels.serve(KernelSpec("add", "add", (shape, shape), shape)).measured
+    assert not kernels.decompose(KernelSpec("sub", "sub", (shape, shape), shape)).measured
+    assert kernels.decompose(KernelSpec("add", "add", (shape, shape), shape)).measured
 
 
 shapes = st.lists(st.integers(1, 64), max_size=5).map(tuple)
@@ -225,7 +225,7 @@ shapes = st.lists(st.integers(1, 64), max_size=5).map(tuple)
 
 @settings(max_examples=400)
 @given(
-    op=st.sampled_from(sorted(op for op in kernels.KINDS if not kernels.is_free(op))),
+    op=st.sampled_from(sorted(op for op in kernels.KERNEL_OPS if not kernels.is_free(op))),
     inputs=st.lists(shapes.filter(len), min_size=1, max_size=6),
     output=shapes.filter(len),
 )
@@ -239,12 +239,12 @@ def test_tensors_of_any_rank_are_served(
     if op == "concat":
         inputs = [output] * len(inputs)
     spec = KernelSpec(op, op, tuple(inputs), output, groups=groups.get(op, 1), extra=extra.get(op, ()))
-    serving = kernels.serve(spec)
-    if serving.combine == "mean":
-        assert sum(weight for weight, _ in serving.parts) == pytest.approx(1.0)
-    for _, part in serving.parts:
+    decomposition = kernels.decompose(spec)
+    if decomposition.combine == "mean":
+        assert sum(weight for weight, _ in decomposition.parts) == pytest.approx(1.0)
+    for _, part in decomposition.parts:
         assert min(kernels.cost(part)) >= 0
-        forest = kernels.kind(part.op).forest
+        forest = kernels.kernel_op(part.op).forest
         if forest is not None:
             assert np.isfinite(kernels.features(forest, [part])).all()
 
@@ -262,9 +262,9 @@ def test_what_a_merged_op_reads_is_no_part_of_a_concat(merged: tuple[int, ...]) 
 def test_a_deformable_convolution_costs_more_than_the_plain_one(groups: int) -> None:
     shapes = ((1, 16, 16, 64), (1, 16, 16, 18)), (1, 16, 16, 32)
     deformable = KernelSpec("deformconv", "deformconv", *shapes, kernel=(3, 3), groups=groups)
-    serving = kernels.serve(deformable)
-    assert not serving.measured
-    assert sum(weight * kernels.cost(part).macs for weight, part in serving.parts if part.op == "conv") == (
-        kernels.cost(deformable).macs
-    )
+    decomposition = kernels.decompose(deformable)
+    assert not decomposition.measured
+    assert sum(
+        weight * kernels.cost(part).macs for weight, part in decomposition.parts if part.op == "conv"
+    ) == (kernels.cost(deformable).macs)
     assert latency_ms(deformable) > latency_ms(conv(16, 16, 64, 32)) / groups

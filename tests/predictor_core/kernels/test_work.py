@@ -48,7 +48,7 @@ def test_no_work_falls_when_a_convolution_grows(term: str, dimension: str, size:
     assert 0.0 <= small <= work(term, conv(**{dimension: size + more}))
 
 
-@pytest.mark.parametrize("term", ["macs", "bytes", "launch", "chain", "rows"])
+@pytest.mark.parametrize("term", ["macs", "bytes", "launch", "reduction_depth", "rows"])
 @given(channels=sizes, more=st.integers(1, 99))
 def test_no_work_falls_when_a_depthwise_convolution_grows(term: str, channels: int, more: int) -> None:
     small = work(term, conv(op="dwconv", cin=channels, cout=channels))
@@ -68,8 +68,8 @@ def test_only_windows_are_unfolded() -> None:
 
 
 def test_one_output_waits_for_its_own_sum() -> None:
-    assert work("chain", conv()) == 9 * 64
-    assert work("chain", conv(op="dwconv", cin=64, cout=64)) == 9
+    assert work("reduction_depth", conv()) == 9 * 64
+    assert work("reduction_depth", conv(op="dwconv", cin=64, cout=64)) == 9
 
 
 def test_the_engine_runs_full_only_on_whole_blocks() -> None:
@@ -81,13 +81,17 @@ def test_the_engine_runs_full_only_on_whole_blocks() -> None:
 
 def test_rows_crowd_the_engine_only_when_they_are_long() -> None:
     channels = ROW_ELEMENTS // 28 // 2
-    assert work("crowded_macs", conv(cin=channels, cout=channels)) == 0.0
-    crowded = conv(cin=2 * channels, cout=2 * channels)
-    assert work("crowded_macs", crowded) == pytest.approx(work("engine_macs", crowded), rel=0.01)
+    assert work("line_buffer_spill", conv(cin=channels, cout=channels)) == 0.0
+    spilling = conv(cin=2 * channels, cout=2 * channels)
+    assert work("line_buffer_spill", spilling) == pytest.approx(work("engine_macs", spilling), rel=0.01)
 
 
 def test_a_long_flat_map_crowds_the_engine_no_more_than_a_square_one() -> None:
     flat, square = conv(height=1, width=196, kernel=1), conv(height=14, width=14, kernel=1)
-    assert work("crowded_macs", flat) == work("crowded_macs", square)
+    assert work("line_buffer_spill", flat) == work("line_buffer_spill", square)
     wide = {"cin": 2048, "cout": 2048, "kernel": 1}
-    assert work("crowded_macs", conv(1, 196, **wide)) == work("crowded_macs", conv(14, 14, **wide)) > 0.0
+    assert (
+        work("line_buffer_spill", conv(1, 196, **wide))
+        == work("line_buffer_spill", conv(14, 14, **wide))
+        > 0.0
+    )

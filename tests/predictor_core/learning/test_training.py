@@ -43,7 +43,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_base_finds_a_linear_law(data: Dataset) -> None:
     base = fit_base(data, PLAN)
     conv = base.forests["conv"]
-    assert conv.windows == (1, 9, 25)
+    assert conv.window_areas == (1, 9, 25)
     np.testing.assert_allclose([row[0] for row in conv.coefficients], [2e-6, 1e-6, 1e-6], rtol=0.05)
     # What every model runs once can't be told from the constant.
     once = [base.forests[name].coefficients[0][2] for name in ("maxpool", "global-avgpool", "fc")]

@@ -12,8 +12,8 @@ from predictor_core import LatencyPredictor, kernels, load_latency_predictor, pr
 from predictor_core.errors import PredictorError, UnsupportedOpError
 from predictor_core.fusion import detect
 from predictor_core.ir import Graph, Node
+from predictor_core.ir.ops import infer
 from predictor_core.ir.passes import canonicalize
-from predictor_core.ir.shapes import infer
 
 DEVICES = [
     "cortexA76cpu_tflite21",

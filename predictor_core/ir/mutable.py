@@ -1,0 +1,261 @@
+"""MutableGraph: a Graph while it is built and rewritten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from predictor_core.errors import GraphError
+from predictor_core.ir.graph import Graph, Node, Shape, sorted_nodes
+
+
+class MutableGraph:
+    """Nodes in topological order, with readers by tensor and nodes by op kept up to date.
+
+    One instance goes through the change of layout and all passes; `freeze` validates the result once.
+
+    Parameters
+    ----------
+    nodes : iterable of Node
+        In any order; kept where it already is topological.
+    name, outputs, free, warnings
+        As for `Graph`.
+
+    Raises
+    ------
+    GraphError
+        On a duplicate name, a dangling input or a cycle. Shapes are looked at by `freeze`.
+    """
+
+    __slots__ = ("_by_op", "_places", "_readers", "changed", "free", "name", "nodes", "outputs", "warnings")
+
+    def __init__(
+        self,
+        nodes: Iterable[Node],
+        name: str = "",
+        outputs: Iterable[str] = (),
+        free: Iterable[str] = (),
+        warnings: Iterable[str] = (),
+    ) -> None:
+        self.name = name
+        self.free = list(free)
+        self.warnings = tuple(warnings)
+        self.changed = False
+        self._set(nodes, list(outputs))
+
+    @classmethod
+    def of_graph(cls, graph: Graph) -> MutableGraph:
+        """Return a mutable copy of a Graph."""
+        return cls(graph.nodes, graph.name, graph.outputs, graph.free, graph.warnings)
+
+    def freeze(self) -> Graph:
+        """Return the result as a validated Graph.
+
+        Raises
+        ------
+        GraphError
+            As `Graph`.
+        """
+        return Graph(self.nodes.values(), self.name, self.outputs, self.free, self.warnings)
+
+    def reset(self, nodes: Iterable[Node], outputs: Iterable[str]) -> None:
+        """Take other nodes and outputs instead of all there are; name, free ops and warnings stay."""
+        self.changed = True
+        self._set(nodes, list(outputs))
+
+    def _set(self, nodes: Iterable[Node], outputs: list[str]) -> None:
+        given = list(nodes)
+        found: dict[str, Node] = {}
+        readers: dict[str, dict[str, int]] = {}
+        by_op: dict[str, dict[str, None]] = {}
+        in_order = True
+        for node in given:
+            own = node.name
+            if own in found or own in readers:
+                raise GraphError(f"node {own!r} stands in the graph twice; names must be unique")
+            for tensor in node.inputs:
+                reading = readers.get(tensor)
+                if reading is None:
+                    in_order = False
+                else:
+                    reading[own] = reading.get(own, 0) + 1
+            if not in_order:
+                break
+            found[own] = node
+            named = by_op.get(node.op)
+            if named is None:
+                by_op[node.op] = {own: None}
+            else:
+                named[own] = None
+            if len(node.outputs) <= 1:
+                readers[own] = {}
+            else:
+                for tensor in node.tensors:
+                    if tensor in readers:
+                        raise GraphError(f"tensor {tensor!r} of node {own!r} has two producers")
+                    readers[tensor] = {}
+        if not in_order:
+            self._set(sorted_nodes(given), outputs)
+            return
+        self.nodes = found
+        self._readers = readers
+        self._by_op = by_op
+        self.outputs = outputs or [tensor for tensor, reading in readers.items() if not reading]
+        self._places: dict[str, list[int]] = {}
+        for place, tensor in enumerate(self.outputs):
+            if tensor not in readers:
+                raise GraphError(f"output {tensor!r} is not a tensor of the graph")
+            self._places.setdefault(tensor, []).append(place)
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes.values())
+
+    def of(self, *ops: str) -> Iterator[Node]:
+        """Nodes of the given ops, op by op; those that a pass removes on its way are not met."""
+        for op in ops:
+            named = self._by_op.get(op)
+            if named:
+                for name in list(named):
+                    node = self.nodes.get(name)
+                    if node is not None and node.op == op:
+                        yield node
+
+    def has(self, op: str) -> bool:
+        """Whether any node has this op."""
+        return bool(self._by_op.get(op))
+
+    def producer(self, tensor: str) -> Node:
+        """Node that makes a tensor."""
+        node = self.nodes.get(tensor)
+        return node if node is not None else self.nodes[tensor.rpartition(":")[0]]
+
+    def shape(self, tensor: str) -> Shape:
+        """Shape of a tensor."""
+        node = self.nodes.get(tensor)
+        if node is not None:
+            return node.outputs[0]
+        name, _, index = tensor.rpartition(":")
+        return self.nodes[name].outputs[int(index)]
+
+    def readers(self, tensor: str) -> list[Node]:
+        """Nodes that read a tensor, once for each read."""
+        reading = self._readers.get(tensor, {})
+        return [self.nodes[name] for name, count in reading.items() for _ in range(count)]
+
+    def only_reader(self, tensor: str) -> Node | None:
+        """Return the node that reads a tensor, if it is read exactly once and is no output of the model."""
+        reading = self._readers.get(tensor)
+        if reading is None or len(reading) != 1 or tensor in self._places:
+            return None
+        ((name, count),) = reading.items()
+        return self.nodes[name] if count == 1 else None
+
+    def replace(
+        self,
+        node: Node,
+        op: str | None = None,
+        inputs: Iterable[str] | None = None,
+        attrs: Mapping[str, Any] | None = None,
+        outputs: tuple[Shape, ...] | None = None,
+    ) -> Node:
+        """Put another node in the place of one, under its name, and remove what nothing reads any more.
+
+        Parameters
+        ----------
+        node : Node
+            Of this graph. Its scope stays.
+        op : str, optional
+            Its op; it has none of the attributes of the old node then.
+        inputs : iterable of str, optional
+            Tensors that are made before the node.
+        attrs : mapping, optional
+            All attributes of the new node.
+        outputs : tuple of tuple of int, optional
+            Output shapes.
+
+        Returns
+        -------
+        Node
+            The new node.
+        """
+        name, old = node.name, self.nodes[node.name]
+        if attrs is None:
+            attrs = node.attrs if op is None else {}
+        reads = node.inputs if inputs is None else tuple(inputs)
+        new = Node(name, op or node.op, reads, attrs, outputs or node.outputs, node.scope)
+        self.nodes[name] = new
+        self.changed = True
+        if new.op != old.op:
+            del self._by_op[old.op][name]
+            self._by_op.setdefault(new.op, {})[name] = None
+        if len(new.outputs) != len(old.outputs):
+            kept = {tensor: self._readers.pop(tensor, {}) for tensor in old.tensors}
+            for tensor in new.tensors:
+                self._readers[tensor] = kept.pop(tensor, {})
+            # Readers of tensors that are gone are rewired next.
+            self._readers.update({tensor: reading for tensor, reading in kept.items() if reading})
+        if reads != old.inputs:
+            for tensor in reads:
+                reading = self._readers[tensor]
+                reading[name] = reading.get(name, 0) + 1
+            self._unread(old)
+        return new
+
+    def bypass(self, node: Node, tensor: str) -> None:
+        """Remove a node with one output; its readers read `tensor`, an earlier one, instead."""
+        self.rewire(node.name, tensor)
+        self._remove(node)
+
+    def rewire(self, old: str, tensor: str) -> None:
+        """Let the readers of the tensor `old` read `tensor`, an earlier one, instead."""
+        moved, self._readers[old] = self._readers.get(old, {}), {}
+        reading = self._readers[tensor]
+        for name, count in moved.items():
+            reader = self.nodes[name]
+            inputs = tuple([tensor if read == old else read for read in reader.inputs])
+            self.nodes[name] = Node(name, reader.op, inputs, reader.attrs, reader.outputs, reader.scope)
+            reading[name] = reading.get(name, 0) + count
+        places = self._places.pop(old, None)
+        if places is not None:
+            for place in places:
+                self.outputs[place] = tensor
+            self._places.setdefault(tensor, []).extend(places)
+
+    def prune(self) -> None:
+        """Remove what no output of the model depends on; the model's inputs stay."""
+        for node in reversed(list(self.nodes.values())):
+            if self._readers.get(node.name) or node.op == "input" or node.name not in self.nodes:
+                continue
+            if not self._is_read(node):
+                self._remove(node)
+
+    def _is_read(self, node: Node) -> bool:
+        return any(self._readers.get(tensor) or tensor in self._places for tensor in node.tensors)
+
+    def _remove(self, node: Node) -> None:
+        self._drop(node)
+        self._unread(node)
+
+    def _drop(self, node: Node) -> None:
+        self.changed = True
+        del self.nodes[node.name]
+        del self._by_op[node.op][node.name]
+        for tensor in node.tensors:
+            self._readers.pop(tensor, None)
+
+    def _unread(self, node: Node) -> None:
+        """Take back the reads of a node that is gone, and remove producers that only such nodes read."""
+        gone = [node]
+        while gone:
+            last = gone.pop()
+            for tensor in last.inputs:
+                reading = self._readers[tensor]
+                if reading[last.name] > 1:
+                    reading[last.name] -= 1
+                    continue
+                del reading[last.name]
+                if not reading:
+                    producer = self.producer(tensor)
+                    if producer.op != "input" and not self._is_read(producer):
+                        self._drop(producer)
+                        gone.append(producer)

@@ -1,0 +1,95 @@
+"""From the nodes of a kernel to the fields of its `KernelSpec` that depend on the op."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Any, Callable
+
+from predictor_core.ir.graph import Graph, Node
+from predictor_core.kernels.spec import Pair
+
+Fields = Mapping[str, Any]
+FieldsFunction = Callable[[Sequence[Node], Graph], Fields]
+VariantFunction = Callable[[Node, Graph], str]
+
+#: Axes of height and width of an image.
+_MAP_AXES = frozenset({(1, 2), (2, 1), (-3, -2), (-2, -3)})
+
+
+def _pair(value: Any) -> Pair:
+    return (value[0], value[1])
+
+
+def window(main: Sequence[Node], graph: Graph) -> Fields:
+    """Return window, strides, dilations and groups of an op on images."""
+    attrs = main[0].attrs
+    return {
+        "kernel": _pair(attrs["kernel"]),
+        "strides": _pair(attrs.get("strides", (1, 1))),
+        "dilations": _pair(attrs.get("dilations", (1, 1))),
+        "groups": attrs.get("groups", 1),
+    }
+
+
+def depthwise(main: Sequence[Node], graph: Graph) -> Fields:
+    """Return the same as `window`; there is a group for each channel."""
+    return {**window(main, graph), "groups": graph.shape(main[0].inputs[0])[-1]}
+
+
+def conv3d(main: Sequence[Node], graph: Graph) -> Fields:
+    """Return groups, and the window in ``extra``."""
+    attrs = main[0].attrs
+    return {"groups": attrs.get("groups", 1), "extra": tuple(attrs["kernel"])}
+
+
+def se(main: Sequence[Node], graph: Graph) -> Fields:
+    """Return the channels between the two fully connected layers."""
+    middle = next(node.outputs[0][-1] for node in main if node.op in ("conv", "fc"))
+    return {"extra": (middle,)}
+
+
+def recurrent(main: Sequence[Node], graph: Graph) -> Fields:
+    """Return what `predictor_core.kernels.costs.recurrent` reads."""
+    attrs = main[0].attrs
+    projection = (attrs["projection"],) if attrs.get("projection") else ()
+    directions = 2 if attrs.get("bidirectional") else 1
+    return {"extra": (attrs["hidden"], attrs.get("layers", 1), directions, *projection)}
+
+
+def axis(main: Sequence[Node], graph: Graph) -> Fields:
+    """Return the axis, unless it is the last."""
+    node = main[0]
+    rank = len(node.outputs[0])
+    axis = node.attrs.get("axis", -1) % rank
+    return {} if axis == rank - 1 else {"extra": (axis,)}
+
+
+def split(main: Sequence[Node], graph: Graph) -> Fields:
+    """Return the elements of each output."""
+    return {"extra": tuple(prod(shape) for shape in main[0].outputs)}
+
+
+def shuffle(main: Sequence[Node], graph: Graph) -> Fields:
+    """Return the groups of channels."""
+    return {"groups": main[0].attrs.get("groups", 1)}
+
+
+def pooled(main: Sequence[Node], graph: Graph) -> Fields:
+    """Drop height and width from the output: with or without dimensions of size 1, the work is the same."""
+    output = main[-1].outputs[0]
+    return {"output": (output[0], output[-1])}
+
+
+def grouped(op: str) -> VariantFunction:
+    """Name `op` for a convolution in several groups."""
+    return lambda node, graph: op if node.attrs.get("groups", 1) != 1 else node.op
+
+
+def over_map(op: str) -> VariantFunction:
+    """Name `op` for a reduction over height and width of an image."""
+    return lambda node, graph: (
+        op
+        if tuple(node.attrs.get("axes", ())) in _MAP_AXES and len(graph.shape(node.inputs[0])) == 4
+        else node.op
+    )
