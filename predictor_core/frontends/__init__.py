@@ -96,7 +96,11 @@ FRONTENDS: dict[str, Frontend] = {
             "keras",
             "predictor_core.frontends.keras:load",
             (".keras", ".h5", ".hdf5"),
-            ("keras.src.models.model.Model", "keras.src.engine.training.Model", "tf_keras.src.engine.training.Model"),
+            (
+                "keras.src.models.model.Model",
+                "keras.src.engine.training.Model",
+                "tf_keras.src.engine.training.Model",
+            ),
             "--keras",
             help=".keras and .h5 files",
         ),

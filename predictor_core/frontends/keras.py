@@ -56,7 +56,9 @@ def _loaded(path: Path) -> Any:
         import keras
     except ImportError as error:
         raise missing_dependency(
-            "keras", "keras", "Reading a .keras or .h5 file (or export a SavedModel, .tflite or .onnx, which need none)"
+            "keras",
+            "keras",
+            "Reading a .keras or .h5 file (or export a SavedModel, .tflite or .onnx, which need none)",
         ) from error
     if not path.is_file():
         raise ModelFormatError(f"{path}: no such file")
