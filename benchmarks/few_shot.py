@@ -2,7 +2,8 @@
 
 ``python benchmarks/few_shot.py DATA`` computes the tables from the public measurements in a folder
 (``bench``, ``phones``, ``nb201``); ``--parts`` chooses some of them. The graphs of ``phones`` are made by
-pytorchcv (``pip install --no-deps pytorchcv==0.0.67``). Models are cut into kernels once and kept in ``--cache``.
+pytorchcv (``pip install --no-deps pytorchcv==0.0.67``). Models are cut into kernels once and kept in
+``--cache``.
 """
 
 from __future__ import annotations
@@ -128,7 +129,7 @@ def predicted(
 ) -> tuple[np.ndarray, str]:
     """Return predictions in ms for `asked`, learned from `learnt` as ``learn`` does, and the source."""
     own = latency_ms[learnt]
-    problem = choose_source(corpus.only(learnt), own, sources, seed).problem.loosened(own)
+    problem = choose_source(corpus.only(learnt), own, sources, seed).problem.tuned(own)
     source = problem.prior.sources[0]
     return problem.predict_cut(problem.fit(own).mean, corpus.cut(source.rules).only(asked)), source.name
 
@@ -274,7 +275,7 @@ def alone(corpus: Corpus, latency_ms: np.ndarray, draws: int) -> dict[str, float
         said, _ = predicted(corpus, latency_ms, order[:20], order[20:], predictors(FOUR), draw)
         few.append(within(said / latency_ms[order[20:]] - 1.0))
     problem = choose_source(corpus, latency_ms, predictors(FOUR), seed=0).problem
-    problem = problem.loosened(latency_ms, known)
+    problem = problem.tuned(latency_ms, known)
     start = problem.fit(latency_ms, known).mean
     every = cross_validate(problem, latency_ms, corpus.names, models=known, start=start)
     left_out = cross_validate(problem, latency_ms, corpus.families, models=known, start=start, folds=12)

@@ -17,6 +17,8 @@ import csv
 import random
 import sys
 import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -55,7 +57,7 @@ COUNTS = {"planned": (20, 27, 40, 67, 100), "real": (40, 100), "random": (40, 60
 
 def prepare(folder: Path) -> None:
     """Write every model as an ONNX file with random weights."""
-    from predictor_core.frontends.onnx.write import graph_to_onnx
+    from predictor_core.frontends.onnx.writing import graph_to_onnx
     from predictor_core.measuring.planning.folder import PLAN_FILE, write_plan
     from predictor_core.measuring.planning.plan import make_plan
     from predictor_core.measuring.planning.pool import variants
@@ -63,16 +65,23 @@ def prepare(folder: Path) -> None:
     if not (folder / "planned" / PLAN_FILE).is_file():
         write_plan(make_plan(PLANNED), folder / "planned")
     wanted = {"held_out": HELD_OUT, "real": REAL}
-    missing = {name: count - len(list((folder / name).glob("*.onnx"))) for name, count in wanted.items()}
-    if any(count > 0 for count in missing.values()):
-        for name in wanted:
-            (folder / name).mkdir(parents=True, exist_ok=True)
-        networks = _real_networks()
-        for name, count in wanted.items():
-            for _ in range(count):
-                graph = next(networks)
-                (folder / name / f"{graph.name}.onnx").write_bytes(graph_to_onnx(graph).SerializeToString())
-                print(f"{name}: {graph.name}", flush=True)
+    sets = {name: {path.stem for path in (folder / name).glob("*.onnx")} for name in wanted}
+    for name, build in _real_networks():
+        unfilled = next((each for each, count in wanted.items() if len(sets[each]) < count), None)
+        if unfilled is None:
+            break
+        if any(name in found for found in sets.values()):
+            continue
+        try:
+            graph = build()
+        except Exception as error:  # noqa: BLE001 - a network that can't be built or read is no candidate
+            print(f"{name} is left out: {error!r:.100}", file=sys.stderr)
+            continue
+        if _is_fit(graph) and _can_be_written(graph):
+            (folder / unfilled).mkdir(parents=True, exist_ok=True)
+            (folder / unfilled / f"{name}.onnx").write_bytes(graph_to_onnx(graph).SerializeToString())
+            sets[unfilled].add(name)
+            print(f"{unfilled}: {name}", flush=True)
     target = folder / "random"
     target.mkdir(parents=True, exist_ok=True)
     graphs = list(variants(seed=1))
@@ -85,31 +94,26 @@ def prepare(folder: Path) -> None:
             path.write_bytes(graph_to_onnx(graph).SerializeToString())
 
 
-def _real_networks() -> Any:
-    """Yield random real networks of pytorchcv and torchvision that fit, as Graphs."""
+def _real_networks() -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Yield names of networks of pytorchcv and torchvision, shuffled, and what builds their Graphs."""
     # pytorchcv was written for a numpy that had its own name for int.
     if not hasattr(np, "int"):
         setattr(np, "int", int)  # noqa: B010
-    from pytorchcv.model_provider import _models, get_model
-
     from predictor_core.frontends.torch.torchvision import load, names
-    from predictor_core.ir.graph import Graph
     from predictor_core.predictor import to_graph
 
-    pool = [("torchvision", name) for name in names()]
-    pool += [("pytorchcv", name) for name in sorted(_models) if not name.endswith(_OTHER_DATA)]
+    vision = names()
+    from pytorchcv.model_provider import _models, get_model
+
+    def cv(name: str) -> Any:
+        return to_graph(get_model(name, pretrained=False).eval(), "torch", (1, 3, 224, 224))
+
+    pool = [(f"torchvision_{name}", partial(load, name)) for name in vision]
+    pool += [
+        (f"pytorchcv_{name}", partial(cv, name)) for name in sorted(_models) if not name.endswith(_OTHER_DATA)
+    ]
     random.Random(SEED).shuffle(pool)
-    for source, name in pool:
-        try:
-            if source == "torchvision":
-                graph = load(name)
-            else:
-                graph = to_graph(get_model(name, pretrained=False).eval(), "torch", (1, 3, 224, 224))
-        except Exception as error:  # noqa: BLE001 - a network that can't be built or read is no candidate
-            print(f"{name} is left out: {error!r:.100}", file=sys.stderr)
-            continue
-        if _is_fit(graph) and _can_be_written(graph):
-            yield Graph(graph.nodes, f"{source}_{name}", graph.outputs, graph.free)
+    yield from pool
 
 
 #: Endings of networks for other data sets and tasks than ImageNet's classes.
@@ -132,17 +136,17 @@ def _is_fit(graph: Any) -> bool:
 
 
 def _can_be_written(graph: Any) -> bool:
-    """Whether the runtimes that are installed here run what is written of a Graph."""
-    from predictor_core.errors import PredictorError
-    from predictor_core.measuring.runtimes import find
+    from predictor_core.errors import UnsupportedOpError
+    from predictor_core.frontends.onnx.writing import graph_to_onnx
+    from predictor_core.frontends.tflite.writing import graph_to_tflite
 
-    for runtime, module in MODULES.items():
-        if find_spec(module) is not None:
-            try:
-                find(runtime).open(graph, "graph", 1)
-            except PredictorError as error:
-                print(f"{graph.name} is left out: {error!s:.100}", file=sys.stderr)
-                return False
+    try:
+        graph_to_onnx(graph)
+        if find_spec(MODULES["litert"]) is not None:
+            graph_to_tflite(graph)
+    except UnsupportedOpError as error:
+        print(f"{graph.name} is left out: {error!s:.100}", file=sys.stderr)
+        return False
     return True
 
 
@@ -150,7 +154,8 @@ def measure(folder: Path, seconds: float, minutes: float) -> None:
     """Time what is not timed yet; every row is kept."""
     from predictor_core import measure_latency
     from predictor_core.errors import PredictorError
-    from predictor_core.measuring.measurements import Row, appending
+    from predictor_core.measuring.measurements import appending
+    from predictor_core.measuring.rows import Row
     from predictor_core.predictor import to_graph
 
     end = time.monotonic() + 60 * minutes
@@ -189,7 +194,8 @@ def measure_twins(folder: Path, seconds: float) -> None:
     """Time some networks as torch exports them, and as they are written with random weights."""
     from predictor_core import measure_latency
     from predictor_core.frontends.torch.torchvision import load
-    from predictor_core.measuring.measurements import Row, appending
+    from predictor_core.measuring.measurements import appending
+    from predictor_core.measuring.rows import Row
 
     path = folder / "onnxruntime_1_twins.csv"
     done = set(_latencies(path))

@@ -38,7 +38,8 @@ class Budget:
     seconds: float = 20.0
 
 
-_LIMITS: ContextVar[Budget] = ContextVar("limits", default=Budget())
+_DEFAULT = Budget()
+_LIMITS: ContextVar[Budget] = ContextVar("limits", default=_DEFAULT)
 _METER: ContextVar[Meter | None] = ContextVar("meter", default=None)
 
 #: Nodes between two looks at the clock.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -9,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from predictor_core.catalog.embedded import PACKAGE
 from predictor_core.catalog.lookup import find_predictor
-from predictor_core.catalog.registry import HEADER_FILE, PACK_FILE
+from predictor_core.errors import PackError
+from predictor_core.files import HEADER_FILE, PACK_FILE
 
 if TYPE_CHECKING:
-    from predictor_core.predictor import LatencyPredictor
     from predictor_core.predictor.base import Predictor
+    from predictor_core.predictor.header import DeviceHeader
+    from predictor_core.predictor.latency import LatencyPredictor
+    from predictor_core.predictor.learned import LearnedPredictor
 
 
 def load_latency_predictor(predictor_name: str, predictor_version: str | float | None = None) -> Predictor:
@@ -73,8 +77,6 @@ def load_entry(entry: Mapping[str, Any]) -> Predictor:
         if (folder / PACK_FILE).is_file():
             return _from_pack(folder / PACK_FILE, entry)
         if (folder / HEADER_FILE).is_file():
-            from predictor_core.predictor.learned import load_learned
-
             return load_learned(folder, name=str(entry["name"]), version=str(entry["version"]))
     else:
         from predictor_core.catalog.download import fetch_pack
@@ -89,6 +91,41 @@ def load_entry(entry: Mapping[str, Any]) -> Predictor:
 def load_shared(predictor_name: str, predictor_version: str) -> Any:
     """Load a predictor once a process: the source that many learned devices share."""
     return load_latency_predictor(predictor_name, predictor_version)
+
+
+def load_learned(
+    folder: str | os.PathLike[str], *, name: str | None = None, version: str | None = None
+) -> LearnedPredictor:
+    """Load the folder of a learned predictor.
+
+    Parameters
+    ----------
+    folder : path
+        As `LearnedPredictor.save` writes it.
+    name, version : str, optional
+        As it is registered; the header must say the same.
+
+    Raises
+    ------
+    PackError
+        A file is absent or refused, or the source is not the one that it was learned from.
+    """
+    from predictor_core.predictor.header import DeviceHeader
+    from predictor_core.predictor.learned import LearnedPredictor
+
+    path = Path(folder)
+    header = DeviceHeader.read(path)
+    if name is not None and (header.name.lower(), header.version) != (name.lower(), version):
+        raise PackError(
+            f"{path} holds {header.name} {header.version}, but {name} {version} is registered; "
+            "unregister it and register the folder again"
+        )
+    return LearnedPredictor(header, load_sources(header))
+
+
+def load_sources(header: DeviceHeader) -> list[LatencyPredictor]:
+    """Load the predictors that a header names; those of one process share them."""
+    return [load_shared(source.name, source.version) for source in header.sources]
 
 
 def _from_pack(path: Path, entry: Mapping[str, Any]) -> LatencyPredictor:

@@ -7,141 +7,58 @@ import os
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from predictor_core.catalog.embedded import embedded_predictors
+from predictor_core import yaml_files
 from predictor_core.catalog.home import predictors_file
 from predictor_core.catalog.versions import version_key
-from predictor_core.errors import RegistryError, UnknownPredictorError, suggestion
-from predictor_core.files import locked, write_atomically
+from predictor_core.errors import PredictorError, RegistryError
+from predictor_core.files import HEADER_FILE, PACK_FILE, write_atomically
 
 #: A package offers predictors through entry points of this group. Each names an entry (a dict in the
 #: format of a meta file), a list of such, or a function of no arguments that returns one of the two.
 ENTRY_POINT_GROUP = "predictor_core.predictors"
 
-#: File of a pack in this package's own format, inside its folder.
-PACK_FILE = "forests.pack"
-
-#: File of a learned predictor, inside its folder.
-HEADER_FILE = "header.json"
-
-_MAX_META_BYTES = 2**20
+#: Longest name, version or category.
+_MAX_WORD = 200
 
 _LOGGER = logging.getLogger(__name__)
-
-
-def register_predictor(meta_path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Add the predictor that a meta file describes to the user's list.
-
-    Parameters
-    ----------
-    meta_path : path
-        Folder of a learned predictor; or YAML with ``name``, ``version``, ``category``, ``package_location``
-        (relative to the file, or absolute) and, for a folder of pickled forests, ``kernel_predictors``. Other
-        keys are kept.
-
-    Returns
-    -------
-    dict
-        The entry as it is listed from now on.
-
-    Raises
-    ------
-    RegistryError
-        A key is absent or wrong, the folder holds no predictor, or name and version are taken.
-    """
-    path = Path(meta_path)
-    if path.is_dir():
-        entry = _learned_entry(path)
-    else:
-        entry = check_entry(_read_yaml(path), str(path), path.parent)
-    if not _is_predictor(entry):
-        forests = ", ".join(f"{name}.pkl" for name in entry.get("kernel_predictors", ())) or "one .pkl file"
-        raise RegistryError(
-            f"{path}: 'package_location' is {entry['package_location']}, which holds no predictor; expected "
-            f"fusion_rules.json with {forests}, {PACK_FILE}, or {HEADER_FILE}"
-        )
-    file = predictors_file()
-    with locked(file):
-        if any(_same(entry, other) for other in (*embedded_predictors(), *registered_predictors())):
-            raise RegistryError(
-                f"predictor {entry['name']!r} version {entry['version']} exists already; unregister it "
-                "first, or choose another 'version'"
-            )
-        listed = _read_list(file)
-        listed.append(entry)
-        _write_list(file, listed, appended=entry)
-    return entry
-
-
-def unregister_predictor(name: str, version: str | float | None = None) -> dict[str, Any]:
-    """Take a predictor off the user's list; its files stay.
-
-    Parameters
-    ----------
-    name : str
-        Case does not matter.
-    version : str or float, optional
-        Needed where several versions are registered.
-
-    Returns
-    -------
-    dict
-        The entry that was removed.
-
-    Raises
-    ------
-    UnknownPredictorError
-        No such predictor was registered.
-    RegistryError
-        Several versions are registered and none was named.
-    """
-    file = predictors_file()
-    with locked(file):
-        listed = _read_list(file)
-        found = [
-            entry
-            for entry in listed
-            if _is_custom(entry)
-            and str(entry["name"]).lower() == name.strip().lower()
-            and (version is None or version_key(entry.get("version")) == version_key(version))
-        ]
-        if not found:
-            own = [entry for entry in listed if _is_custom(entry)]
-            known = ", ".join(f"{entry['name']} {entry.get('version')}" for entry in own)
-            close = suggestion(name, (str(entry["name"]) for entry in own)) or ";"
-            which = repr(name) if version is None else f"{name!r} version {version}"
-            raise UnknownPredictorError(
-                f"no predictor {which} is registered{close} registered are: {known or 'none'}"
-            )
-        if len(found) > 1:
-            versions = ", ".join(str(entry.get("version")) for entry in found)
-            raise RegistryError(f"several versions of {name!r} are registered ({versions}); name one of them")
-        _write_list(file, [entry for entry in listed if entry is not found[0]])
-    return dict(found[0])
 
 
 def registered_predictors() -> list[dict[str, Any]]:
     """Entries of the user's list and of installed packages, versions as strings.
 
     Entries that nn-Meter itself wrote for its built-in predictors are left out: those are built in here too.
-
-    Raises
-    ------
-    RegistryError
-        The user's list is malformed; the message names the file.
+    What can't be read, a list or an entry of it, is left out with a warning in the log: the other predictors
+    work all the same.
     """
-    file = predictors_file()
-    own = [check_entry(entry, str(file), file.parent) for entry in _read_list(file) if _is_custom(entry)]
-    return [*own, *(dict(entry) for entry in _from_packages())]
+    own = []
+    try:
+        file = predictors_file()
+        listed = [entry for entry in read_list(file) if is_custom(entry)]
+    except PredictorError as error:
+        _LOGGER.warning("your own predictors are left out: %s", error)
+        listed = []
+    for entry in listed:
+        try:
+            own.append(check_entry(entry, str(file), file.parent))
+        except RegistryError as error:
+            _LOGGER.warning("a predictor of your own is left out: %s", error)
+    return [*own, *offered_predictors()]
+
+
+def offered_predictors() -> list[dict[str, Any]]:
+    """Entries that installed packages offer."""
+    return [dict(entry) for entry in _from_packages()]
 
 
 def check_name(name: Any, where: str = "the name") -> None:
     """Raise `RegistryError` unless a predictor may be called so; `where` is what the message calls it."""
-    if not _is_line(name) or not name.strip() or "/" in name or "\\" in name:
+    if not _is_line(name) or not name.strip(" .") or "/" in name or "\\" in name:
         raise RegistryError(f"{where} is {name!r:.60}; expected a name without slashes and line breaks")
 
 
@@ -162,7 +79,8 @@ def check_entry(entry: Any, origin: str, base: Path) -> dict[str, Any]:
             raise RegistryError(f"{origin}: the key {key!r} is missing")
     name, version, location = entry["name"], entry["version"], entry["package_location"]
     check_name(name, f"{origin}: 'name'")
-    if isinstance(version, bool) or not (isinstance(version, (int, float)) or _is_line(version)):
+    number = isinstance(version, (int, float)) and not isinstance(version, bool) and isfinite(version)
+    if not (number or _is_line(version)) or len(str(version)) > _MAX_WORD:
         raise RegistryError(
             f"{origin}: 'version' is {version!r:.60}; expected a number or a string such as 1.0"
         )
@@ -177,37 +95,29 @@ def check_entry(entry: Any, origin: str, base: Path) -> dict[str, Any]:
     forests = entry.get("kernel_predictors", [])
     if not isinstance(forests, (list, tuple)) or not all(isinstance(forest, str) for forest in forests):
         raise RegistryError(f"{origin}: 'kernel_predictors' is {forests!r:.60}; expected a list of names")
-    folder = (base / Path(location).expanduser()).resolve()
+    for key in entry:
+        if not isinstance(key, str) or key == "pack":
+            raise RegistryError(f"{origin}: {key!r:.60} is no key of a predictor of your own")
+    if not isinstance(entry.get("sha256", ""), str):
+        raise RegistryError(f"{origin}: 'sha256' is {entry['sha256']!r:.60}; expected hexadecimal digits")
+    try:
+        folder = (base / Path(location).expanduser()).resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise RegistryError(f"{origin}: 'package_location' is no path that can be used: {error}") from error
     return {**entry, "name": name.strip(), "version": str(version), "package_location": str(folder)}
 
 
-def _learned_entry(folder: Path) -> dict[str, Any]:
-    """Entry of a learned predictor; all of its folder is checked by loading it."""
-    if not (folder / HEADER_FILE).is_file():
-        raise RegistryError(
-            f"{folder} holds no {HEADER_FILE}; expected the folder of a learned predictor, or a meta file"
-        )
-    from predictor_core.predictor.learned import load_learned
-
-    learned = load_learned(folder)
-    entry = {
-        "name": learned.name,
-        "version": learned.version,
-        "category": learned.device_header.category,
-        "package_location": str(folder.resolve()),
-    }
-    return check_entry(entry, str(folder), folder)
-
-
 def _is_line(text: Any) -> bool:
-    return isinstance(text, str) and text.isprintable()
+    return isinstance(text, str) and text.isprintable() and len(text) <= _MAX_WORD
 
 
-def _is_custom(entry: Any) -> bool:
+def is_custom(entry: Any) -> bool:
+    """Whether an entry of the list is a predictor in a folder of the user's."""
     return isinstance(entry, Mapping) and "package_location" in entry
 
 
-def _is_predictor(entry: Mapping[str, Any]) -> bool:
+def is_predictor(entry: Mapping[str, Any]) -> bool:
+    """Whether the folder of an entry holds what its kind of predictor needs."""
     from predictor_core.legacy.pack_folder import is_pack
 
     folder = Path(entry["package_location"])
@@ -215,29 +125,31 @@ def _is_predictor(entry: Mapping[str, Any]) -> bool:
     return own or is_pack(folder, entry.get("kernel_predictors", ()))
 
 
-def _same(entry: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def same(entry: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two entries have one name and version."""
     return str(entry["name"]).lower() == str(other["name"]).lower() and version_key(
         entry["version"]
     ) == version_key(other["version"])
 
 
-def _read_yaml(path: Path) -> Any:
+def read_yaml(path: Path) -> Any:
+    """Read a small YAML file of the user's."""
     try:
-        if path.stat().st_size > _MAX_META_BYTES:
-            raise RegistryError(
-                f"{path} has more than {_MAX_META_BYTES} bytes; it is no list or meta file of predictors"
-            )
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml_files.read_yaml(path)
     except OSError as error:
-        raise RegistryError(f"{path} can't be read: {error.strerror}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise RegistryError(f"{path} is not YAML: {error}") from error
+        raise RegistryError(f"{path} can't be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise RegistryError(f"{path} is no list or meta file of predictors: {error}") from error
 
 
-def _read_list(file: Path) -> list[Any]:
-    if not file.exists():
-        return []
-    content = _read_yaml(file)
+def read_list(file: Path) -> list[Any]:
+    """Entries of the user's list; none where there is no list."""
+    try:
+        if not file.exists():
+            return []
+    except OSError as error:
+        raise RegistryError(f"{file} can't be read: {error.strerror or error}") from error
+    content = read_yaml(file)
     if content is None:
         return []
     if not isinstance(content, list):
@@ -248,16 +160,16 @@ def _read_list(file: Path) -> list[Any]:
     return content
 
 
-def _write_list(file: Path, entries: list[Any], appended: Mapping[str, Any] | None = None) -> None:
+def write_list(file: Path, entries: list[Any], appended: Mapping[str, Any] | None = None) -> None:
     """Write the list; an entry that is only appended leaves the text before it and its comments alone."""
     if appended is not None and file.exists():
         text = file.read_text(encoding="utf-8")
         text += ("" if text.endswith("\n") or not text else "\n") + _yaml([appended])
         try:
-            if yaml.safe_load(text) == entries:
+            if yaml_files.parse_yaml(text) == entries:
                 write_atomically(file, text)
                 return
-        except yaml.YAMLError:
+        except ValueError:
             # A list in another style, that can't be continued: written anew below.
             pass
     write_atomically(file, _yaml(entries))
@@ -280,7 +192,7 @@ def _from_packages() -> tuple[dict[str, Any], ...]:
             offered = offered() if callable(offered) else offered
             entries = offered if isinstance(offered, (list, tuple)) else [offered]
             found += [check_entry(entry, origin, Path.cwd()) for entry in entries]
-        except Exception as error:  # noqa: BLE001 - another package's code, which must not take ours down
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - another package's code, not to take ours down
             _LOGGER.warning("predictors of %s are left out: %s: %s", origin, type(error).__name__, error)
     return tuple(found)
 

@@ -6,21 +6,20 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
-from predictor_core.catalog.registry import HEADER_FILE, check_name, register_predictor
+from predictor_core.catalog.register import register_predictor
+from predictor_core.catalog.registry import check_name
 from predictor_core.cli.console import UsageError, log
 from predictor_core.cli.models import input_shapes
 from predictor_core.errors import LearningError, OutputError
+from predictor_core.files import HEADER_FILE
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
 from predictor_core.learning.card import accuracy_lines
 from predictor_core.learning.joint import learn_environments
 from predictor_core.learning.learn import candidates, learn_device
 from predictor_core.learning.measurements import Read, read_measurements, read_models, refuse_contradictions
-from predictor_core.learning.posterior import Floats, Noise
+from predictor_core.learning.posterior import Floats
 from predictor_core.learning.units import in_ms
 from predictor_core.predictor.learned import LearnedPredictor
-
-#: Least noise that is believed: repeats on one day agree better than a model with its kernels.
-_LEAST_NOISE = 0.02
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -72,7 +71,6 @@ def _name(name: str, environment: str) -> str:
 def _learn(
     arguments: argparse.Namespace, read: Read, like: list[str] | None
 ) -> Mapping[str, LearnedPredictor]:
-    noise = None if read.repeat is None else Noise(relative=max(read.repeat, _LEAST_NOISE))
     facts = {} if read.repeat is None else {"noise of a repeat, %": round(100.0 * read.repeat, 2)}
     if len(read.latency_ms) == 1:
         ((environment, column),) = read.latency_ms.items()
@@ -83,7 +81,6 @@ def _learn(
             like=like,
             seed=arguments.seed,
             facts=facts,
-            noise=noise,
             unit=arguments.unit,
         )
         return {environment: predictor}
@@ -97,7 +94,6 @@ def _learn(
         like=like,
         seed=arguments.seed,
         facts=facts,
-        noise=noise,
         check=arguments.unit is None,
     )
 

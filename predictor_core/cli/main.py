@@ -11,9 +11,12 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 
 from predictor_core import __version__
-from predictor_core.cli import console, measure, measurements, plan
+from predictor_core.cli import check, compare, completion, console, measure, measurements, plan
+from predictor_core.cli.arguments import add_predictors, add_reading, positive
 from predictor_core.cli.models import add_models
+from predictor_core.cli.views import add_views
 from predictor_core.errors import suggestion
+from predictor_core.text import one_line
 
 _DESCRIPTION = "Predict the latency of neural networks on mobile and edge devices."
 
@@ -40,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = arguments.debug
     try:
         status = _run(parser, arguments)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return status
     except console.UsageError as error:
         console.log(f"error: {error}")
@@ -93,7 +97,7 @@ class _Parser(argparse.ArgumentParser):
             for word in dict.fromkeys(word.partition("=")[0] for word in self._words):
                 if re.fullmatch(r"--[a-z][a-z-]*", word) and not any(o.startswith(word) for o in options):
                     message += suggestion(word, options).replace("did you", f"for {word}, did you")
-        super().error(console.one_line(message))
+        super().error(one_line(message))
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -110,7 +114,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_listings(commands)
     _add_learn(commands)
     _add_registry(commands)
-    for command in (measure, measurements, plan):
+    for command in (measure, measurements, plan, compare, check, completion):
         command.add(commands, _add_common)
     parser.commands = commands.choices
     return parser
@@ -132,22 +136,13 @@ def _add_predict(commands: Any) -> None:
         help="predict the latency of models",
         description="Predict the latency of models. A folder means every model in it.",
     )
-    parser.add_argument(
-        "--predictor",
-        nargs="+",
-        action="extend",
-        required=True,
-        metavar="NAME",
-        help="one or several predictors, quoted patterns such as 'pixel4*', or 'all'",
-    )
-    parser.add_argument("--predictor-version", metavar="VERSION", help="default: the latest")
+    add_predictors(parser)
     add_models(parser)
-    _add_reading(parser)
+    add_reading(parser)
     parser.add_argument("--strict", action="store_true", help="refuse what no measurement supports")
     parser.add_argument("--json", action="store_true", help="print one JSON array")
-    parser.add_argument(
-        "--jobs", type=_positive, default=1, metavar="N", help="worker processes (default: 1)"
-    )
+    parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="worker processes (default: 1)")
+    add_views(parser)
     _add_common(parser)
     parser.set_defaults(run=_predict)
 
@@ -165,7 +160,7 @@ def _add_get_ir(commands: Any) -> None:
         help="file to write, or folder for several models (default: NAME_<type>_ir.json beside the model)",
     )
     parser.add_argument("--force", action="store_true", help="overwrite files that exist, never an input")
-    _add_reading(parser)
+    add_reading(parser)
     _add_common(parser)
     parser.set_defaults(run=_get_ir)
 
@@ -233,30 +228,6 @@ def _add_registry(commands: Any) -> None:
     )
     _add_common(parser)
     parser.set_defaults(run=_unregister)
-
-
-def _add_reading(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--input-shape",
-        nargs="+",
-        metavar="SHAPE",
-        help="shape of each input, such as 1,3,224,224: for torchvision models and open dimensions",
-    )
-    parser.add_argument(
-        "--signature",
-        metavar="NAME",
-        help="signature of a TensorFlow SavedModel (default: serving_default, or the only one)",
-    )
-
-
-def _positive(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a positive whole number, got {text!r}")
-    return number
 
 
 def _predict(arguments: argparse.Namespace) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from predictor_core.catalog.registry import register_predictor, unregister_predictor
+from predictor_core.catalog.register import register_predictor, unregister_predictor
 
 
 def register(meta: str) -> int:

@@ -28,7 +28,9 @@ _LAUNCH_MS, _BYTE_SHARE, _MAC_SHARE, _LEAST_CONSTANT_MS = 0.002, 0.05, 0.5, 0.1
 CENTERS = {"conv": 64, "dwconv": 32, "groupconv": 24, "product": 24, "map": 24}
 _NEAREST = 0.3
 #: Factors on the prior deviations that are tried.
-LOOSENESS = (0.25, 0.5, 1.0, 1.5)
+LOOSENESS = (0.25, 0.5, 1.0)
+#: Noises that are tried: of one thread, of many. Beyond three deviations an error counts linearly.
+NOISES = (Noise(0.03, 0.1), Noise(0.06, 0.2))
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,8 @@ class Problem:
         Bases and effects of the kernels.
     terms : list of Term
         Of all n models; the last is the constant.
+    noise : Noise
+        Of the measurements, and of what no coefficient can say.
     """
 
     prior: Prior
@@ -101,6 +105,7 @@ class Problem:
     design: Design
     rows: Rows
     terms: list[Term]
+    noise: Noise = NOISES[0]
 
     @property
     def counts(self) -> Any:
@@ -112,7 +117,6 @@ class Problem:
         latency_ms: Floats,
         models: NDArray[Any] | None = None,
         *,
-        noise: Noise | None = None,
         start: Floats | None = None,
     ) -> Posterior:
         """Fit the coefficients to some of the models.
@@ -123,7 +127,6 @@ class Problem:
             Of all models; only those asked for are looked at.
         models : (m,) integers, optional
             Default: all.
-        noise : Noise, optional
         start : (d,) float64, optional
             Where to begin; the result of a fit to nearly the same models is near.
         """
@@ -135,23 +138,33 @@ class Problem:
         # The common factor is not what the priors are about, so it starts where the median model has it.
         means[0] += float(np.median(np.log(measured / predict(terms, means))))
         weight = np.ones(len(chosen))
-        return maximum_posterior(terms, measured, weight, means, deviation, noise, start=start)
+        return maximum_posterior(terms, measured, weight, means, deviation, self.noise, start=start)
 
-    def loosened(
+    def tuned(
         self, latency_ms: Floats, models: NDArray[Any] | None = None, *, noise: Noise | None = None
     ) -> Problem:
-        """Return the problem with the looseness of the prior that the measurements speak for.
+        """Return the problem with the prior's looseness and the noise that the measurements speak for.
 
-        Parameters as for `fit`. A sibling of the source differs from it by less than a stranger does: of
-        `LOOSENESS`, the one of the highest evidence is taken.
+        A sibling of the source differs from it by less than a stranger does, and many threads scatter more
+        than one: of `LOOSENESS` and `NOISES` the pair of the highest evidence is taken.
+
+        Parameters
+        ----------
+        latency_ms : (n,) float64
+            Of all models; only those asked for are looked at.
+        models : (m,) integers, optional
+            Default: all.
+        noise : Noise, optional
+            Where it is known.
         """
         start, best, chosen = None, -np.inf, self
-        for looseness in LOOSENESS:
-            tried = replace(self, prior=replace(self.prior, looseness=looseness))
-            found = tried.fit(latency_ms, models, noise=noise, start=start)
-            start = found.mean
-            if found.log_evidence > best:
-                best, chosen = found.log_evidence, tried
+        for one in (noise,) if noise else NOISES:
+            for looseness in LOOSENESS:
+                tried = replace(self, noise=one, prior=replace(self.prior, looseness=looseness))
+                found = tried.fit(latency_ms, models, start=start)
+                start = found.mean
+                if found.log_evidence > best:
+                    best, chosen = found.log_evidence, tried
         return chosen
 
     def predict(self, at: Floats, models: NDArray[Any] | None = None) -> Floats:
@@ -249,7 +262,7 @@ def place_centers(
 
 def _names(prior: Prior, specs: Sequence[KernelSpec]) -> tuple[str, ...]:
     """Names of the coefficients: those of the source, then those that the kernels need besides."""
-    served = prior.sources[0].kernel_latencies(specs)
+    served = prior.sources[0].unbounded.kernel_latencies(specs)
     names = dict.fromkeys(("all:", *prior.means, "constant:", "launch:", "byte:", "mac:"))
     for spec in specs:
         for of_term in effects(spec, served[spec].measured):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor_core.learning.adapt import Problem
-from predictor_core.learning.posterior import Floats, Noise
+from predictor_core.learning.posterior import Floats
 from predictor_core.predictor.interval import unfamiliarity
 
 FOLDS = 10
@@ -81,7 +81,6 @@ def cross_validate(
     models: NDArray[np.intp] | None = None,
     folds: int = FOLDS,
     seed: int = 0,
-    noise: Noise | None = None,
     start: Floats | None = None,
 ) -> HeldOut:
     """Predict each model by a fit to those of other folds.
@@ -95,7 +94,6 @@ def cross_validate(
     models : (m,) integers, optional
         The models that were measured. Default: all.
     folds, seed : int
-    noise : Noise, optional
     start : (d,) float64, optional
         Where the fits begin.
     """
@@ -105,7 +103,7 @@ def cross_validate(
     predicted, spread = np.empty(len(known)), np.empty(len(known))
     for number in range(int(fold.max()) + 1):
         asked = fold == number
-        found = problem.fit(latency_ms, known[~asked], noise=noise, start=start)
+        found = problem.fit(latency_ms, known[~asked], start=start)
         predicted[asked] = problem.predict(found.mean, known[asked])
         spread[asked] = problem.spread(found, known[asked])
     return HeldOut(latency_ms[known], predicted, spread)

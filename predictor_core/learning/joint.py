@@ -28,7 +28,7 @@ from predictor_core.learning.learn import (
     choose_source,
     finish,
 )
-from predictor_core.learning.posterior import Floats, Noise, Posterior
+from predictor_core.learning.posterior import Floats, Posterior
 from predictor_core.predictor.latency import LatencyPredictor
 from predictor_core.predictor.learned import LearnedPredictor
 
@@ -47,7 +47,6 @@ def share_prior(
     *,
     models: NDArray[np.bool_] | None = None,
     rounds: int = ROUNDS,
-    noise: Noise | None = None,
 ) -> Prior:
     """Estimate the prior of a runtime from environments that run it.
 
@@ -60,7 +59,6 @@ def share_prior(
         Models to look at; default: all.
     rounds : int
         Of the estimation.
-    noise : Noise, optional
 
     Returns
     -------
@@ -76,7 +74,7 @@ def share_prior(
         current = replace(problem, prior=prior)
         for environment, column in latency_ms.items():
             start = found[environment].mean if environment in found else None
-            found[environment] = current.fit(column, _measured(column, models), noise=noise, start=start)
+            found[environment] = current.fit(column, _measured(column, models), start=start)
         means = np.array([one.mean for one in found.values()])
         variances = np.array([np.diag(one.covariance) for one in found.values()])
         n = len(found)
@@ -101,7 +99,6 @@ def cross_validate_jointly(
     *,
     folds: int = FOLDS,
     seed: int = 0,
-    noise: Noise | None = None,
 ) -> dict[str, HeldOut]:
     """Predict each model by fits that have seen it in no environment.
 
@@ -112,7 +109,6 @@ def cross_validate_jointly(
     labels : sequence
         Models of one label are left out together.
     folds, seed : int
-    noise : Noise, optional
 
     Returns
     -------
@@ -125,10 +121,10 @@ def cross_validate_jointly(
     spread = {environment: np.full(n, np.nan) for environment in latency_ms}
     for number in range(int(fold.max()) + 1):
         asked = np.flatnonzero(fold == number)
-        prior = share_prior(problem, latency_ms, models=fold != number, rounds=ROUNDS - 1, noise=noise)
+        prior = share_prior(problem, latency_ms, models=fold != number, rounds=ROUNDS - 1)
         current = replace(problem, prior=prior)
         for environment, column in latency_ms.items():
-            found = current.fit(column, _measured(column, fold != number), noise=noise)
+            found = current.fit(column, _measured(column, fold != number))
             predicted[environment][asked] = current.predict(found.mean, asked)
             spread[environment][asked] = current.spread(found, asked)
     out = {}
@@ -147,7 +143,6 @@ def learn_environments(
     seed: int = 0,
     category: str | None = None,
     facts: Mapping[str, Any] | None = None,
-    noise: Noise | None = None,
     check: bool = True,
 ) -> dict[str, LearnedPredictor]:
     """Learn several environments of one runtime together.
@@ -160,7 +155,7 @@ def learn_environments(
         Environment -> latency of each model of the corpus in ms, NaN where it was not measured.
     names : mapping of str to str
         Environment -> name of its predictor.
-    like, seed, category, facts, noise
+    like, seed, category, facts
         As for `predictor_core.learning.learn.learn_device`.
     check : bool
         Notice wrong units against the source.
@@ -189,11 +184,11 @@ def learn_environments(
         for column in latency_ms.values():
             check_against_source(problem, corpus, column)
     same = corpus.cut(problem.prior.sources[0].rules).same()
-    held_out = cross_validate_jointly(problem, latency_ms, same, seed=seed, noise=noise)
+    held_out = cross_validate_jointly(problem, latency_ms, same, seed=seed)
     left_out = {}
     if LEAST_MODELS <= len(np.unique(corpus.families)) < len(corpus):
-        left_out = cross_validate_jointly(problem, latency_ms, corpus.families, seed=seed, noise=noise)
-    shared = replace(problem, prior=share_prior(problem, latency_ms, noise=noise))
+        left_out = cross_validate_jointly(problem, latency_ms, corpus.families, seed=seed)
+    shared = replace(problem, prior=share_prior(problem, latency_ms))
     return {
         environment: finish(
             shared,
@@ -203,7 +198,6 @@ def learn_environments(
             seed=seed,
             category=category,
             facts={**(facts or {}), "environments": len(latency_ms)},
-            noise=noise,
             evidence=Evidence(held_out[environment], left_out.get(environment)),
         )
         for environment, column in latency_ms.items()

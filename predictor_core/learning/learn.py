@@ -35,7 +35,7 @@ from predictor_core.predictor.learned import LearnedPredictor
 LEAST_MODELS = 3
 VERSION = "1.0"
 #: Sources that are cross-validated, of those whose latencies are most nearly proportional to the measured.
-_FINALISTS = 3
+_FINALISTS = 4
 _CHOICE_FOLDS = 5
 #: Models that the choice of a source looks at.
 _CHOICE_MODELS = 200
@@ -163,7 +163,7 @@ def learn_device(
     facts : mapping, optional
         Provenance, kept in the header.
     noise : Noise, optional
-        Of the measurements.
+        Of the measurements. Default: what they speak for.
     """
     latency_ms = in_ms(latency_ms, unit)
     check_latencies(corpus, latency_ms)
@@ -171,7 +171,7 @@ def learn_device(
     if unit is None:
         check_against_source(chosen.problem, corpus, latency_ms)
     return finish(
-        chosen.problem.loosened(latency_ms, np.flatnonzero(np.isfinite(latency_ms)), noise=noise),
+        chosen.problem.tuned(latency_ms, np.flatnonzero(np.isfinite(latency_ms)), noise=noise),
         corpus,
         latency_ms,
         name=name,
@@ -179,7 +179,6 @@ def learn_device(
         category=category,
         description=description,
         facts={**(facts or {}), "sources_compared": dict(chosen.compared)},
-        noise=noise,
     )
 
 
@@ -279,7 +278,6 @@ def finish(
     category: str | None = None,
     description: str | None = None,
     facts: Mapping[str, Any] | None = None,
-    noise: Noise | None = None,
     evidence: Evidence | None = None,
 ) -> LearnedPredictor:
     """Fit, cross-validate, and make the predictor; parameters as for `learn_device`.
@@ -294,9 +292,9 @@ def finish(
         Of the models that were measured, in their order. Default: by cross-validation of this fit.
     """
     known = np.flatnonzero(np.isfinite(latency_ms))
-    found = problem.fit(latency_ms, known, noise=noise)
+    found = problem.fit(latency_ms, known)
     if evidence is None:
-        evidence = _cross_validate(problem, corpus, latency_ms, known, seed, noise, found.mean)
+        evidence = _cross_validate(problem, corpus, latency_ms, known, seed, found.mean)
     held_out = evidence.held_out
     interval = calibrate(held_out)
     header = DeviceHeader(
@@ -325,13 +323,10 @@ def _cross_validate(
     latency_ms: Floats,
     known: NDArray[np.intp],
     seed: int,
-    noise: Noise | None,
     start: Floats,
 ) -> Evidence:
     def left_out(labels: NDArray[Any]) -> HeldOut:
-        return cross_validate(
-            problem, latency_ms, labels, models=known, folds=FOLDS, seed=seed, noise=noise, start=start
-        )
+        return cross_validate(problem, latency_ms, labels, models=known, folds=FOLDS, seed=seed, start=start)
 
     families = corpus.families
     enough = LEAST_MODELS <= len(np.unique(families[known])) < len(known)

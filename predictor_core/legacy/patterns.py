@@ -87,7 +87,6 @@ class Pattern:
 
         yield from extend()
 
-
     def _possible(
         self, graph: UpstreamGraph, readers: Mapping[str, Mapping[str, int]], types: Mapping[str, str]
     ) -> list[set[str]]:

@@ -5,6 +5,7 @@
 """
 
 from predictor_core.measuring.measure import Measurement, measure_latency
-from predictor_core.measuring.measurements import Row, write_measurements
+from predictor_core.measuring.measurements import write_measurements
+from predictor_core.measuring.rows import Row
 
 __all__ = ["Measurement", "Row", "measure_latency", "write_measurements"]

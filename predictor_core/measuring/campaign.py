@@ -20,8 +20,9 @@ from predictor_core.measuring.measure import (
     environment_text,
     measure_latency,
 )
-from predictor_core.measuring.measurements import Row, appending
+from predictor_core.measuring.measurements import appending
 from predictor_core.measuring.planning.folder import PLAN_FILE, read_plan
+from predictor_core.measuring.rows import Row
 from predictor_core.measuring.runtimes import Runtime, find
 
 

@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from predictor_core.errors import PredictorError
@@ -120,7 +119,7 @@ def measure_latency(
         timing.median_ms,
         timing.std_ms,
         len(timing.seconds),
-        MappingProxyType(environment),
+        environment,
         timing.warnings,
         timing,
     )

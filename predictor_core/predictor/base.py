@@ -11,10 +11,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor_core.errors import PackError, own_errors
+from predictor_core.errors import own_errors
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
 from predictor_core.ir.graph import Graph
-from predictor_core.predictor.batch import predict_many
+from predictor_core.predictor.batch import checked_ms, predict_many
 from predictor_core.predictor.report import LatencyReport
 
 
@@ -197,19 +197,6 @@ class Predictor(ABC):
             report = self.report(reading, model_name(model), strict=strict)
             checked_ms(np.array([report.latency_ms]), self)
         return report
-
-
-def checked_ms(latencies_ms: NDArray[np.float64], predictor: Predictor) -> NDArray[np.float64]:
-    """Return latencies as they are, or refuse any that is no finite number of ms above or at zero.
-
-    Raises
-    ------
-    PackError
-        The predictor's forests or constants are broken: a model that was read has a latency.
-    """
-    if not np.isfinite(latencies_ms).all() or (latencies_ms < 0).any():
-        raise PackError(f"{predictor!r} predicts a latency that is not finite or below zero; it is damaged")
-    return latencies_ms
 
 
 def model_name(model: Any) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor_core.errors import own_errors
+from predictor_core.errors import PackError, own_errors
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
 
 if TYPE_CHECKING:
@@ -141,8 +141,6 @@ def _predict_chunk(
                     for predictor in group:
                         predictor.refuse_estimates(kernels)
                 models.append([known.setdefault(kernel.spec, kernel.spec) for kernel in kernels])
-    from predictor_core.predictor.base import checked_ms
-
     with own_errors():
         rows = {
             id(one): checked_ms(one.predict_kernels(models), one)
@@ -174,3 +172,16 @@ def _chunks(models: Iterable[Any], size: int) -> Iterable[list[Any]]:
             chunk = []
     if chunk:
         yield chunk
+
+
+def checked_ms(latencies_ms: NDArray[np.float64], predictor: Predictor) -> NDArray[np.float64]:
+    """Return latencies as they are, or refuse any that is no finite number of ms above or at zero.
+
+    Raises
+    ------
+    PackError
+        The predictor's forests or constants are broken: a model that was read has a latency.
+    """
+    if not np.isfinite(latencies_ms).all() or (latencies_ms < 0).any():
+        raise PackError(f"{predictor!r} predicts a latency that is not finite or below zero; it is damaged")
+    return latencies_ms

@@ -14,12 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from predictor_core.catalog.registry import HEADER_FILE
 from predictor_core.errors import PackError
-from predictor_core.files import write_atomically
-
-#: Forests of the residual, beside the header, where there was enough data to grow any.
-RESIDUAL_FILE = "residual.pack"
+from predictor_core.files import HEADER_FILE, write_atomically
 
 FORMAT = 1
 MAX_HEADER_BYTES = 2**20
@@ -75,8 +71,6 @@ class DeviceHeader:
         Cross-validated table.
     facts : dict
         Provenance: number of models, runtime, seed...
-    residual_sha256 : str
-        Digest of the residual's forests, or "".
     """
 
     name: str
@@ -93,7 +87,6 @@ class DeviceHeader:
     interval: Mapping[str, float]
     accuracy: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
-    residual_sha256: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as they are written."""
@@ -113,7 +106,6 @@ class DeviceHeader:
             "interval": dict(self.interval),
             "accuracy": dict(self.accuracy),
             "facts": dict(self.facts),
-            "residual_sha256": self.residual_sha256,
         }
 
     def to_json(self) -> str:
@@ -201,7 +193,6 @@ class DeviceHeader:
             interval=interval,
             accuracy=check.mapping("accuracy"),
             facts=check.mapping("facts"),
-            residual_sha256=check.text("residual_sha256"),
         )
 
 

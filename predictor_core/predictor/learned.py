@@ -12,18 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor_core.errors import PackError
-from predictor_core.files import write_atomically
 from predictor_core.kernels import KernelSpec
 from predictor_core.kernels.coordinates import NAMES, coordinates, group, sort
 from predictor_core.predictor.base import Predictor
 from predictor_core.predictor.design import TERMS, Rows, shared_design
 from predictor_core.predictor.evaluate import KernelLatency
-from predictor_core.predictor.header import MAX_LOG, RESIDUAL_FILE, DeviceHeader
+from predictor_core.predictor.header import MAX_LOG, DeviceHeader
 from predictor_core.predictor.latency import LatencyPredictor
-from predictor_core.predictor.residual import Residual
 from predictor_core.predictor.roofline import Roofline
 
 Floats = NDArray[np.float64]
+
+#: What of the accuracy stands on the card.
+_CARD = ("verdict", "cross_validated", "families_left_out")
 
 
 class LearnedPredictor(LatencyPredictor):
@@ -38,8 +39,6 @@ class LearnedPredictor(LatencyPredictor):
         What the device has of its own.
     sources : sequence of LatencyPredictor
         Those that the header names, in its order.
-    residual : Residual, optional
-        Forests of the residual, where there was enough data to grow any.
 
     Raises
     ------
@@ -47,9 +46,7 @@ class LearnedPredictor(LatencyPredictor):
         The sources are not those that the header was learned from.
     """
 
-    def __init__(
-        self, header: DeviceHeader, sources: Sequence[LatencyPredictor], residual: Residual | None = None
-    ) -> None:
+    def __init__(self, header: DeviceHeader, sources: Sequence[LatencyPredictor]) -> None:
         for wanted, source in zip(header.sources, sources):
             if source.sha256 != wanted.sha256:
                 raise PackError(
@@ -61,18 +58,21 @@ class LearnedPredictor(LatencyPredictor):
         self.overhead_ms = header.scale_ms["constant"] * float(
             np.exp(header.coefficients.get("all:", 0.0) + header.coefficients.get("constant:", 0.0))
         )
+        self.card = {
+            "learned from": [f"{source.name} {source.version}" for source in header.sources],
+            **header.facts,
+            **{f"accuracy, {key}": value for key, value in header.accuracy.items() if key in _CARD},
+        }
         #: The data sheet of the device is not known.
         self.roofline = Roofline()
         self._rules = sources[0].rules
         self._sources = tuple(sources)
-        self._residual = residual
-        self._evaluator = LearnedEvaluator(header, self._sources, residual)
+        self._evaluator = LearnedEvaluator(header, self._sources)
         self._memo: dict[KernelSpec, KernelLatency] = {}
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        residual = None if self._residual is None else self._residual.content
-        return (_again, (self.device_header.to_dict(), residual))
+        return (LearnedPredictor, (self.device_header, self._sources))
 
     @property
     def header(self) -> dict[str, Any]:
@@ -95,7 +95,7 @@ class LearnedPredictor(LatencyPredictor):
         return self.device_header.accuracy
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write the folder that ``nn-meter register`` takes: header, card and, if there are any, forests.
+        """Write the folder that ``nn-meter register`` takes: header and card.
 
         Parameters
         ----------
@@ -110,8 +110,6 @@ class LearnedPredictor(LatencyPredictor):
         from predictor_core.learning.card import write_card
 
         target = Path(folder)
-        if self._residual is not None:
-            write_atomically(target / RESIDUAL_FILE, self._residual.content)
         write_card(target, self.device_header)
         self.device_header.write(target)
         return target
@@ -128,15 +126,11 @@ class LearnedEvaluator:
     ----------
     header : DeviceHeader
     sources : tuple of LatencyPredictor
-    residual : Residual, optional
     """
 
-    def __init__(
-        self, header: DeviceHeader, sources: tuple[LatencyPredictor, ...], residual: Residual | None
-    ) -> None:
+    def __init__(self, header: DeviceHeader, sources: tuple[LatencyPredictor, ...]) -> None:
         names = tuple(header.coefficients)
-        self._source = sources[0]
-        self._residual = residual
+        self._source = sources[0].unbounded
         self._design = shared_design(
             sources, tuple(sorted(header.scale_ms.items())), tuple(sorted(header.centers.items())), names
         )
@@ -153,8 +147,6 @@ class LearnedEvaluator:
         """Return the latency of distinct kernels."""
         rows = self._design.rows(specs)
         latency_ms = self._latency_ms(rows)
-        if self._residual is not None:
-            latency_ms = latency_ms * np.exp(self._residual.log_ratio(specs))
         spread = np.sqrt(rows.values[0] ** 2 @ self._variances + rows.unknown)
         said = self._source.kernel_latencies(specs)
         inside = self._inside(specs)
@@ -184,49 +176,3 @@ class LearnedEvaluator:
             if pairs is not None:
                 inside[i] = bool(((found[i] >= pairs[:, 0] - 1e-6) & (found[i] <= pairs[:, 1] + 1e-6)).all())
         return inside
-
-
-def load_learned(
-    folder: str | os.PathLike[str], *, name: str | None = None, version: str | None = None
-) -> LearnedPredictor:
-    """Load the folder of a learned predictor.
-
-    Parameters
-    ----------
-    folder : path
-        As `LearnedPredictor.save` writes it.
-    name, version : str, optional
-        As it is registered; the header must say the same.
-
-    Raises
-    ------
-    PackError
-        A file is absent or refused, or the source is not the one that it was learned from.
-    """
-    path = Path(folder)
-    header = DeviceHeader.read(path)
-    if name is not None and (header.name.lower(), header.version) != (name.lower(), version):
-        raise PackError(
-            f"{path} holds {header.name} {header.version}, but {name} {version} is registered; "
-            "unregister it and register the folder again"
-        )
-    residual = None
-    if header.residual_sha256:
-        try:
-            content = (path / RESIDUAL_FILE).read_bytes()
-        except OSError as error:
-            raise PackError(f"can't read {path / RESIDUAL_FILE}: {error.strerror}") from error
-        residual = Residual(content, header.residual_sha256)
-    return LearnedPredictor(header, load_sources(header), residual)
-
-
-def load_sources(header: DeviceHeader) -> list[LatencyPredictor]:
-    """Load the predictors that a header names; those of one process share them."""
-    from predictor_core.catalog.loading import load_shared
-
-    return [load_shared(source.name, source.version) for source in header.sources]
-
-
-def _again(content: dict[str, Any], residual: bytes | None) -> LearnedPredictor:
-    header = DeviceHeader.from_dict(content)
-    return LearnedPredictor(header, load_sources(header), None if residual is None else Residual(residual))

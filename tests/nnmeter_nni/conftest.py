@@ -7,7 +7,7 @@ import warnings
 import pytest
 
 from nnmeter_nni._nni import installed_major
-from predictor_core import LatencyPredictor, load_latency_predictor
+from predictor_core import LatencyPredictor, learn_predictor, load_latency_predictor, zoo
 
 warnings.filterwarnings("ignore", module="nni")
 
@@ -48,3 +48,12 @@ def devices() -> list[LatencyPredictor]:
 def cpu(devices: list[LatencyPredictor]) -> LatencyPredictor:
     """Predictor of the CPU."""
     return devices[0]
+
+
+@pytest.fixture(scope="session")
+def learned(cpu: LatencyPredictor) -> LatencyPredictor:
+    """A device that was learned from a few models."""
+    pytest.importorskip("scipy")
+    graphs = [zoo.build(name) for name in ("alexnet", "mobilenetv1", "mobilenetv2", "resnet18", "squeezenet")]
+    latencies_ms = [0.6 * cpu.predict(graph) for graph in graphs]
+    return learn_predictor(graphs, latencies_ms, name="learned", like=cpu)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import pickle
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ import torch
 from nnmeter_nni import FilterStats, LatencyFilter, NoCandidateError
 from nnmeter_nni._nni import installed_major
 from predictor_core import LatencyPredictor, PredictorError
+from predictor_core.catalog.registry import register_predictor
+from predictor_core.predictor.learned import LearnedPredictor
 from tests.nnmeter_nni.plain import SHAPE, Failing, chain
 
 CPU = "cortexA76cpu_tflite21"
@@ -54,6 +57,17 @@ def test_several_devices_must_all_agree(devices: list[LatencyPredictor]) -> None
         tight = {**loose, name: 0.9 * loose[name]}
         assert not LatencyFilter(tight, input_shape=SHAPE)(model)
         assert LatencyFilter(tight, reverse=True, input_shape=SHAPE)(model)
+
+
+def test_a_learned_predictor_by_its_registered_name(learned: LatencyPredictor, tmp_path: Path) -> None:
+    assert isinstance(learned, LearnedPredictor)
+    register_predictor(learned.save(tmp_path / "learned"))
+    model = chain(16, 32)
+    exact = latency(learned, model)
+    assert not LatencyFilter(exact, "learned", input_shape=SHAPE)(model)
+    both = LatencyFilter({"learned": 1.01 * exact, CPU: 100.0}, input_shape=SHAPE)
+    assert both(model)
+    assert pickle.loads(pickle.dumps(both))(model)
 
 
 def test_a_predictor_object_and_a_version_are_taken(cpu: LatencyPredictor) -> None:

@@ -14,8 +14,8 @@ from predictor_core.frontends.nnmeter_ir.source import Constant, Source, channel
 from predictor_core.frontends.nnmeter_ir.types import INPUT_TYPES, convert, is_channels_first
 from predictor_core.ir.graph import Graph, Node, Shape
 from predictor_core.ir.inputs import InputShapes
-from predictor_core.ir.names import Names
 from predictor_core.ir.layout import channels_last
+from predictor_core.ir.names import Names
 from predictor_core.ir.passes import canonicalize
 
 _CONSTANT_TYPES = frozenset({"Const", "Constant", "Variable", "VariableV2", "VarHandleOp"})

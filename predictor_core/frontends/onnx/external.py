@@ -6,6 +6,8 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from predictor_core.budget import metered
+from predictor_core.errors import PredictorError, own_errors
 from predictor_core.frontends.common.values import MAX_KNOWN_ELEMENTS
 
 #: ``TensorProto.DataType`` of the integers that shapes and indices are made of, with their size in bytes.
@@ -35,6 +37,24 @@ def fill_small_constants(model: Any, folder: Path) -> None:
             tensor.raw_data = payload
             tensor.data_location = 0
             del tensor.external_data[:]
+
+
+def external_files(path: Path) -> list[Path]:
+    """Return the files that a model keeps tensors in; none where it can't be read."""
+    from predictor_core.frontends.onnx.file import parse_model
+
+    try:
+        with own_errors(path), metered():
+            graph = parse_model(path).graph
+    except PredictorError:
+        return []
+    names = {
+        entry.value
+        for tensor in graph.initializer
+        for entry in tensor.external_data
+        if entry.key == "location" and "\0" not in entry.value
+    }
+    return [path.parent / name for name in sorted(names)]
 
 
 def _read(folder: Path, entries: dict[str, str], size: int) -> bytes | None:

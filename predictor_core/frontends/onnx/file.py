@@ -56,13 +56,20 @@ def read_model(path: str | os.PathLike[str]) -> Any:
     ModelFormatError
         When there is no such file, or it is empty, cut short or not ONNX.
     """
-    onnx = import_onnx()
     path = Path(path)
+    model = parse_model(path)
+    fill_small_constants(model, path.parent)
+    return model
+
+
+def parse_model(path: Path) -> Any:
+    """Return the ``onnx.ModelProto`` of a file alone; see `read_model`."""
+    onnx = import_onnx()
     try:
         with opened(path, "an ONNX file") as data:
-            spent = meter()
-            spent.allow_for(len(data))
             content = without_payloads(data)
+        spent = meter()
+        spent.allow_for(len(content))
         # Messages take several times the room of their bytes.
         spent.spend(memory_bytes=4 * len(content))
         model = onnx.ModelProto.FromString(content)
@@ -74,7 +81,6 @@ def read_model(path: str | os.PathLike[str]) -> Any:
         raise ModelFormatError(f"{path} is no ONNX model: it can't be parsed as protobuf ({error})") from None
     if not model.HasField("graph"):
         raise ModelFormatError(f"{path} is no ONNX model: it has no graph")
-    fill_small_constants(model, path.parent)
     return model
 
 
@@ -105,8 +111,12 @@ def _kept(data: Buffer, start: int, end: int, fields: _Fields, depth: int) -> li
         raise BrokenWireError(f"graphs are nested more than {MAX_NESTED} deep")
     parts: list[bytes] = []
     copied = position = start
+    spent, count = meter(), 0
     while position < end:
         field = position
+        count += 1
+        if not count % 4096:
+            spent.look()
         tag, position = varint(data, position, end)
         wire = tag & 7
         if not tag >> 3:

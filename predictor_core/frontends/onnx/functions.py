@@ -66,7 +66,8 @@ def _size(nodes: Any, functions: dict[_Key, Any], sizes: dict[_Key, tuple[int, i
         if len(node.input) > len(called.input) or len(node.output) > len(called.output):
             raise GraphError(
                 f"node {node.name!r} calls the function {node.op_type!r} with "
-                f"{len(node.input)} inputs and {len(node.output)} outputs; it has {len(called.input)} and {len(called.output)}"
+                f"{len(node.input)} inputs and {len(node.output)} outputs; it has {len(called.input)} and "
+                f"{len(called.output)}"
             )
         count, size = count + 1 + sizes[key][0], size + _own_bytes(node) + sizes[key][1]
     return count, size
@@ -74,7 +75,7 @@ def _size(nodes: Any, functions: dict[_Key, Any], sizes: dict[_Key, tuple[int, i
 
 def _own_bytes(node: Any) -> int:
     """Bytes of a node without the graphs in it, whose nodes are counted by themselves."""
-    graphs = sum(graph.ByteSize() for graph in _graphs(node))
+    graphs = sum(int(graph.ByteSize()) for graph in _graphs(node))
     return int(node.ByteSize()) - graphs
 
 

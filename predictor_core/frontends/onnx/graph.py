@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
 from predictor_core.budget import meter
+from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
 from predictor_core.frontends.common.call import foreign
 from predictor_core.frontends.common.values import NotInferableError, Value, constant
 from predictor_core.frontends.onnx import (
@@ -21,11 +21,11 @@ from predictor_core.frontends.onnx import (
 )
 from predictor_core.frontends.onnx.call import Call, Handler, Step
 from predictor_core.frontends.onnx.compose import Read, Steps
+from predictor_core.frontends.onnx.file import MAX_NESTED
 from predictor_core.frontends.onnx.fold import fold
 from predictor_core.frontends.onnx.inputs import resolve
 from predictor_core.frontends.onnx.shapes import Declared, Sizes
 from predictor_core.frontends.onnx.tensors import from_tensor
-from predictor_core.frontends.onnx.file import MAX_NESTED
 from predictor_core.ir.graph import Node, Shape
 from predictor_core.ir.inputs import InputShapes
 from predictor_core.ir.names import Names

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from predictor_core.errors import GraphError, ModelFormatError, PredictorError, UnsupportedOpError
 from predictor_core.budget import meter
+from predictor_core.errors import GraphError, ModelFormatError, PredictorError, UnsupportedOpError
 from predictor_core.frontends.common.call import foreign
 from predictor_core.frontends.common.values import NotInferableError, Value, constant
 from predictor_core.frontends.tensorflow import data_ops, image_ops, volume_ops

@@ -11,7 +11,7 @@ from typing import Any
 from predictor_core.errors import PredictorError
 from predictor_core.measuring.logs import aihub, mnn, ncnn, onnxruntime, openvino, tensorrt, tflite
 from predictor_core.measuring.logs.base import LogFormat, LoggedModel, OpTime, file_name
-from predictor_core.measuring.measurements import Row
+from predictor_core.measuring.rows import Row
 
 __all__ = ["FORMATS", "LogFormat", "LoggedModel", "OpTime", "is_log", "read_log", "to_rows"]
 

@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from predictor_core.errors import PredictorError, UnsupportedOpError
 from predictor_core.files import write_atomically
-from predictor_core.measuring.planning.plan import Planned
+
+if TYPE_CHECKING:
+    from predictor_core.measuring.planning.plan import Planned
 
 PLAN_FILE = "plan.csv"
 PHONE_SCRIPT = "measure_on_phone.sh"
@@ -46,7 +49,7 @@ def write_plan(plan: Sequence[Planned], folder: str | os.PathLike[str]) -> list[
     PredictorError
         When a model can't be written as ONNX.
     """
-    from predictor_core.frontends.onnx.write import graph_to_onnx
+    from predictor_core.frontends.onnx.writing import graph_to_onnx
 
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
@@ -56,7 +59,7 @@ def write_plan(plan: Sequence[Planned], folder: str | os.PathLike[str]) -> list[
     for each in plan:
         _write(target / f"{each.name}.onnx", graph_to_onnx(each.graph).SerializeToString())
         if "tflite" in formats:
-            from predictor_core.frontends.tflite.write import graph_to_tflite
+            from predictor_core.frontends.tflite.writing import graph_to_tflite
 
             try:
                 _write(target / f"{each.name}.tflite", graph_to_tflite(each.graph))

@@ -44,7 +44,7 @@ def as_onnx(model: Any, model_type: str, input_shape: Any = None) -> Path | byte
         content: bytes = model.SerializeToString()
         return content
     if model_type == "graph":
-        from predictor_core.frontends.onnx.write import graph_to_onnx
+        from predictor_core.frontends.onnx.writing import graph_to_onnx
 
         written: bytes = graph_to_onnx(model).SerializeToString()
         return written

@@ -26,7 +26,7 @@ class LiteRT(Runtime):
         from ai_edge_litert.interpreter import Interpreter
 
         if model_type == "graph":
-            from predictor_core.frontends.tflite.write import graph_to_tflite
+            from predictor_core.frontends.tflite.writing import graph_to_tflite
 
             model = graph_to_tflite(model)
         if isinstance(model, (str, os.PathLike)) and not Path(model).is_file():

@@ -28,11 +28,10 @@ class Torch(Runtime):
 
         module = torch_module(model, model_type)
         shapes = input_shape or DEFAULT_INPUT_SHAPE
-        several = not isinstance(shapes[0], int)
+        several: bool = not isinstance(shapes[0], int)
         generator = torch.Generator().manual_seed(0)
-        inputs: list[Any] = [
-            torch.randn(*shape, generator=generator) for shape in (shapes if several else [shapes])
-        ]
+        wanted: list[Any] = [*shapes] if several else [shapes]
+        inputs = [torch.randn(*shape, generator=generator) for shape in wanted]
 
         @contextmanager
         def around() -> Iterator[None]:

@@ -17,13 +17,13 @@ from tests.nnmeter_nni.spaces3 import Inputs, Kernels, Mixed, NniCells, Widths
 
 
 @pytest.mark.parametrize("kind", [Mixed, Widths])
-def test_equals_full_traces(kind: Any, devices: list[LatencyPredictor]) -> None:
+def test_equals_full_traces(kind: Any, devices: list[LatencyPredictor], learned: LatencyPredictor) -> None:
     def build(sample: dict[str, Any]) -> nn.Module:
         with model_context(sample):
             module: nn.Module = kind()
         return module
 
-    for predictor in devices:
+    for predictor in (*devices, learned):
         space = SpaceLatency(kind(), predictor, input_shape=SHAPE)
         space_checks.check_equals_full_traces(space, build, predictor, 12, 0)
 

@@ -16,7 +16,7 @@ LOGS = Path(__file__).resolve().parents[2] / "fixtures" / "logs"
 @pytest.fixture
 def models(tmp_path: Path) -> Path:
     pytest.importorskip("onnx")
-    from predictor_core.frontends.onnx.write import graph_to_onnx
+    from predictor_core.frontends.onnx.writing import graph_to_onnx
 
     folder = tmp_path / "models"
     folder.mkdir()

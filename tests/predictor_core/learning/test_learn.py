@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from predictor_core import learn_predictor, load_latency_predictor, zoo
+from predictor_core.catalog.loading import load_learned
 from predictor_core.errors import LearningError
 from predictor_core.ir.graph import Graph
 from predictor_core.learning.corpus import Corpus
 from predictor_core.learning.learn import choose_source, learn_device
-from predictor_core.predictor.learned import LearnedPredictor, load_learned
+from predictor_core.predictor.learned import LearnedPredictor
 
 CPU, GPU = "cortexA76cpu_tflite21", "adreno640gpu_tflite21"
 
@@ -49,7 +50,7 @@ def test_saved_loaded_and_pickled_are_equal(
 
 
 def test_three_measurements_move_the_common_factor_alone(zoo_graphs: dict[str, Graph]) -> None:
-    source = load_latency_predictor(GPU)
+    source = load_latency_predictor(GPU).unbounded
     graphs = [zoo_graphs[name] for name in ("resnet_224", "mobilenetv2_224", "squeezenet_224")]
     measured = [3.0 * source.predict(graph) for graph in graphs]
     device = learn_predictor(graphs, measured, name="three", like=source)

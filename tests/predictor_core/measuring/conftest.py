@@ -18,7 +18,7 @@ def small_graph() -> Graph:
 @pytest.fixture(scope="session")
 def small_model(small_graph: Graph, tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("onnx")
-    from predictor_core.frontends.onnx.write import graph_to_onnx
+    from predictor_core.frontends.onnx.writing import graph_to_onnx
 
     path = tmp_path_factory.mktemp("models") / "small.onnx"
     path.write_bytes(graph_to_onnx(small_graph).SerializeToString())

@@ -8,7 +8,8 @@ import pytest
 
 from predictor_core.errors import PredictorError
 from predictor_core.learning.measurements import read_measurements
-from predictor_core.measuring.measurements import Row, appending, write_measurements
+from predictor_core.measuring.measurements import appending, write_measurements
+from predictor_core.measuring.rows import Row
 
 ROWS = [
     Row("a, b.onnx", 1.25, 0.01, "onnx", (1, 3, 32, 32), 'say "fp32", 1 thread', 12),

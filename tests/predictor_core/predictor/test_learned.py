@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from predictor_core import learn_predictor, list_latency_predictors, load_latency_predictor, predict_many, zoo
-from predictor_core.catalog.registry import register_predictor
+from predictor_core.catalog.loading import load_learned
+from predictor_core.catalog.register import register_predictor
 from predictor_core.errors import PackError, RegistryError
 from predictor_core.ir.graph import Graph
 from predictor_core.ir.passes import canonicalize
 from predictor_core.predictor.header import DeviceHeader
-from predictor_core.predictor.learned import LearnedPredictor, load_learned
+from predictor_core.predictor.learned import LearnedPredictor
 
 CPU = "cortexA76cpu_tflite21"
 NAMES = ("alexnet", "mobilenetv1", "mobilenetv2", "resnet18", "squeezenet", "vgg11")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,17 @@ from ai_edge_litert import interpreter
 
 from predictor_core import zoo
 from predictor_core.errors import UnsupportedOpError
-from predictor_core.frontends.tflite.write import graph_to_tflite
+from predictor_core.frontends.reading import to_graph
+from predictor_core.frontends.tflite.writing import graph_to_tflite
+from predictor_core.fusion import detect, load_rules
 from predictor_core.ir.graph import Graph, Node
 from predictor_core.zoo.variants import variant
+
+
+def kernels(graph: Graph) -> Counter[Any]:
+    # The name of a kernel tells whether it has a shift; every convolution of a TFLite file has one.
+    found = detect(graph, load_rules("cortexA76cpu_tflite21"))
+    return Counter(kernel.spec._replace(type="") for kernel in found)
 
 
 def opened(content: bytes) -> Any:
@@ -47,6 +56,14 @@ def test_the_zoo_runs(family: str) -> None:
     assert answer.shape == graph.shape(graph.outputs[0])
     assert np.isfinite(answer).all()
     assert 1e-6 < np.abs(answer).max() < 1e6
+
+
+@pytest.mark.parametrize("family", zoo.families())
+def test_the_zoo_is_the_same_when_read_back(family: str, tmp_path: Path) -> None:
+    graph = variant(family, 5)
+    path = tmp_path / "model.tflite"
+    path.write_bytes(graph_to_tflite(graph))
+    assert kernels(to_graph(path, "tflite")) == kernels(to_graph(graph))
 
 
 def test_activations_are_parts_of_the_ops_before_them() -> None:

@@ -14,7 +14,7 @@ import onnx
 
 from predictor_core import zoo
 from predictor_core.errors import UnsupportedOpError
-from predictor_core.frontends.onnx.write import graph_to_onnx
+from predictor_core.frontends.onnx.writing import graph_to_onnx
 from predictor_core.frontends.reading import to_graph
 from predictor_core.fusion import detect, load_rules
 from predictor_core.ir.graph import Graph, Node
