@@ -107,12 +107,16 @@ def _kept(data: Buffer, start: int, end: int, fields: _Fields, depth: int) -> li
     copied = position = start
     while position < end:
         field = position
-        tag, position = varint(data, position, end)
+        # One look at the file for a tag and the length behind it.
+        head = data[position : min(position + 20, end)]
+        tag, used = varint(head, 0, len(head))
+        position += used
         wire = tag & 7
         if not tag >> 3:
             raise BrokenWireError(f"byte {field} starts no protobuf field")
         if wire == SPAN:
-            length, position = varint(data, position, end)
+            length, behind = varint(head, used, len(head))
+            position += behind - used
             body, position = position, position + length
             if position > end:
                 raise BrokenWireError(f"a field of {length} bytes at byte {field} runs over the end")
@@ -125,7 +129,8 @@ def _kept(data: Buffer, start: int, end: int, fields: _Fields, depth: int) -> li
                     parts.append(_as_varint(tag) + _as_varint(sum(map(len, kept))))
                     parts.extend(kept)
         elif wire == VARINT:
-            _, position = varint(data, position, end)
+            _, behind = varint(head, used, len(head))
+            position += behind - used
         elif wire in (FIXED32, FIXED64):
             position += 8 if wire == FIXED64 else 4
             if position > end:
