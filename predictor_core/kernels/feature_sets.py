@@ -183,7 +183,7 @@ SE = FeatureSet(
 )
 
 
-#: What `KernelSpec.context` holds: what overlaps with the kernel, and inputs that convolutions and pools make.
+#: What `KernelSpec.context` holds: what overlaps with the kernel, and how many inputs convs and pools make.
 CONTEXT = ("overlap", "from_conv", "from_pool")
 _NO_CONTEXT = (0,) * len(CONTEXT)
 
