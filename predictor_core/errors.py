@@ -100,7 +100,7 @@ def own_errors(model: Any = None) -> Iterator[None]:
 
 def _name_origin(error: PredictorError, model: Any) -> None:
     if not error.origin and isinstance(model, (str, os.PathLike)):
-        error.origin = os.fsdecode(model)
+        error.origin = os.path.normpath(os.fsdecode(model))
 
 
 def _told(error: Exception) -> str:

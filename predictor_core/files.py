@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import stat
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,10 +14,9 @@ from typing import IO
 
 from predictor_core.errors import OutputError
 
-#: Files in the folder of a predictor: forests; header of a learned device and the forests of its residual.
+#: Files in the folder of a predictor: forests, or the header of a learned device.
 PACK_FILE = "forests.pack"
 HEADER_FILE = "header.json"
-RESIDUAL_FILE = "residual.pack"
 
 
 def output_path(
@@ -110,14 +112,68 @@ def write_atomically(
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock of a file against other processes, where the system has file locks."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def locked(path: Path, timeout_s: float = 30.0) -> Iterator[None]:
+    """Hold the lock of a file against other processes, where the system has file locks.
+
+    Parameters
+    ----------
+    path : Path
+        The file; the lock is ``<path>.lock`` beside it, never a link.
+    timeout_s : float
+        Longest wait for another process.
+
+    Raises
+    ------
+    OutputError
+        The lock can't be made, or another process holds it all the time.
+    """
+    lock = path.with_name(path.name + ".lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
+    except (OSError, ValueError) as error:
+        raise OutputError(f"can't lock {path}: {getattr(error, 'strerror', None) or error}") from error
+    try:
+        _wait_for_lock(descriptor, lock, timeout_s)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _wait_for_lock(descriptor: int, lock: Path, timeout_s: float) -> None:
     try:
         import fcntl
     except ImportError:
-        yield
         return
-    with open(path.with_name(path.name + ".lock"), "a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise OutputError(
+                    f"another process has held {lock} for {timeout_s:g} s; wait for it, or end it"
+                ) from None
+            time.sleep(0.05)
+        except OSError as error:
+            raise OutputError(f"can't lock {lock}: {error.strerror or error}") from error
+
+
+def remove_leftovers(folder: Path, prefix: str = "") -> None:
+    """Remove what killed processes left in a folder of ours whose lock is held: unfinished files and folders.
+
+    Parameters
+    ----------
+    folder : Path
+        It need not exist.
+    prefix : str
+        Start of the names of unfinished folders; "" where there are none.
+    """
+    with suppress(OSError):
+        for entry in folder.iterdir():
+            if re.fullmatch(r"\.[0-9a-f]{16}\.part", entry.name):
+                with suppress(OSError):
+                    entry.unlink()
+            elif prefix and entry.name.startswith(prefix) and entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)

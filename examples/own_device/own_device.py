@@ -76,7 +76,7 @@ def measure(output: Path, options: argparse.Namespace) -> Path:
 def learn(csv: Path, output: Path) -> Any:
     """Learn the machine, print how good that is, and register it."""
     from predictor_core import list_latency_predictors, load_latency_predictor
-    from predictor_core.catalog.registry import register_predictor, unregister_predictor
+    from predictor_core.catalog.register import register_predictor, unregister_predictor
     from predictor_core.learning.learn import learn_device
     from predictor_core.learning.measurements import read_measurements, read_models
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -56,7 +57,7 @@ def extract_pack(zip_path: Path, name: str, scratch: Path, folder: Path, wanted:
             digests = {file: _extract(archive, info, unpacked / file) for file, info in members.items()}
     except OSError as error:
         raise DownloadError(f"it can't be unpacked into {scratch}: {error}") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, struct.error) as error:
         with open(zip_path, "rb") as stream:
             start = stream.read(40)
         raise DownloadError(f"it is not a sound zip of a pack ({error}); it starts with {start!r}") from error

@@ -7,9 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from predictor_core.catalog.embedded import PACKAGE
+from predictor_core.yaml_files import read_yaml
 
 #: File of a card in the folder of a predictor.
 CARD_FILE = "device.yaml"
@@ -18,7 +17,6 @@ CARD_FILE = "device.yaml"
 ROUGH_BELOW = 80.0
 
 _TEXTS = ("chip", "cores", "precision", "runtime")
-_MAX_CARD_BYTES = 2**20
 
 
 def card_of(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,10 +60,7 @@ def facts_of(entry: Mapping[str, Any]) -> dict[str, Any]:
 @lru_cache(maxsize=1024)
 def _read(path: Path) -> Mapping[str, Any]:
     try:
-        if path.stat().st_size > _MAX_CARD_BYTES:
-            return {}
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        card = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
-    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        card = read_yaml(path)
+    except (OSError, ValueError):
         return {}
     return card if isinstance(card, dict) else {}

@@ -9,20 +9,32 @@ from __future__ import annotations
 import hashlib
 import http.client
 import os
+import socket
+import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import Request, build_opener
+from urllib.request import (
+    HTTPDefaultErrorHandler,
+    HTTPErrorProcessor,
+    HTTPHandler,
+    HTTPRedirectHandler,
+    HTTPSHandler,
+    OpenerDirector,
+    ProxyHandler,
+    Request,
+)
 
 from predictor_core.catalog.archive import extract_pack
 from predictor_core.catalog.home import packs_folder
-from predictor_core.errors import DownloadError, PackError
-from predictor_core.files import locked, write_atomically
+from predictor_core.errors import DownloadError, PackError, PredictorError
+from predictor_core.files import locked, remove_leftovers, write_atomically
 from predictor_core.legacy.pack_folder import files_of, is_pack
 
 _BLOCK_BYTES = 1 << 18
@@ -87,16 +99,20 @@ def fetch_pack(entry: Mapping[str, Any], limits: Limits | None = None) -> Path:
     if is_pack(folder, wanted):
         return folder
     _check_allowed(name, url, folder, wanted)
-    with locked(packs_folder() / name):
+    limits = limits or Limits()
+    # Whoever holds the lock is downloading the same pack.
+    with locked(packs_folder() / name, limits.attempts * limits.total_s):
         if is_pack(folder, wanted):
             return folder
+        remove_leftovers(packs_folder(), f".{name}-")
+        remove_leftovers(folder)
         record = packs_folder() / f"{name}.sha256"
         expected = entry.get("sha256") or (
             record.read_text(encoding="utf-8").strip() if record.is_file() else None
         )
         with TemporaryDirectory(dir=packs_folder(), prefix=f".{name}-") as scratch:
             zip_path = Path(scratch) / "pack.zip"
-            digest = download(url, zip_path, limits or Limits())
+            digest = download(url, zip_path, limits)
             if expected is not None and digest != str(expected).lower():
                 raise DownloadError(
                     f"the file at {url} has SHA-256 {digest}, expected {expected}; it is not the pack that "
@@ -152,9 +168,12 @@ def download(url: str, path: Path, limits: Limits) -> str:
 def _attempt(url: str, path: Path, limits: Limits) -> str:
     request = Request(url, headers={"User-Agent": "nnmeter-nni", "Accept-Encoding": "identity"})
     try:
-        # A new opener, because the usual one reads the proxy variables once and for all.
-        with build_opener().open(request, timeout=limits.stall_s) as response, open(path, "wb") as file:
-            return _transfer(response, file, url, limits)
+        with ExitStack() as stack:
+            opener = stack.enter_context(_deadline(limits.total_s))
+            response = stack.enter_context(opener.open(request, timeout=limits.stall_s))
+            return _transfer(response, stack.enter_context(open(path, "wb")), url, limits)
+    except PredictorError:
+        raise
     except HTTPError as error:
         error.close()
         if error.code >= 500 or error.code in (408, 429):
@@ -164,11 +183,68 @@ def _attempt(url: str, path: Path, limits: Limits) -> str:
         ) from error
     except (OSError, http.client.HTTPException) as error:
         raise _Passing(str(getattr(error, "reason", None) or error) or type(error).__name__) from error
+    except (ValueError, LookupError, AttributeError, TypeError) as error:
+        raise DownloadError(f"{url} could not be downloaded: the server answers nonsense: {error}") from error
+
+
+@contextmanager
+def _deadline(total_s: float) -> Iterator[OpenerDirector]:
+    """Make an opener for http and https alone whose connections are cut after a time, headers included."""
+    connections: list[http.client.HTTPConnection] = []
+
+    def noted(kind: Callable[..., http.client.HTTPConnection]) -> Callable[..., http.client.HTTPConnection]:
+        def make(*args: Any, **options: Any) -> http.client.HTTPConnection:
+            connections.append(kind(*args, **options))
+            return connections[-1]
+
+        return make
+
+    class Http(HTTPHandler):
+        def http_open(self, req: Request) -> Any:
+            return self.do_open(noted(http.client.HTTPConnection), req)
+
+    class Https(HTTPSHandler):
+        def https_open(self, req: Request) -> Any:
+            return self.do_open(noted(http.client.HTTPSConnection), req)
+
+    def cut() -> None:
+        for connection in connections:
+            with suppress(OSError, AttributeError):
+                connection.sock.shutdown(socket.SHUT_RDWR)
+
+    # A new opener, because the usual one reads the proxy variables once and for all, and opens files.
+    opener = OpenerDirector()
+    for handler in (
+        ProxyHandler(),
+        Http(),
+        Https(),
+        HTTPDefaultErrorHandler(),
+        _Redirects(),
+        HTTPErrorProcessor(),
+    ):
+        opener.add_handler(handler)
+    timer = threading.Timer(total_s, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield opener
+    finally:
+        timer.cancel()
+
+
+class _Redirects(HTTPRedirectHandler):
+    """Follows redirects to http and https alone, and none from https to http."""
+
+    def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        scheme = urlsplit(newurl).scheme
+        if scheme not in ("http", "https") or (urlsplit(req.full_url).scheme, scheme) == ("https", "http"):
+            raise DownloadError(f"{req.full_url} redirects to {newurl!r:.200}, which is not followed")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _transfer(response: Any, file: IO[bytes], url: str, limits: Limits) -> str:
     length = response.headers.get("Content-Length")
-    expected = int(length) if length is not None and length.isdigit() else None
+    expected = int(length) if length is not None and length.isascii() and length.isdecimal() else None
     too_large = DownloadError(
         f"{url} is larger than {limits.bytes} bytes, which no pack is; nothing was kept"
     )
@@ -184,7 +260,12 @@ def _transfer(response: Any, file: IO[bytes], url: str, limits: Limits) -> str:
                 raise too_large
             if time.monotonic() > deadline:
                 raise _Passing(f"it took longer than {limits.total_s:g} s")
-            file.write(block)
+            try:
+                file.write(block)
+            except OSError as error:
+                raise DownloadError(
+                    f"{url} can't be stored in {file.name}: {error.strerror or error}"
+                ) from error
             digest.update(block)
             bar.update(len(block))
     if expected is not None and received != expected:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from predictor_core.catalog.embedded import PACKAGE
 from predictor_core.catalog.lookup import find_predictor
 from predictor_core.errors import PackError
-from predictor_core.files import HEADER_FILE, PACK_FILE, RESIDUAL_FILE
+from predictor_core.files import HEADER_FILE, PACK_FILE
 
 if TYPE_CHECKING:
     from predictor_core.predictor.base import Predictor
@@ -112,7 +112,6 @@ def load_learned(
     """
     from predictor_core.predictor.header import DeviceHeader
     from predictor_core.predictor.learned import LearnedPredictor
-    from predictor_core.predictor.residual import Residual
 
     path = Path(folder)
     header = DeviceHeader.read(path)
@@ -121,14 +120,7 @@ def load_learned(
             f"{path} holds {header.name} {header.version}, but {name} {version} is registered; "
             "unregister it and register the folder again"
         )
-    residual = None
-    if header.residual_sha256:
-        try:
-            content = (path / RESIDUAL_FILE).read_bytes()
-        except OSError as error:
-            raise PackError(f"can't read {path / RESIDUAL_FILE}: {error.strerror}") from error
-        residual = Residual(content, header.residual_sha256)
-    return LearnedPredictor(header, load_sources(header), residual)
+    return LearnedPredictor(header, load_sources(header))
 
 
 def load_sources(header: DeviceHeader) -> list[LatencyPredictor]:

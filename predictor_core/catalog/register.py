@@ -12,15 +12,15 @@ from predictor_core.catalog.registry import (
     check_entry,
     is_custom,
     is_predictor,
+    offered_predictors,
     read_list,
     read_yaml,
-    registered_predictors,
     same,
     write_list,
 )
 from predictor_core.catalog.versions import version_key
 from predictor_core.errors import RegistryError, UnknownPredictorError, suggestion
-from predictor_core.files import HEADER_FILE, PACK_FILE, locked
+from predictor_core.files import HEADER_FILE, PACK_FILE, locked, remove_leftovers
 
 
 def register_predictor(meta_path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -56,12 +56,15 @@ def register_predictor(meta_path: str | os.PathLike[str]) -> dict[str, Any]:
         )
     file = predictors_file()
     with locked(file):
-        if any(same(entry, other) for other in (*embedded_predictors(), *registered_predictors())):
+        remove_leftovers(file.parent)
+        listed = read_list(file)
+        # A list with a broken entry is not written to.
+        own = [check_entry(other, str(file), file.parent) for other in listed if is_custom(other)]
+        if any(same(entry, other) for other in (*embedded_predictors(), *own, *offered_predictors())):
             raise RegistryError(
                 f"predictor {entry['name']!r} version {entry['version']} exists already; unregister it "
                 "first, or choose another 'version'"
             )
-        listed = read_list(file)
         listed.append(entry)
         write_list(file, listed, appended=entry)
     return entry

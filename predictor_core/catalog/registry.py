@@ -7,21 +7,24 @@ import os
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from predictor_core import yaml_files
 from predictor_core.catalog.home import predictors_file
 from predictor_core.catalog.versions import version_key
-from predictor_core.errors import RegistryError
+from predictor_core.errors import PredictorError, RegistryError
 from predictor_core.files import HEADER_FILE, PACK_FILE, write_atomically
 
 #: A package offers predictors through entry points of this group. Each names an entry (a dict in the
 #: format of a meta file), a list of such, or a function of no arguments that returns one of the two.
 ENTRY_POINT_GROUP = "predictor_core.predictors"
 
-_MAX_META_BYTES = 2**20
+#: Longest name, version or category.
+_MAX_WORD = 200
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -30,20 +33,32 @@ def registered_predictors() -> list[dict[str, Any]]:
     """Entries of the user's list and of installed packages, versions as strings.
 
     Entries that nn-Meter itself wrote for its built-in predictors are left out: those are built in here too.
-
-    Raises
-    ------
-    RegistryError
-        The user's list is malformed; the message names the file.
+    What can't be read, a list or an entry of it, is left out with a warning in the log: the other predictors
+    work all the same.
     """
-    file = predictors_file()
-    own = [check_entry(entry, str(file), file.parent) for entry in read_list(file) if is_custom(entry)]
-    return [*own, *(dict(entry) for entry in _from_packages())]
+    own = []
+    try:
+        file = predictors_file()
+        listed = [entry for entry in read_list(file) if is_custom(entry)]
+    except PredictorError as error:
+        _LOGGER.warning("your own predictors are left out: %s", error)
+        listed = []
+    for entry in listed:
+        try:
+            own.append(check_entry(entry, str(file), file.parent))
+        except RegistryError as error:
+            _LOGGER.warning("a predictor of your own is left out: %s", error)
+    return [*own, *offered_predictors()]
+
+
+def offered_predictors() -> list[dict[str, Any]]:
+    """Entries that installed packages offer."""
+    return [dict(entry) for entry in _from_packages()]
 
 
 def check_name(name: Any, where: str = "the name") -> None:
     """Raise `RegistryError` unless a predictor may be called so; `where` is what the message calls it."""
-    if not _is_line(name) or not name.strip() or "/" in name or "\\" in name:
+    if not _is_line(name) or not name.strip(" .") or "/" in name or "\\" in name:
         raise RegistryError(f"{where} is {name!r:.60}; expected a name without slashes and line breaks")
 
 
@@ -64,7 +79,8 @@ def check_entry(entry: Any, origin: str, base: Path) -> dict[str, Any]:
             raise RegistryError(f"{origin}: the key {key!r} is missing")
     name, version, location = entry["name"], entry["version"], entry["package_location"]
     check_name(name, f"{origin}: 'name'")
-    if isinstance(version, bool) or not (isinstance(version, (int, float)) or _is_line(version)):
+    number = isinstance(version, (int, float)) and not isinstance(version, bool) and isfinite(version)
+    if not (number or _is_line(version)) or len(str(version)) > _MAX_WORD:
         raise RegistryError(
             f"{origin}: 'version' is {version!r:.60}; expected a number or a string such as 1.0"
         )
@@ -79,12 +95,20 @@ def check_entry(entry: Any, origin: str, base: Path) -> dict[str, Any]:
     forests = entry.get("kernel_predictors", [])
     if not isinstance(forests, (list, tuple)) or not all(isinstance(forest, str) for forest in forests):
         raise RegistryError(f"{origin}: 'kernel_predictors' is {forests!r:.60}; expected a list of names")
-    folder = (base / Path(location).expanduser()).resolve()
+    for key in entry:
+        if not isinstance(key, str) or key == "pack":
+            raise RegistryError(f"{origin}: {key!r:.60} is no key of a predictor of your own")
+    if not isinstance(entry.get("sha256", ""), str):
+        raise RegistryError(f"{origin}: 'sha256' is {entry['sha256']!r:.60}; expected hexadecimal digits")
+    try:
+        folder = (base / Path(location).expanduser()).resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise RegistryError(f"{origin}: 'package_location' is no path that can be used: {error}") from error
     return {**entry, "name": name.strip(), "version": str(version), "package_location": str(folder)}
 
 
 def _is_line(text: Any) -> bool:
-    return isinstance(text, str) and text.isprintable()
+    return isinstance(text, str) and text.isprintable() and len(text) <= _MAX_WORD
 
 
 def is_custom(entry: Any) -> bool:
@@ -111,21 +135,20 @@ def same(entry: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 def read_yaml(path: Path) -> Any:
     """Read a small YAML file of the user's."""
     try:
-        if path.stat().st_size > _MAX_META_BYTES:
-            raise RegistryError(
-                f"{path} has more than {_MAX_META_BYTES} bytes; it is no list or meta file of predictors"
-            )
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml_files.read_yaml(path)
     except OSError as error:
-        raise RegistryError(f"{path} can't be read: {error.strerror}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise RegistryError(f"{path} is not YAML: {error}") from error
+        raise RegistryError(f"{path} can't be read: {error.strerror or error}") from error
+    except ValueError as error:
+        raise RegistryError(f"{path} is no list or meta file of predictors: {error}") from error
 
 
 def read_list(file: Path) -> list[Any]:
     """Entries of the user's list; none where there is no list."""
-    if not file.exists():
-        return []
+    try:
+        if not file.exists():
+            return []
+    except OSError as error:
+        raise RegistryError(f"{file} can't be read: {error.strerror or error}") from error
     content = read_yaml(file)
     if content is None:
         return []
@@ -143,10 +166,10 @@ def write_list(file: Path, entries: list[Any], appended: Mapping[str, Any] | Non
         text = file.read_text(encoding="utf-8")
         text += ("" if text.endswith("\n") or not text else "\n") + _yaml([appended])
         try:
-            if yaml.safe_load(text) == entries:
+            if yaml_files.parse_yaml(text) == entries:
                 write_atomically(file, text)
                 return
-        except yaml.YAMLError:
+        except ValueError:
             # A list in another style, that can't be continued: written anew below.
             pass
     write_atomically(file, _yaml(entries))
@@ -169,7 +192,7 @@ def _from_packages() -> tuple[dict[str, Any], ...]:
             offered = offered() if callable(offered) else offered
             entries = offered if isinstance(offered, (list, tuple)) else [offered]
             found += [check_entry(entry, origin, Path.cwd()) for entry in entries]
-        except Exception as error:  # noqa: BLE001 - another package's code, which must not take ours down
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - another package's code, not to take ours down
             _LOGGER.warning("predictors of %s are left out: %s: %s", origin, type(error).__name__, error)
     return tuple(found)
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import shutil
 import sys
 import traceback
+from contextlib import suppress
+from typing import TextIO
 
 from predictor_core.errors import PredictorError
 from predictor_core.text import one_line
@@ -34,9 +38,37 @@ def width() -> int | None:
     return columns or None
 
 
+def colour(stream: TextIO) -> bool:
+    """Whether a stream takes colours: a terminal, and no ``NO_COLOR`` (https://no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR")
+
+
 def log(message: str) -> None:
-    """Print one line to stderr."""
-    print(f"nn-meter: {one_line(message)}", file=sys.stderr)
+    """Print one line to stderr, where there is one that takes it."""
+    # Without a stream, print would write to stdout.
+    if sys.stderr is not None:
+        with suppress(OSError, ValueError):
+            print(f"nn-meter: {one_line(message)}", file=sys.stderr)
+
+
+def result(text: str) -> bool:
+    """Print a result to stdout; to stderr where stdout is closed or full. Return whether it went out.
+
+    Raises
+    ------
+    BrokenPipeError
+        Nobody reads any more.
+    """
+    try:
+        if sys.stdout is None:
+            raise OSError(errno.EBADF, "it is closed")
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise
+    except (OSError, ValueError) as error:
+        log(f"error: stdout can't be written ({getattr(error, 'strerror', None) or error}): {text}")
+        return False
+    return True
 
 
 def describe(error: BaseException, debug: bool = False) -> str:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from predictor_core.cli.console import FAILED, UsageError, describe, log
+from predictor_core.cli.console import FAILED, UsageError, describe, log, result
 from predictor_core.cli.models import Source, reading_options, requested
 from predictor_core.files import output_path
 from predictor_core.frontends.nnmeter_ir import dump
@@ -20,7 +20,9 @@ def run(arguments: argparse.Namespace) -> int:
     sources = requested(arguments)
     targets = _targets(sources, arguments.output)
     options = reading_options(arguments, sources)
-    inputs = [source.path for source in sources]
+    inputs: list[str | Path] = []
+    for source in sources:
+        inputs += [source.path, *_side_files(source)]
     failed = False
     for source, target in zip(sources, targets):
         try:
@@ -34,8 +36,19 @@ def run(arguments: argparse.Namespace) -> int:
             failed = True
             log(f"error: {source.label}: {describe(error, arguments.debug)}")
             continue
-        print(f"[RESULT] nn-Meter IR of {source.label}: {printable(str(target))}")
+        result(f"[RESULT] nn-Meter IR of {source.label}: {printable(str(target))}")
     return FAILED if failed else 0
+
+
+def _side_files(source: Source) -> list[Path]:
+    """Return the files that a model keeps its weights in."""
+    if source.model_type == "openvino":
+        return [Path(source.path).with_suffix(".bin")]
+    if source.model_type == "onnx":
+        from predictor_core.frontends.onnx.file import external_files
+
+        return external_files(Path(source.path))
+    return []
 
 
 def _targets(sources: Sequence[Source], output: str | None) -> list[Path]:

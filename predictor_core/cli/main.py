@@ -11,8 +11,10 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 
 from predictor_core import __version__
-from predictor_core.cli import console, measure, measurements, plan
+from predictor_core.cli import check, compare, completion, console, measure, measurements, plan
+from predictor_core.cli.arguments import add_predictors, add_reading, positive
 from predictor_core.cli.models import add_models
+from predictor_core.cli.views import add_views
 from predictor_core.errors import suggestion
 from predictor_core.text import one_line
 
@@ -41,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = arguments.debug
     try:
         status = _run(parser, arguments)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return status
     except console.UsageError as error:
         console.log(f"error: {error}")
@@ -111,8 +114,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_listings(commands)
     _add_learn(commands)
     _add_registry(commands)
-    for command in (measure, measurements, plan):
+    for command in (measure, measurements, plan, compare, check, completion):
         command.add(commands, _add_common)
+    commands.choices["completion"].set_defaults(root=parser)
     parser.commands = commands.choices
     return parser
 
@@ -133,22 +137,13 @@ def _add_predict(commands: Any) -> None:
         help="predict the latency of models",
         description="Predict the latency of models. A folder means every model in it.",
     )
-    parser.add_argument(
-        "--predictor",
-        nargs="+",
-        action="extend",
-        required=True,
-        metavar="NAME",
-        help="one or several predictors, quoted patterns such as 'pixel4*', or 'all'",
-    )
-    parser.add_argument("--predictor-version", metavar="VERSION", help="default: the latest")
+    add_predictors(parser)
     add_models(parser)
-    _add_reading(parser)
+    add_reading(parser)
     parser.add_argument("--strict", action="store_true", help="refuse what no measurement supports")
     parser.add_argument("--json", action="store_true", help="print one JSON array")
-    parser.add_argument(
-        "--jobs", type=_positive, default=1, metavar="N", help="worker processes (default: 1)"
-    )
+    parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="worker processes (default: 1)")
+    add_views(parser)
     _add_common(parser)
     parser.set_defaults(run=_predict)
 
@@ -166,7 +161,7 @@ def _add_get_ir(commands: Any) -> None:
         help="file to write, or folder for several models (default: NAME_<type>_ir.json beside the model)",
     )
     parser.add_argument("--force", action="store_true", help="overwrite files that exist, never an input")
-    _add_reading(parser)
+    add_reading(parser)
     _add_common(parser)
     parser.set_defaults(run=_get_ir)
 
@@ -234,30 +229,6 @@ def _add_registry(commands: Any) -> None:
     )
     _add_common(parser)
     parser.set_defaults(run=_unregister)
-
-
-def _add_reading(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--input-shape",
-        nargs="+",
-        metavar="SHAPE",
-        help="shape of each input, such as 1,3,224,224: for torchvision models and open dimensions",
-    )
-    parser.add_argument(
-        "--signature",
-        metavar="NAME",
-        help="signature of a TensorFlow SavedModel (default: serving_default, or the only one)",
-    )
-
-
-def _positive(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a positive whole number, got {text!r}")
-    return number
 
 
 def _predict(arguments: argparse.Namespace) -> int:

@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
+from predictor_core.cli.arguments import positive
+
 
 def add(commands: Any, common: Callable[[argparse.ArgumentParser], None]) -> None:
     """Add the subcommand; `common` adds the flags that every command has."""
@@ -22,7 +24,7 @@ def add(commands: Any, common: Callable[[argparse.ArgumentParser], None]) -> Non
         choices=("onnxruntime", "litert", "openvino", "torch"),
         help="what runs them (default: onnxruntime)",
     )
-    parser.add_argument("--threads", type=_positive, default=1, metavar="N", help="default: 1")
+    parser.add_argument("--threads", type=positive, default=1, metavar="N", help="default: 1")
     parser.add_argument(
         "--output",
         metavar="FILE.csv",
@@ -93,12 +95,6 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output and done > failed:
         log(f"{arguments.output}: next, nn-meter learn {arguments.output} --name NAME")
     return FAILED if failed else 0
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a positive whole number, got {text!r}")
-    return int(text)
 
 
 def _seconds(text: str) -> float:

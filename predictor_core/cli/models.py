@@ -94,6 +94,15 @@ def _is_path(word: str) -> bool:
 
 def _expand(path: Path, frontend: Frontend | None) -> list[Source]:
     """Return the model of a path, or those of a folder; of one type, or of the type that its ending tells."""
+    try:
+        return _found(path, frontend)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        unreadable = PredictorError(f"it can't be read: {reason}")
+        return [Source(str(path), printable(str(path)), error=unreadable)]
+
+
+def _found(path: Path, frontend: Frontend | None) -> list[Source]:
     label = printable(path.name)
     if path.is_file() or (path.is_dir() and _type_inside(path, frontend) is not None):
         try:
@@ -101,9 +110,21 @@ def _expand(path: Path, frontend: Frontend | None) -> list[Source]:
         except PredictorError as unclear:
             return [Source(str(path), label, error=unclear)]
     if not path.is_dir():
-        return [Source(str(path), printable(str(path)), error=PredictorError("no such file or folder"))]
-    found = [(entry, _type_inside(entry, frontend)) for entry in sorted(path.iterdir())]
-    sources = [Source(str(entry), printable(entry.name), name) for entry, name in found if name is not None]
+        what = "it is a link to nothing" if path.is_symlink() else "no such file or folder"
+        return [Source(str(path), printable(str(path)), error=PredictorError(what))]
+    endings = _ENDINGS if frontend is None else frontend.suffixes
+    sources = []
+    for entry in sorted(path.iterdir()):
+        try:
+            name = _type_inside(entry, frontend)
+            broken = name is None and not entry.exists() and entry.suffix.lower() in endings
+            error = PredictorError("it is a link to nothing") if broken else None
+        except OSError as failure:
+            error = PredictorError(f"it can't be read: {failure.strerror or failure}")
+        if error is not None:
+            sources.append(Source(str(entry), printable(entry.name), error=error))
+        elif name is not None:
+            sources.append(Source(str(entry), printable(entry.name), name))
     if not sources:
         kinds = frontend.suffixes if frontend else _ENDINGS
         error = PredictorError(f"the folder holds no {' or '.join(kinds)} file")

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
+import threading
 import time
 from collections.abc import Hashable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from predictor_core.catalog import load_entry, match_predictors
+from predictor_core.cli import views
 from predictor_core.cli.comparison import comparison
-from predictor_core.cli.console import FAILED, describe, log, width
+from predictor_core.cli.console import FAILED, describe, log, result, width
 from predictor_core.cli.models import Source, reading_options, requested
 from predictor_core.predictor.base import Predictor
 from predictor_core.predictor.report import LatencyReport
@@ -33,7 +38,7 @@ class _Request:
 
 
 @dataclass
-class _Answer:
+class Answer:
     """Reports of one model, and the errors on the way."""
 
     source: Source
@@ -43,40 +48,64 @@ class _Answer:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
+    shown = views.wanted(arguments)
     sources = requested(arguments)
-    request = _Request(
+    request = _request(arguments, sources)
+    quiet = arguments.json or arguments.format != "text"
+    several = len(request.predictors) > 1
+    failed = False
+    rows: list[dict[str, Any]] = []
+    reports: list[LatencyReport] = []
+    try:
+        with _Progress(len(sources)) as progress:
+            for answer in _answers(request, sources, arguments.jobs):
+                progress.step()
+                failed = failed or bool(answer.errors)
+                for error in answer.errors:
+                    progress.log(f"error: {answer.source.label}: {error}")
+                for report in answer.reports:
+                    where = f" on {report.predictor}" if several else ""
+                    for warning in report.warnings:
+                        progress.log(f"warning: {answer.source.label}{where}: {warning}")
+                    if not quiet:
+                        written = progress.result(_result(report, several))
+                        if arguments.verbose:
+                            progress.result(report_text(report, width=width()))
+                        failed = failed or not written
+                if arguments.json:
+                    rows += _json_rows(answer)
+                if shown or several:
+                    reports += answer.reports
+    finally:
+        # After an interrupt, too: what is finished is not lost.
+        if arguments.json:
+            failed = not result(json.dumps(rows, indent=2, default=str)) or failed
+    if not arguments.json and several and reports and not quiet:
+        result(f"\n{comparison(reports, width())}")
+    if shown and reports:
+        views.show(arguments, reports, [source.path for source in sources])
+    return FAILED if failed else 0
+
+
+def reports_of(arguments: argparse.Namespace) -> list[Answer]:
+    """Return the reports of all models on all predictors of a command line; warnings go to stderr."""
+    sources = requested(arguments)
+    answers = []
+    for answer in _answers(_request(arguments, sources), sources, jobs=1):
+        for report in answer.reports:
+            for warning in report.warnings:
+                log(f"warning: {answer.source.label} on {report.predictor}: {warning}")
+        answers.append(answer)
+    return answers
+
+
+def _request(arguments: argparse.Namespace, sources: Sequence[Source]) -> _Request:
+    return _Request(
         tuple(map(load_entry, match_predictors(arguments.predictor, arguments.predictor_version))),
         reading_options(arguments, sources),
         arguments.strict,
         arguments.debug,
     )
-    several = len(request.predictors) > 1
-    failed = False
-    rows: list[dict[str, Any]] = []
-    reports: list[LatencyReport] = []
-    with _Progress(len(sources)) as progress:
-        for answer in _answers(request, sources, arguments.jobs):
-            progress.step()
-            failed = failed or bool(answer.errors)
-            for error in answer.errors:
-                progress.log(f"error: {answer.source.label}: {error}")
-            for report in answer.reports:
-                where = f" on {report.predictor}" if several else ""
-                for warning in report.warnings:
-                    progress.log(f"warning: {answer.source.label}{where}: {warning}")
-                if not arguments.json:
-                    progress.result(_result(report, several))
-                    if arguments.verbose:
-                        progress.result(report_text(report, width=width()))
-            if arguments.json:
-                rows += _json_rows(answer)
-            elif several:
-                reports += answer.reports
-    if arguments.json:
-        print(json.dumps(rows, indent=2))
-    elif reports:
-        print(f"\n{comparison(reports, width())}")
-    return FAILED if failed else 0
 
 
 def _result(report: LatencyReport, several: bool) -> str:
@@ -89,7 +118,7 @@ def _result(report: LatencyReport, several: bool) -> str:
     return line
 
 
-def _answers(request: _Request, sources: Sequence[Source], jobs: int) -> Iterator[_Answer]:
+def _answers(request: _Request, sources: Sequence[Source], jobs: int) -> Iterator[Answer]:
     """Yield the answer of each model in order; worker processes start only where they pay off."""
     started_s = time.perf_counter()
     for done, source in enumerate(sources, 1):
@@ -104,7 +133,7 @@ def _answers(request: _Request, sources: Sequence[Source], jobs: int) -> Iterato
                 return
 
 
-def _in_workers(request: _Request, sources: Sequence[Source], jobs: int) -> Iterator[_Answer]:
+def _in_workers(request: _Request, sources: Sequence[Source], jobs: int) -> Iterator[Answer]:
     import joblib
 
     # Each chunk loads the predictors once.
@@ -112,16 +141,49 @@ def _in_workers(request: _Request, sources: Sequence[Source], jobs: int) -> Iter
     chunks = [sources[start : start + size] for start in range(0, len(sources), size)]
     task = joblib.delayed(_answer_chunk)
     parallel = joblib.Parallel(n_jobs=min(jobs, len(chunks)), return_as="generator", batch_size=1)
-    for answers in parallel(task(request, chunk) for chunk in chunks):
-        yield from answers
+    done = 0
+    try:
+        for answers in parallel(task(request, chunk, os.getpid()) for chunk in chunks):
+            done += len(answers)
+            yield from answers
+    except (BrokenExecutor, OSError):
+        # A worker was killed, and with it whatever the others had at hand.
+        for source in sources[done:]:
+            yield _alone(request, source)
 
 
-def _answer_chunk(request: _Request, sources: Sequence[Source]) -> list[_Answer]:
+def _alone(request: _Request, source: Source) -> Answer:
+    """Answer one model in a process of its own, which may be killed."""
+    import joblib
+
+    task = joblib.delayed(_answer_chunk)
+    try:
+        # Two workers, because joblib runs the one of one in this process.
+        return joblib.Parallel(n_jobs=2)([task(request, [source], os.getpid())])[0][0]  # type: ignore[no-any-return]
+    except (BrokenExecutor, OSError):
+        return Answer(source, errors=["the process that read it was killed; did it run out of memory?"])
+
+
+def _answer_chunk(request: _Request, sources: Sequence[Source], parent: int) -> list[Answer]:
+    _end_with(parent)
     return [_answer(request, source) for source in sources]
 
 
-def _answer(request: _Request, source: Source) -> _Answer:
-    answer = _Answer(source)
+@lru_cache(maxsize=1)
+def _end_with(parent: int) -> None:
+    """End this process, a worker, soon after its parent."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    if os.getppid() == parent:
+        threading.Thread(target=watch, daemon=True).start()
+
+
+def _answer(request: _Request, source: Source) -> Answer:
+    answer = Answer(source)
     if source.error is not None:
         answer.errors.append(describe(source.error))
         return answer
@@ -148,7 +210,7 @@ def _answer(request: _Request, source: Source) -> _Answer:
     return answer
 
 
-def _json_rows(answer: _Answer) -> list[dict[str, Any]]:
+def _json_rows(answer: Answer) -> list[dict[str, Any]]:
     origin = {"model": answer.source.label, "path": answer.source.path}
     rows = [{**origin, **report.to_dict()} for report in answer.reports]
     return [*rows, *({**origin, "error": error} for error in answer.errors)]
@@ -159,7 +221,7 @@ class _Progress:
 
     def __init__(self, total: int) -> None:
         self._bar: Any = None
-        if total > 1 and sys.stderr.isatty():
+        if total > 1 and sys.stderr is not None and sys.stderr.isatty():
             from tqdm import tqdm
 
             self._bar = tqdm(total=total, unit="model", file=sys.stderr, leave=False, dynamic_ncols=True)
@@ -175,13 +237,13 @@ class _Progress:
         if self._bar is not None:
             self._bar.update()
 
-    def result(self, line: str) -> None:
+    def result(self, line: str) -> bool:
         if self._bar is None:
-            print(line)
-            return
+            return result(line)
         self._bar.clear()
-        print(line, flush=True)
+        written = result(line)
         self._bar.refresh()
+        return written
 
     def log(self, message: str) -> None:
         if self._bar is None:

@@ -93,15 +93,6 @@ def save_pack(
     str
         SHA-256 of the file.
     """
-    content = pack_bytes(header, forests, value_type)
-    write_atomically(path, content)
-    return hashlib.sha256(content).hexdigest()
-
-
-def pack_bytes(
-    header: Mapping[str, Any], forests: Mapping[str, Forest], value_type: str = "float16"
-) -> bytes:
-    """Return the content of a pack file; parameters as for `save_pack`."""
     merged, slices = _merge(forests)
     n_trees = merged.n_trees
     leaf = merged.left == np.arange(len(merged.left))
@@ -137,7 +128,9 @@ def pack_bytes(
         merged.value[leaf].astype(_VALUE_TYPES[value_type]).tobytes(),
     ]
     content = b"".join(parts)
-    return content + hashlib.sha256(content).digest()
+    content += hashlib.sha256(content).digest()
+    write_atomically(path, content)
+    return hashlib.sha256(content).hexdigest()
 
 
 def load_pack(path: str | os.PathLike[str], sha256: str | None = None) -> Pack:
@@ -164,11 +157,6 @@ def load_pack(path: str | os.PathLike[str], sha256: str | None = None) -> Pack:
             content = file.read()
     except OSError as error:
         raise PackError(f"can't read the pack {name}: {error.strerror}") from error
-    return parse_pack(content, name, sha256)
-
-
-def parse_pack(content: bytes, name: str, sha256: str | None = None) -> Pack:
-    """Check and read the content of a pack file; `name` is what errors call it. As `load_pack` otherwise."""
     if len(content) < len(MAGIC) + 4 + 32 or content[: len(MAGIC)] != MAGIC:
         raise PackError(f"{name} is not a predictor pack")
     body = memoryview(content)[:-32]
@@ -194,7 +182,7 @@ def _parse(body: memoryview, sha256: str) -> Pack:
     start += 4
     if length > MAX_HEADER_BYTES or start + length > len(body):
         raise PackError(f"the header claims {length} bytes")
-    header = json.loads(bytes(body[start : start + length]))
+    header = json.loads(bytes(body[start : start + length]), parse_constant=_no_number)
     if header["format"] != FORMAT:
         raise PackError(f"format {header['format']!r}; this version of the package reads format {FORMAT}")
     start += length
@@ -213,13 +201,37 @@ def _parse(body: memoryview, sha256: str) -> Pack:
     start += 4 * n_inner
     value = np.frombuffer(body, value_type, n_leaves, start)
     arrays = TreeArrays.from_breadth_first(leaf, feature, threshold, value, n_trees)
+    read = _highest_features(leaf, feature, n_trees)
     forests = {}
     for forest_name, entry in header["forests"].items():
         first, last, n_features = int(entry["first_tree"]), int(entry["last_tree"]), int(entry["n_features"])
         if not 0 <= first < last <= n_trees or entry["combine"] not in ("mean", "sum"):
             raise PackError(f"forest {forest_name!r} names trees or a combination that do not exist")
+        if read[first:last].max() >= n_features:
+            raise PackError(f"forest {forest_name!r} compares a feature outside of its {n_features}")
         forests[forest_name] = Forest(arrays, first, last, n_features, entry["combine"])
     return Pack(header, forests, sha256)
+
+
+def _highest_features(leaf: NDArray[np.bool_], feature: NDArray[Any], n_trees: int) -> NDArray[np.int64]:
+    """Highest feature that each tree compares, shape (n_trees,); -1 for a tree that is a leaf."""
+    inner = np.flatnonzero(~leaf)
+    tree = np.empty(len(leaf), np.int32)
+    tree[:n_trees] = np.arange(n_trees)
+    done, known = 0, n_trees
+    while done < len(inner):
+        # Trees of all nodes before `known` are known, so those of their children are.
+        end = int(np.searchsorted(inner, known))
+        tree[known : known + 2 * (end - done)] = np.repeat(tree[inner[done:end]], 2)
+        known += 2 * (end - done)
+        done = end
+    highest = np.full(n_trees, -1, np.int64)
+    np.maximum.at(highest, tree[inner], feature)
+    return highest
+
+
+def _no_number(text: str) -> float:
+    raise PackError(f"the header holds {text}, which is no number")
 
 
 def _merge(forests: Mapping[str, Forest]) -> tuple[TreeArrays, dict[str, tuple[int, int]]]:

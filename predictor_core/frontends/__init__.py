@@ -93,6 +93,18 @@ FRONTENDS: dict[str, Frontend] = {
             help=".pt2 files of torch.export",
         ),
         Frontend(
+            "keras",
+            "predictor_core.frontends.keras:load",
+            (".keras", ".h5", ".hdf5"),
+            (
+                "keras.src.models.model.Model",
+                "keras.src.engine.training.Model",
+                "tf_keras.src.engine.training.Model",
+            ),
+            "--keras",
+            help=".keras and .h5 files",
+        ),
+        Frontend(
             "nnmeter-ir",
             "predictor_core.frontends.nnmeter_ir:load",
             (".json",),

@@ -183,7 +183,7 @@ SE = FeatureSet(
 )
 
 
-#: What `KernelSpec.context` holds: what overlaps with the kernel, and how many inputs convs and pools make.
+#: What `KernelSpec.context` holds: what overlaps with the kernel; inputs that a convolution, a pool makes.
 CONTEXT = ("overlap", "from_conv", "from_pool")
 _NO_CONTEXT = (0,) * len(CONTEXT)
 

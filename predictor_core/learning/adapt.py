@@ -262,7 +262,7 @@ def place_centers(
 
 def _names(prior: Prior, specs: Sequence[KernelSpec]) -> tuple[str, ...]:
     """Names of the coefficients: those of the source, then those that the kernels need besides."""
-    served = prior.sources[0].kernel_latencies(specs)
+    served = prior.sources[0].unbounded.kernel_latencies(specs)
     names = dict.fromkeys(("all:", *prior.means, "constant:", "launch:", "byte:", "mac:"))
     for spec in specs:
         for of_term in effects(spec, served[spec].measured):

@@ -1,8 +1,8 @@
 """The converted file: forests and rules of a 1.0 pack in one file that is memory-mapped on load.
 
-Layout, little endian: magic ``NNMLEG01``, length of the header (4 bytes), header (JSON: what it was made
+Layout, little endian: magic ``NNMLEG02``, length of the header (4 bytes), header (JSON: what it was made
 from, rules, forests, sizes), then the arrays of `compact.DTYPES`, each aligned to 64 bytes.
-It holds no code, and indices are checked as they are used, so that loading touches the header alone.
+It holds no code. A checksum of each array finds a damaged file; indices are checked as they are used.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import mmap
 import struct
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from predictor_core.files import atomic_file
 from predictor_core.legacy.compact import DTYPES, CompactForests, Slot
 from predictor_core.legacy.rules import FusionRules
 
-MAGIC = b"NNMLEG01"
+MAGIC = b"NNMLEG02"
 _MAX_HEADER_BYTES = 16 * 2**20
 _ALIGNMENT = 64
 
@@ -65,6 +66,7 @@ def save_converted(path: Path, pack: ConvertedPack, source: Mapping[str, Any]) -
         },
         "sizes": {name: len(array) for name, array in arrays.items()},
     }
+    header["crc32"] = {name: zlib.crc32(array.tobytes()) for name, array in arrays.items()}
     text = json.dumps(header).encode()
     with atomic_file(path) as file:
         file.write(MAGIC + struct.pack("<I", len(text)) + text)
@@ -119,6 +121,8 @@ def _parse(content: memoryview, source: Mapping[str, Any]) -> ConvertedPack:
         position += -position % _ALIGNMENT
         arrays[name] = np.frombuffer(content, dtype, int(header["sizes"][name]), position)
         position += arrays[name].nbytes
+        if zlib.crc32(arrays[name].tobytes()) != header["crc32"][name]:
+            raise PackError("damaged")
     slots = {name: Slot(*map(int, entry)) for name, entry in header["forests"].items()}
     inner = len(arrays["feature"])
     if (

@@ -10,10 +10,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from predictor_core.errors import ModelFormatError, missing_dependency
+from predictor_core.frontends.onnx.inference import infer
 from predictor_core.legacy.errors import ParityError
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto, ValueInfoProto
+    from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
 
 #: Initializers above this many elements are weights: shape inference needs their dims, never their data.
 _MAX_SHAPE_ELEMENTS = 1024
@@ -39,10 +40,10 @@ def onnx_to_ir(model: ModelProto) -> dict[str, Any]:
     ParityError
         nn-Meter raises on it.
     """
-    graph = _with_shapes(model).graph
+    graph, known = _with_shapes(model)
     shapes = {
         tensor.name: _shape(tensor)
-        for part in (graph.input, graph.value_info, graph.output)
+        for part in (known.input, known.value_info, known.output)
         for tensor in part
     }
     makers: dict[str, list[str]] = {}
@@ -57,7 +58,7 @@ def onnx_to_ir(model: ModelProto) -> dict[str, Any]:
     for node in graph.node:
         if not node.output or (node.op_type == "Slice" and node.name not in kept):
             continue
-        known = [tensor for tensor in node.input if tensor in shapes]
+        inputs = [tensor for tensor in node.input if tensor in shapes]
         outputs = [tensor for tensor in node.output if tensor in shapes]
         if node.op_type == "Slice":
             source = node.input[0] if node.input else ""
@@ -68,8 +69,8 @@ def onnx_to_ir(model: ModelProto) -> dict[str, Any]:
             siblings = (other for other in slices[source] if other.name != node.name)
             outputs += [tensor for other in siblings for tensor in other.output if tensor in shapes]
         ir[node.name] = {
-            "inbounds": [maker for tensor in known for maker in makers.get(tensor, ())],
-            "attr": _attr(node, [shapes[t] for t in known], [shapes[t] for t in outputs]),
+            "inbounds": [maker for tensor in inputs for maker in makers.get(tensor, ())],
+            "attr": _attr(node, [shapes[t] for t in inputs], [shapes[t] for t in outputs]),
         }
     return ir
 
@@ -99,11 +100,10 @@ def _shape(tensor: ValueInfoProto) -> list[int]:
     return [shape[0], shape[2], shape[3], shape[1]] if len(shape) == 4 else shape
 
 
-def _with_shapes(model: ModelProto) -> ModelProto:
-    """Copy `model` without its weights and infer its shapes."""
+def _with_shapes(model: ModelProto) -> tuple[GraphProto, GraphProto]:
+    """Copy the graph of `model` without its weights, and infer its shapes."""
     try:
         import onnx
-        from onnx import shape_inference
     except ImportError:
         raise missing_dependency("onnx", "onnx", "Reading an ONNX model") from None
     if not isinstance(model, onnx.ModelProto):
@@ -128,10 +128,7 @@ def _with_shapes(model: ModelProto) -> ModelProto:
         else:
             copy.name, copy.data_type = weights.name, weights.data_type
             copy.dims.extend(weights.dims)
-    try:
-        return shape_inference.infer_shapes(light)
-    except (RuntimeError, ValueError, shape_inference.InferenceError) as error:
-        raise ModelFormatError(f"the shapes of the ONNX model can't be inferred: {error}") from error
+    return light.graph, infer(light)
 
 
 def _repeated(target: Any, source: Any) -> Iterable[tuple[Any, Any]]:

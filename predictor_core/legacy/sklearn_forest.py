@@ -17,6 +17,9 @@ from predictor_core.legacy.pickle_records import Record
 
 _NODE_FIELDS = ("left_child", "right_child", "feature", "threshold")
 _LEAF = -1
+
+#: A node has two children, a feature, a threshold and a value, of four bytes each at least.
+_LEAST_NODE_BYTES = 20
 MAX_FEATURES = 2**16
 
 
@@ -58,17 +61,20 @@ def read_forest(path: str | os.PathLike[str]) -> PickledForest:
     """
     content = read_pickle(path)
     try:
-        return _forest(content)
+        return _forest(content, os.path.getsize(path))
+    except OSError as error:
+        raise PackError(f"the pickle {os.fspath(path)} can't be read: {error.strerror}") from error
     except PackError as error:
         raise PackError(f"the pickle {os.fspath(path)} is refused: {error}") from error
 
 
 def parse_forest(content: bytes) -> PickledForest:
     """Read the bytes of a pickled forest; see `read_forest`."""
-    return _forest(parse_pickle(content))
+    return _forest(parse_pickle(content), len(content))
 
 
-def _forest(root: Any) -> PickledForest:
+def _forest(root: Any, size: int) -> PickledForest:
+    """Read the records of a pickle of `size` bytes."""
     state = _state(root, "RandomForestRegressor")
     if state.get("n_outputs_", 1) != 1:
         raise PackError("the forest has several outputs; a latency forest has one")
@@ -79,6 +85,10 @@ def _forest(root: Any) -> PickledForest:
     widths = set()
     for estimator in estimators:
         width, tree = _tree(_state(estimator, "DecisionTreeRegressor").get("tree_"))
+        # Every node and value stands in the pickle once, unless a tree is listed again and again.
+        size -= len(tree.threshold) * _LEAST_NODE_BYTES
+        if size < 0:
+            raise PackError("the trees have more nodes than the pickle has room for: it lists one repeatedly")
         widths.add(width)
         trees.append(tree)
     if len(widths) != 1:

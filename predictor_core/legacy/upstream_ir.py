@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from predictor_core import frontends
+from predictor_core.budget import metered
+from predictor_core.errors import own_errors
 from predictor_core.frontends.nnmeter_ir import read_document, to_document
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE, to_graph
 from predictor_core.ir.graph import Graph
@@ -40,7 +42,16 @@ def to_upstream_ir(
     PredictorError
         The model can't be read.
     """
-    kind = (model_type or "").lower()
+    with own_errors(model), metered():
+        return _read(model, model_type, input_shape, apply_nni, options)
+
+
+def _read(
+    model: Any, model_type: str | None, input_shape: Any, apply_nni: bool, options: dict[str, Any]
+) -> Mapping[str, Any]:
+    if isinstance(model, Graph):
+        return graph_to_upstream_ir(to_graph(model))
+    kind = (model_type or frontends.type_of(model)).lower()
     frontends.check_options(kind, options)
     is_file = isinstance(model, (str, os.PathLike))
     if kind == "nnmeter-ir" and isinstance(model, Mapping):

@@ -94,7 +94,7 @@ class Design:
         centers: Mapping[str, Any],
         names: Sequence[str],
     ) -> None:
-        self.sources = tuple(sources)
+        self.sources = tuple(source.unbounded for source in sources)
         self.names = tuple(names)
         self._scale_ms = dict(scale_ms)
         self._centers = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import exp, log
+from math import exp, inf, log
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -16,6 +16,9 @@ from predictor_core.kernels import KernelSpec
 from predictor_core.kernels.base import AnalyticBase
 from predictor_core.kernels.names import current_name
 from predictor_core.predictor.roofline import Roofline
+
+#: What the header states about kernels that no forest predicts.
+_CONSTANTS = ("launch_ms", "macs_per_ms", "bytes_per_ms")
 
 
 class KernelLatency(NamedTuple):
@@ -71,7 +74,9 @@ class KernelEvaluator:
         self._roofline = roofline
         header = pack.header
         try:
-            self._estimate = header["estimate"]
+            self._estimate = {key: float(header["estimate"][key]) for key in _CONSTANTS}
+            if not all(0.0 < value < inf for value in self._estimate.values()):
+                raise ValueError(f"estimate is {header['estimate']!r}")
             self._bases = {
                 forest: AnalyticBase.from_header(entry["base"]) for forest, entry in header["forests"].items()
             }
@@ -79,9 +84,13 @@ class KernelEvaluator:
                 forest: [current_name(name) for name in entry["features"]]
                 for forest, entry in header["forests"].items()
             }
+            if any(pack.forests[forest].n_features != len(names) for forest, names in self._names.items()):
+                raise ValueError("a forest has another number of features than names for them")
             self._ranges = {forest: _limits(entry["ranges"]) for forest, entry in header["forests"].items()}
         except (KeyError, TypeError, ValueError) as error:
-            raise PackError(f"pack of {label} lacks a part of its header: {error!r}") from error
+            raise PackError(
+                f"pack of {label} lacks a part of its header, or has it wrong: {error!r}"
+            ) from error
         for forest in header["forests"]:
             known = kernels.FORESTS.get(forest)
             if known is None or list(known.names) != self._names[forest]:

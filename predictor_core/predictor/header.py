@@ -71,8 +71,6 @@ class DeviceHeader:
         Cross-validated table.
     facts : dict
         Provenance: number of models, runtime, seed...
-    residual_sha256 : str
-        Digest of the residual's forests, or "".
     """
 
     name: str
@@ -89,7 +87,6 @@ class DeviceHeader:
     interval: Mapping[str, float]
     accuracy: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
-    residual_sha256: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as they are written."""
@@ -109,7 +106,6 @@ class DeviceHeader:
             "interval": dict(self.interval),
             "accuracy": dict(self.accuracy),
             "facts": dict(self.facts),
-            "residual_sha256": self.residual_sha256,
         }
 
     def to_json(self) -> str:
@@ -197,7 +193,6 @@ class DeviceHeader:
             interval=interval,
             accuracy=check.mapping("accuracy"),
             facts=check.mapping("facts"),
-            residual_sha256=check.text("residual_sha256"),
         )
 
 

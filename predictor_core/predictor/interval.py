@@ -57,6 +57,21 @@ def interval(
     return total_ms * float(np.exp(-width)), total_ms * float(np.exp(width))
 
 
+def check_widths(header: Mapping[str, Any]) -> None:
+    """Check the parts of a header that `interval` needs.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        One is absent, no number, or out of range.
+    """
+    widths = header["interval"]
+    for key in ("inside", "outside", "estimated", "unfamiliar", "spread_scale"):
+        # A half width of 10 is a factor of 22000 to either side.
+        if not 0.0 <= float(widths[key]) <= 10.0 or (key == "spread_scale" and not widths[key]):
+            raise ValueError(f"interval: {key} is {widths[key]!r}")
+
+
 def unfamiliarity(spread: Numbers, widths: Mapping[str, float]) -> Numbers:
     """Return what the mean spread of a model's kernels adds to the half width, by the constants of a pack."""
     added: Numbers = widths["unfamiliar"] * (1.0 - np.exp(-spread / widths["spread_scale"]))

@@ -19,10 +19,10 @@ from predictor_core.ir.graph import Graph
 from predictor_core.kernels import Kernel, KernelSpec
 from predictor_core.predictor.base import Predictor
 from predictor_core.predictor.evaluate import Evaluator, KernelEvaluator, KernelLatency
-from predictor_core.predictor.interval import interval
+from predictor_core.predictor.interval import check_widths, interval
 from predictor_core.predictor.profile import kernel_report, refuse_estimates, warnings_of
 from predictor_core.predictor.report import LatencyReport
-from predictor_core.predictor.roofline import CARD_FILE, Roofline, read_roofline
+from predictor_core.predictor.roofline import CARD_FILE, Roofline, read_card
 
 #: Kernels remembered by a predictor; past it the oldest half is forgotten.
 MEMO_SIZE = 2**16
@@ -45,6 +45,8 @@ class LatencyPredictor(Predictor):
         File that the pack came from, for pickling.
     roofline : Roofline, optional
         Peak rates of the device, which bound every kernel. Default: no bound.
+    card : mapping, optional
+        Card of the device, for reports.
 
     Examples
     --------
@@ -54,6 +56,9 @@ class LatencyPredictor(Predictor):
     True
     """
 
+    #: Card of the device; None where there is none.
+    card: Mapping[str, Any] | None = None
+
     def __init__(
         self,
         name: str,
@@ -62,6 +67,7 @@ class LatencyPredictor(Predictor):
         rules: Rules,
         path: Path,
         roofline: Roofline | None = None,
+        card: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(name, version)
         self._rules = rules
@@ -69,12 +75,19 @@ class LatencyPredictor(Predictor):
         self._path = path
         try:
             self.overhead_ms = float(pack.header["constant_ms"])
+            if not 0.0 <= self.overhead_ms < float("inf"):
+                raise ValueError(f"constant_ms is {self.overhead_ms}")
+            check_widths(pack.header)
         except (KeyError, TypeError, ValueError) as error:
-            raise PackError(f"pack of {name} {version} lacks a part of its header: {error!r}") from error
+            raise PackError(
+                f"pack of {name} {version} lacks a part of its header, or has it wrong: {error!r}"
+            ) from error
+        self.card = card
         self.roofline = roofline or Roofline()
         self._evaluator: Evaluator = KernelEvaluator(pack, f"{name} {version}", self.roofline)
         self._memo: dict[KernelSpec, KernelLatency] = {}
         self._lock = threading.Lock()
+        self._unbounded: LatencyPredictor | None = None
 
     @classmethod
     def from_pack(
@@ -95,9 +108,9 @@ class LatencyPredictor(Predictor):
         pack = load_pack(path, sha256)
         device = str(pack.header.get("device", name))
         rules = read_rules(Path(path).with_name("fusion_rules.yaml"))
-        roofline = read_roofline(Path(path).with_name(CARD_FILE))
+        card = read_card(Path(path).with_name(CARD_FILE))
         version = version or str(pack.header.get("version", ""))
-        return cls(name or device, version, pack, rules, Path(path), roofline)
+        return cls(name or device, version, pack, rules, Path(path), Roofline.from_card(card), card)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_load_again, (self._path, self.name, self.version, self._pack.sha256))
@@ -106,6 +119,15 @@ class LatencyPredictor(Predictor):
     def sha256(self) -> str:
         """Digest of the forests, by which a learned device knows its source."""
         return self._pack.sha256
+
+    @property
+    def unbounded(self) -> LatencyPredictor:
+        """The same without the bound of its data sheet, which says nothing of devices learned from it."""
+        if self.roofline == Roofline():
+            return self
+        if self._unbounded is None:
+            self._unbounded = LatencyPredictor(self.name, self.version, self._pack, self._rules, self._path)
+        return self._unbounded
 
     @property
     def estimate(self) -> dict[str, float]:
@@ -164,7 +186,9 @@ class LatencyPredictor(Predictor):
         answers = self.kernel_latencies({kernel.spec for kernel in found})
         if strict:
             refuse_estimates(found, answers)
-        reports = [kernel_report(kernel, answers[kernel.spec]) for kernel in found]
+        reports = [
+            kernel_report(kernel, answers[kernel.spec], self.roofline.element_bytes) for kernel in found
+        ]
         low_ms, high_ms = interval(
             self.header,
             np.array([report.latency_ms for report in reports]),
@@ -182,6 +206,7 @@ class LatencyPredictor(Predictor):
             free=reading.free,
             warnings=warnings_of(reading, reports),
             device=str(self.header.get("description", "")),
+            card=self.card,
         )
 
     def kernel_latencies(self, specs: Iterable[KernelSpec]) -> dict[KernelSpec, KernelLatency]:

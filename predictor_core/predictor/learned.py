@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor_core.errors import PackError
-from predictor_core.files import RESIDUAL_FILE, write_atomically
 from predictor_core.kernels import KernelSpec
 from predictor_core.kernels.coordinates import NAMES, coordinates, group, sort
 from predictor_core.predictor.base import Predictor
@@ -20,10 +19,12 @@ from predictor_core.predictor.design import TERMS, Rows, shared_design
 from predictor_core.predictor.evaluate import KernelLatency
 from predictor_core.predictor.header import MAX_LOG, DeviceHeader
 from predictor_core.predictor.latency import LatencyPredictor
-from predictor_core.predictor.residual import Residual
 from predictor_core.predictor.roofline import Roofline
 
 Floats = NDArray[np.float64]
+
+#: What of the accuracy stands on the card.
+_CARD = ("verdict", "cross_validated", "families_left_out")
 
 
 class LearnedPredictor(LatencyPredictor):
@@ -38,8 +39,6 @@ class LearnedPredictor(LatencyPredictor):
         What the device has of its own.
     sources : sequence of LatencyPredictor
         Those that the header names, in its order.
-    residual : Residual, optional
-        Forests of the residual, where there was enough data to grow any.
 
     Raises
     ------
@@ -47,9 +46,7 @@ class LearnedPredictor(LatencyPredictor):
         The sources are not those that the header was learned from.
     """
 
-    def __init__(
-        self, header: DeviceHeader, sources: Sequence[LatencyPredictor], residual: Residual | None = None
-    ) -> None:
+    def __init__(self, header: DeviceHeader, sources: Sequence[LatencyPredictor]) -> None:
         for wanted, source in zip(header.sources, sources):
             if source.sha256 != wanted.sha256:
                 raise PackError(
@@ -61,17 +58,21 @@ class LearnedPredictor(LatencyPredictor):
         self.overhead_ms = header.scale_ms["constant"] * float(
             np.exp(header.coefficients.get("all:", 0.0) + header.coefficients.get("constant:", 0.0))
         )
+        self.card = {
+            "learned from": [f"{source.name} {source.version}" for source in header.sources],
+            **header.facts,
+            **{f"accuracy, {key}": value for key, value in header.accuracy.items() if key in _CARD},
+        }
         #: The data sheet of the device is not known.
         self.roofline = Roofline()
         self._rules = sources[0].rules
         self._sources = tuple(sources)
-        self._residual = residual
-        self._evaluator = LearnedEvaluator(header, self._sources, residual)
+        self._evaluator = LearnedEvaluator(header, self._sources)
         self._memo: dict[KernelSpec, KernelLatency] = {}
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (LearnedPredictor, (self.device_header, self._sources, self._residual))
+        return (LearnedPredictor, (self.device_header, self._sources))
 
     @property
     def header(self) -> dict[str, Any]:
@@ -94,7 +95,7 @@ class LearnedPredictor(LatencyPredictor):
         return self.device_header.accuracy
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write the folder that ``nn-meter register`` takes: header, card and, if there are any, forests.
+        """Write the folder that ``nn-meter register`` takes: header and card.
 
         Parameters
         ----------
@@ -109,8 +110,6 @@ class LearnedPredictor(LatencyPredictor):
         from predictor_core.learning.card import write_card
 
         target = Path(folder)
-        if self._residual is not None:
-            write_atomically(target / RESIDUAL_FILE, self._residual.content)
         write_card(target, self.device_header)
         self.device_header.write(target)
         return target
@@ -127,15 +126,11 @@ class LearnedEvaluator:
     ----------
     header : DeviceHeader
     sources : tuple of LatencyPredictor
-    residual : Residual, optional
     """
 
-    def __init__(
-        self, header: DeviceHeader, sources: tuple[LatencyPredictor, ...], residual: Residual | None
-    ) -> None:
+    def __init__(self, header: DeviceHeader, sources: tuple[LatencyPredictor, ...]) -> None:
         names = tuple(header.coefficients)
-        self._source = sources[0]
-        self._residual = residual
+        self._source = sources[0].unbounded
         self._design = shared_design(
             sources, tuple(sorted(header.scale_ms.items())), tuple(sorted(header.centers.items())), names
         )
@@ -152,8 +147,6 @@ class LearnedEvaluator:
         """Return the latency of distinct kernels."""
         rows = self._design.rows(specs)
         latency_ms = self._latency_ms(rows)
-        if self._residual is not None:
-            latency_ms = latency_ms * np.exp(self._residual.log_ratio(specs))
         spread = np.sqrt(rows.values[0] ** 2 @ self._variances + rows.unknown)
         said = self._source.kernel_latencies(specs)
         inside = self._inside(specs)

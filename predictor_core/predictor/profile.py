@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from predictor_core import kernels
 from predictor_core.errors import UnsupportedOpError
 from predictor_core.ir import ops
 from predictor_core.ir.graph import Graph
 from predictor_core.kernels import Kernel, KernelSpec, kernel_op
+from predictor_core.kernels.costs import ELEMENT_BYTES
 from predictor_core.predictor.evaluate import KernelLatency
 from predictor_core.predictor.report import KernelReport
 
 
-def kernel_report(kernel: Kernel, answer: KernelLatency) -> KernelReport:
-    """Return the row of one kernel."""
+def kernel_report(kernel: Kernel, answer: KernelLatency, element_bytes: int = ELEMENT_BYTES) -> KernelReport:
+    """Return the row of one kernel; `element_bytes` are those of the device's precision."""
     spec = kernel.spec
+    cost = kernels.cost(spec)
     row = kernel_op(spec.op)
     details = []
     if spec.kernel != (1, 1) or row.windowed:
@@ -41,6 +44,8 @@ def kernel_report(kernel: Kernel, answer: KernelLatency) -> KernelReport:
         nodes=kernel.nodes,
         scope=kernel.scope,
         details=" ".join(details),
+        macs=float(cost.macs),
+        moved_bytes=float(cost.bytes) * element_bytes / ELEMENT_BYTES,
     )
 
 

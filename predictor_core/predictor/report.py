@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import html
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from predictor_core.errors import missing_dependency
 from predictor_core.ir.graph import Shape
-from predictor_core.views.table import HEADINGS, kernel_rows, report_text, summary
+from predictor_core.views import breakdown
+from predictor_core.views.table import report_text
 
 #: Rows of the repr; `to_dict` and `to_dataframe` hold all kernels.
 _REPR_ROWS = 60
@@ -42,6 +41,9 @@ class KernelReport:
         Path of the module it comes from, where the source has modules.
     details : str
         Kernel size, stride and the like, for people.
+    macs, moved_bytes : float, optional
+        Multiply-accumulates, and bytes of the tensors that are read and written, weights included, in the
+        precision of the device. None where they are not known.
     """
 
     name: str
@@ -55,6 +57,15 @@ class KernelReport:
     scope: str = ""
     details: str = ""
     bounded: bool = False
+    macs: float | None = None
+    moved_bytes: float | None = None
+
+    @property
+    def module(self) -> tuple[str, ...]:
+        """Path of the module that it comes from; without one, the scopes in its name (``a/b/conv``)."""
+        if self.scope:
+            return tuple(self.scope.split("."))
+        return tuple([part for part in self.name.split("/")[:-1] if part])
 
     @property
     def supported(self) -> bool:
@@ -75,6 +86,8 @@ class KernelReport:
             "nodes": list(self.nodes),
             "scope": self.scope,
             "details": self.details,
+            "macs": self.macs,
+            "moved_bytes": self.moved_bytes,
         }
 
 
@@ -99,6 +112,8 @@ class LatencyReport:
         What to know before trusting the number.
     device : str
         One line about the hardware that the number stands for.
+    card : mapping, optional
+        Card of the device: what is known of its hardware, its runtime and the accuracy of the predictor.
 
     Examples
     --------
@@ -120,6 +135,7 @@ class LatencyReport:
         free: Iterable[str] = (),
         warnings: Iterable[str] = (),
         device: str = "",
+        card: Mapping[str, Any] | None = None,
     ) -> None:
         self.model = model
         self.predictor = predictor
@@ -130,6 +146,7 @@ class LatencyReport:
         self.free = tuple(free)
         self.warnings = tuple(warnings)
         self.device = device
+        self.card = dict(card or {})
 
     @property
     def latency_ms(self) -> float:
@@ -148,17 +165,13 @@ class LatencyReport:
 
     def by_type(self) -> dict[str, float]:
         """Latency in ms by kernel type, largest first."""
-        return self._totals(kernel.type for kernel in self.kernels)
+        return breakdown.totals((kernel.type, kernel.latency_ms) for kernel in self.kernels)
 
     def by_module(self, depth: int = 1) -> dict[str, float]:
         """Latency in ms by the first `depth` parts of the module path, largest first."""
-        return self._totals(".".join(kernel.scope.split(".")[:depth]) for kernel in self.kernels)
-
-    def _totals(self, keys: Iterable[str]) -> dict[str, float]:
-        totals: dict[str, float] = {}
-        for key, kernel in zip(keys, self.kernels):
-            totals[key] = totals.get(key, 0.0) + kernel.latency_ms
-        return dict(sorted(totals.items(), key=lambda item: -item[1]))
+        return breakdown.totals(
+            (".".join(kernel.module[:depth]), kernel.latency_ms) for kernel in self.kernels
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form with every kernel."""
@@ -167,6 +180,7 @@ class LatencyReport:
             "predictor": self.predictor,
             "predictor_version": self.version,
             "device": self.device,
+            "card": dict(self.card),
             "latency_ms": self.latency_ms,
             "interval_ms": list(self.interval_ms) if self.interval_ms else None,
             "overhead_ms": self.overhead_ms,
@@ -179,7 +193,7 @@ class LatencyReport:
 
     def to_json(self, indent: int | None = 2) -> str:
         """Return the dict as JSON text."""
-        return json.dumps(self.to_dict(), indent=indent)
+        return json.dumps(self.to_dict(), indent=indent, default=str)
 
     def to_dataframe(self) -> Any:
         """One row a kernel, as a pandas DataFrame.
@@ -189,27 +203,14 @@ class LatencyReport:
         MissingDependencyError
             Without pandas.
         """
-        try:
-            import pandas
-        except ImportError as error:
-            raise missing_dependency("pandas", "plot", "A data frame") from error
-        frame = pandas.DataFrame([kernel.to_dict() for kernel in self.kernels])
-        if len(frame):
-            frame["share"] = frame["latency_ms"] / self.latency_ms
-        return frame
+        from predictor_core.views.formats import to_dataframe
+
+        return to_dataframe([self], by="kernel", details=True)
 
     def __repr__(self) -> str:
         return report_text(self, max_rows=_REPR_ROWS)
 
     def _repr_html_(self) -> str:
-        head = "".join(f"<th>{html.escape(cell)}</th>" for cell in HEADINGS)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
-            for row in kernel_rows(self)
-        )
-        head_lines = "<br>".join(html.escape(line) for line in summary(self))
-        warnings = "".join(f"<li>{html.escape(warning)}</li>" for warning in self.warnings)
-        return (
-            f"<p><b>{head_lines}</b></p><ul>{warnings}</ul>"
-            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        )
+        from predictor_core.views.html import fragment
+
+        return fragment([self])

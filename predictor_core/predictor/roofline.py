@@ -67,22 +67,26 @@ class Roofline:
         return max(macs / self.macs_per_ms, moved * self.element_bytes / ELEMENT_BYTES / self.bytes_per_ms)
 
 
-def read_roofline(path: Path) -> Roofline:
-    """Read the peak rates from a device card; without a card nothing is bounded.
+def read_card(path: Path) -> dict[str, Any]:
+    """Read a device card; empty where there is none.
 
     Raises
     ------
     PackError
         When the file is no device card; the message names it.
     """
-    import yaml
+    from predictor_core.yaml_files import read_yaml
 
     try:
-        text = path.read_text(encoding="utf-8")
+        card = read_yaml(path)
+        Roofline.from_card(card)
     except FileNotFoundError:
-        return Roofline()
-    try:
-        card = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        return Roofline.from_card(card)
-    except (yaml.YAMLError, ValueError, AttributeError) as error:
+        return {}
+    except (OSError, ValueError, AttributeError) as error:
         raise PackError(f"{path} is no device card: {error}") from error
+    return dict(card)
+
+
+def read_roofline(path: Path) -> Roofline:
+    """Read the peak rates of a device card; without one nothing is bounded. Errors as for `read_card`."""
+    return Roofline.from_card(read_card(path))

@@ -73,22 +73,24 @@ def kernel_rows(report: LatencyReport) -> list[tuple[str, ...]]:
         (
             kernel.name,
             kernel.type,
-            _shape(kernel.input_shapes[0]) if kernel.input_shapes else "",
-            _shape(kernel.output_shape),
+            shape_text(kernel.input_shapes[0]) if kernel.input_shapes else "",
+            shape_text(kernel.output_shape),
             kernel.details,
             f"{kernel.latency_ms:.4f}",
             f"{kernel.latency_ms / total_ms:.1%}",
-            _note(kernel),
+            note_of(kernel),
         )
         for kernel in report.kernels
     ]
 
 
-def _shape(shape: Shape) -> str:
+def shape_text(shape: Shape) -> str:
+    """Return a shape as ``1x224x224x3``."""
     return "x".join(str(dim) for dim in shape)
 
 
-def _note(kernel: KernelReport) -> str:
+def note_of(kernel: KernelReport) -> str:
+    """Return what the latency of a kernel rests on, where that is not a measured kernel."""
     if kernel.bounded:
         return "at the peak rate of the device"
     if not kernel.measured:

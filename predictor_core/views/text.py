@@ -28,6 +28,13 @@ def grid(rows: Sequence[Sequence[str]], *, right: Collection[int] = (), width: i
     str
         Lines without spaces at their ends.
     """
+    return "\n".join(line for lines in grid_rows(rows, right=right, width=width) for line in lines)
+
+
+def grid_rows(
+    rows: Sequence[Sequence[str]], *, right: Collection[int] = (), width: int | None = None
+) -> list[list[str]]:
+    """Lay out rows as `grid` does, and return the lines of each row."""
     cells = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells)]
     if width is not None:
@@ -37,7 +44,7 @@ def grid(rows: Sequence[Sequence[str]], *, right: Collection[int] = (), width: i
             if widths[widest] <= _NARROWEST:
                 break
             widths[widest] -= 1
-    return "\n".join(line for row in cells for line in _lines(row, widths, right))
+    return [_lines(row, widths, right) for row in cells]
 
 
 def _lines(row: Sequence[str], widths: Sequence[int], right: Collection[int]) -> list[str]:

@@ -11,8 +11,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from predictor_core.budget import meter
-from predictor_core.errors import ModelFormatError, missing_dependency
+from predictor_core.budget import meter, metered
+from predictor_core.errors import ModelFormatError, PredictorError, missing_dependency, own_errors
 from predictor_core.frontends.common.file import Buffer, opened
 from predictor_core.frontends.common.protobuf import (
     FIXED32,
@@ -56,13 +56,20 @@ def read_model(path: str | os.PathLike[str]) -> Any:
     ModelFormatError
         When there is no such file, or it is empty, cut short or not ONNX.
     """
-    onnx = import_onnx()
     path = Path(path)
+    model = parse_model(path)
+    fill_small_constants(model, path.parent)
+    return model
+
+
+def parse_model(path: Path) -> Any:
+    """Return the ``onnx.ModelProto`` of a file alone; see `read_model`."""
+    onnx = import_onnx()
     try:
         with opened(path, "an ONNX file") as data:
-            spent = meter()
-            spent.allow_for(len(data))
             content = without_payloads(data)
+        spent = meter()
+        spent.allow_for(len(content))
         # Messages take several times the room of their bytes.
         spent.spend(memory_bytes=4 * len(content))
         model = onnx.ModelProto.FromString(content)
@@ -74,8 +81,23 @@ def read_model(path: str | os.PathLike[str]) -> Any:
         raise ModelFormatError(f"{path} is no ONNX model: it can't be parsed as protobuf ({error})") from None
     if not model.HasField("graph"):
         raise ModelFormatError(f"{path} is no ONNX model: it has no graph")
-    fill_small_constants(model, path.parent)
     return model
+
+
+def external_files(path: Path) -> list[Path]:
+    """Return the files that a model keeps tensors in; none where it can't be read."""
+    try:
+        with own_errors(path), metered():
+            graph = parse_model(path).graph
+    except PredictorError:
+        return []
+    names = {
+        entry.value
+        for tensor in graph.initializer
+        for entry in tensor.external_data
+        if entry.key == "location" and "\0" not in entry.value
+    }
+    return [path.parent / name for name in sorted(names)]
 
 
 def import_onnx() -> Any:
@@ -105,18 +127,18 @@ def _kept(data: Buffer, start: int, end: int, fields: _Fields, depth: int) -> li
         raise BrokenWireError(f"graphs are nested more than {MAX_NESTED} deep")
     parts: list[bytes] = []
     copied = position = start
+    spent, count = meter(), 0
     while position < end:
         field = position
-        # One look at the file for a tag and the length behind it.
-        head = data[position : min(position + 20, end)]
-        tag, used = varint(head, 0, len(head))
-        position += used
+        count += 1
+        if not count % 4096:
+            spent.look()
+        tag, position = varint(data, position, end)
         wire = tag & 7
         if not tag >> 3:
             raise BrokenWireError(f"byte {field} starts no protobuf field")
         if wire == SPAN:
-            length, behind = varint(head, used, len(head))
-            position += behind - used
+            length, position = varint(data, position, end)
             body, position = position, position + length
             if position > end:
                 raise BrokenWireError(f"a field of {length} bytes at byte {field} runs over the end")
@@ -129,8 +151,7 @@ def _kept(data: Buffer, start: int, end: int, fields: _Fields, depth: int) -> li
                     parts.append(_as_varint(tag) + _as_varint(sum(map(len, kept))))
                     parts.extend(kept)
         elif wire == VARINT:
-            _, behind = varint(head, used, len(head))
-            position += behind - used
+            _, position = varint(data, position, end)
         elif wire in (FIXED32, FIXED64):
             position += 8 if wire == FIXED64 else 4
             if position > end:

@@ -2,47 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from typing import Any, Optional
 
 import numpy as np
 
-from predictor_core.budget import current, meter
+from predictor_core.errors import ModelFormatError
 from predictor_core.frontends.common.values import MAX_KNOWN_ELEMENTS, Value
 from predictor_core.frontends.onnx.file import import_onnx
+from predictor_core.frontends.onnx.inference import infer, is_control_flow
 from predictor_core.frontends.onnx.inputs import dims
 from predictor_core.ir.graph import Shape
 from predictor_core.ir.inputs import InputShapes
 
 #: Sizes of the dimensions of a tensor; None for one that is not known.
 Sizes = tuple[Optional[int], ...]
-
-_CONTROL_FLOW = frozenset({"If", "Loop", "Scan", "SequenceMap"})
-
-#: What the process runs that infers a whole model: limits in bytes and seconds, a model in, a graph out.
-_INFER = """
-import os
-import sys
-sys.path[:] = os.environ["INFER_PATH"].split(os.pathsep)
-import onnx
-from onnx import shape_inference
-try:
-    import resource
-    memory, seconds = int(sys.argv[1]), int(sys.argv[2])
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-except (ImportError, ValueError):
-    pass
-model = onnx.ModelProto.FromString(sys.stdin.buffer.read())
-graph = shape_inference.infer_shapes(model, data_prop=True).graph
-del graph.node[:], graph.initializer[:]
-sys.stdout.buffer.write(graph.SerializeToString())
-"""
-
-#: Types of attributes that hold graphs.
-_SUBGRAPHS = (5, 10)
 
 
 class Declared:
@@ -106,7 +80,7 @@ class Declared:
     def _infer_node(self, node: Any, inputs: Sequence[Value | None]) -> dict[str, Any]:
         """Infer one node alone, from the shapes and numbers that are known here and not in the file."""
         onnx = import_onnx()
-        if _is_control_flow(node):
+        if is_control_flow(node):
             return {}
         one = onnx.ModelProto(ir_version=self._model.ir_version)
         one.opset_import.extend(self._model.opset_import)
@@ -125,7 +99,7 @@ class Declared:
             shape = None if long and name != node.input[0] else value.shape
             one.graph.input.append(onnx.helper.make_tensor_value_info(name, kind, shape))
         one.graph.output.extend(onnx.ValueInfoProto(name=name) for name in node.output if name)
-        return _inferred(one)
+        return _inferred(one, False)
 
     def _kind(self, name: str) -> int:
         """Return the element type of a tensor, as far as the file says it; else float."""
@@ -134,7 +108,7 @@ class Declared:
 
     def _infer(self) -> dict[str, Any]:
         if self._inferred is None:
-            self._inferred = _inferred_apart(self._without_weights(import_onnx()))
+            self._inferred = _inferred(self._without_weights(import_onnx()), True)
         return self._inferred
 
     def _without_weights(self, onnx: Any) -> Any:
@@ -144,7 +118,7 @@ class Declared:
         copy.opset_import.extend(self._model.opset_import)
         graph = copy.graph
         graph.name = source.name
-        graph.node.extend(node for node in source.node if not _is_control_flow(node))
+        graph.node.extend(node for node in source.node if not is_control_flow(node))
         graph.output.extend(source.output)
         for tensor in source.initializer:
             size = 1
@@ -164,42 +138,10 @@ class Declared:
         return copy
 
 
-def _is_control_flow(node: Any) -> bool:
-    """Whether a node has, or should have, graphs of its own: onnx before 1.22 crashes where one is absent."""
-    return node.op_type in _CONTROL_FLOW or any(attribute.type in _SUBGRAPHS for attribute in node.attribute)
-
-
-def _inferred(model: Any) -> dict[str, Any]:
-    """Infer a model of one node, whose inputs are known and checked."""
-    from onnx import shape_inference
-
+def _inferred(model: Any, propagate: bool) -> dict[str, Any]:
     try:
-        return _infos(shape_inference.infer_shapes(model).graph)
-    except (ValueError, RuntimeError, shape_inference.InferenceError):
-        return {}
-
-
-def _inferred_apart(model: Any) -> dict[str, Any]:
-    """Infer a whole model, numbers included, in a process of its own.
-
-    What onnx computes on the way is as large as the file says: it must not end or fill this process.
-    """
-    import subprocess
-    import sys
-
-    meter().look()
-    try:
-        limits = (str(2 * current().memory_bytes), str(int(current().seconds // 2) + 1))
-        done = subprocess.run(
-            [sys.executable, "-I", "-c", _INFER, *limits],
-            input=model.SerializeToString(),
-            capture_output=True,
-            timeout=2 * current().seconds,
-            env={**os.environ, "INFER_PATH": os.pathsep.join(filter(None, sys.path))},
-            check=True,
-        )
-        return _infos(import_onnx().GraphProto.FromString(done.stdout))
-    except (OSError, ValueError, subprocess.SubprocessError):
+        return _infos(infer(model, propagate=propagate))
+    except ModelFormatError:
         return {}
 
 

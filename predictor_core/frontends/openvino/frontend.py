@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from predictor_core.budget import metered
 from predictor_core.errors import ModelFormatError, PredictorError
 from predictor_core.frontends.common.values import AS_FLOAT
 from predictor_core.frontends.openvino.document import read_network
@@ -46,8 +47,8 @@ def load(model: str | os.PathLike[str], *, input_shape: Any = None) -> Graph:
         )
     path = Path(model)
     try:
-        network = read_network(path)
-        with Weights(path) as weights:
+        with metered(), Weights(path) as weights:
+            network = read_network(path)
             walk = Walk(weights, input_shape)
             outputs = walk.run(network)
         warnings = (AS_FLOAT,) if walk.quantised else ()

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from predictor_core.budget import meter
 from predictor_core.errors import GraphError, ModelFormatError, PredictorError, UnsupportedOpError
 from predictor_core.frontends.common.values import NotInferableError, Value, constant
 from predictor_core.frontends.onnx.fold import fold
@@ -17,8 +18,7 @@ from predictor_core.frontends.openvino.weights import Weights, dtype_of
 from predictor_core.ir.graph import Node, Shape
 from predictor_core.ir.inputs import InputShapes
 
-#: Most layers of a model with its bodies inlined and its loops unrolled; most bodies inside of bodies.
-MAX_LAYERS = 200_000
+#: Most bodies inside of bodies.
 MAX_DEPTH = 64
 
 _HANDLERS: dict[str, Handler] = {**data_ops.HANDLERS, **image_ops.HANDLERS}
@@ -57,7 +57,7 @@ class Walk:
         self._weights = weights
         self._given = InputShapes(input_shape)
         self._names: dict[str, int] = {}
-        self._count = 0
+        self._meter = meter()
 
     def run(self, network: Network) -> list[str]:
         """Walk the network of a model; return the tensors that it gives."""
@@ -89,9 +89,7 @@ class Walk:
             )
         values: dict[str, Outputs] = {}
         for layer in network.ordered():
-            self._count += 1
-            if self._count > MAX_LAYERS:
-                raise ModelFormatError(f"the model has more than {MAX_LAYERS} layers with its bodies inlined")
+            self._meter.spend(nodes=1 + len(layer.outputs))
             try:
                 inputs = [_source(network, values, layer, port) for port in layer.inputs]
                 if layer.ident in given and layer.type in _INPUTS:

@@ -7,6 +7,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
+from predictor_core.budget import metered
 from predictor_core.errors import ModelFormatError, PredictorError
 from predictor_core.frontends.common.values import AS_FLOAT
 from predictor_core.frontends.tflite.file import read_structure
@@ -45,7 +46,8 @@ def load(model: str | os.PathLike[str], *, input_shape: Any = None, signature: s
         )
     path = Path(model)
     try:
-        return _graph(path, input_shape, signature)
+        with metered():
+            return _graph(path, input_shape, signature)
     except PredictorError as error:
         raise type(error)(f"{path}: {error}") from error
     except (struct.error, IndexError, OverflowError, ValueError) as error:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from predictor_core.budget import meter
 from predictor_core.errors import GraphError, ModelFormatError, PredictorError, UnsupportedOpError
 from predictor_core.frontends.common.values import NotInferableError, Value, constant
 from predictor_core.frontends.tensorflow.call import MAX_PARTS
@@ -18,9 +19,7 @@ from predictor_core.frontends.tflite.schema import DTYPES, QUANTISED
 from predictor_core.ir.graph import Node
 from predictor_core.ir.inputs import InputShapes
 
-#: Most operators of a model with its subgraphs inlined and its loops unrolled; most calls inside of calls;
-#: most turns of one loop.
-MAX_OPERATORS = 200_000
+#: Most calls inside of calls, and most turns of one loop.
 MAX_DEPTH = 64
 MAX_TURNS = 10_000
 
@@ -31,7 +30,7 @@ _HANDLERS: dict[str, Handler] = {
 }
 #: What the runtime does on the way into and out of integers; a float model does not have it.
 _CONVERSIONS = frozenset({"DEQUANTIZE", "QUANTIZE", "FAKE_QUANT", "DENSIFY", "BITCAST"})
-_UNTIMED = (
+_MALFORMED = (
     IndexError,
     KeyError,
     TypeError,
@@ -70,7 +69,7 @@ class Walk:
         self._given = InputShapes(input_shape)
         self._names: dict[str, int] = {}
         self._variables: dict[str, Value] = {}
-        self._count = 0
+        self._meter = meter()
         self._as_stated = True
 
     def run(self, subgraph: int, names: dict[int, str]) -> list[str]:
@@ -104,11 +103,7 @@ class Walk:
             )
         values: dict[int, Value] = dict(zip(graph.inputs, inputs))
         for operator in graph.operators:
-            self._count += 1
-            if self._count > MAX_OPERATORS:
-                raise ModelFormatError(
-                    f"the model has more than {MAX_OPERATORS} operators with its subgraphs inlined"
-                )
+            self._meter.spend(nodes=1 + len(operator.outputs))
             operator.name = operator.name or _name(graph, operator)
             try:
                 read = [
@@ -123,7 +118,7 @@ class Walk:
                 raise UnsupportedOpError(
                     f"the output shape of node {operator.name!r} ({_label(operator)}) can't be told: {error}"
                 ) from error
-            except _UNTIMED as error:
+            except _MALFORMED as error:
                 raise GraphError(
                     f"node {operator.name!r} ({_label(operator)}) is malformed: {error}"
                 ) from error

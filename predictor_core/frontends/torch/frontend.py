@@ -42,7 +42,7 @@ def load(
         ``torch.export.save``; nothing in it is run. Pickled modules and TorchScript archives are refused.
     input_shape : sequence of int, sequence of those, or mapping, optional
         Shape of the input, of each positional input, or of inputs by their name in ``forward``; with or
-        without the batch dimension. Default: (1, 3, 224, 224); of an exported program, what it was exported with.
+        without the batch dimension. Default: (1, 3, 224, 224); of an exported program, its example's.
     example_inputs : Tensor, sequence or mapping, optional
         Inputs to take shapes and types from, in place of `input_shape`: one tensor, the positional
         arguments of ``forward``, or its keyword arguments.

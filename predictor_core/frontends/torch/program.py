@@ -1,7 +1,7 @@
 """Programs that ``torch.export.save`` has written, read without running anything that they hold.
 
-torch's own loader evaluates the expressions of a program and may unpickle its weights. Here the program is data:
-its ops are looked up by name among torch's own, and its weights stay in the file.
+torch's own loader evaluates the expressions of a program and may unpickle its weights. Here the program is
+data: its ops are looked up by name among torch's own, and its weights stay in the file.
 """
 
 from __future__ import annotations
@@ -126,8 +126,8 @@ def read_program(path: str | os.PathLike[str]) -> Program:
         raise ModelFormatError(f"it can't be read: {error.strerror or error}") from error
     except zipfile.BadZipFile:
         raise ModelFormatError(
-            "this is no program of torch.export: expected a zip archive. A pickled module runs code when it is "
-            "loaded, so it is refused: write it with torch.export.save, or give the module itself"
+            "this is no program of torch.export: expected a zip archive. A pickled module runs code when it "
+            "is loaded, so it is refused: write it with torch.export.save, or give the module itself"
         ) from None
     except (
         KeyError,

@@ -50,7 +50,7 @@ def test_saved_loaded_and_pickled_are_equal(
 
 
 def test_three_measurements_move_the_common_factor_alone(zoo_graphs: dict[str, Graph]) -> None:
-    source = load_latency_predictor(GPU)
+    source = load_latency_predictor(GPU).unbounded
     graphs = [zoo_graphs[name] for name in ("resnet_224", "mobilenetv2_224", "squeezenet_224")]
     measured = [3.0 * source.predict(graph) for graph in graphs]
     device = learn_predictor(graphs, measured, name="three", like=source)

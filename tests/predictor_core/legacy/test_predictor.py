@@ -120,8 +120,8 @@ def test_models_that_can_not_be_read(predictor: LegacyPredictor, tmp_path: Path)
         predictor.predict(b"", "onnx")
     with pytest.raises(ModelFormatError):
         predictor.predict(path, "nnmeter-ir")
-    with pytest.raises(PredictorError, match="model_type must be one of"):
-        predictor.predict(_dense().ir)
+    with pytest.raises(PredictorError, match="does not tell its model type"):
+        predictor.predict(5)
 
 
 def test_graphs_answer_as_their_models_do(golden_packs: Path, legacy_data: Path) -> None:

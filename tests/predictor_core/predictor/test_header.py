@@ -28,7 +28,6 @@ CONTENT: dict[str, Any] = {
     "interval": {"inside": 0.1, "outside": 0.2, "estimated": 0.7, "unfamiliar": 0.1, "spread_scale": 0.1},
     "accuracy": {"verdict": "good"},
     "facts": {"models": 12},
-    "residual_sha256": "",
 }
 
 

@@ -83,7 +83,7 @@ def test_html_is_escaped(report: LatencyReport) -> None:
     page = report._repr_html_()
     assert "&lt;conv2&gt;" in page
     assert "<conv2>" not in page
-    assert page.count("<tr>") == 4
+    assert page.count("<tr") == 4
 
 
 def test_a_data_frame_has_a_row_a_kernel(report: LatencyReport) -> None:

@@ -1,0 +1,66 @@
+"""Options that several subcommands have, and types of arguments."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_predictors(parser: argparse.ArgumentParser) -> None:
+    """Add the options that choose predictors."""
+    parser.add_argument(
+        "--predictor",
+        nargs="+",
+        action="extend",
+        required=True,
+        metavar="NAME",
+        help="one or several predictors, quoted patterns such as 'pixel4*', or 'all'",
+    )
+    parser.add_argument("--predictor-version", metavar="VERSION", help="default: the latest")
+
+
+def add_reading(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how models are read."""
+    parser.add_argument(
+        "--input-shape",
+        nargs="+",
+        metavar="SHAPE",
+        help="shape of each input, such as 1,3,224,224: for torchvision models and open dimensions",
+    )
+    parser.add_argument(
+        "--signature",
+        metavar="NAME",
+        help="signature of a TensorFlow SavedModel (default: serving_default, or the only one)",
+    )
+
+
+def positive(text: str) -> int:
+    """Read a positive whole number."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a positive whole number, got {text!r}")
+    return number
+
+
+def positive_ms(text: str) -> float:
+    """Read a latency in ms above 0; ``20`` and ``20ms`` are the same."""
+    try:
+        number = float(text.strip().lower().removesuffix("ms"))
+    except ValueError:
+        number = 0.0
+    if not 0.0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a latency in ms above 0, got {text!r}")
+    return number
+
+
+def share(text: str) -> float:
+    """Read a share of 0 or more: ``3%``, or ``0.03``."""
+    try:
+        number = float(text.rstrip(" %")) / (100.0 if text.strip().endswith("%") else 1.0)
+    except ValueError:
+        number = -1.0
+    if not 0.0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"expected a share such as 3% or 0.03, got {text!r}")
+    return number

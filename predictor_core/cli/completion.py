@@ -1,0 +1,32 @@
+"""``nn-meter completion``: a script that completes the command in a shell."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, Callable
+
+from predictor_core.errors import missing_dependency
+
+SHELLS = ("bash", "zsh", "fish")
+
+
+def add(commands: Any, add_common: Callable[[argparse.ArgumentParser], None]) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser(
+        "completion",
+        help="print a completion script for a shell",
+        description='Print a completion script, for example for bash: eval "$(nn-meter completion bash)".',
+    )
+    parser.add_argument("shell", choices=SHELLS)
+    add_common(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns the exit status."""
+    try:
+        import shtab
+    except ImportError as error:
+        raise missing_dependency("shtab", "completion", "Shell completion") from error
+    print(shtab.complete(arguments.root, shell=arguments.shell))
+    return 0

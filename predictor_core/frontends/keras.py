@@ -1,0 +1,69 @@
+"""Front end for Keras models: objects and files, by way of the SavedModel that Keras exports."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from predictor_core.errors import ModelFormatError, missing_dependency
+from predictor_core.frontends.tensorflow import load as load_saved_model
+from predictor_core.ir.graph import Graph
+
+
+def load(model: Any, *, input_shape: Any = None) -> Graph:
+    """Convert a Keras model to a Graph.
+
+    Parameters
+    ----------
+    model : keras.Model or path
+        A model of Keras 3 or 2, or a ``.keras`` or ``.h5`` file. Files are loaded in Keras' safe mode: those
+        with lambda layers, which are code, are refused.
+    input_shape : optional
+        Fills what the model leaves open, channels last; see `predictor_core.ir.inputs.InputShapes`.
+
+    Raises
+    ------
+    MissingDependencyError
+        Without Keras, for a file, or without TensorFlow, which exports the model.
+    ModelFormatError
+        When Keras can't load the file or export the model.
+    """
+    name = Path(model).stem if isinstance(model, (str, os.PathLike)) else str(getattr(model, "name", ""))
+    module = _loaded(Path(model)) if isinstance(model, (str, os.PathLike)) else model
+    try:
+        import tensorflow as tf
+    except ImportError as error:
+        raise missing_dependency("tensorflow", "keras", "Reading a Keras model") from error
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            if hasattr(module, "export"):
+                module.export(folder, verbose=False)
+            else:
+                tf.saved_model.save(module, folder)
+        except Exception as error:
+            first = str(error).strip().partition("\n")[0]
+            raise ModelFormatError(
+                f"Keras can't export {name or 'the model'}: {first}; build it with its input's shape first"
+            ) from error
+        graph = load_saved_model(folder, input_shape=input_shape)
+    return Graph(graph.nodes, name, graph.outputs, graph.free, graph.warnings)
+
+
+def _loaded(path: Path) -> Any:
+    try:
+        import keras
+    except ImportError as error:
+        raise missing_dependency(
+            "keras",
+            "keras",
+            "Reading a .keras or .h5 file (or export a SavedModel, .tflite or .onnx, which need none)",
+        ) from error
+    if not path.is_file():
+        raise ModelFormatError(f"{path}: no such file")
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:
+        first = str(error).strip().partition("\n")[0]
+        raise ModelFormatError(f"{path}: Keras can't load it: {first}") from error

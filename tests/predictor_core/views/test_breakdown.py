@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from predictor_core.errors import PredictorError
+from predictor_core.predictor.report import LatencyReport
+from predictor_core.views.breakdown import NO_MODULE, OVERHEAD, column_names, parts
+from tests.golden.reports import kernel, phone, stick, wider
+
+
+@pytest.mark.parametrize("depth", [1, 2, None])
+@pytest.mark.parametrize("by", ["module", "type", "kernel"])
+def test_the_rows_of_no_depth_sum_to_each_latency(by: str, depth: int | None) -> None:
+    reports = [phone(), stick(), wider()]
+    rows = [part for part in parts(reports, by, depth) if part.depth == 0]  # type: ignore[arg-type]
+    for column, report in enumerate(reports):
+        assert sum(part.ms[column] or 0.0 for part in rows) == pytest.approx(report.latency_ms)
+        assert sum(part.kernels[column] for part in rows) == len(report.kernels)
+
+
+def test_a_row_holds_the_sum_of_those_below_it() -> None:
+    rows = {part.path: part for part in parts([phone()], "module")}
+    assert rows[("body",)].ms == (5.5,)
+    assert rows[("body",)].ms[0] == rows[("body", "0")].ms[0] + rows[("body", "1")].ms[0]  # type: ignore[operator]
+    assert not rows[("body",)].leaf
+    assert rows[("body", "1")].leaf
+
+
+def test_what_a_latency_rests_on() -> None:
+    (body,) = [part for part in parts([phone()], "module", 1) if part.name == "body"]
+    assert body.latency[0] == (0.0, 4.0, 0.5, 1.0)
+
+
+def test_scopes_in_names_stand_for_modules() -> None:
+    rows = {part.path: part.ms for part in parts([phone()], "module")}
+    assert rows[("head", "logits")] == (0.25,)
+    assert rows[(NO_MODULE,)] == (0.125,)
+    assert rows[(OVERHEAD,)] == (1.125,)
+
+
+def test_kernels_of_two_devices_stand_in_the_order_of_execution() -> None:
+    names = [part.name for part in parts([phone(), stick()], "kernel")]
+    assert names[:3] == ["conv1", "relu1", "att"]
+    assert len(names) == len(set(names)) == 8
+
+
+def test_deep_modules_do_not_exhaust_the_stack() -> None:
+    deep = LatencyReport("deep", "p", "2.0", [kernel("k", "relu", 1.0, ".".join(["m"] * 3000))])
+    assert len(parts([deep], "module")) == 3000
+
+
+def test_names_of_columns_tell_reports_apart() -> None:
+    assert column_names([phone(), stick()]) == ["adreno640gpu_tflite21", "myriadvpu_openvino2019r2"]
+    assert column_names([phone(), wider()]) == ["toy.onnx", "wider.onnx"]
+    assert column_names([phone(), stick(), wider()])[2] == "wider.onnx on adreno640gpu_tflite21"
+
+
+def test_what_is_refused_is_said() -> None:
+    with pytest.raises(PredictorError, match="by 'layer'; expected module, type or kernel"):
+        parts([phone()], "layer")  # type: ignore[arg-type]
+    with pytest.raises(PredictorError, match="depth of at least 1, got 0"):
+        parts([phone()], "module", 0)
+
+
+def test_views_compute_no_latencies() -> None:
+    code = (
+        "import sys, predictor_core.views.formats, predictor_core.views.html, predictor_core.views.trace, "
+        "predictor_core.views.overlay, predictor_core.views.comparison, predictor_core.views.gate\n"
+        "parts = ('forest', 'kernels', 'fusion', 'predictor', 'frontends')\n"
+        "print([m for m in sys.modules if m.startswith(tuple('predictor_core.' + p for p in parts))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
