@@ -18,7 +18,6 @@ from functools import reduce
 from itertools import product
 from math import prod
 from operator import or_
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
