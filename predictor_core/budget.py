@@ -79,8 +79,8 @@ class Meter:
 
     def __init__(self, limits: Budget) -> None:
         self._limits = limits
-        # A thread has no more processor time than has passed, and that is the clock that is cheap to read: the
-        # other one is looked at when half of the seconds have passed.
+        # A thread has no more processor time than has passed, and the clock of the latter is cheap to read:
+        # the other one is looked at when half of the seconds have passed.
         self._start_s = time.monotonic() + limits.seconds / 2
         self._deadline_s: float | None = None
         self._seconds = limits.seconds

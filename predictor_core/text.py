@@ -25,9 +25,12 @@ def one_line(text: str, limit: int = MAX_LINE) -> str:
     limit : int
         Most characters of the result.
     """
-    if len(text) > limit:
-        kept = limit - 5
-        text = f"{text[: 2 * kept // 3]} ... {text[len(text) - (kept - 2 * kept // 3) :]}"
-    line = printable(" ".join(text.split()))
-    # An escape is longer than the character that it stands for.
-    return line if len(line) <= limit else f"{line[: limit - 4]} ..."
+    # The first cut bounds the work, the second what escapes have made longer.
+    return _without_middle(printable(" ".join(_without_middle(text, 2 * limit).split())), limit)
+
+
+def _without_middle(text: str, limit: int) -> str:
+    if len(text) <= limit:
+        return text
+    tail = (limit - 5) // 3
+    return f"{text[: limit - 5 - tail]} ... {text[-tail:]}"

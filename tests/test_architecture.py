@@ -181,7 +181,8 @@ def test_the_core_does_not_know_nni() -> None:
 def test_importing_the_package_loads_numpy_and_yaml_at_most() -> None:
     code = (
         "import sys; before = set(sys.modules); import predictor_core; "
-        "print(*{name.partition('.')[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names))"
+        "new = {name.partition('.')[0] for name in set(sys.modules) - before}; "
+        "print(*new - set(sys.stdlib_module_names))"
         if sys.version_info >= (3, 10)
         else "import predictor_core; print('predictor_core')"
     )

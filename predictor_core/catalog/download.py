@@ -169,9 +169,13 @@ def _attempt(url: str, path: Path, limits: Limits) -> str:
     request = Request(url, headers={"User-Agent": "nnmeter-nni", "Accept-Encoding": "identity"})
     try:
         with ExitStack() as stack:
-            opener = stack.enter_context(_deadline(limits.total_s))
+            opener, over = stack.enter_context(_deadline(limits.total_s))
             response = stack.enter_context(opener.open(request, timeout=limits.stall_s))
-            return _transfer(response, stack.enter_context(open(path, "wb")), url, limits)
+            digest = _transfer(response, stack.enter_context(open(path, "wb")), url, limits)
+            if over.is_set():
+                # A connection that is cut among its headers looks like an answer without a body.
+                raise _Passing(f"it took longer than {limits.total_s:g} s")
+            return digest
     except PredictorError:
         raise
     except HTTPError as error:
@@ -188,8 +192,12 @@ def _attempt(url: str, path: Path, limits: Limits) -> str:
 
 
 @contextmanager
-def _deadline(total_s: float) -> Iterator[OpenerDirector]:
-    """Make an opener for http and https alone whose connections are cut after a time, headers included."""
+def _deadline(total_s: float) -> Iterator[tuple[OpenerDirector, threading.Event]]:
+    """Make an opener for http and https alone whose connections are cut after a time, headers included.
+
+    The event tells that the time is over.
+    """
+    over = threading.Event()
     connections: list[http.client.HTTPConnection] = []
 
     def noted(kind: Callable[..., http.client.HTTPConnection]) -> Callable[..., http.client.HTTPConnection]:
@@ -208,6 +216,7 @@ def _deadline(total_s: float) -> Iterator[OpenerDirector]:
             return self.do_open(noted(http.client.HTTPSConnection), req)
 
     def cut() -> None:
+        over.set()
         for connection in connections:
             with suppress(OSError, AttributeError):
                 connection.sock.shutdown(socket.SHUT_RDWR)
@@ -227,7 +236,7 @@ def _deadline(total_s: float) -> Iterator[OpenerDirector]:
     timer.daemon = True
     timer.start()
     try:
-        yield opener
+        yield opener, over
     finally:
         timer.cancel()
 

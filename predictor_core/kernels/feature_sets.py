@@ -183,7 +183,7 @@ SE = FeatureSet(
 )
 
 
-#: What `KernelSpec.context` holds: what overlaps with the kernel, and inputs that a convolution, a pool makes.
+#: What `KernelSpec.context` holds: what overlaps with the kernel; inputs that a convolution, a pool makes.
 CONTEXT = ("overlap", "from_conv", "from_pool")
 _NO_CONTEXT = (0,) * len(CONTEXT)
 

@@ -92,6 +92,8 @@ class KernelEvaluator:
             if any(pack.forests[forest].n_features != len(names) for forest, names in self._names.items()):
                 raise ValueError("a forest has another number of features than names for them")
             self._ranges = {forest: _limits(entry["ranges"]) for forest, entry in header["forests"].items()}
+            if any(len(self._ranges[forest][0]) != len(names) for forest, names in self._names.items()):
+                raise ValueError("a forest has another number of ranges than of features")
         except (KeyError, TypeError, ValueError) as error:
             raise PackError(
                 f"pack of {label} lacks a part of its header, or has it wrong: {error!r}"
