@@ -142,6 +142,10 @@ class MutableGraph:
         reading = self._readers.get(tensor, {})
         return [self.nodes[name] for name, count in reading.items() for _ in range(count)]
 
+    def reading(self, tensor: str) -> Iterator[Node]:
+        """Nodes that read a tensor, each once."""
+        return (self.nodes[name] for name in self._readers.get(tensor, ()))
+
     def only_reader(self, tensor: str) -> Node | None:
         """Return the node that reads a tensor, if it is read exactly once and is no output of the model."""
         reading = self._readers.get(tensor)
