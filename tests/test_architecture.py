@@ -48,6 +48,8 @@ LONG = frozenset(
 WHERE_DEVICES_ARE_NAMED = frozenset(
     {
         "predictor_core.learning.bench",
+        # The sources of the phones.
+        "predictor_core.learning.phones.joint",
         "predictor_core.learning.settings",
         # The predictor that plans a measurement where none is named.
         "predictor_core.measuring.planning.plan",

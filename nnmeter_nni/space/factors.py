@@ -13,7 +13,7 @@ tables are filled anew; past `MAX_REACH` they stop answering.
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import reduce
 from itertools import product
 from math import prod
@@ -122,13 +122,14 @@ class LatencyFactors:
         segment = segments(graph) if any(one.rules.engine for one in self._predictors) else {}
         rows: dict[Hashable, Latencies] = {}
         members: dict[Hashable, list[str]] = {}
-        for device, (predictor, kernels) in enumerate(self._cut(graph)):
+        for devices, kernels in self._cut(graph):
             owners = {node: kernel.nodes for kernel in kernels for node in kernel.nodes} if segment else {}
-            answers = predictor.kernel_latencies({kernel.spec for kernel in kernels})
-            for kernel in kernels:
+            specs = [kernel.spec for kernel in kernels]
+            latencies = np.stack([self._predictors[device].latencies_ms(specs) for device in devices], axis=1)
+            for kernel, latency_ms in zip(kernels, latencies):
                 anchor = anchors[kernel.name]
                 row = rows.setdefault(anchor, np.zeros(len(self._predictors)))
-                row[device] += answers[kernel.spec].latency_ms
+                row[devices] += latency_ms
                 nodes = members.setdefault(anchor, [])
                 nodes.extend(kernel.nodes)
                 if kernel.spec.context:
@@ -160,15 +161,18 @@ class LatencyFactors:
     def _size(self, labels: Iterable[str]) -> int:
         return prod(len(self.choices.values[label]) for label in labels)
 
-    def _cut(self, graph: Graph) -> Iterator[tuple[LatencyPredictor, Sequence[Kernel]]]:
-        """Yield each predictor with the kernels of a Graph; predictors with equal rules share them."""
-        known: list[tuple[Any, Sequence[Kernel]]] = []
-        for predictor in self._predictors:
-            found = next((kernels for rules, kernels in known if rules == predictor.rules), None)
-            if found is None:
+    def _cut(self, graph: Graph) -> list[tuple[list[int], Sequence[Kernel]]]:
+        """Return the kernels of a Graph with the devices that have them: those of equal rules."""
+        cuts: list[tuple[Any, list[int], Sequence[Kernel]]] = []
+        for device, predictor in enumerate(self._predictors):
+            for rules, devices, _ in cuts:
+                if rules == predictor.rules:
+                    devices.append(device)
+                    break
+            else:
                 found = predictor.kernels(predictor.read_graph(graph))
-                known.append((predictor.rules, found))
-            yield predictor, found
+                cuts.append((predictor.rules, [device], found))
+        return [(devices, found) for _, devices, found in cuts]
 
     def _take(
         self,

@@ -21,6 +21,12 @@ _TEXTS = ("chip", "cores", "precision", "runtime")
 
 def card_of(entry: Mapping[str, Any]) -> dict[str, Any]:
     """Return the card of a predictor of the list; empty where it has none that can be read."""
+    if "headers" in entry:
+        from predictor_core.predictor.collection import read_collection
+        from predictor_core.predictor.header_card import header_card
+
+        path = PACKAGE / entry["headers"]
+        return header_card(entry, read_collection(path, str(entry["name"]), entry["sha256"]))
     if "package_location" in entry:
         folder = Path(entry["package_location"])
     elif "pack" in entry:

@@ -56,8 +56,8 @@ def load_entry(entry: Mapping[str, Any]) -> Predictor:
     Parameters
     ----------
     entry : mapping
-        Of the list of predictors, with ``pack`` (a file of the package), ``package_location`` (a folder) or
-        ``download`` (a URL).
+        Of the list of predictors, with ``pack`` or ``headers`` (files of the package), ``package_location``
+        (a folder) or ``download`` (a URL).
 
     Returns
     -------
@@ -72,6 +72,8 @@ def load_entry(entry: Mapping[str, Any]) -> Predictor:
     # Imported where they are needed, so that listing the predictors does not wait for numpy.
     if "pack" in entry:
         return _from_pack(PACKAGE / entry["pack"], entry)
+    if "headers" in entry:
+        return load_from_collection(PACKAGE / entry["headers"], str(entry["name"]), entry["sha256"])
     if "package_location" in entry:
         folder = Path(entry["package_location"])
         if (folder / PACK_FILE).is_file():
@@ -120,6 +122,21 @@ def load_learned(
             f"{path} holds {header.name} {header.version}, but {name} {version} is registered; "
             "unregister it and register the folder again"
         )
+    return LearnedPredictor(header, load_sources(header))
+
+
+def load_from_collection(path: Path, name: str, sha256: str | None = None) -> LearnedPredictor:
+    """Load one of the devices whose headers are in one file.
+
+    Raises
+    ------
+    PackError
+        The file is absent or refused, or the source is not the one that it was learned from.
+    """
+    from predictor_core.predictor.collection import read_collection
+    from predictor_core.predictor.learned import LearnedPredictor
+
+    header = read_collection(path, name, sha256)
     return LearnedPredictor(header, load_sources(header))
 
 

@@ -64,8 +64,10 @@ def _has(entry: dict[str, Any], word: str) -> bool:
     pattern = _plain(word)
     if not any(char in pattern for char in "*?["):
         pattern = f"*{pattern}*"
-    texts = [entry.get(key) for key in ("name", "category", "chip", "cores", "precision", "runtime")]
-    texts.append(card_of(entry).get("hardware"))
+    keys = ("name", "category", "chip", "cores", "precision", "runtime", "hardware")
+    texts = [entry.get(key) for key in keys]
+    if "hardware" not in entry:
+        texts.append(card_of(entry).get("hardware"))
     return any(fnmatchcase(_plain(str(text)), pattern) for text in texts if text is not None)
 
 
@@ -83,7 +85,7 @@ def _row(entry: dict[str, Any]) -> list[str]:
 
 
 def _public(entry: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in entry.items() if key not in ("pack", "kernel_predictors")}
+    return {key: value for key, value in entry.items() if key not in ("pack", "headers", "kernel_predictors")}
 
 
 def _card(entry: dict[str, Any]) -> dict[str, Any]:

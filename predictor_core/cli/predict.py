@@ -189,6 +189,7 @@ def _answer(request: _Request, source: Source) -> Answer:
         return answer
     readings: dict[Hashable, Any] = {}
     unreadable: set[Hashable] = set()
+    cuts: list[tuple[Predictor, Sequence[Any]]] = []
     for predictor in request.predictors:
         reader = predictor.reader
         if reader in unreadable:
@@ -199,7 +200,13 @@ def _answer(request: _Request, source: Source) -> Answer:
                 unreadable.add(reader)
                 readings[reader] = predictor.read(source.path, source.model_type, **request.options)
                 unreadable.remove(reader)
-            report = predictor.report(readings[reader], strict=request.strict)
+            reading = readings[reader]
+            # So does one cut into kernels, where the rules are equal too.
+            kernels = next((cut for one, cut in cuts if _cut_alike(one, predictor)), None)
+            if kernels is None:
+                kernels = predictor.kernels(reading)
+                cuts.append((predictor, kernels))
+            report = predictor.report(reading, strict=request.strict, kernels=kernels)
         except Exception as error:  # noqa: BLE001 - one bad model must not stop the others
             message = describe(error, request.debug)
             if message not in answer.errors:
@@ -208,6 +215,10 @@ def _answer(request: _Request, source: Source) -> Answer:
         report.model = source.label
         answer.reports.append(report)
     return answer
+
+
+def _cut_alike(one: Predictor, other: Predictor) -> bool:
+    return one.reader == other.reader and one.rules == other.rules
 
 
 def _json_rows(answer: Answer) -> list[dict[str, Any]]:

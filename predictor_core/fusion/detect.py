@@ -7,7 +7,7 @@ from predictor_core.fusion.context import contexts
 from predictor_core.fusion.patterns import match
 from predictor_core.fusion.rules import Pattern, Rules
 from predictor_core.ir.graph import Graph, Node
-from predictor_core.kernels.registry import is_free
+from predictor_core.ir.ops import free_ops
 from predictor_core.kernels.spec import Kernel
 
 _NOTHING: frozenset[str] = frozenset()
@@ -49,10 +49,12 @@ def detect(graph: Graph, rules: Rules) -> list[Kernel]:
     owner: dict[str, _OpenKernel] = {}
     starts = _starts(rules)
     pairs = rules.pairs
+    free = free_ops()
+    producer_of = graph.producer
     returned = {graph.producer(tensor).name for tensor in graph.outputs}
     for node in graph.nodes:
         name, op = node.name, node.op
-        if name in owner or is_free(op):
+        if op in free or name in owner:
             continue
         kernel = _matched(rules, starts[op], node, graph, len(open_kernels)) if op in starts else None
         if kernel is not None:
@@ -62,7 +64,7 @@ def detect(graph: Graph, rules: Rules) -> list[Kernel]:
             continue
         latest, made = None, None
         for tensor in node.inputs:
-            producer = graph.producer(tensor)
+            producer = producer_of(tensor)
             maker = owner.get(producer.name)
             if maker is not None and (latest is None or maker.position > latest.position):
                 latest, made = maker, producer

@@ -259,7 +259,9 @@ class MutableGraph:
         reading = self._readers[tensor]
         for name, count in moved.items():
             reader = self.nodes[name]
-            inputs = tuple([tensor if read == old else read for read in reader.inputs])
+            inputs: tuple[str, ...] = (tensor,)
+            if len(reader.inputs) > 1:
+                inputs = tuple([tensor if read == old else read for read in reader.inputs])
             self.nodes[name] = Node(name, reader.op, inputs, reader.attrs, reader.outputs, reader.scope)
             reading[name] = reading.get(name, 0) + count
         places = self._places.pop(old, None)
@@ -287,7 +289,7 @@ class MutableGraph:
         self.changed = True
         del self.nodes[node.name]
         del self._by_op[node.op][node.name]
-        for tensor in node.tensors:
+        for tensor in (node.name,) if len(node.outputs) == 1 else node.tensors:
             self._readers.pop(tensor, None)
 
     def _unread(self, node: Node) -> None:

@@ -304,9 +304,16 @@ def find(op: str) -> OpSpec | None:
     return USER_OPS.get(op) or OPS.get(op)
 
 
+def free_ops() -> frozenset[str]:
+    """Ops that cost nothing on any device, the inputs of models among them."""
+    if not USER_OPS:
+        return _COSTLESS
+    return _COSTLESS | {row.name for row in USER_OPS.values() if row.group == "free"}
+
+
 def is_free(op: str) -> bool:
     """Whether an op costs nothing on any device."""
-    return op in _COSTLESS or (op in USER_OPS and USER_OPS[op].group == "free")
+    return op in free_ops()
 
 
 def infer(op: str, attrs: Attrs, inputs: Shapes) -> Shapes | None:

@@ -63,6 +63,8 @@ class Registration(NamedTuple):
 
 
 _REGISTERED: dict[str, Registration] = {}
+#: The table with the rows that users have registered in it.
+_ROWS = dict(KERNEL_OPS)
 
 
 def register_op(
@@ -153,6 +155,9 @@ def unregister_op(name: str) -> None:
     """Take back `register_op`; a name that is not registered is left alone."""
     _REGISTERED.pop(name, None)
     ops.USER_OPS.pop(name, None)
+    _ROWS.pop(name, None)
+    if name in KERNEL_OPS:
+        _ROWS[name] = KERNEL_OPS[name]
 
 
 def registrations() -> tuple[Registration, ...]:
@@ -165,13 +170,12 @@ def add_registrations(made: Iterable[Registration]) -> None:
     for one in made:
         _REGISTERED[one.op.name] = one
         ops.USER_OPS[one.op.name] = one.op
+        _ROWS[one.op.name] = one.kernel or _UNKNOWN
 
 
 def kernel_op(op: str) -> KernelOp:
     """Row of an op; one that is not known is costed by what it reads and writes."""
-    if _REGISTERED and op in _REGISTERED:
-        return _REGISTERED[op].kernel or _UNKNOWN
-    return KERNEL_OPS.get(op) or _UNKNOWN
+    return _ROWS.get(op, _UNKNOWN)
 
 
 def is_free(op: str) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor_core.kernels import KernelSpec
-from predictor_core.kernels.coordinates import coordinates, group, sort
+from predictor_core.kernels.coordinates import coordinates, group
 from predictor_core.learning.corpus import Cut
 from predictor_core.learning.posterior import Floats, Noise, Posterior, Term, maximum_posterior, predict
 from predictor_core.predictor.design import PRIOR, TERMS, Design, Rows, effect_kind, effects, shared_design
@@ -271,9 +271,3 @@ def _names(prior: Prior, specs: Sequence[KernelSpec]) -> tuple[str, ...]:
     for name, points in prior.centers.items():
         names.update((f"near:{name}/{i}", None) for i in range(len(points)))
     return tuple(names)
-
-
-def measured_sorts(cut: Cut) -> tuple[str, ...]:
-    """Sorts of kernels that the models hold, sorted."""
-    used = np.flatnonzero(np.asarray(cut.counts.sum(axis=0)).ravel())
-    return tuple(sorted({sort(cut.specs[i]) for i in used}))

@@ -13,8 +13,9 @@ from predictor_core.catalog.loading import load_latency_predictor, load_shared
 from predictor_core.catalog.lookup import list_latency_predictors
 from predictor_core.errors import LearningError
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
+from predictor_core.kernels import KernelSpec
 from predictor_core.kernels.coordinates import NAMES, coordinates, group, sort
-from predictor_core.learning.adapt import Prior, Problem, measured_sorts, pose
+from predictor_core.learning.adapt import Prior, Problem, pose
 from predictor_core.learning.corpus import Corpus
 from predictor_core.learning.crossvalidation import (
     FOLDS,
@@ -297,6 +298,7 @@ def finish(
         evidence = _cross_validate(problem, corpus, latency_ms, known, seed, found.mean)
     held_out = evidence.held_out
     interval = calibrate(held_out)
+    measured = [problem.specs[i] for i in np.unique(problem.counts[known].indices)]
     header = DeviceHeader(
         name=name,
         version=VERSION,
@@ -307,8 +309,8 @@ def finish(
         centers=problem.prior.centers,
         coefficients=_rounded(problem.names, found.mean),
         variances=_variances(problem, found),
-        ranges=_ranges(problem),
-        measured=measured_sorts(corpus.cut(problem.prior.sources[0].rules)),
+        ranges=_ranges(measured),
+        measured=tuple(sorted({sort(spec) for spec in measured})),
         interval=interval,
         accuracy=_accuracy(problem, found, [corpus.names[i] for i in known], evidence, interval),
         facts={**(facts or {}), "models": len(known), "seed": seed},
@@ -382,10 +384,10 @@ def _too_little(problem: Problem, found: Posterior) -> list[str]:
     return little
 
 
-def _ranges(problem: Problem) -> dict[str, tuple[tuple[float, float], ...]]:
+def _ranges(specs: Sequence[KernelSpec]) -> dict[str, tuple[tuple[float, float], ...]]:
     """Lowest and highest coordinates of the measured kernels, by group."""
-    found = np.round(coordinates(problem.specs), 4)
-    groups = np.array([group(spec) for spec in problem.specs])
+    found = np.round(coordinates(specs), 4)
+    groups = np.array([group(spec) for spec in specs])
     return {
         str(name): tuple(
             (float(found[groups == name, i].min()), float(found[groups == name, i].max()))

@@ -124,12 +124,19 @@ class LegacyPredictor(Predictor):
         """Raise `UnsupportedOpError` where nn-Meter silently counts a kernel as 0 ms."""
         refuse_zeros(self._answers(kernels))
 
-    def report(self, reading: Mapping[str, Any], name: str = "", *, strict: bool = False) -> LatencyReport:
+    def report(
+        self,
+        reading: Mapping[str, Any],
+        name: str = "",
+        *,
+        strict: bool = False,
+        kernels: Sequence[DescribedKernel] | None = None,
+    ) -> LatencyReport:
         """Report on an nn-Meter IR, kernel by kernel.
 
         Kernels that nn-Meter silently counts as 0 ms are marked, and listed in the warnings.
         """
-        answers = self.explain(reading)
+        answers = self._answers(self.kernels(reading) if kernels is None else kernels)
         if strict:
             refuse_zeros(answers)
         return LatencyReport(

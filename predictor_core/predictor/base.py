@@ -89,8 +89,27 @@ class Predictor(ABC):
         """Raise `UnsupportedOpError` where a kernel's latency has no measurement behind it."""
 
     @abstractmethod
-    def report(self, reading: Any, name: str = "", *, strict: bool = False) -> LatencyReport:
-        """Report on what `read` has returned, kernel by kernel; `name` is what to call the model."""
+    def report(
+        self,
+        reading: Any,
+        name: str = "",
+        *,
+        strict: bool = False,
+        kernels: Sequence[Any] | None = None,
+    ) -> LatencyReport:
+        """Report on what `read` has returned, kernel by kernel.
+
+        Parameters
+        ----------
+        reading : object
+            Returned by `read`.
+        name : str
+            What to call the model.
+        strict : bool
+            As for `predict`.
+        kernels : sequence, optional
+            What `kernels` returns for it, of a predictor with equal reader and rules.
+        """
 
     def predict(
         self,

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +73,22 @@ class Rows:
     unknown: Floats
 
 
+class Tally(NamedTuple):
+    """Kernels of some models.
+
+    Parameters
+    ----------
+    rows : Rows
+        Of the distinct kernels.
+    items, models : (m,) integers
+        For each kernel of each model, its row and its model.
+    """
+
+    rows: Rows
+    items: NDArray[np.intp]
+    models: NDArray[np.intp]
+
+
 class Design:
     """Bases and effects of any kernel, for all devices that share a source, rates and centers.
 
@@ -111,7 +127,23 @@ class Design:
         self._local = [{name: i for i, name in enumerate(of_term[term])} for term in TERMS]
         self._ends = np.cumsum([len(TERMS), *map(len, self.columns)])
         self._memo: dict[KernelSpec, Floats] = {}
+        self._last: tuple[list[list[KernelSpec]], Tally] | None = None
         self._lock = threading.Lock()
+
+    def tally(self, models: Sequence[Sequence[KernelSpec]]) -> Tally:
+        """Return the rows of some models' kernels; the last ones asked for are remembered.
+
+        Devices that share a design are asked for the same models one after the other.
+        """
+        last = self._last
+        if last is not None and last[0] == models:
+            return last[1]
+        place: dict[KernelSpec, int] = {}
+        items = [place.setdefault(spec, len(place)) for specs in models for spec in specs]
+        model = np.repeat(np.arange(len(models)), [len(specs) for specs in models])
+        tally = Tally(self.rows(list(place)), np.array(items, dtype=np.intp), model)
+        self._last = ([list(specs) for specs in models], tally)
+        return tally
 
     def rows(self, specs: Sequence[KernelSpec]) -> Rows:
         """Return the rows of kernels, in their order; each kernel is computed once."""

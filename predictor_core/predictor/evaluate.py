@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import exp, inf, log
 from typing import Any, NamedTuple, Protocol
 
@@ -62,6 +62,8 @@ class KernelEvaluator:
         What messages call the pack.
     roofline : Roofline
         Peak rates of the device, which no kernel exceeds.
+    factors : mapping of str to float, optional
+        Op -> factor on its estimates: rates that were measured on devices of the same kind.
 
     Raises
     ------
@@ -69,9 +71,12 @@ class KernelEvaluator:
         The header lacks a part, or a forest was trained on features that this version doesn't compute.
     """
 
-    def __init__(self, pack: Pack, label: str, roofline: Roofline) -> None:
+    def __init__(
+        self, pack: Pack, label: str, roofline: Roofline, factors: Mapping[str, float] | None = None
+    ) -> None:
         self._forests = pack.forests
         self._roofline = roofline
+        self._factors = dict(factors or {})
         header = pack.header
         try:
             self._estimate = {key: float(header["estimate"][key]) for key in _CONSTANTS}
@@ -145,10 +150,10 @@ class KernelEvaluator:
             else:
                 latency_ms = exp(sum(weight * logs[part] for weight, part in parts))
                 spread = sum(weight * spreads[part] for weight, part in parts)
-            latency_ms *= scale
+            measured = measured and not any(part in unsupported for _, part in parts)
+            latency_ms *= scale if measured else scale * self._factors.get(spec.op, 1.0)
             least_ms = self._roofline.least_ms(spec)
             names = dict.fromkeys(name for _, part in asked for name in outside[part])
-            measured = measured and not any(part in unsupported for _, part in parts)
             answers[spec] = KernelLatency(
                 max(latency_ms, least_ms), measured, tuple(names), spread, latency_ms < least_ms
             )
@@ -158,9 +163,8 @@ class KernelEvaluator:
         """Launch plus the slower of computing and moving (a roofline with constants of the fit)."""
         macs, moved = kernels.cost(spec)
         constants = self._estimate
-        return float(
-            constants["launch_ms"] + max(macs / constants["macs_per_ms"], moved / constants["bytes_per_ms"])
-        )
+        busy_ms = max(macs / constants["macs_per_ms"], moved / constants["bytes_per_ms"])
+        return float(constants["launch_ms"] + busy_ms)
 
     def _outside(self, forest: str, x: NDArray[np.float64]) -> list[tuple[str, ...]]:
         """Names of the features of each row that no training kernel has reached."""

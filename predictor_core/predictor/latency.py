@@ -22,7 +22,7 @@ from predictor_core.predictor.evaluate import Evaluator, KernelEvaluator, Kernel
 from predictor_core.predictor.interval import check_widths, interval
 from predictor_core.predictor.profile import kernel_report, refuse_estimates, warnings_of
 from predictor_core.predictor.report import LatencyReport
-from predictor_core.predictor.roofline import CARD_FILE, Roofline, read_card
+from predictor_core.predictor.roofline import CARD_FILE, Roofline, estimate_factors, read_card
 
 #: Kernels remembered by a predictor; past it the oldest half is forgotten.
 MEMO_SIZE = 2**16
@@ -46,7 +46,7 @@ class LatencyPredictor(Predictor):
     roofline : Roofline, optional
         Peak rates of the device, which bound every kernel. Default: no bound.
     card : mapping, optional
-        Card of the device, for reports.
+        Card of the device, for reports and for factors on its estimates.
 
     Examples
     --------
@@ -84,7 +84,9 @@ class LatencyPredictor(Predictor):
             ) from error
         self.card = card
         self.roofline = roofline or Roofline()
-        self._evaluator: Evaluator = KernelEvaluator(pack, f"{name} {version}", self.roofline)
+        self._evaluator: Evaluator = KernelEvaluator(
+            pack, f"{name} {version}", self.roofline, estimate_factors(card or {})
+        )
         self._memo: dict[KernelSpec, KernelLatency] = {}
         self._lock = threading.Lock()
         self._unbounded: LatencyPredictor | None = None
@@ -122,7 +124,10 @@ class LatencyPredictor(Predictor):
 
     @property
     def unbounded(self) -> LatencyPredictor:
-        """The same without the bound of its data sheet, which says nothing of devices learned from it."""
+        """The same without what its card adds, the bound of its data sheet and factors on its estimates.
+
+        Neither says anything of the devices that are learned from it.
+        """
         if self.roofline == Roofline():
             return self
         if self._unbounded is None:
@@ -180,9 +185,16 @@ class LatencyPredictor(Predictor):
             sums = _sums(models, self.kernel_latencies({spec for specs in models for spec in specs}))
         return np.array(sums) + self.overhead_ms
 
-    def report(self, reading: Graph, name: str = "", *, strict: bool = False) -> LatencyReport:
+    def report(
+        self,
+        reading: Graph,
+        name: str = "",
+        *,
+        strict: bool = False,
+        kernels: Sequence[Kernel] | None = None,
+    ) -> LatencyReport:
         """Report on a canonical Graph, kernel by kernel; the Graph's own name goes before `name`."""
-        found = self.kernels(reading)
+        found = self.kernels(reading) if kernels is None else kernels
         answers = self.kernel_latencies({kernel.spec for kernel in found})
         if strict:
             refuse_estimates(found, answers)
@@ -208,6 +220,11 @@ class LatencyPredictor(Predictor):
             device=str(self.header.get("description", "")),
             card=self.card,
         )
+
+    def latencies_ms(self, specs: Sequence[KernelSpec]) -> NDArray[np.float64]:
+        """Latency of each kernel in ms, shape (n,); what many devices are asked for most quickly."""
+        answers = self.kernel_latencies(set(specs))
+        return np.array([answers[spec].latency_ms for spec in specs], dtype=np.float64)
 
     def kernel_latencies(self, specs: Iterable[KernelSpec]) -> dict[KernelSpec, KernelLatency]:
         """Latency of each distinct kernel; known ones come from the memo."""

@@ -12,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor_core.errors import PackError
-from predictor_core.kernels import KernelSpec
+from predictor_core.ir.graph import Graph
+from predictor_core.kernels import Kernel, KernelSpec
 from predictor_core.kernels.coordinates import NAMES, coordinates, group, sort
 from predictor_core.predictor.base import Predictor
 from predictor_core.predictor.design import TERMS, Rows, shared_design
 from predictor_core.predictor.evaluate import KernelLatency
 from predictor_core.predictor.header import MAX_LOG, DeviceHeader
 from predictor_core.predictor.latency import LatencyPredictor
+from predictor_core.predictor.report import LatencyReport
 from predictor_core.predictor.roofline import Roofline
 
 Floats = NDArray[np.float64]
@@ -114,6 +116,37 @@ class LearnedPredictor(LatencyPredictor):
         self.device_header.write(target)
         return target
 
+    def predict_kernels(self, models: Sequence[Sequence[KernelSpec]]) -> Floats:
+        """Latencies in ms of models given as their kernels, shape (n,)."""
+        if not models:
+            return super().predict_kernels(models)
+        return self.overhead_ms + self._evaluator.models_ms(models)
+
+    def latencies_ms(self, specs: Sequence[KernelSpec]) -> Floats:
+        """Latency of each kernel in ms, shape (n,)."""
+        if not specs:
+            return super().latencies_ms(specs)
+        return self._evaluator.kernels_ms(specs)
+
+    def report(
+        self,
+        reading: Graph,
+        name: str = "",
+        *,
+        strict: bool = False,
+        kernels: Sequence[Kernel] | None = None,
+    ) -> LatencyReport:
+        """Report on a canonical Graph; that the predictor is rough is among the warnings."""
+        report = super().report(reading, name, strict=strict, kernels=kernels)
+        verdict = self.accuracy.get("verdict", "good")
+        if verdict != "good":
+            within = self.accuracy.get("cross_validated", {}).get("within_10", "not known how many")
+            rough = (
+                f"{self.name} is {verdict}: of the models left out of its fit {within} % were within ±10 %"
+            )
+            report.warnings = (*report.warnings, rough)
+        return report
+
     def to_sklearn(self) -> dict[str, Any]:
         """Export the forests of the source; see `LatencyPredictor.to_sklearn`."""
         return self._sources[0].to_sklearn()
@@ -158,6 +191,18 @@ class LearnedEvaluator:
                 float(latency_ms[i]), known or said[spec].measured, outside, float(spread[i])
             )
         return answers
+
+    def models_ms(self, models: Sequence[Sequence[KernelSpec]]) -> Floats:
+        """Sum of the kernels of each model in ms, shape (n,)."""
+        rows, items, of_model = self._design.tally(models)
+        if not len(items):
+            return np.zeros(len(models))
+        return np.bincount(of_model, weights=self._latency_ms(rows)[items], minlength=len(models))
+
+    def kernels_ms(self, specs: Sequence[KernelSpec]) -> Floats:
+        """Latency of each kernel in ms, shape (n,)."""
+        rows, items, _ = self._design.tally([specs])
+        return self._latency_ms(rows)[items]
 
     def _latency_ms(self, rows: Rows) -> Floats:
         total = np.zeros(len(rows.base_ms))

@@ -67,6 +67,24 @@ class Roofline:
         return max(macs / self.macs_per_ms, moved * self.element_bytes / ELEMENT_BYTES / self.bytes_per_ms)
 
 
+def estimate_factors(card: Mapping[str, Any]) -> dict[str, float]:
+    """Read the factors on estimates from a device card: op -> what its estimate is multiplied by.
+
+    Raises
+    ------
+    ValueError
+        When a factor is no number from 0.1 to 100.
+    """
+    given = card.get("estimate_factors", {})
+    try:
+        factors = {str(op): float(value) for op, value in given.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(f"estimate_factors must be numbers by op, got {given!r}") from error
+    if not all(0.1 <= value <= 100.0 for value in factors.values()):
+        raise ValueError(f"estimate_factors must lie between 0.1 and 100, got {given!r}")
+    return factors
+
+
 def read_card(path: Path) -> dict[str, Any]:
     """Read a device card; empty where there is none.
 
@@ -80,6 +98,7 @@ def read_card(path: Path) -> dict[str, Any]:
     try:
         card = read_yaml(path)
         Roofline.from_card(card)
+        estimate_factors(card)
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, AttributeError) as error:

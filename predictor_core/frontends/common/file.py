@@ -54,13 +54,19 @@ class FileBytes:
             first = start - self._start
             if first >= 0 and stop - self._start <= len(self._block):
                 return self._block[first : stop - self._start]
-            return self._read(start, max(stop - start, 0))
+            if stop - start > _BLOCK_BYTES:
+                return self._read(start, stop - start)
+            self._load(start)
+            return self._block[: max(stop - start, 0)]
         at = place - self._start
         if not 0 <= at < len(self._block):
-            self._start = place
-            self._block = self._read(place, min(_BLOCK_BYTES, self._size - place))
+            self._load(place)
             at = 0
         return self._block[at]
+
+    def _load(self, start: int) -> None:
+        self._block = self._read(start, min(_BLOCK_BYTES, self._size - start))
+        self._start = start
 
     def _read(self, start: int, count: int) -> bytes:
         self._file.seek(start)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from predictor_core.errors import GraphError, ModelFormatError, PredictorError
+from predictor_core.ir.order import CycleError, topological_order
 
 #: Largest file and document accepted: real ones have up to a few thousand nodes.
 MAX_BYTES = 64 * 2**20
@@ -111,20 +112,11 @@ def order(document: Mapping[str, Any]) -> Sequence[str]:
 
 
 def _sorted(document: Mapping[str, Any]) -> list[str]:
-    waiting = {}
-    readers: dict[str, list[str]] = {}
-    for name, entry in document.items():
-        sources = {source for source in entry.get("inbounds", ()) if source in document}
-        waiting[name] = len(sources)
-        for source in sources:
-            readers.setdefault(source, []).append(name)
-    order = [name for name, count in waiting.items() if count == 0]
-    for name in order:
-        for reader in readers.get(name, ()):
-            waiting[reader] -= 1
-            if waiting[reader] == 0:
-                order.append(reader)
-    if len(order) < len(document):
-        stuck = next(name for name, count in waiting.items() if count > 0)
-        raise GraphError(f"the nn-Meter IR has a cycle through or before node {stuck!r}")
-    return order
+    sources = {
+        name: [source for source in entry.get("inbounds", ()) if source in document]
+        for name, entry in document.items()
+    }
+    try:
+        return topological_order(sources)
+    except CycleError as error:
+        raise GraphError(f"the nn-Meter IR has a cycle through or before node {error.item!r}") from None

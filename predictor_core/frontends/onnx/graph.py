@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -29,6 +29,7 @@ from predictor_core.frontends.onnx.tensors import from_tensor
 from predictor_core.ir.graph import Node, Shape
 from predictor_core.ir.inputs import InputShapes
 from predictor_core.ir.names import Names
+from predictor_core.ir.order import CycleError, topological_order
 
 _HANDLERS: dict[str, Handler] = {
     **attention.HANDLERS,
@@ -67,6 +68,24 @@ class ShapesUnknownError(ModelFormatError):
     """A shape depends on numbers that the file does not hold, or that are computed at run time."""
 
 
+class SourceNode:
+    """A node of the file, each field of which is read out of its message once."""
+
+    __slots__ = ("attribute", "domain", "input", "message", "metadata_props", "name", "op_type", "output")
+
+    def __init__(self, node: Any) -> None:
+        self.message = node
+        self.name = node.name
+        self.domain = node.domain
+        self.input = list(node.input)
+        self.output = list(node.output)
+        self.attribute = list(node.attribute)
+        # protobuf hands out text that is not UTF-8 as bytes.
+        self.op_type = str(node.op_type)
+        # onnx knows the field since 1.16.
+        self.metadata_props = getattr(node, "metadata_props", ())
+
+
 class Conversion:
     """One walk over the graph of a model.
 
@@ -84,7 +103,8 @@ class Conversion:
         self.nodes: list[Node] = []
         self.depth = 0
         self.values: dict[str, Value] = {}
-        self.read = {name for node in graph.node for name in node.input}
+        nodes = [SourceNode(node) for node in graph.node]
+        self.read = {name for node in nodes for name in node.input}
         self.read.update(info.name for info in graph.output)
         self.names = Names()
         self.meter = meter()
@@ -101,7 +121,7 @@ class Conversion:
             own = self.names.fresh(str(name))
             self.nodes.append(Node(own, "input", outputs=(shape,)))
             self.values[name] = Value(shape, own)
-        self.walk(graph.node)
+        self.walk(nodes)
         found = (self.values.get(info.name) for info in graph.output)
         self.outputs = [value.node for value in found if value is not None and value.node is not None]
         if not self.outputs:
@@ -114,9 +134,8 @@ class Conversion:
         """What had to be assumed, each once."""
         return tuple(dict.fromkeys(self._warnings))
 
-    def walk(self, nodes: Iterable[Any]) -> None:
+    def walk(self, nodes: Sequence[SourceNode]) -> None:
         """Convert nodes in order; a file that has them in another order is sorted first."""
-        nodes = list(nodes)
         _check_outputs(nodes)
         known = set(self.values)
         for node in nodes:
@@ -133,17 +152,20 @@ class Conversion:
                     f"node {_label(node)!r} ({node.op_type}) is malformed: {type(error).__name__}: {error}"
                 ) from error
 
-    def convert(self, node: Any) -> None:
+    def convert(self, node: SourceNode) -> None:
         """Convert one node: to constants, to the nodes of a branch that is taken, or to Nodes."""
-        # protobuf hands out text that is not UTF-8 as bytes.
-        op = str(node.op_type)
-        attrs = {attribute.name: _attribute(attribute) for attribute in node.attribute}
+        op = node.op_type
+        attrs: dict[str, Any] = {}
+        subgraphs = False
+        for attribute in node.attribute:
+            attrs[attribute.name] = _attribute(attribute)
+            subgraphs = subgraphs or attribute.type in (5, 10)
         inputs = [self.values[name] if name else None for name in node.input]
         own = node.domain in _DOMAINS
         if own and op == "If" and inputs and inputs[0] is not None and inputs[0].array is not None:
             self.take_branch(node, attrs.get("then_branch" if inputs[0].array.all() else "else_branch"))
             return
-        if any(attribute.type in (5, 10) for attribute in node.attribute):
+        if subgraphs:
             raise UnsupportedOpError(
                 f"node {_label(node)!r} ({op}) has a subgraph that is chosen or repeated at run time; "
                 "such control flow has no fixed latency: export the model without it"
@@ -154,7 +176,7 @@ class Conversion:
         else:
             self.values.update(zip(node.output, constants))
 
-    def take_branch(self, node: Any, branch: Any) -> None:
+    def take_branch(self, node: SourceNode, branch: Any) -> None:
         """Convert the branch of an ``If`` with a constant condition."""
         if not hasattr(branch, "node"):
             raise GraphError(f"node {_label(node)!r} (If) lacks the graph of the branch that is taken")
@@ -163,9 +185,10 @@ class Conversion:
             raise GraphError(f"node {_label(node)!r} (If) is nested more than {MAX_NESTED} deep")
         for tensor in branch.initializer:
             self.values[tensor.name] = from_tensor(tensor)
-        self.read.update(name for inner in branch.node for name in inner.input)
+        nodes = [SourceNode(inner) for inner in branch.node]
+        self.read.update(name for inner in nodes for name in inner.input)
         self.read.update(info.name for info in branch.output)
-        self.walk(branch.node)
+        self.walk(nodes)
         self.depth -= 1
         for outer, info in zip(node.output, branch.output):
             if info.name not in self.values:
@@ -191,9 +214,9 @@ class Conversion:
         folded = fold(op, [None if value is None else value.array for value in inputs], attrs)
         return None if folded is None else [constant(array) for array in folded]
 
-    def append(self, node: Any, attrs: dict[str, Any], inputs: Sequence[Value | None]) -> None:
+    def append(self, node: SourceNode, attrs: dict[str, Any], inputs: Sequence[Value | None]) -> None:
         """Append the Nodes of an op, or note its shape where all it reads is constant."""
-        op = str(node.op_type)
+        op = node.op_type
         used = [index for index, name in enumerate(node.output) if name and name in self.read]
         outputs = len(node.output) if op == "Split" else max(used, default=0) + 1
         call = Call(_label(node), op, attrs, inputs, outputs, self.opset, self._warnings)
@@ -220,7 +243,7 @@ class Conversion:
             results = [Value(shape, tensor) for tensor, shape in zip(made.tensors, made.outputs)]
         self.values.update((name, value) for name, value in zip(node.output, results) if value is not None)
 
-    def steps(self, node: Any, call: Call) -> list[Step]:
+    def steps(self, node: SourceNode, call: Call) -> list[Step]:
         """Return what a node becomes, by its own rule or as the file describes it."""
         handler = _DOMAINS.get(node.domain, {}).get(node.op_type)
         reason = ""
@@ -232,7 +255,7 @@ class Conversion:
                 reason = str(error)
         reads = tuple([value for value in call.inputs if value is not None and not value.is_constant])
         outputs = []
-        for sizes in self.declared(node, call.inputs, call.outputs):
+        for sizes in self.declared(node.message, call.inputs, call.outputs):
             shape = None if sizes is None else self.filled(sizes, call, reads)
             if shape is None and handler is not None:
                 raise ShapesUnknownError(
@@ -271,13 +294,12 @@ def made_of(result: Read | None, written: Sequence[str]) -> Value | None:
     return source if isinstance(source, Value) else Value(result.shape, written[source])
 
 
-def scope_of(node: Any) -> str:
+def scope_of(node: SourceNode) -> str:
     """Return the path of the torch module that a node was exported from, "" where the file doesn't say."""
     name = str(node.name)
     if name.startswith("/"):
         return _module_path(tuple(name.split("/")[1:-1]))
-    # onnx knows the field since 1.16.
-    for entry in getattr(node, "metadata_props", ()):
+    for entry in node.metadata_props:
         if entry.key == "pkg.torch.onnx.name_scopes":
             return _module_path(
                 tuple([part.strip(" '\"") for part in entry.value.strip("[]").split(",")][:-1])
@@ -344,12 +366,12 @@ def _opset(model: Any) -> int:
     return int(opset)
 
 
-def _label(node: Any) -> str:
+def _label(node: SourceNode) -> str:
     """Return what messages call a node: many files leave the name empty."""
     return str(node.name or next(filter(None, node.output), node.op_type))
 
 
-def _check_outputs(nodes: Sequence[Any]) -> None:
+def _check_outputs(nodes: Sequence[SourceNode]) -> None:
     """Refuse a tensor that two nodes make."""
     made: set[str] = set()
     for node in nodes:
@@ -362,30 +384,21 @@ def _check_outputs(nodes: Sequence[Any]) -> None:
                 made.add(name)
 
 
-def _sorted(nodes: Sequence[Any], known: set[str]) -> list[Any]:
+def _sorted(nodes: Sequence[SourceNode], known: set[str]) -> list[SourceNode]:
     """Return nodes in topological order, or refuse a cycle or an input that nothing makes."""
     producers = {name: index for index, node in enumerate(nodes) for name in node.output}
-    waiting: list[int] = []
-    readers: dict[int, list[int]] = {}
+    sources: dict[int, list[int]] = {}
     for index, node in enumerate(nodes):
-        sources = set()
         for name in node.input:
-            if name in producers:
-                sources.add(producers[name])
-            elif name and name not in known:
+            if name and name not in producers and name not in known:
                 raise GraphError(
                     f"node {_label(node)!r} ({node.op_type}) reads {name!r}, which nothing makes"
                 )
-        waiting.append(len(sources))
-        for source in sources:
-            readers.setdefault(source, []).append(index)
-    ready = [index for index, count in enumerate(waiting) if not count]
-    for index in ready:
-        for reader in readers.get(index, ()):
-            waiting[reader] -= 1
-            if not waiting[reader]:
-                ready.append(reader)
-    if len(ready) < len(nodes):
-        stuck = next(node for node, count in zip(nodes, waiting) if count)
-        raise GraphError(f"the graph has a cycle through or before node {_label(stuck)!r} ({stuck.op_type})")
-    return [nodes[index] for index in ready]
+        sources[index] = [producers[name] for name in node.input if name in producers]
+    try:
+        return [nodes[index] for index in topological_order(sources)]
+    except CycleError as error:
+        stuck = nodes[error.item]
+        raise GraphError(
+            f"the graph has a cycle through or before node {_label(stuck)!r} ({stuck.op_type})"
+        ) from None

@@ -204,6 +204,7 @@ HANDLERS: dict[str, Handler] = {
     "MaxPool": _pool("MaxPool"),
     "NormalizeL2": same_shape("l2norm"),
     "PRelu": _prelu,
+    "PReLU": _prelu,
     "ROIAlign": _rois,
     "ShuffleChannels": _channel_shuffle,
     "SpaceToDepth": _blocks("SpaceToDepth"),

@@ -54,7 +54,7 @@ def steps(call: Call, outputs: tuple[Shape, ...]) -> list[Step]:
 def _step(call: Call, outputs: tuple[Shape, ...]) -> Step:
     reads = tuple([value for value in call.inputs if value is not None and not value.is_constant])
     op, out = call.op, outputs[0]
-    before = reads[0].shape if reads else ()
+    before = call.shape() if call.has(0) else ()
     if op in _REDUCTIONS:
         axes = tuple(_removed(before, out, call.flag("keep_dims")))
         attrs: dict[str, Any] = {"axes": axes, "keepdims": call.flag("keep_dims")}

@@ -126,8 +126,8 @@ def read_program(path: str | os.PathLike[str]) -> Program:
         raise ModelFormatError(f"it can't be read: {error.strerror or error}") from error
     except zipfile.BadZipFile:
         raise ModelFormatError(
-            "this is no program of torch.export: expected a zip archive. A pickled module runs code when it "
-            "is loaded, so it is refused: write it with torch.export.save, or give the module itself"
+            "this is no program of torch.export: expected a zip archive. A pickled module runs code when "
+            "it is loaded, so it is refused: write it with torch.export.save, or give the module itself"
         ) from None
     except (
         KeyError,

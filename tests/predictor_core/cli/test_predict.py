@@ -72,7 +72,10 @@ def test_several_predictors(
 
 def test_all_predictors(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert predict("--predictor", "all", "--nn-meter-ir", folder / "alexnet.json") == 0
-    assert capsys.readouterr().out.count("[RESULT]") == 4
+    from predictor_core import list_latency_predictors
+
+    latest = {entry["name"] for entry in list_latency_predictors()}
+    assert capsys.readouterr().out.count("[RESULT]") == len(latest) > 150
 
 
 def test_a_pattern_means_the_predictors_that_match(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

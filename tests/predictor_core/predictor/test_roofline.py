@@ -147,3 +147,21 @@ def test_a_bad_card_is_named(peak: str, tmp_path: Path) -> None:
     path.write_text(f"peak: {peak}\n")
     with pytest.raises(PackError, match=r"device\.yaml is no device card"):
         read_roofline(path)
+
+
+def test_estimates_take_the_rates_that_were_measured_on_devices_of_the_same_kind() -> None:
+    predictor = load_latency_predictor("cortexA76cpu_tflite21")
+    grouped = KernelSpec("groupconv", "groupconv", ((56, 56, 64),), (56, 56, 64), (3, 3), groups=8)
+    pool = KernelSpec("maxpool", "maxpool", ((56, 56, 64),), (28, 28, 64), (2, 2), (2, 2))
+    now, plain = (one.kernel_latencies([grouped, pool]) for one in (predictor, predictor.unbounded))
+    assert now[grouped].latency_ms == pytest.approx(5.9 * plain[grouped].latency_ms)
+    assert not now[grouped].measured
+    assert now[pool].latency_ms == pytest.approx(plain[pool].latency_ms)
+
+
+@pytest.mark.parametrize("factors", ["{conv: 0}", "{conv: fast}", "[1]", "{conv: .nan}"])
+def test_bad_factors_are_named(factors: str, tmp_path: Path) -> None:
+    path = tmp_path / "device.yaml"
+    path.write_text(f"estimate_factors: {factors}\n")
+    with pytest.raises(PackError, match=r"device\.yaml is no device card"):
+        read_roofline(path)

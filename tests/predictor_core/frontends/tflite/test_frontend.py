@@ -34,6 +34,7 @@ OPEN = {"mobilenet_v3_small": (1, 3, 224, 224), "open_shape": (1, 32, 24, 3)}
 #: Which branch or how many turns: only the data tell.
 REFUSED = {"branches", "data_loop"}
 READ = [name for name in NAMES if name not in REFUSED]
+#: What the converters of TensorFlow and torch make of one architecture.
 #: How many kernels the converter really changed, and how far off that is at most. It folds the
 #: normalisation of the input into the conv behind it (efficientnet_b0), and has an op for PReLU and a bias
 #: for each conv (decoder).

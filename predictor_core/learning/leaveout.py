@@ -1,0 +1,202 @@
+"""Joint fits of many environments, and their cross-validation, by steps from fits that are near.
+
+As `predictor_core.learning.joint`, but for a hundred environments: there, cross-validation fits every one of
+them anew in every fold. Here each fold starts from the fit to all models and takes Gauss-Newton steps
+(Bjorck, "Numerical methods for least squares problems", 1996) in the space of the models, of which there are
+fewer than coefficients. Latencies that are left out enter neither the residuals nor the prior.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor_core.learning.adapt import Prior, Problem
+from predictor_core.learning.crossvalidation import FOLDS, HeldOut, folds_of
+from predictor_core.learning.posterior import Floats, Term
+
+ROUNDS = 3
+#: Steps with the prior of a fold, each from where the last one led.
+STEPS = 2
+#: Least standard deviation of a coefficient over the environments.
+_LEAST_DEVIATION = 0.02
+#: Rates of the device itself, not of its runtime: their priors stay wide.
+_OWN = ("all:", "constant:")
+_LARGEST_STEP = 1.0
+
+
+@dataclass(frozen=True)
+class Belief:
+    """Prior means and deviations of the coefficients, shape (d,)."""
+
+    mean: Floats
+    deviation: Floats
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Residuals of an environment near some coefficients.
+
+    Parameters
+    ----------
+    at : (d,) float64
+    jacobian : (n, d) float64
+        Of the errors; rows of models that were not measured are zero.
+    error : (n,) float64
+        Logarithm of prediction over measurement, in standard deviations of the noise.
+    measured : (n,) bool
+    """
+
+    at: Floats
+    jacobian: Floats
+    error: Floats
+    measured: NDArray[np.bool_]
+
+    def step(self, belief: Belief, kept: NDArray[np.bool_], limit: float) -> tuple[Floats, Floats]:
+        """Return the posterior mean and variances under a prior, by some of the models.
+
+        Parameters
+        ----------
+        belief : Belief
+        kept : (n,) bool
+        limit : float
+            Error beyond which it counts linearly.
+        """
+        rows = self.measured & kept
+        scaled = self.jacobian[rows] * belief.deviation
+        error = self.error[rows]
+        c = error + self.jacobian[rows] @ (belief.mean - self.at)
+        inverse_weight = np.maximum(1.0, np.abs(error) / limit)
+        lower = np.linalg.cholesky(scaled @ scaled.T + np.diag(inverse_weight))
+        half = np.linalg.solve(lower, np.column_stack([scaled, c]))
+        whitened, reduced = half[:, :-1], half[:, -1]
+        mean = belief.mean - belief.deviation * (whitened.T @ reduced)
+        variance = belief.deviation**2 * np.maximum(1.0 - (whitened**2).sum(axis=0), 1e-9)
+        return self.at + np.clip(mean - self.at, -_LARGEST_STEP, _LARGEST_STEP), variance
+
+
+class JointFit:
+    """Environments that share a prior.
+
+    Parameters
+    ----------
+    problem : Problem
+    latency_ms : mapping of str to (n,) float64
+        Environment -> latencies of the models, NaN where one was not measured.
+    """
+
+    def __init__(self, problem: Problem, latency_ms: Mapping[str, Floats]) -> None:
+        self.problem = problem
+        self.noise = problem.noise
+        self.latency_ms = dict(latency_ms)
+        self._own = np.array([name in _OWN for name in problem.names])
+        self._common = np.array([name == "all:" for name in problem.names])
+        self._deviation = np.array([problem.prior.deviation(name) for name in problem.names])
+        self._limit = self.noise.linear / self.noise.relative
+        mean = np.array([problem.prior.means.get(name, 0.0) for name in problem.names])
+        everywhere = np.ones(problem.counts.shape[0], dtype=bool)
+        self._first = belief = Belief(mean, self._deviation)
+        self._near: dict[str, Linear] = {}
+        start = None
+        for environment, column in self.latency_ms.items():
+            found = problem.fit(column, np.flatnonzero(np.isfinite(column)), start=start)
+            start = found.mean
+            self._near[environment] = self._linear(problem.terms, environment, found.mean)
+        for _ in range(ROUNDS):
+            belief = self._shared(belief, self._near, everywhere)
+            self._near = {
+                environment: self._linear(problem.terms, environment, self._step(belief, near, everywhere)[0])
+                for environment, near in self._near.items()
+            }
+        self._belief = belief
+
+    @property
+    def prior(self) -> Prior:
+        """Prior of the problem with the means and deviations of the environments."""
+        names = self.problem.names
+        return replace(
+            self.problem.prior,
+            means={name: float(value) for name, value in zip(names, self._belief.mean)},
+            deviations={name: float(value) for name, value in zip(names, self._belief.deviation)},
+        )
+
+    def cross_validate(
+        self, labels: Sequence[Any] | NDArray[Any], *, folds: int = FOLDS, seed: int = 0
+    ) -> dict[str, HeldOut]:
+        """Predict each model by fits that have seen it in no environment.
+
+        Parameters
+        ----------
+        labels : sequence
+            Models of one label are left out together.
+        folds, seed : int
+
+        Returns
+        -------
+        dict of str to HeldOut
+            For each environment, the models that were measured there, in order.
+        """
+        fold = folds_of(labels, min(folds, len(np.unique(np.asarray(labels)))), seed)
+        predicted = {environment: np.full(len(fold), np.nan) for environment in self.latency_ms}
+        spread = {environment: np.full(len(fold), np.nan) for environment in self.latency_ms}
+        for number in range(int(fold.max()) + 1):
+            kept, asked = fold != number, np.flatnonzero(fold == number)
+            belief = self._first
+            near = self._near
+            for _ in range(ROUNDS):
+                belief = self._shared(belief, near, kept)
+            terms = [term.of_models(asked) for term in self.problem.terms]
+            squares = terms[0].values ** 2
+            used = np.flatnonzero(np.asarray(abs(self.problem.counts[asked]).sum(axis=0)).ravel())
+            unknown = self.problem.rows.unknown[used[self.problem.rows.base_ms[used, 0] > 0.0]]
+            for environment in self.latency_ms:
+                at = near[environment]
+                for left in range(STEPS, 0, -1):
+                    mean, variance = self._step(belief, at, kept)
+                    if left > 1:
+                        at = self._linear(self.problem.terms, environment, mean)
+                total = np.asarray(sum(term.counts @ term.items_ms(mean) for term in terms))
+                deviation = np.sqrt(squares @ variance[terms[0].columns] + unknown)
+                predicted[environment][asked] = total
+                spread[environment][asked] = terms[0].counts @ (terms[0].items_ms(mean) * deviation) / total
+        out = {}
+        for environment, column in self.latency_ms.items():
+            known = np.isfinite(column)
+            out[environment] = HeldOut(
+                column[known], predicted[environment][known], spread[environment][known]
+            )
+        return out
+
+    def _step(self, belief: Belief, near: Linear, kept: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        # The common factor is not what the priors are about.
+        mean = np.where(self._common, near.at, belief.mean)
+        return near.step(Belief(mean, belief.deviation), kept, self._limit)
+
+    def _shared(self, belief: Belief, near: Mapping[str, Linear], kept: NDArray[np.bool_]) -> Belief:
+        """Estimate means and deviations over the environments (empirical Bayes)."""
+        steps = [self._step(belief, one, kept) for one in near.values()]
+        means, variances = np.array([s[0] for s in steps]), np.array([s[1] for s in steps])
+        n = len(means)
+        within = ((means - means.mean(axis=0)) ** 2 + variances).mean(axis=0)
+        # The mean itself is uncertain: what few environments say is drawn towards the source.
+        mean = means.mean(axis=0) / (1.0 + within / n / self._deviation**2)
+        spread = np.sqrt(((means - mean) ** 2 + variances).mean(axis=0) * (n + 1.0) / n)
+        spread = np.where(self._own, self._deviation, np.clip(spread, _LEAST_DEVIATION, self._deviation))
+        return Belief(np.where(self._own, 0.0, mean), spread)
+
+    def _linear(self, terms: Sequence[Term], environment: str, at: Floats) -> Linear:
+        column = self.latency_ms[environment]
+        measured = np.isfinite(column)
+        predicted = np.zeros(len(column))
+        jacobian = np.zeros((len(column), len(at)))
+        for term in terms:
+            items_ms = term.items_ms(at)
+            predicted += term.counts @ items_ms
+            jacobian[:, term.columns] += term.counts @ (term.values * items_ms[:, None])
+        error = np.log(predicted / np.where(measured, column, predicted)) / self.noise.relative
+        jacobian /= predicted[:, None] * self.noise.relative
+        return Linear(at, jacobian, error, measured)

@@ -1,0 +1,112 @@
+"""``python -m predictor_core.learning.phones DATA``: the predictors of all phones from their measurements."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from predictor_core.catalog.embedded import PHONES as OUTPUT
+from predictor_core.catalog.embedded import PHONES_HEADERS, PHONES_LIST
+from predictor_core.errors import PredictorError, missing_dependency
+from predictor_core.files import write_atomically
+from predictor_core.learning.phones.environments import Environment, read_environments
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Learn, write and print the accuracy; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m predictor_core.learning.phones", description=__doc__)
+    parser.add_argument(
+        "data", type=Path, help="folder with tflite_cnn.csv, tflite_vit.csv, torch_cnn.csv..."
+    )
+    parser.add_argument("--output", type=Path, default=OUTPUT, help="folder of the headers and their list")
+    parser.add_argument("--seed", type=int, default=0, help="of the folds")
+    parser.add_argument("--jobs", type=int, default=2, help="groups at once, one core each")
+    options = parser.parse_args(arguments)
+    try:
+        make(options.data, options.output, options.seed, options.jobs)
+    except PredictorError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    return 0
+
+
+def make(data: Path, output: Path, seed: int = 0, jobs: int = 2) -> None:
+    """Learn all environments and write them.
+
+    Parameters
+    ----------
+    data : Path
+        The measurements.
+    output : Path
+        Gets the headers, their list, a card and the sizes of the transformers.
+    seed : int
+        Of the folds. Equal seeds give equal files, whatever `jobs` is.
+    jobs : int
+        Processes.
+
+    Raises
+    ------
+    PredictorError
+        The measurements can't be read, or a package is missing.
+    """
+    try:
+        from joblib import Parallel, delayed
+    except ImportError as error:
+        raise missing_dependency("joblib", "phones", "learning the phones") from error
+
+    from predictor_core.catalog.loading import load_shared
+    from predictor_core.learning.corpus import Corpus
+    from predictor_core.learning.phones.joint import SOURCE_VERSION, SOURCES, Learned, learn_group
+    from predictor_core.learning.phones.models import build_graphs, check_sizes
+    from predictor_core.learning.phones.summary import accuracy_table, model_card
+
+    measured = read_environments(data)
+    built = build_graphs(sorted({model for latencies in measured.values() for model in latencies}))
+    rules = load_shared(SOURCES[False], SOURCE_VERSION).rules
+    differ = check_sizes(built, rules, output / "transformers.csv")
+    corpus = Corpus({name: model.graph for name, model in built.items()})
+    groups: dict[str, dict[Environment, Mapping[str, float]]] = {}
+    for environment, latencies in sorted(measured.items(), key=lambda item: item[0].name):
+        groups.setdefault(environment.group, {})[environment] = latencies
+    found: list[list[Learned]] = Parallel(n_jobs=jobs)(
+        delayed(learn_group)(corpus, group, seed) for _, group in sorted(groups.items())
+    )
+    learned = sorted((one for group in found for one in group), key=lambda one: one.environment.name)
+    write(output, learned, model_card(learned, differ))
+    sys.stdout.write(accuracy_table(learned) + "\n")
+
+
+def write(output: Path, learned: Sequence[Any], card: str) -> None:
+    """Write the headers of the environments that deserve it, their list and the card."""
+    from predictor_core.learning.phones.joint import LEAST_WITHIN_10
+    from predictor_core.predictor.collection import write_collection
+
+    shipped = [
+        one for one in learned if one.header.accuracy["cross_validated"]["within_10"] >= LEAST_WITHIN_10
+    ]
+    headers = write_collection(output / PHONES_HEADERS, [one.header for one in shipped])
+    digest = hashlib.sha256(headers.read_bytes()).hexdigest()
+    lines = [
+        json.dumps(
+            {
+                "name": one.header.name,
+                "version": one.header.version,
+                **one.environment.entry(),
+                "accuracy": one.header.accuracy["cross_validated"]["within_10"],
+            },
+            ensure_ascii=False,
+        )
+        for one in shipped
+    ]
+    listed = ",\n".join(lines)
+    write_atomically(output / PHONES_LIST, f'{{"sha256": "{digest}", "predictors": [\n{listed}\n]}}\n')
+    write_atomically(output / "MODEL_CARD.md", card)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""Joint fits by steps from near ones: the answers of fits that begin anew."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from predictor_core import load_latency_predictor
+from predictor_core.ir.graph import Graph
+from predictor_core.learning.adapt import Prior, pose
+from predictor_core.learning.corpus import Corpus
+from predictor_core.learning.joint import cross_validate_jointly
+from predictor_core.learning.leaveout import JointFit
+
+from .conftest import DEVICE, device_ms
+
+
+def test_models_left_out_are_predicted_as_by_fits_that_begin_anew(
+    corpus: Corpus, zoo_graphs: dict[str, Graph]
+) -> None:
+    source = load_latency_predictor(DEVICE)
+    problem = pose(Prior.of(source), corpus.cut(source.rules))
+    base = np.array([device_ms(graph) for graph in zoo_graphs.values()])
+    noise = np.exp(0.02 * np.random.default_rng(0).standard_normal((3, len(base))))
+    known = {name: factor * base * own for name, factor, own in zip("abc", (0.5, 1.0, 3.0), noise)}
+    known["b"][4] = np.nan
+    near = JointFit(problem, known).cross_validate(corpus.names, folds=6)
+    anew = cross_validate_jointly(problem, known, corpus.names, folds=6)
+    for name, held_out in near.items():
+        assert len(held_out.measured_ms) == np.isfinite(known[name]).sum()
+        np.testing.assert_allclose(held_out.predicted_ms, anew[name].predicted_ms, rtol=0.03)
+        assert np.median(np.abs(held_out.error)) < 0.05
+
+
+def test_what_is_left_out_is_not_seen(corpus: Corpus, zoo_graphs: dict[str, Graph]) -> None:
+    source = load_latency_predictor(DEVICE)
+    problem = pose(Prior.of(source), corpus.cut(source.rules))
+    base = np.array([device_ms(graph) for graph in zoo_graphs.values()])
+    wrong = base.copy()
+    wrong[3] *= 1.3
+    fair, unfair = (
+        JointFit(problem, {"a": column, "b": 2.0 * column}).cross_validate(corpus.names, folds=24)["a"]
+        for column in (base, wrong)
+    )
+    # The latency of the fourth model is 30 % higher, and its prediction without it is not.
+    assert abs(unfair.predicted_ms[3] / fair.predicted_ms[3] - 1.0) < 0.02
