@@ -29,6 +29,7 @@ MOST_LINES = 300
 #: Longer modules without a reason in their docstring, yet to be split.
 LONG = frozenset(
     {
+        "nnmeter_nni.space.factors",
         "predictor_core.cli.main",
         "predictor_core.forest.forest",
         "predictor_core.frontends.onnx.dense_ops",

@@ -18,5 +18,5 @@ def latency_ms(width: float, kernels: tuple[int, int, int]) -> float:
 
 
 def score(width: float, kernels: tuple[int, int, int]) -> float:
-    """What stands for the accuracy of a trained candidate: put your own training here."""
+    """Stand for the accuracy of a trained candidate: put your own training here."""
     return 70.0 + 6.0 * math.log(1.0 + width) + 0.4 * sum(math.log(size) for size in kernels)

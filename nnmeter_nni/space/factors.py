@@ -18,7 +18,6 @@ from functools import reduce
 from itertools import product
 from math import prod
 from operator import or_
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -163,16 +162,14 @@ class LatencyFactors:
 
     def _cut(self, graph: Graph) -> list[tuple[list[int], Sequence[Kernel]]]:
         """Return the kernels of a Graph with the devices that have them: those of equal rules."""
-        cuts: list[tuple[Any, list[int], Sequence[Kernel]]] = []
+        alike: list[list[int]] = []
         for device, predictor in enumerate(self._predictors):
-            for rules, devices, _ in cuts:
-                if rules == predictor.rules:
-                    devices.append(device)
-                    break
+            known = [one for one in alike if self._predictors[one[0]].rules == predictor.rules]
+            if known:
+                known[0].append(device)
             else:
-                found = predictor.kernels(predictor.read_graph(graph))
-                cuts.append((predictor.rules, [device], found))
-        return [(devices, found) for _, devices, found in cuts]
+                alike.append([device])
+        return [(devices, self._predictors[devices[0]].kernels(graph)) for devices in alike]
 
     def _take(
         self,

@@ -58,7 +58,10 @@ def build(op: str, main: Sequence[Node], merged: Sequence[Node], graph: Graph) -
     fields = kernel_op(op).fields
     if fields is None:
         return KernelSpec(label, op, inputs, output, epilogue=epilogue, extra=pool)
-    spec = KernelSpec(label, op, inputs, **{"output": output, "epilogue": epilogue, **fields(main, graph)})
+    found = fields(main, graph)
+    if "output" not in found:
+        found = {"output": output, **found}
+    spec = KernelSpec(label, op, inputs, epilogue=epilogue, **found)
     return spec._replace(extra=pool) if pool else spec
 
 

@@ -25,6 +25,7 @@ def window(main: Sequence[Node], graph: Graph) -> Fields:
     """Return window, strides, dilations and groups of an op on images."""
     attrs = main[0].attrs
     return {
+        "output": main[-1].outputs[0],
         "kernel": _pair(attrs["kernel"]),
         "strides": _pair(attrs.get("strides", (1, 1))),
         "dilations": _pair(attrs.get("dilations", (1, 1))),

@@ -69,7 +69,8 @@ class LearnedPredictor(LatencyPredictor):
         self.roofline = Roofline()
         self._rules = sources[0].rules
         self._sources = tuple(sources)
-        self._evaluator = LearnedEvaluator(header, self._sources)
+        self._learned = LearnedEvaluator(header, self._sources)
+        self._evaluator = self._learned
         self._memo: dict[KernelSpec, KernelLatency] = {}
         self._lock = threading.Lock()
 
@@ -120,13 +121,13 @@ class LearnedPredictor(LatencyPredictor):
         """Latencies in ms of models given as their kernels, shape (n,)."""
         if not models:
             return super().predict_kernels(models)
-        return self.overhead_ms + self._evaluator.models_ms(models)
+        return self.overhead_ms + self._learned.models_ms(models)
 
     def latencies_ms(self, specs: Sequence[KernelSpec]) -> Floats:
         """Latency of each kernel in ms, shape (n,)."""
         if not specs:
             return super().latencies_ms(specs)
-        return self._evaluator.kernels_ms(specs)
+        return self._learned.kernels_ms(specs)
 
     def report(
         self,
@@ -197,7 +198,8 @@ class LearnedEvaluator:
         rows, items, of_model = self._design.tally(models)
         if not len(items):
             return np.zeros(len(models))
-        return np.bincount(of_model, weights=self._latency_ms(rows)[items], minlength=len(models))
+        sums = np.bincount(of_model, weights=self._latency_ms(rows)[items], minlength=len(models))
+        return np.asarray(sums, dtype=np.float64)
 
     def kernels_ms(self, specs: Sequence[KernelSpec]) -> Floats:
         """Latency of each kernel in ms, shape (n,)."""

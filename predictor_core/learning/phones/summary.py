@@ -81,7 +81,7 @@ def model_card(learned: Sequence[Learned], differ: Sequence[str]) -> str:
         "on CPUs, fp16 on GPUs, with TensorFlow Lite 2.10 and PyTorch Mobile 2.0. `nn-meter "
         "devices NAME` prints the card of one.",
         "",
-        'Learned from the latencies of models in "A Benchmark for ML Inference Latency on Mobile Devices" (Li, '
+        'Learned from the latencies in "A Benchmark for ML Inference Latency on Mobile Devices" (Li, '
         "Paolieri, Golubchik; EdgeSys 2024; MIT licence) by `python -m predictor_core.learning.phones`: the "
         "kernel latencies of a measured device, each times a factor that the environments of one runtime "
         "determine together.",

@@ -44,12 +44,16 @@ def _of(
 
 
 def _beit(size: int, gmacs: float) -> Transformer:
-    own = {"use_relative_position_bias": True, "layer_scale_init_value": 0.1}
+    own: dict[str, Any] = {"use_relative_position_bias": True, "layer_scale_init_value": 0.1}
     return _of("Beit", size, 87.0, gmacs, image_size=size, **own)
 
 
 def _deit(size: int, width: int, heads: int, parameters_m: float, gmacs: float) -> Transformer:
-    shape = {"hidden_size": width, "num_attention_heads": heads, "intermediate_size": 4 * width}
+    shape: dict[str, Any] = {
+        "hidden_size": width,
+        "num_attention_heads": heads,
+        "intermediate_size": 4 * width,
+    }
     teacher = "ForImageClassificationWithTeacher"
     return _of("DeiT", size, parameters_m, gmacs, head=teacher, image_size=size, **shape)
 
@@ -57,7 +61,12 @@ def _deit(size: int, width: int, heads: int, parameters_m: float, gmacs: float) 
 def _levit(
     parameters_m: float, gmacs: float, widths: list[int], heads: list[int], depths: list[int], key: int
 ) -> Transformer:
-    shape = {"hidden_sizes": widths, "num_attention_heads": heads, "depths": depths, "key_dim": [key] * 3}
+    shape: dict[str, Any] = {
+        "hidden_sizes": widths,
+        "num_attention_heads": heads,
+        "depths": depths,
+        "key_dim": [key] * 3,
+    }
     return _of("Levit", 224, parameters_m, gmacs, head="ForImageClassificationWithTeacher", **shape)
 
 
@@ -92,19 +101,19 @@ def _vit(
 
 
 _NARROW, _WIDE, _MIDDLE = [32, 64, 160, 256], [64, 128, 320, 512], [96, 192, 384, 768]
-_DINO = {"image_size": 518, "patch_size": 14}
-_XX_SMALL = {
+_DINO: dict[str, Any] = {"image_size": 518, "patch_size": 14}
+_XX_SMALL: dict[str, Any] = {
     "hidden_sizes": [64, 80, 96],
     "neck_hidden_sizes": [16, 16, 24, 48, 64, 80, 320],
     "expand_ratio": 2.0,
 }
 #: The class reads `hidden_size`, the width of the last stage, from the checkpoint's configuration.
-_FORMER_L1 = {"hidden_size": 448}
-_FORMER_L7 = {
+_FORMER_L1: dict[str, Any] = {"hidden_size": 448}
+_FORMER_L7: dict[str, Any] = {
     **{"hidden_sizes": _MIDDLE, "depths": [6, 6, 18, 8], "dim": 768, "num_meta3d_blocks": 8},
     "hidden_size": 768,
 }
-_FOCAL_BASE = {"embed_dim": 128, "depths": [2, 2, 18, 2]}
+_FOCAL_BASE: dict[str, Any] = {"embed_dim": 128, "depths": [2, 2, 18, 2]}
 
 #: By the name that the measurements give; ``-300`` counts epochs of training, not pixels.
 TRANSFORMERS: dict[str, Transformer] = {

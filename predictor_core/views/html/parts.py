@@ -152,7 +152,7 @@ def _label(path: Sequence[str]) -> str:
     text = ".".join(path)
     while len(text) > _LABEL and len(path) > 1:
         path = path[1:]
-        text = "…" + ".".join(path)
+        text = ".".join(path)
     return text
 
 

@@ -48,7 +48,7 @@ def test_the_table_fits_the_terminal(
             ["adreno640gpu_tflite21", "pixel4_gpu_fp16_tflite210", "pixel4_gpu_fp16_torch20"],
         ),
         (["galaxy s10", "int8", "2 x mongoose", "tflite"], ["s10_cpu2large_int8_tflite210"]),
-        (["iphonexs*", "gpu"], ["iphonexs_gpu_fp16_tflite210"]),
+        (["iphonexs*", "gpu"], ["iphonexs_gpu_fp16_tflite210", "iphonexs_gpu_fp16_torch20"]),
         (["*vpu*"], ["myriadvpu_openvino2019r2"]),
     ],
 )

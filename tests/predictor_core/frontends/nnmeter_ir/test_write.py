@@ -23,6 +23,8 @@ NODES: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "dwconv": ({**CONV, "groups": 12, "bias": False}, (2, 4, 6, 24)),
     "convtranspose": ({**CONV, "output_padding": (1, 0)}, (2, 16, 6, 5)),
     "conv3d": ({"kernel": (3, 3, 3), "bias": True}, (2, 4, 4, 4, 7)),
+    "convtranspose3d": ({"kernel": (3, 3, 3), "bias": True}, (2, 8, 8, 8, 7)),
+    "deformconv": ({"kernel": (3, 3), "bias": True}, (2, 8, 6, 7)),
     "maxpool3d": ({"kernel": (2, 2, 2), "strides": (2, 2, 2)}, (2, 4, 4, 4, 7)),
     "avgpool3d": ({"kernel": (2, 2, 2), "strides": (2, 2, 2)}, (2, 4, 4, 4, 7)),
     "fc": ({"bias": True}, (2, 8, 6, 5)),
