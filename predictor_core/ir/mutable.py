@@ -1,4 +1,7 @@
-"""MutableGraph: a Graph while it is built and rewritten."""
+"""MutableGraph: a Graph while it is built and rewritten.
+
+Every edit keeps the same indices up to date, which stay in one class, hence the length.
+"""
 
 from __future__ import annotations
 
@@ -142,6 +145,10 @@ class MutableGraph:
         reading = self._readers.get(tensor, {})
         return [self.nodes[name] for name, count in reading.items() for _ in range(count)]
 
+    def reading(self, tensor: str) -> Iterator[Node]:
+        """Nodes that read a tensor, each once."""
+        return (self.nodes[name] for name in self._readers.get(tensor, ()))
+
     def only_reader(self, tensor: str) -> Node | None:
         """Return the node that reads a tensor, if it is read exactly once and is no output of the model."""
         reading = self._readers.get(tensor)
@@ -205,6 +212,46 @@ class MutableGraph:
         """Remove a node with one output; its readers read `tensor`, an earlier one, instead."""
         self.rewire(node.name, tensor)
         self._remove(node)
+
+    def bypass_all(self, tensors: Mapping[str, str]) -> None:
+        """Remove live nodes with one output each; a node that reads many of them is rewritten once.
+
+        Parameters
+        ----------
+        tensors : mapping
+            Name of a node -> the earlier tensor that its readers read instead.
+        """
+        moved = dict(tensors)
+
+        def source(tensor: str) -> str:
+            way = []
+            while tensor in moved:
+                way.append(tensor)
+                tensor = moved[tensor]
+            moved.update(dict.fromkeys(way, tensor))
+            return tensor
+
+        for name in dict.fromkeys(name for old in tensors for name in self._readers[old]):
+            if name in moved:
+                continue
+            reader = self.nodes[name]
+            inputs = tuple([source(read) for read in reader.inputs])
+            for old, new in zip(reader.inputs, inputs):
+                if old != new:
+                    reading = self._readers[new]
+                    reading[name] = reading.get(name, 0) + 1
+            self.nodes[name] = Node(name, reader.op, inputs, reader.attrs, reader.outputs, reader.scope)
+        for name in tensors:
+            for place in self._places.pop(name, ()):
+                self.outputs[place] = source(name)
+                self._places.setdefault(source(name), []).append(place)
+        for name in tensors:
+            node = self.nodes[name]
+            for tensor in node.inputs:
+                if tensor not in moved:
+                    self._readers[tensor].pop(name, None)
+        for name in tensors:
+            self._drop(self.nodes[name])
 
     def rewire(self, old: str, tensor: str) -> None:
         """Let the readers of the tensor `old` read `tensor`, an earlier one, instead."""

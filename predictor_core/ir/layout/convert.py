@@ -61,9 +61,10 @@ def channels_last(
 def move_channels(graph: MutableGraph) -> None:
     """Write every node channels last where it works on an image, with transposes where data must move."""
     walk = LayoutWalk(graph)
+    images = _images(graph)
     for node in graph:
         if node.op == "input":
-            layout = image_layout(len(node.shape)) if _is_image(graph, node) else None
+            layout = image_layout(len(node.shape)) if node.name in images else None
             walk.write(node, (), node.attrs, layout)
         else:
             write(walk, node)
@@ -75,19 +76,24 @@ def move_channels(graph: MutableGraph) -> None:
 _CHANNELS_FIRST_PASSES = (channel_first_shuffles, channel_first_unshuffles, channel_first_group_norms)
 
 
-def _is_image(graph: MutableGraph, node: Node) -> bool:
-    """Whether an input of the model is an image: what first looks at its dimensions treats it as one."""
-    rank = len(node.shape)
-    if rank not in (3, 4, 5):
-        return False
-    reached, bound = {node.name}, False
-    for reader in graph:
-        if reached.isdisjoint(reader.inputs):
-            continue
-        if reads_image(reader.op):
-            return True
-        if passes_image(reader.op):
-            reached.update(reader.tensors)
-        elif ops.find(reader.op) is not None and reader.op not in ops.REDUCE_OPS:
-            bound = True
-    return rank == 4 and not bound
+def _images(graph: MutableGraph) -> set[str]:
+    """Names of the inputs that are images: what first looks at their dimensions treats them as such."""
+    looks: dict[str, tuple[bool, bool]] = {}
+    images = set()
+    for node in reversed(list(graph)):
+        # Whether an op that works on images, and one that works on other things, is reached from here.
+        image = bound = False
+        for tensor in node.tensors:
+            for reader in graph.reading(tensor):
+                if reads_image(reader.op):
+                    image = True
+                elif passes_image(reader.op):
+                    beyond = looks[reader.name]
+                    image, bound = image or beyond[0], bound or beyond[1]
+                elif ops.find(reader.op) is not None and reader.op not in ops.REDUCE_OPS:
+                    bound = True
+        looks[node.name] = (image, bound)
+        rank = len(node.shape)
+        if node.op == "input" and rank in (3, 4, 5) and (image or (rank == 4 and not bound)):
+            images.add(node.name)
+    return images

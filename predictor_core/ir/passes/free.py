@@ -25,10 +25,13 @@ _MAY_BE_NOOP = (
 @graph_pass(requires=("live",), ensures="no free ops")
 def drop_free(graph: MutableGraph) -> None:
     """Remove identity, dropout, cast and the like; their names go to ``Graph.free``."""
-    for node in graph.of(*FREE_OPS):
-        if len(node.inputs) == 1 and len(node.outputs) == 1 and graph.shape(node.inputs[0]) == node.shape:
-            graph.free.append(node.name)
-            graph.bypass(node, node.inputs[0])
+    found = {
+        node.name: node.inputs[0]
+        for node in graph.of(*FREE_OPS)
+        if len(node.inputs) == 1 and len(node.outputs) == 1 and graph.shape(node.inputs[0]) == node.shape
+    }
+    graph.free += found
+    graph.bypass_all(found)
 
 
 @graph_pass(requires=("no free ops", "channel shuffles"), ensures="no idle movement")

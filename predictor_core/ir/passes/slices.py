@@ -32,8 +32,13 @@ def _is_plain(node: Node) -> bool:
 @graph_pass(requires=("merged slices",), ensures="splits")
 def joined_slices(graph: MutableGraph) -> None:
     """Turn slices that share out a tensor along one axis, in order and without a gap, into one ``split``."""
+    looked: set[str] = set()
     for node in graph.of("slice"):
         source = node.inputs[0]
+        # All slices of a tensor are looked at together.
+        if source in looked:
+            continue
+        looked.add(source)
         parts = sorted(graph.readers(source), key=_start)
         if len(parts) < 2 or not all(_continues(part, node) for part in parts):
             continue
