@@ -6,7 +6,6 @@ control flow whose body is absent. What may come to that is inferred in a proces
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from typing import Any
@@ -32,11 +31,11 @@ _BY_DATA = frozenset(
     }
 )
 
-#: What the process runs: limits in bytes and seconds, whether to propagate data; a model in, a graph out.
+#: What the process runs: limits in bytes and seconds, whether to propagate data, the path of imports; a model in,
+#: a graph out.
 _SCRIPT = """
-import os
 import sys
-sys.path[:] = os.environ["INFER_PATH"].split(os.pathsep)
+sys.path[:] = sys.argv[4:]
 import onnx
 from onnx import shape_inference
 try:
@@ -113,11 +112,10 @@ def _apart(model: Any, propagate: bool) -> Any:
     limits = (str(2 * budget.memory_bytes), str(int(budget.seconds // 4) + 1), str(int(propagate)))
     try:
         done = subprocess.run(
-            [sys.executable, "-I", "-c", _SCRIPT, *limits],
+            [sys.executable, "-I", "-c", _SCRIPT, *limits, *filter(None, sys.path)],
             input=model.SerializeToString(),
             capture_output=True,
             timeout=10 * budget.seconds,
-            env={**os.environ, "INFER_PATH": os.pathsep.join(filter(None, sys.path))},
             check=False,
         )
     except (OSError, ValueError, subprocess.SubprocessError) as error:
