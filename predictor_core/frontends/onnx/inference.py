@@ -31,8 +31,8 @@ _BY_DATA = frozenset(
     }
 )
 
-#: What the process runs: limits in bytes and seconds, whether to propagate data, where to import from; a model
-#: in, a graph out.
+#: What the process runs: limits in bytes and seconds, whether to propagate data, where to import from; a
+#: model in, a graph out.
 _SCRIPT = """
 import sys
 sys.path[:] = sys.argv[4:]
