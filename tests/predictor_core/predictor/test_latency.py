@@ -266,8 +266,8 @@ def test_extrapolated_kernels_are_not_covered(predictor: LatencyPredictor) -> No
 
 def test_what_is_wrong_with_a_call_is_said() -> None:
     predictor = load_latency_predictor(DEVICES[0])
-    with pytest.raises(PredictorError, match=r"unknown model_type 'keras'.*onnx"):
-        predictor.predict("model.h5", "keras")
+    with pytest.raises(PredictorError, match=r"unknown model_type 'caffe'.*onnx"):
+        predictor.predict("model.caffemodel", "caffe")
     with pytest.raises(PredictorError, match=r"model_type must be one of .*onnx.*; got 5"):
         predictor.predict("model.onnx", 5)  # type: ignore[arg-type]
     with pytest.raises(PredictorError, match=r"'model\.xyz' does not tell its model type.*\.onnx"):

@@ -61,4 +61,4 @@ def test_wrong_arguments() -> None:
     with pytest.raises(PredictorError, match="filename must be a path"):
         model_file_to_graph(DOCUMENT, "nnmeter-ir")  # type: ignore[arg-type]
     with pytest.raises(PredictorError, match="expected one of"):
-        model_to_graph(DOCUMENT, "keras")
+        model_to_graph(DOCUMENT, "caffe")
