@@ -16,6 +16,12 @@ CARDS = [yaml.safe_load(path.read_text("utf-8")) for path in (PACKAGE / "devices
 NAMES = {card["device"] for card in CARDS}
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal in which no cell is broken."""
+    monkeypatch.setenv("COLUMNS", "1000")
+
+
 def listed(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
     assert main(["devices", *words]) == 0
     return [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]]

@@ -9,8 +9,8 @@ from predictor_core.kernels.work import WORK
 from predictor_core.learning.settings import PLANS, TEACHERS
 
 
-def test_every_built_in_device_has_a_plan_and_a_teacher() -> None:
-    built_in = {entry["name"] for entry in list_latency_predictors() if entry["version"] == "2.0"}
+def test_every_device_with_forests_has_a_plan_and_a_teacher() -> None:
+    built_in = {entry["name"] for entry in list_latency_predictors() if "pack" in entry}
     assert built_in <= set(PLANS) == set(TEACHERS)
 
 

@@ -64,7 +64,7 @@ def test_what_is_no_module() -> None:
 def test_without_onnxsim_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxsim", None)
 
-    with pytest.raises(MissingDependencyError, match=r"nnmeter-nni\[all\]"):
+    with pytest.raises(MissingDependencyError, match=r"pip install '\.\[all\]'"):
         to_upstream_ir(_net(), "torch", (1, 3, 8, 8))
 
 

@@ -136,7 +136,9 @@ def test_bad_shapes_are_refused(shape: Any) -> None:
 
 
 def test_what_is_no_module_is_refused() -> None:
-    with pytest.raises(ModelFormatError, match=r"expected a torch\.nn\.Module, got str"):
+    with pytest.raises(ModelFormatError, match=r"expected a torch\.nn\.Module, got int"):
+        load(18)
+    with pytest.raises(ModelFormatError, match=r"resnet18: it can't be read: No such file"):
         load("resnet18")
     with pytest.raises(PredictorError, match="via='fx'"):
         load(small_net(), via="fx")
