@@ -76,14 +76,17 @@ def predict(predictor: LatencyPredictor, data: Dataset) -> Predictions:
     bounded = np.array([answers[spec].bounded for spec in specs])
     outside = np.array([bool(answers[spec].outside) for spec in specs]) & ~bounded
     spread = np.array([answers[spec].spread for spec in specs])
-    predicted_ms = counts @ latency_ms + predictor.overhead_ms
+    fitted_ms = counts @ np.array([answers[spec].fitted_ms for spec in specs])
+    least_ms = counts @ np.array([answers[spec].least_ms for spec in specs])
+    predicted_ms = np.maximum(fitted_ms, least_ms) + predictor.overhead_ms
+    bounded_ms = counts @ latency_ms + predictor.overhead_ms
     return Predictions(
         data.families,
         data.latency_ms,
         predicted_ms,
-        counts @ (latency_ms * outside) / predicted_ms,
-        counts @ (latency_ms * spread) / predicted_ms,
-        counts @ (latency_ms * bounded) / predicted_ms,
+        counts @ (latency_ms * outside) / bounded_ms,
+        counts @ (latency_ms * spread) / bounded_ms,
+        np.where(fitted_ms < least_ms, counts @ (latency_ms * bounded) / bounded_ms, 0.0),
     )
 
 

@@ -35,6 +35,11 @@ class KernelLatency(NamedTuple):
         Standard deviation of what the trees say, in the logarithm.
     bounded : bool
         Whether the peak rates of the device set the latency, because the forest's answer was faster.
+    fitted_ms : float
+        The forest's answer: what adds up to the whole models that were measured. Equal to `latency_ms` where
+        nothing is bounded.
+    least_ms : float
+        What the peak rates allow.
     """
 
     latency_ms: float
@@ -42,6 +47,8 @@ class KernelLatency(NamedTuple):
     outside: tuple[str, ...]
     spread: float
     bounded: bool = False
+    fitted_ms: float = 0.0
+    least_ms: float = 0.0
 
 
 class Evaluator(Protocol):
@@ -155,7 +162,13 @@ class KernelEvaluator:
             least_ms = self._roofline.least_ms(spec)
             names = dict.fromkeys(name for _, part in asked for name in outside[part])
             answers[spec] = KernelLatency(
-                max(latency_ms, least_ms), measured, tuple(names), spread, latency_ms < least_ms
+                max(latency_ms, least_ms),
+                measured,
+                tuple(names),
+                spread,
+                latency_ms < least_ms,
+                latency_ms,
+                least_ms,
             )
         return answers
 

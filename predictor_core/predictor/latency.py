@@ -20,7 +20,7 @@ from predictor_core.kernels import Kernel, KernelSpec
 from predictor_core.predictor.base import Predictor
 from predictor_core.predictor.evaluate import Evaluator, KernelEvaluator, KernelLatency
 from predictor_core.predictor.interval import check_widths, interval
-from predictor_core.predictor.profile import kernel_report, refuse_estimates, warnings_of
+from predictor_core.predictor.profile import kernel_report, refuse_estimates, shared_out, warnings_of
 from predictor_core.predictor.report import LatencyReport
 from predictor_core.predictor.roofline import CARD_FILE, Roofline, estimate_factors, read_card
 
@@ -178,7 +178,12 @@ class LatencyPredictor(Predictor):
         refuse_estimates(kernels, self.kernel_latencies({kernel.spec for kernel in kernels}))
 
     def predict_kernels(self, models: Sequence[Sequence[KernelSpec]]) -> NDArray[np.float64]:
-        """Latencies in ms of models given as their kernels, shape (n,)."""
+        """Latencies in ms of models given as their kernels, shape (n,).
+
+        What was measured are sums over whole models, so the sum of the forests' answers stands, unless the
+        peak rates of the device do not even allow that; how it is shared out among the kernels is up to them
+        (`shared_out`).
+        """
         try:
             sums = _sums(models, self._memo)
         except KeyError:
@@ -198,13 +203,19 @@ class LatencyPredictor(Predictor):
         answers = self.kernel_latencies({kernel.spec for kernel in found})
         if strict:
             refuse_estimates(found, answers)
+        rows = [answers[kernel.spec] for kernel in found]
         reports = [
-            kernel_report(kernel, answers[kernel.spec], self.roofline.element_bytes) for kernel in found
+            kernel_report(kernel, row._replace(latency_ms=latency_ms), self.roofline.element_bytes)
+            for kernel, row, latency_ms in zip(found, rows, shared_out(rows))
         ]
+        at_bounds = sum(row.fitted_ms for row in rows) < sum(row.least_ms for row in rows)
         low_ms, high_ms = interval(
             self.header,
             np.array([report.latency_ms for report in reports]),
-            np.array([report.measured and not report.bounded for report in reports], dtype=bool),
+            # A bound that the sum of the forests' answers has room for is only another way to share it out.
+            np.array(
+                [report.measured and not (report.bounded and at_bounds) for report in reports], dtype=bool
+            ),
             np.array([bool(report.outside) for report in reports], dtype=bool),
             np.array([answers[kernel.spec].spread for kernel in found]),
         )
@@ -222,9 +233,9 @@ class LatencyPredictor(Predictor):
         )
 
     def latencies_ms(self, specs: Sequence[KernelSpec]) -> NDArray[np.float64]:
-        """Latency of each kernel in ms, shape (n,); what many devices are asked for most quickly."""
+        """Latency of each kernel in ms as it adds up to a model's, shape (n,); see `predict_kernels`."""
         answers = self.kernel_latencies(set(specs))
-        return np.array([answers[spec].latency_ms for spec in specs], dtype=np.float64)
+        return np.array([answers[spec].fitted_ms for spec in specs], dtype=np.float64)
 
     def kernel_latencies(self, specs: Iterable[KernelSpec]) -> dict[KernelSpec, KernelLatency]:
         """Latency of each distinct kernel; known ones come from the memo."""
@@ -277,4 +288,10 @@ def _load_again(path: Path, name: str, version: str, sha256: str) -> LatencyPred
 
 
 def _sums(models: Sequence[Sequence[KernelSpec]], answers: Mapping[KernelSpec, KernelLatency]) -> list[float]:
-    return [sum([answers[spec][0] for spec in specs]) for specs in models]
+    sums = []
+    for specs in models:
+        rows = [answers[spec] for spec in specs]
+        fitted_ms = sum([row.fitted_ms for row in rows])
+        bounded = any(row.bounded for row in rows)
+        sums.append(max(fitted_ms, sum([row.least_ms for row in rows])) if bounded else fitted_ms)
+    return sums

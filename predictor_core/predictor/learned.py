@@ -188,8 +188,9 @@ class LearnedEvaluator:
         for i, spec in enumerate(specs):
             known = sort(spec) in self._measured
             outside = () if known and inside[i] else said[spec].outside
+            ms = float(latency_ms[i])
             answers[spec] = KernelLatency(
-                float(latency_ms[i]), known or said[spec].measured, outside, float(spread[i])
+                ms, known or said[spec].measured, outside, float(spread[i]), fitted_ms=ms
             )
         return answers
 

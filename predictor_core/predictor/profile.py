@@ -49,6 +49,33 @@ def kernel_report(kernel: Kernel, answer: KernelLatency, element_bytes: int = EL
     )
 
 
+def shared_out(rows: Sequence[KernelLatency]) -> list[float]:
+    """Share the latency of a model out among its kernels.
+
+    No kernel takes less than the peak rates of the device allow. What a bounded one takes beyond the forest's
+    answer is taken off the others, in proportion to what they take beyond their own bounds: kernels that
+    always occur together are measured as a sum, and the bounds say how it can be divided.
+
+    Parameters
+    ----------
+    rows : sequence of KernelLatency
+        Of the kernels of one model.
+
+    Returns
+    -------
+    list of float
+        Latency of each in ms.
+    """
+    latencies_ms = [row.latency_ms for row in rows]
+    if not any(row.bounded for row in rows):
+        return latencies_ms
+    least_ms = sum(row.least_ms for row in rows)
+    total_ms = max(sum(row.fitted_ms for row in rows), least_ms)
+    room_ms = sum(latencies_ms) - least_ms
+    left = (total_ms - least_ms) / room_ms if room_ms > 0.0 else 0.0
+    return [row.least_ms + left * (row.latency_ms - row.least_ms) for row in rows]
+
+
 def warnings_of(graph: Graph, reports: Sequence[KernelReport]) -> list[str]:
     """Return what was estimated, bounded or unknown, and what lies outside the training range."""
     warnings = list(graph.warnings)
