@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from predictor_core import LatencyPredictor, list_latency_predictors, load_latency_predictor
+from predictor_core import LatencyPredictor, list_latency_predictors, load_latency_predictor, zoo
 from predictor_core.catalog import PACKAGE
 from predictor_core.errors import PackError
 from predictor_core.ir.graph import Graph, Node
@@ -165,3 +165,17 @@ def test_bad_factors_are_named(factors: str, tmp_path: Path) -> None:
     path.write_text(f"estimate_factors: {factors}\n")
     with pytest.raises(PackError, match=r"device\.yaml is no device card"):
         read_roofline(path)
+
+
+@pytest.mark.parametrize("name", ["adreno640gpu_tflite21", "adreno630gpu_tflite21"])
+def test_a_model_keeps_its_sum_and_no_kernel_of_its_report_beats_the_data_sheet(name: str) -> None:
+    predictor = load_latency_predictor(name)
+    assert isinstance(predictor, LatencyPredictor)
+    graph = zoo.build("alexnet")
+    report = predictor.profile(graph)
+    specs = [kernel.spec for kernel in predictor.kernels(graph)]
+    assert any(kernel.bounded for kernel in report.kernels)
+    assert report.latency_ms == pytest.approx(predictor.predict(graph))
+    assert report.latency_ms == pytest.approx(predictor.unbounded.predict(graph))
+    for kernel, spec in zip(report.kernels, specs):
+        assert kernel.latency_ms >= predictor.roofline.least_ms(spec) * (1 - 1e-9)
