@@ -11,6 +11,7 @@ from nni.retiarii.hub import pytorch as hub
 from torch import nn
 
 from nnmeter_nni.strategies.retiarii import MutatorSpace
+from predictor_core.errors import PredictorError
 from tests.nnmeter_nni.hub_checks import (
     CELLS,
     FIXED,
@@ -28,7 +29,9 @@ def test_five_random_candidates(name: str) -> None:
     check_five_random_candidates(space, SIZES[name])
 
 
-@pytest.mark.parametrize("name", [*(f"{name}-fixed" for name in CELLS), *SIZES])
+@pytest.mark.parametrize(
+    "name", [*(f"{name}-fixed" for name in CELLS), *(name for name in SIZES if name != "NasBench101")]
+)
 def test_space_latency_equals_full_traces(name: str) -> None:
     kind = getattr(hub, name.partition("-")[0])
     options: dict[str, Any] = FIXED if name.endswith("-fixed") else {}
@@ -40,3 +43,8 @@ def test_space_latency_equals_full_traces(name: str) -> None:
 
     draws = 3 if options or name not in CELLS else 1
     check_space_latency(lambda: kind(**options), build, SIZES[name.partition("-")[0]], draws)
+
+
+def test_choices_of_several_decisions_are_refused() -> None:
+    with pytest.raises(PredictorError, match="makes 2 decisions at once; predict candidates .* one by one"):
+        check_space_latency(hub.NasBench101, lambda sample: hub.NasBench101(), SIZES["NasBench101"], 1)
