@@ -46,5 +46,5 @@ def test_space_latency_equals_full_traces(name: str) -> None:
 
 
 def test_choices_of_several_decisions_are_refused() -> None:
-    with pytest.raises(PredictorError, match="makes 2 decisions at once; predict candidates .* one by one"):
+    with pytest.raises(PredictorError, match=r"makes 2 decisions at once; predict candidates .* one by one"):
         check_space_latency(hub.NasBench101, lambda sample: hub.NasBench101(), SIZES["NasBench101"], 1)
