@@ -51,6 +51,14 @@ class KernelLatency(NamedTuple):
     least_ms: float = 0.0
 
 
+def model_ms(rows: Sequence[KernelLatency]) -> float:
+    """Return the latency of a model's kernels in ms: the forests' sum, or the peak rates' if that is more."""
+    fitted_ms = sum([row.fitted_ms for row in rows])
+    if not any(row.bounded for row in rows):
+        return fitted_ms
+    return max(fitted_ms, sum([row.least_ms for row in rows]))
+
+
 class Evaluator(Protocol):
     """What says how long kernels take."""
 

@@ -18,7 +18,7 @@ from predictor_core.fusion import Rules, detect, read_rules
 from predictor_core.ir.graph import Graph
 from predictor_core.kernels import Kernel, KernelSpec
 from predictor_core.predictor.base import Predictor
-from predictor_core.predictor.evaluate import Evaluator, KernelEvaluator, KernelLatency
+from predictor_core.predictor.evaluate import Evaluator, KernelEvaluator, KernelLatency, model_ms
 from predictor_core.predictor.interval import check_widths, interval
 from predictor_core.predictor.profile import kernel_report, refuse_estimates, shared_out, warnings_of
 from predictor_core.predictor.report import LatencyReport
@@ -288,10 +288,4 @@ def _load_again(path: Path, name: str, version: str, sha256: str) -> LatencyPred
 
 
 def _sums(models: Sequence[Sequence[KernelSpec]], answers: Mapping[KernelSpec, KernelLatency]) -> list[float]:
-    sums = []
-    for specs in models:
-        rows = [answers[spec] for spec in specs]
-        fitted_ms = sum([row.fitted_ms for row in rows])
-        bounded = any(row.bounded for row in rows)
-        sums.append(max(fitted_ms, sum([row.least_ms for row in rows])) if bounded else fitted_ms)
-    return sums
+    return [model_ms([answers[spec] for spec in specs]) for specs in models]

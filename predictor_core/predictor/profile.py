@@ -10,7 +10,7 @@ from predictor_core.ir import ops
 from predictor_core.ir.graph import Graph
 from predictor_core.kernels import Kernel, KernelSpec, kernel_op
 from predictor_core.kernels.costs import ELEMENT_BYTES
-from predictor_core.predictor.evaluate import KernelLatency
+from predictor_core.predictor.evaluate import KernelLatency, model_ms
 from predictor_core.predictor.report import KernelReport
 
 
@@ -70,9 +70,8 @@ def shared_out(rows: Sequence[KernelLatency]) -> list[float]:
     if not any(row.bounded for row in rows):
         return latencies_ms
     least_ms = sum(row.least_ms for row in rows)
-    total_ms = max(sum(row.fitted_ms for row in rows), least_ms)
     room_ms = sum(latencies_ms) - least_ms
-    left = (total_ms - least_ms) / room_ms if room_ms > 0.0 else 0.0
+    left = (model_ms(rows) - least_ms) / room_ms if room_ms > 0.0 else 0.0
     return [row.least_ms + left * (row.latency_ms - row.least_ms) for row in rows]
 
 
