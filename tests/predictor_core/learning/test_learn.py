@@ -12,8 +12,10 @@ from predictor_core import learn_predictor, load_latency_predictor, zoo
 from predictor_core.catalog.loading import load_learned
 from predictor_core.errors import LearningError
 from predictor_core.ir.graph import Graph
+from predictor_core.learning.adapt import Prior
+from predictor_core.learning.choice import choose
 from predictor_core.learning.corpus import Corpus
-from predictor_core.learning.learn import choose_source, learn_device
+from predictor_core.learning.learn import learn_device
 from predictor_core.predictor.learned import LearnedPredictor
 
 CPU, GPU = "cortexA76cpu_tflite21", "adreno640gpu_tflite21"
@@ -72,7 +74,7 @@ def test_an_outlier_does_not_spoil_the_rest(
 
 def test_the_source_is_chosen_by_cross_validation(corpus: Corpus, zoo_ms: dict[str, float]) -> None:
     sources = [load_latency_predictor(GPU), load_latency_predictor(CPU)]
-    chosen = choose_source(corpus, np.array(list(zoo_ms.values())), sources, seed=0)
+    chosen = choose(corpus, np.array(list(zoo_ms.values())), [Prior.of(source) for source in sources])
     assert chosen.problem.prior.sources[0].name == CPU
     assert chosen.compared[CPU] < chosen.compared[GPU]
 
