@@ -207,16 +207,23 @@ def left_out_of_all(
         asked, learnt = known[fold[known] == number], known[fold[known] != number]
         if not len(asked):
             continue
-        own = problem
-        # The chosen prior, as it is without these models.
-        for prior in priors_without(data, phone, np.flatnonzero(fold == number)):
-            if prior.label == problem.prior.label and prior.means:
-                moments = {"means": prior.means, "deviations": prior.deviations, "directions": prior.directions}
-                own = replace(problem, prior=replace(problem.prior, **moments))
+        own = without(data, problem, phone, np.flatnonzero(fold == number))
         found = own.fit(latency_ms, learnt, start=start)
         said[asked] = own.predict(found.mean, asked)
         spread[asked] = own.spread(found, asked)
     return HeldOut(latency_ms[known], said[known], spread[known])
+
+
+def without(data: Phones, problem: Problem, phone: str, left_out: Iterable[int]) -> Problem:
+    """Return the problem with its population, if it starts from one, as it is without some models."""
+    models = tuple(sorted(int(i) for i in left_out))
+    for group in GROUPS:
+        if problem.prior.label.endswith(f" {group}"):
+            for prior in data.priors(group, source_of(group), phone, models):
+                if prior.label == problem.prior.label:
+                    known = {"means": prior.means, "deviations": prior.deviations, "directions": prior.directions}
+                    return replace(problem, prior=replace(problem.prior, **known))
+    return problem
 
 
 def coverage(held_out: HeldOut) -> float:

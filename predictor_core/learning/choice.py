@@ -33,8 +33,8 @@ LOOSENESS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.4)
 NOISES = {Noise(0.02, 0.067): 0.0, Noise(0.03, 0.1): -0.5, Noise(0.06, 0.2): -1.5}
 #: Fits, each linearised for the next choice.
 _ROUNDS = 2
-#: Models that the choice looks at.
-_MOST_MODELS = 200
+#: Models that the choice among priors looks at, and that of looseness and noise.
+_MOST_COMPARED, _MOST_MODELS = 48, 200
 
 
 @dataclass(frozen=True)
@@ -132,12 +132,11 @@ def choose(
     noise : Noise, optional
         Where it is known.
     """
-    known = np.flatnonzero(np.isfinite(latency_ms))
-    if len(known) > _MOST_MODELS:
-        known = np.sort(np.random.default_rng(seed).permutation(known)[:_MOST_MODELS])
-    part, measured = corpus.only(known), latency_ms[known]
+    known = np.random.default_rng(seed).permutation(np.flatnonzero(np.isfinite(latency_ms)))
+    some = np.sort(known[:_MOST_COMPARED])
+    part, measured = corpus.only(some), latency_ms[some]
     posed: dict[Any, Problem] = {}
-    best: tuple[Score, Problem] | None = None
+    best: tuple[Score, Prior, Problem] | None = None
     compared = {}
     for prior in priors:
         # Priors over the same sources and centers have the same design.
@@ -149,14 +148,13 @@ def choose(
         score, tuned = tune(replace(problem, prior=own), measured, noise=noise)
         compared[prior.label] = round(100.0 * score.error, 2)
         if best is None or score.log_density > best[0].log_density:
-            best = score, tuned
+            best = score, prior, tuned
     if best is None:
         raise LearningError("no predictor to start from")
-    chosen = best[1]
-    if len(known) < len(latency_ms):
-        start = next(prior for prior in priors if prior.label == chosen.prior.label)
-        start = replace(start, looseness=chosen.prior.looseness)
-        chosen = replace(pose(start, corpus.cut(start.sources[0].rules)), noise=chosen.noise)
+    _, prior, chosen = best
+    if len(some) < len(latency_ms):
+        chosen = pose(prior, corpus.cut(prior.sources[0].rules))
+        chosen = tune(chosen, latency_ms, np.sort(known[:_MOST_MODELS]), noise=noise)[1]
     return Chosen(chosen, compared)
 
 

@@ -314,13 +314,13 @@ def _ranges(specs: Sequence[KernelSpec]) -> dict[str, tuple[tuple[float, float],
 
 
 def _rounded(names: Sequence[str], values: Floats) -> dict[str, float]:
-    # Five digits are more than the fit is worth, and the same whatever order sums were taken in.
-    return {name: round(float(value), 5) + 0.0 for name, value in zip(names, values)}
+    # Four digits are more than the fit is worth, and the same whatever order sums were taken in.
+    return {name: round(float(value), 4) + 0.0 for name, value in zip(names, values)}
 
 
 def _variances(problem: Problem, found: Posterior) -> dict[str, float]:
     own = found.variance[problem.terms[0].columns]
-    return {problem.names[i]: float(f"{value:.3g}") for i, value in zip(problem.terms[0].columns, own)}
+    return {problem.names[i]: float(f"{value:.2g}") for i, value in zip(problem.terms[0].columns, own)}
 
 
 def _category(source: LatencyPredictor) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from predictor_core import learn_predictor, load_latency_predictor, zoo
 from predictor_core.catalog.loading import load_learned
-from predictor_core.errors import LearningError
+from predictor_core.errors import LearningError, PackError
 from predictor_core.ir.graph import Graph
 from predictor_core.learning.adapt import Prior
 from predictor_core.learning.choice import choose
@@ -46,9 +46,20 @@ def test_saved_loaded_and_pickled_are_equal(
 ) -> None:
     graphs = list(zoo_graphs.values())
     expected = learned.predict_graphs(graphs)
-    loaded = load_learned(learned.save(tmp_path / "device"))
+    folder = learned.save(tmp_path / "device")
+    loaded = load_learned(folder)
     assert loaded.predict_graphs(graphs).tolist() == expected.tolist()
-    assert pickle.loads(pickle.dumps(loaded)).predict_graphs(graphs).tolist() == expected.tolist()
+    # Four KB is what NNI 2.10 stores of an object.
+    for one, most in ((learned, 4096), (loaded, 512)):
+        pickled = pickle.dumps(one)
+        assert len(pickled) <= most
+        assert pickle.loads(pickled).device_header == learned.device_header
+        assert pickle.loads(pickled).predict_graphs(graphs).tolist() == expected.tolist()
+    pickled = pickle.dumps(loaded)
+    header = folder / "header.json"
+    header.write_text(header.read_text().replace('"models":24', '"models":25'))
+    with pytest.raises(PackError, match="has changed since made-up was pickled"):
+        pickle.loads(pickled)
 
 
 def test_three_measurements_move_the_common_factor_alone(zoo_graphs: dict[str, Graph]) -> None:
