@@ -1,7 +1,7 @@
 """Whether the processor runs at its full speed: a fixed loop, timed beside the runs, tells.
 
-Other virtual machines on the host, a busy sibling of the core and a lowered clock slow loop and runs alike, by
-up to two times and for seconds on end: no median of one model's runs removes that.
+Other virtual machines on the host, a busy sibling of the core and a lowered clock slow loop and runs alike,
+by up to two times and for seconds on end: no median of one model's runs removes that.
 """
 
 from __future__ import annotations
