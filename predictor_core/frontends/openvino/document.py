@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
+from predictor_core.budget import meter
 from predictor_core.errors import GraphError, ModelFormatError
+from predictor_core.frontends.common.values import MAX_RANK
 from predictor_core.ir.graph import Shape
 
 #: Largest file that is parsed: the structure of a model of ten thousand layers takes 20 MB.
@@ -15,7 +17,11 @@ MAX_BYTES = 64 * 2**20
 #: Versions of the format: 7 is that of OpenVINO 2019, 10 came in 2020, 11 in 2022.
 VERSIONS = (7, 10, 11)
 
+#: What parsing makes of a tag, in memory.
+_TAG_BYTES = 300
+
 _NUMBER = re.compile(r"-?[0-9]+$")
+_BETWEEN_DIMENSIONS = re.compile(rb"</dim>\s*<dim>")
 _ENCODING = re.compile(rb"(?:\xef\xbb\xbf)?<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})")
 
 
@@ -179,8 +185,10 @@ def read_network(path: str | os.PathLike[str]) -> Network:
     if len(data) > MAX_BYTES:
         raise ModelFormatError(f"it is larger than {MAX_BYTES} bytes, which no structure of a model is")
     _refuse_entities(data)
+    meter().spend(memory_bytes=_TAG_BYTES * data.count(b"<"))
     try:
-        root = ElementTree.fromstring(data)
+        # The dimensions of a port are one text: a third of the elements, and of the time.
+        root = ElementTree.fromstring(_BETWEEN_DIMENSIONS.sub(b" ", data))
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise ModelFormatError(f"this is no OpenVINO IR: {error}; expected XML") from error
     if root.tag != "net":
@@ -210,6 +218,8 @@ def _integer(text: str | None, what: str) -> int:
 
 
 def _shape(texts: list[str]) -> Shape:
+    if len(texts) > MAX_RANK:
+        raise GraphError(f"a tensor has {len(texts)} dimensions; at most {MAX_RANK} are accepted")
     return tuple([int(text) if text.isdecimal() and len(text) < 20 else -1 for text in texts])
 
 

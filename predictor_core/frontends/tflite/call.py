@@ -36,6 +36,7 @@ class Call(TensorFlowCall):
 
     __slots__ = ()
     inputs: Sequence[Any]
+    node: Any
 
     def __init__(self, operator: Operator, inputs: Sequence[Value | None]) -> None:
         super().__init__(operator, inputs)  # type: ignore[arg-type]

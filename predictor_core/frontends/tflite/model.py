@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from predictor_core.errors import ModelFormatError
-from predictor_core.frontends.common.values import MAX_KNOWN_ELEMENTS, Array
+from predictor_core.frontends.common.values import MAX_KNOWN_ELEMENTS, MAX_RANK, Array
 from predictor_core.frontends.tflite.file import Memory
 from predictor_core.frontends.tflite.flatbuffer import Data, Table
 from predictor_core.frontends.tflite.schema import BUILTINS, BYTES, DTYPES, OPTIONS
@@ -81,11 +81,9 @@ class Operator:
         """Return the number of a type among the options."""
         return self.integer(key)
 
-    def custom_options(self, data: Data) -> bytes:
+    def custom_options(self) -> bytes:
         """Return the options of a custom op as they stand in the file."""
-        start, end = self._table.span(5)
-        data.spend(end - start)
-        return bytes(data.memory[start:end])
+        return self._table.content(5)
 
 
 class Tensor:
@@ -97,6 +95,10 @@ class Tensor:
         self._model = model
         self._table = table
         self.shape: Shape = table.numbers(0)
+        if len(self.shape) > MAX_RANK:
+            raise ModelFormatError(
+                f"a tensor has {len(self.shape)} dimensions; at most {MAX_RANK} are accepted"
+            )
         self.type = table.scalar(1, "int8")
         self.buffer = table.scalar(2, "uint32")
 
