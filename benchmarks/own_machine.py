@@ -155,10 +155,12 @@ def measure(folder: Path, seconds: float, minutes: float) -> None:
     from predictor_core import measure_latency
     from predictor_core.errors import PredictorError
     from predictor_core.measuring.measurements import appending
+    from predictor_core.measuring.pace import Pace
     from predictor_core.measuring.rows import Row
     from predictor_core.predictor import to_graph
 
     end = time.monotonic() + 60 * minutes
+    pace = Pace()
     for (runtime, threads), sets in CAMPAIGNS.items():
         if find_spec(MODULES[runtime]) is None:
             print(f"{runtime} is not installed and left out", file=sys.stderr)
@@ -178,7 +180,7 @@ def measure(folder: Path, seconds: float, minutes: float) -> None:
                     # LiteRT runs no ONNX files; the others run the file itself.
                     given: Any = to_graph(model, "onnx") if runtime == "litert" else model
                     try:
-                        found = measure_latency(given, None, runtime, threads, budget_s=seconds)
+                        found = measure_latency(given, None, runtime, threads, budget_s=seconds, pace=pace)
                     except PredictorError as error:
                         print(f"{relative} on {runtime}: {error!s:.200}", file=sys.stderr)
                         continue

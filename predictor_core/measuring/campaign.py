@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ from predictor_core.learning.measurements import read_measurements
 from predictor_core.measuring.measure import (
     BUDGET_S,
     SUFFIXES,
+    WAIT_S,
     Measurement,
     checked_type,
     environment_text,
     measure_latency,
 )
 from predictor_core.measuring.measurements import appending
+from predictor_core.measuring.pace import Pace
 from predictor_core.measuring.planning.folder import PLAN_FILE, read_plan
 from predictor_core.measuring.rows import Row
 from predictor_core.measuring.runtimes import Runtime, find
@@ -57,6 +60,7 @@ def measure_models(
     input_shape: Any = None,
     budget_s: float = BUDGET_S,
     total_s: float | None = None,
+    wait_s: float = WAIT_S,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Outcome]:
     """Time models one after the other; every row is on the disk before the next model starts.
@@ -67,7 +71,7 @@ def measure_models(
         Files, or names of torchvision models.
     output : path, optional
         Measurements file. Models that it has for this environment are not timed again.
-    runtime, threads, input_shape, budget_s
+    runtime, threads, input_shape, budget_s, wait_s
         As for `measure_latency`.
     total_s : float, optional
         Seconds for all models. When they are used up, the rest is left for another call.
@@ -86,6 +90,7 @@ def measure_models(
     environment = environment_text(adapter, threads)
     file = None if output is None else Path(output)
     end = None if total_s is None else clock() + total_s
+    pace = Pace()
     with ExitStack() as stack:
         known: set[str] = set()
         add: Callable[[Row], None] = _nowhere
@@ -104,8 +109,20 @@ def measure_models(
                 continue
             if end is not None and clock() >= end:
                 return
-            left = budget_s if end is None else max(min(budget_s, end - clock()), 0.1)
-            yield _measure(model, name, adapter, threads, input_shape, left, add)
+            seconds, wait = budget_s, wait_s
+            if end is not None:
+                left = end - clock()
+                seconds, wait = max(min(budget_s, left), 0.1), min(wait_s, max(left, 0.0))
+            time_it = partial(
+                measure_latency,
+                runtime=adapter.name,
+                threads=threads,
+                input_shape=input_shape,
+                budget_s=seconds,
+                wait_s=wait,
+                pace=pace,
+            )
+            yield _measure(model, name, adapter, threads, input_shape, time_it, add)
 
 
 def listed_models(arguments: Sequence[str], adapter: Runtime) -> list[str]:
@@ -151,14 +168,12 @@ def _measure(
     adapter: Runtime,
     threads: int,
     input_shape: Any,
-    budget_s: float,
+    time_it: Callable[[str, str], Measurement],
     add: Callable[[Row], None],
 ) -> Outcome:
     try:
         kind = checked_type(model, None, adapter)
-        measured = measure_latency(
-            model, kind, adapter.name, threads, input_shape=input_shape, budget_s=budget_s
-        )
+        measured = time_it(model, kind)
     except PredictorError as error:
         return Outcome(model, error=error)
     row = Row(
