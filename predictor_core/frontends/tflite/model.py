@@ -119,10 +119,12 @@ class Tensor:
 
     def constant(self) -> tuple[bool, Array | None]:
         """Return whether the tensor is a constant, and its numbers where they are few."""
+        dtype, count = DTYPES.get(self.type), prod(self.shape)
+        if dtype is not None and 0 in self.shape:
+            return True, np.zeros(self.shape, dtype)
         span = self._model.span(self.buffer)
         if span is None:
             return self.is_variable, None
-        dtype, count = DTYPES.get(self.type), prod(self.shape)
         start, end = span
         if dtype is None or not 0 < count <= MAX_KNOWN_ELEMENTS or end - start != count * dtype.itemsize:
             return True, None
