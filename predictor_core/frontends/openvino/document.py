@@ -38,10 +38,13 @@ class Layer:
         Numbers of its ports.
     """
 
-    __slots__ = ("_element", "_ports", "data", "ident", "inputs", "name", "outputs", "type", "version")
+    __slots__ = (
+        *("_bodies", "_element", "_ports", "data", "ident", "inputs", "name", "outputs", "type", "version"),
+    )
 
     def __init__(self, element: ElementTree.Element) -> None:
         self._element = element
+        self._bodies: dict[str, Network | None] = {}
         get = element.get
         self.ident, self.type, self.version = get("id", ""), get("type", ""), get("version", "")
         self.name = get("name") or f"{self.type}_{self.ident}"
@@ -89,9 +92,11 @@ class Layer:
         return self.blobs().get("custom")
 
     def body(self, tag: str = "body") -> Network | None:
-        """Return the network inside of a layer."""
-        found = self._element.find(tag)
-        return None if found is None else Network(found)
+        """Return the network inside of a layer, which is read once."""
+        if tag not in self._bodies:
+            found = self._element.find(tag)
+            self._bodies[tag] = None if found is None else Network(found)
+        return self._bodies[tag]
 
     def mapping(self, tag: str) -> list[tuple[str, dict[str, str]]]:
         """Return the entries of a ``port_map`` or of ``back_edges``: kind and attributes."""
