@@ -50,8 +50,7 @@ def channels_last(
         When the nodes are no valid graph.
     """
     graph = MutableGraph(nodes, name, outputs, warnings=warnings)
-    if graph.has("transpose") or graph.has("instancenorm"):
-        run_passes(graph, _CHANNELS_FIRST_PASSES)
+    run_passes(graph, _CHANNELS_FIRST_PASSES)
     move_channels(graph)
     run_passes(graph)
     return graph.freeze()
