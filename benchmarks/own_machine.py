@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -154,12 +155,15 @@ def measure(folder: Path, seconds: float, minutes: float) -> None:
     """Time what is not timed yet; every row is kept."""
     from predictor_core import measure_latency
     from predictor_core.errors import PredictorError
+    from predictor_core.measuring.campaign import ATTEMPTS
     from predictor_core.measuring.measurements import appending
+    from predictor_core.measuring.pace import Pace
     from predictor_core.measuring.rows import Row
     from predictor_core.predictor import to_graph
 
     end = time.monotonic() + 60 * minutes
-    for (runtime, threads), sets in CAMPAIGNS.items():
+    pace = Pace()
+    for attempt, ((runtime, threads), sets) in product(range(ATTEMPTS), CAMPAIGNS.items()):
         if find_spec(MODULES[runtime]) is None:
             print(f"{runtime} is not installed and left out", file=sys.stderr)
             continue
@@ -178,9 +182,12 @@ def measure(folder: Path, seconds: float, minutes: float) -> None:
                     # LiteRT runs no ONNX files; the others run the file itself.
                     given: Any = to_graph(model, "onnx") if runtime == "litert" else model
                     try:
-                        found = measure_latency(given, None, runtime, threads, budget_s=seconds)
+                        found = measure_latency(given, None, runtime, threads, budget_s=seconds, pace=pace)
                     except PredictorError as error:
                         print(f"{relative} on {runtime}: {error!s:.200}", file=sys.stderr)
+                        continue
+                    if found.is_slowed and attempt < ATTEMPTS - 1:
+                        print(f"{runtime} {threads} {relative}: slowed by other work; later", flush=True)
                         continue
                     environment = f"{runtime} {found.environment['version']}, {threads} threads"
                     rows.add(
