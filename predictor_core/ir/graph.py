@@ -11,9 +11,11 @@ from predictor_core.ir.order import topological_order
 
 Shape = tuple[int, ...]
 
-#: Largest accepted dimension and tensor: beyond them a shape is a mistake, not a model.
+#: Largest accepted dimension and tensor, and most dimensions (those of numpy and torch): beyond them a shape
+#: is a mistake, not a model.
 MAX_DIM = 2**31 - 1
 MAX_ELEMENTS = 2**40
+MAX_RANK = 64
 
 _NO_ATTRS: Mapping[str, Any] = MappingProxyType({})
 
@@ -82,15 +84,8 @@ class Graph:
     """
 
     __slots__ = (
-        "_by_name",
-        "_consumers",
-        "_shapes",
-        "_tensors",
-        "free",
-        "name",
-        "nodes",
-        "outputs",
-        "warnings",
+        *("_by_name", "_consumers", "_returned", "_shapes", "_tensors"),
+        *("free", "name", "nodes", "outputs", "warnings"),
     )
 
     def __init__(
@@ -140,7 +135,7 @@ class Graph:
         self._tensors = tensors
         self._shapes = shapes
         self.nodes: tuple[Node, ...] = given if in_order else tuple(sorted_nodes(given))
-        self._consumers: dict[str, list[Node]] | None = None
+        self._consumers: dict[str, tuple[Node, ...]] | None = None
         wanted = tuple(outputs)
         for tensor in wanted:
             if tensor not in tensors:
@@ -149,6 +144,7 @@ class Graph:
             read = {tensor for node in self.nodes for tensor in node.inputs}
             wanted = tuple([tensor for tensor in tensors if tensor not in read])
         self.outputs = wanted
+        self._returned = frozenset(wanted)
 
     def __getitem__(self, name: str) -> Node:
         return self._by_name[name]
@@ -202,7 +198,11 @@ class Graph:
             self._consumers = self._find_consumers()
         return self._consumers.get(name, ())
 
-    def _find_consumers(self) -> dict[str, list[Node]]:
+    def is_output(self, tensor: str) -> bool:
+        """Whether the model returns a tensor."""
+        return tensor in self._returned
+
+    def _find_consumers(self) -> dict[str, tuple[Node, ...]]:
         consumers: dict[str, list[Node]] = {}
         tensors = self._tensors
         for node in self.nodes:
@@ -210,13 +210,23 @@ class Graph:
                 readers = consumers.setdefault(tensors[tensor].name, [])
                 if not readers or readers[-1] is not node:
                     readers.append(node)
-        return consumers
+        return {name: tuple(readers) for name, readers in consumers.items()}
+
+
+def check_rank(shape: Shape, name: str, op: str) -> None:
+    """Raise `GraphError` where an output of a node has more dimensions than a tensor may have."""
+    if len(shape) > MAX_RANK:
+        raise GraphError(
+            f"node {name!r} ({op}) has an output of {len(shape)} dimensions, more than the {MAX_RANK} that a "
+            "tensor may have"
+        )
 
 
 def _check_shapes(node: Node) -> None:
     if not node.outputs:
         raise GraphError(f"node {node.name!r} ({node.op}) has no output shape")
     for shape in node.outputs:
+        check_rank(shape, node.name, node.op)
         elements = 1
         for dim in shape:
             if type(dim) is not int or dim <= 0 or dim > MAX_DIM:

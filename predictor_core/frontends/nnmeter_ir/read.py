@@ -121,8 +121,9 @@ class _Reader:
         self.given.check_all_used()
         outputs = [self.returns[position] for position in sorted(self.returns)]
         if self.channels_first:
-            return channels_last(self.nodes, name, outputs, self.given.warnings)
-        return canonical_graph(self.nodes, name, outputs, warnings=self.given.warnings)
+            return channels_last(self.nodes, name, outputs, self.given.warnings, self.meter.look)
+        warnings = self.given.warnings
+        return canonical_graph(self.nodes, name, outputs, warnings=warnings, look=self.meter.look)
 
     def _read(self, name: str, entry: Mapping[str, Any]) -> None:
         attr = entry["attr"]

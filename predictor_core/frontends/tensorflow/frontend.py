@@ -104,12 +104,12 @@ def _graph(data: Buffer, path: Path, input_shape: Any, signature: str | None) ->
     outputs = walk.run(wanted)
     name = path.parent.name if path.name == "saved_model.pb" else path.stem
     if walk.orders == {True}:
-        return channels_last(walk.nodes, name, outputs, walk.warnings)
+        return channels_last(walk.nodes, name, outputs, walk.warnings, meter().look)
     if len(walk.orders) > 1:
         raise ModelFormatError(
             "it mixes images in NHWC and in NCHW; export it with one data_format, best channels_last"
         )
-    return canonical_graph(walk.nodes, name, outputs, walk.free, walk.warnings)
+    return canonical_graph(walk.nodes, name, outputs, walk.free, walk.warnings, meter().look)
 
 
 def _results(graph: GraphDef) -> list[str]:

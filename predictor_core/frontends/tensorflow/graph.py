@@ -342,8 +342,7 @@ def _steps(call: Call) -> list[Step]:
     """Return what a node becomes, by its own rule or as the file describes it."""
     handler = _HANDLERS.get(call.op)
     if handler is not None:
-        steps = handler(call)
-        return steps if isinstance(steps, list) else [steps]
+        return call.checked(handler(call))
     shapes = call.node.shapes("_output_shapes")
     known = tuple([shape for shape in shapes if shape is not None and min(shape, default=1) > 0])
     if not known or len(known) < len(shapes):

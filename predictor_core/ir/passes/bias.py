@@ -30,18 +30,20 @@ def fold_bias(graph: MutableGraph) -> None:
 
     Holds when nothing else reads the conv. The conv keeps its name.
     """
+    folded: dict[str, str] = {}
     for node in graph.of(*_WITH_WEIGHTS):
         bias = bool(node.attrs.get("bias", False))
-        folded = False
+        last = node
         while True:
-            reader = graph.only_reader(node.name)
+            reader = graph.only_reader(last.name)
             if reader is None or reader.op not in _CHANNELWISE or not is_channelwise(reader, node.shape[-1]):
                 break
             bias = bias or reader.op not in ("mul", "div")
-            folded = True
-            graph.bypass(reader, node.name)
-        if folded or "bias" not in node.attrs:
+            folded[reader.name] = node.name
+            last = reader
+        if last is not node or "bias" not in node.attrs:
             graph.replace(node, attrs={**node.attrs, "bias": bias})
+    graph.bypass(folded)
 
 
 @graph_pass(requires=("folded biases",), ensures="affine norms", ops=("mul",))

@@ -31,7 +31,7 @@ def drop_free(graph: MutableGraph) -> None:
         if len(node.inputs) == 1 and len(node.outputs) == 1 and graph.shape(node.inputs[0]) == node.shape
     }
     graph.free += found
-    graph.bypass_all(found)
+    graph.bypass(found)
 
 
 @graph_pass(requires=("no free ops", "channel shuffles"), ensures="no idle movement", ops=_MAY_BE_NOOP)
@@ -55,10 +55,13 @@ def drop_noops(graph: MutableGraph) -> None:
             if before.op != "reshape" or graph.only_reader(before.name) is None:
                 break
             node = graph.replace(node, "reshape", before.inputs)
-    for node in graph.of(*_MAY_BE_NOOP):
-        if len(node.inputs) == 1 and len(node.outputs) == 1 and _is_noop(graph, node):
-            graph.free.append(node.name)
-            graph.bypass(node, node.inputs[0])
+    idle = {
+        node.name: node.inputs[0]
+        for node in graph.of(*_MAY_BE_NOOP)
+        if len(node.inputs) == 1 and len(node.outputs) == 1 and _is_noop(graph, node)
+    }
+    graph.free += idle
+    graph.bypass(idle)
 
 
 def _keeps_order(graph: MutableGraph, node: Node) -> bool:
