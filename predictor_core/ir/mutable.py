@@ -115,17 +115,16 @@ class MutableGraph:
 
     def of(self, *ops: str) -> Iterator[Node]:
         """Nodes of the given ops, op by op; those that a pass removes on its way are not met."""
+        nodes = self.nodes
         for op in ops:
-            named = self._by_op.get(op)
-            if named:
-                for name in list(named):
-                    node = self.nodes.get(name)
-                    if node is not None and node.op == op:
-                        yield node
+            for name in list(self._by_op.get(op, ())):
+                node = nodes.get(name)
+                if node is not None and node.op == op:
+                    yield node
 
-    def has(self, op: str) -> bool:
-        """Whether any node has this op."""
-        return bool(self._by_op.get(op))
+    def has(self, *ops: str) -> bool:
+        """Whether any node has one of these ops."""
+        return not self._by_op.keys().isdisjoint(ops)
 
     def producer(self, tensor: str) -> Node:
         """Node that makes a tensor."""
@@ -197,7 +196,7 @@ class MutableGraph:
         self.nodes[name] = new
         self.changed = True
         if new.op != old.op:
-            del self._by_op[old.op][name]
+            self._forget(old)
             self._by_op.setdefault(new.op, {})[name] = None
         if len(new.outputs) != len(old.outputs):
             kept = {tensor: self._readers.pop(tensor, {}) for tensor in old.tensors}
@@ -282,9 +281,15 @@ class MutableGraph:
     def _drop(self, node: Node) -> None:
         self.changed = True
         del self.nodes[node.name]
-        del self._by_op[node.op][node.name]
+        self._forget(node)
         for tensor in (node.name,) if len(node.outputs) == 1 else node.tensors:
             self._readers.pop(tensor, None)
+
+    def _forget(self, node: Node) -> None:
+        named = self._by_op[node.op]
+        del named[node.name]
+        if not named:
+            del self._by_op[node.op]
 
     def _unread(self, node: Node) -> None:
         """Take back the reads of a node that is gone, and remove producers that only such nodes read."""
