@@ -50,6 +50,11 @@ class Measurement:
     warnings: tuple[str, ...] = ()
     timing: Timing | None = field(default=None, repr=False, compare=False)
 
+    @property
+    def is_slowed(self) -> bool:
+        """Whether other work slowed the processor during the runs."""
+        return self.timing is not None and self.timing.slowed
+
 
 def measure_latency(
     model: Any,

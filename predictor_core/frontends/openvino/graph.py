@@ -168,15 +168,14 @@ class Walk:
         try:
             if handler is None:
                 raise NotInferableError(f"{call.op} is not a known op")
-            steps = handler(call)
-            return steps if isinstance(steps, list) else [steps]
+            return call.checked(handler(call))
         except NotInferableError as error:
             shapes = layer.shapes
             if not shapes or any(min(shape, default=1) < 1 for shape in shapes):
                 raise NotInferableError(
                     f"{error}, and its stated shape is open; is the .bin file there?"
                 ) from error
-            return stated.steps(call, shapes)
+            return call.checked(stated.steps(call, shapes))
 
     def _emit(self, call: Call, steps: Sequence[Step]) -> list[Value]:
         self._meter.spend(len(steps) + len(steps[-1].outputs))

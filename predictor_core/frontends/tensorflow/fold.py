@@ -11,7 +11,7 @@ import numpy as np
 from predictor_core.frontends.common.values import MAX_KNOWN_ELEMENTS, Array, is_small, joined, take
 from predictor_core.frontends.tensorflow.call import Call
 from predictor_core.frontends.tensorflow.data_ops import cut
-from predictor_core.frontends.tensorflow.wire import DTYPES
+from predictor_core.frontends.tensorflow.messages import DTYPES
 
 
 def fold(call: Call) -> list[Array] | None:

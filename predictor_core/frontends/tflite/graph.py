@@ -170,15 +170,14 @@ class Walk:
         try:
             if handler is None:
                 raise NotInferableError(f"{_label(operator)} is not a known op")
-            steps = handler(call)
-            return steps if isinstance(steps, list) else [steps]
+            return call.checked(handler(call))
         except NotInferableError:
             shapes = tuple([self._stated(_tensor(graph, place)) for place in operator.outputs])
             if not shapes or None in shapes:
                 raise
             op = custom_ops.canonical(operator.custom) or call.op
             reads = tuple([value for value in call.inputs if value is not None and not value.is_constant])
-            return [Step(op, reads, {}, shapes)]
+            return call.checked(Step(op, reads, {}, shapes))
 
     def _stated(self, tensor: Tensor) -> Any:
         """Return the shape that the file states for a tensor; None where it depends on the inputs or data."""

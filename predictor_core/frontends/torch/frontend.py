@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from predictor_core.budget import meter
 from predictor_core.errors import ModelFormatError, PredictorError, missing_dependency
 from predictor_core.frontends import find, model_types
 from predictor_core.frontends.common.values import AS_FLOAT
@@ -111,7 +112,9 @@ def load(
     onnx_error: Exception | None = None
     for args, kwargs in candidates:
         try:
-            graph = find("onnx")(export(module, args, kwargs))
+            proto = export(module, args, kwargs)
+            meter().restart()
+            graph = find("onnx")(proto)
         except PredictorError as error:
             onnx_error = onnx_error or error
         else:

@@ -135,12 +135,12 @@ def _join(walk: LayoutWalk, node: Node) -> None:
 def _least_moved(walk: LayoutWalk, node: Node, shapes: list[Shape]) -> Layout:
     """Return the layout in which the operands of full rank move least."""
     rank = len(node.shape)
-    full = [
-        (walk.at[tensor][1], prod(shape)) for tensor, shape in zip(node.inputs, shapes) if len(shape) == rank
-    ]
-    if not full:
-        return source_layout(rank)
-    return min((have for have, _ in full), key=lambda goal: sum(size for have, size in full if have != goal))
+    sizes: dict[Layout, int] = {}
+    for tensor, shape in zip(node.inputs, shapes):
+        if len(shape) == rank:
+            have = walk.at[tensor][1]
+            sizes[have] = sizes.get(have, 0) + prod(shape)
+    return max(sizes, key=lambda have: sizes[have]) if sizes else source_layout(rank)
 
 
 def _lifted(walk: LayoutWalk, tensor: str, shape: Shape, layout: Layout) -> str:
