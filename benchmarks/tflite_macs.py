@@ -1,4 +1,4 @@
-"""Multiply-accumulates of a TensorFlow Lite model by the shapes that its tensors have in LiteRT's interpreter."""
+"""Multiply-accumulates of a TFLite model by the shapes that its tensors have in LiteRT's interpreter."""
 
 from __future__ import annotations
 

@@ -21,7 +21,9 @@ def branch(walk: Walk, layer: Layer, inputs: list[Value | None], depth: int) -> 
     """Convert the branch of an ``If`` that a constant condition takes."""
     condition = inputs[0] if inputs else None
     if condition is None or condition.array is None:
-        raise UnsupportedOpError("which branch runs depends on data, so it has no fixed latency")
+        raise UnsupportedOpError(
+            "which branch runs depends on data, or on a constant of the absent .bin: it has no fixed latency"
+        )
     taken = "then" if condition.array.any() else "else"
     body = _body(layer, f"{taken}_body")
     by_port = dict(zip(layer.inputs, inputs))
