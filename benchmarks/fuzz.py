@@ -199,7 +199,7 @@ def mutate_bytes(seeds: Sequence[bytes], rng: random.Random) -> bytes:
                 content[i : i + 1] = rng.choice((b"-1", b"0", b"99999999999", b"1e9", b"3"))
         if len(content) < 2:
             break
-    if rng.random() < 0.05:
+    if content and rng.random() < 0.05:
         del content[rng.randrange(len(content)) :]
     return bytes(content)
 
