@@ -17,6 +17,11 @@ from predictor_core.kernels.base import AnalyticBase
 from predictor_core.kernels.names import current_name
 from predictor_core.predictor.roofline import Roofline
 
+#: No estimate is slower than this many times the roofline of the fit.
+MOST = 50.0
+#: Least time of a launch in that roofline.
+DISPATCH_MS = 0.01
+
 #: What the header states about kernels that no forest predicts.
 _CONSTANTS = ("launch_ms", "macs_per_ms", "bytes_per_ms")
 
@@ -157,8 +162,8 @@ class KernelEvaluator:
             # A kernel that a wider one stands for is as far outside the training range as it is by itself.
             asked = parts[:1] if combine == "least" else parts
             if combine == "least":
-                parts = (min(parts, key=lambda part: logs[part[1]]),)
-            if combine == "sum":
+                parts = (min(parts, key=lambda part: log(part[0]) + logs[part[1]]),)
+            if combine != "mean":
                 shares = [weight * exp(logs[part]) for weight, part in parts]
                 latency_ms = sum(shares)
                 spread = sum(share * spreads[part] for share, (_, part) in zip(shares, parts)) / latency_ms
@@ -166,8 +171,10 @@ class KernelEvaluator:
                 latency_ms = exp(sum(weight * logs[part] for weight, part in parts))
                 spread = sum(weight * spreads[part] for weight, part in parts)
             measured = measured and not any(part in unsupported for _, part in parts)
-            latency_ms *= scale if measured else scale * self._factors.get(spec.op, 1.0)
+            latency_ms *= scale
             least_ms = self._roofline.least_ms(spec)
+            if not measured:
+                latency_ms = min(latency_ms * self._factors.get(spec.op, 1.0), self.most_ms(spec))
             names = dict.fromkeys(name for _, part in asked for name in outside[part])
             answers[spec] = KernelLatency(
                 max(latency_ms, least_ms),
@@ -179,6 +186,14 @@ class KernelEvaluator:
                 least_ms,
             )
         return answers
+
+    def most_ms(self, spec: KernelSpec) -> float:
+        """Return what a kernel can hardly exceed in ms: 50 times the time by the rates of the fit.
+
+        No launch is counted for less than it takes to hand a kernel to a driver, `DISPATCH_MS`.
+        """
+        missing_ms = max(DISPATCH_MS - self._estimate["launch_ms"], 0.0)
+        return MOST * (self._estimated_ms(spec) + missing_ms)
 
     def _estimated_ms(self, spec: KernelSpec) -> float:
         """Launch plus the slower of computing and moving (a roofline with constants of the fit)."""
