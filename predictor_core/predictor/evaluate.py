@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import exp, inf, log
-from operator import attrgetter
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -75,9 +74,6 @@ class _PartAnswer(NamedTuple):
     spread: float
     outside: tuple[str, ...]
     measured: bool
-
-
-_log_ms = attrgetter("log_ms")
 
 
 class KernelEvaluator:
@@ -166,17 +162,15 @@ class KernelEvaluator:
         # A kernel that a wider one stands for is as far outside the training range as it is by itself.
         outside = answers[0].outside
         if combine == "least":
-            answers = [min(answers, key=_log_ms)]
-        if combine == "sum":
+            best = min(range(len(parts)), key=lambda i: answers[i].log_ms)
+            parts, answers = (parts[best],), [answers[best]]
+        if combine != "mean":
             shares = [weight * exp(answer.log_ms) for (weight, _), answer in zip(parts, answers)]
             latency_ms = sum(shares)
-            spread = sum(share * answer.spread for share, answer in zip(shares, answers)) / latency_ms
-        elif len(answers) == 1:
-            weight = parts[0][0]
-            latency_ms, spread = exp(weight * answers[0].log_ms), weight * answers[0].spread
+            spread = sum([share * answer.spread for share, answer in zip(shares, answers)]) / latency_ms
         else:
-            latency_ms = exp(sum(weight * answer.log_ms for (weight, _), answer in zip(parts, answers)))
-            spread = sum(weight * answer.spread for (weight, _), answer in zip(parts, answers))
+            latency_ms = exp(sum([weight * answer.log_ms for (weight, _), answer in zip(parts, answers)]))
+            spread = sum([weight * answer.spread for (weight, _), answer in zip(parts, answers)])
         if len(answers) > 1:
             outside = tuple(dict.fromkeys(name for answer in answers for name in answer.outside))
         for answer in answers:
