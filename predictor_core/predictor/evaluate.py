@@ -81,11 +81,6 @@ class _PartAnswer(NamedTuple):
     measured: bool
 
 
-def _weighted_log_ms(weighted: tuple[float, _PartAnswer]) -> float:
-    weight, answer = weighted
-    return log(weight) + answer.log_ms
-
-
 class KernelEvaluator:
     """What a pack says about kernels.
 
@@ -171,17 +166,16 @@ class KernelEvaluator:
         parts, scale, measured, combine = found
         # A kernel that a wider one stands for is as far outside the training range as it is by itself.
         outside = answers[0].outside
-        weighted = [(weight, answer) for (weight, _), answer in zip(parts, answers)]
         if combine == "least":
-            weighted = [min(weighted, key=_weighted_log_ms)]
-            answers = [answer for _, answer in weighted]
+            best = min(range(len(parts)), key=lambda i: log(parts[i][0]) + answers[i].log_ms)
+            parts, answers = (parts[best],), [answers[best]]
         if combine != "mean":
-            shares = [weight * exp(answer.log_ms) for weight, answer in weighted]
+            shares = [weight * exp(answer.log_ms) for (weight, _), answer in zip(parts, answers)]
             latency_ms = sum(shares)
-            spread = sum(share * answer.spread for share, answer in zip(shares, answers)) / latency_ms
+            spread = sum([share * answer.spread for share, answer in zip(shares, answers)]) / latency_ms
         else:
-            latency_ms = exp(sum(weight * answer.log_ms for weight, answer in weighted))
-            spread = sum(weight * answer.spread for weight, answer in weighted)
+            latency_ms = exp(sum([weight * answer.log_ms for (weight, _), answer in zip(parts, answers)]))
+            spread = sum([weight * answer.spread for (weight, _), answer in zip(parts, answers)])
         if len(answers) > 1:
             outside = tuple(dict.fromkeys(name for answer in answers for name in answer.outside))
         for answer in answers:

@@ -124,7 +124,7 @@ def test_latencies_are_positive_finite_and_within_the_rooflines(
     for name, predictor in PREDICTORS.items():
         for spec, answer in predictor.kernel_latencies(pair[2:]).items():
             assert 0.0 < answer.latency_ms < math.inf, name
-            assert answer.latency_ms >= predictor.roofline.least_ms(spec), name
+            assert answer.latency_ms >= predictor.roofline.least_ms(cost(spec)), name
             if name in EMBEDDED:
                 evaluator = predictor._evaluator
                 assert isinstance(evaluator, KernelEvaluator)
