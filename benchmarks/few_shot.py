@@ -50,7 +50,7 @@ from predictor_core.learning.leaveout import JointFit
 THEIR_PHONE, POPULATED = "pixel4", (CPU, GPU)
 POPULATIONS = [group for group in GROUPS if not group.endswith("int8")]
 #: Held-out models of a family of the benchmark.
-OF_FAMILY = 40
+OF_FAMILY = 30
 NB201_PHONES = ("essential_ph_1", "pixel3", "samsung_a50", "samsung_s7")
 
 
@@ -163,7 +163,7 @@ def phones(options: argparse.Namespace) -> list[Row]:
 
 
 def priors_without(data: Phones, phone: str, left_out: Iterable[int] = ()) -> list[Prior]:
-    """What a new phone may be like: the four, and the populations of the other phones."""
+    """Return what a new phone may be like: the four, and the populations of the other phones."""
     models = tuple(sorted(int(i) for i in left_out))
     found = plain_priors(predictors(FOUR))
     for group in GROUPS:
@@ -221,7 +221,11 @@ def without(data: Phones, problem: Problem, phone: str, left_out: Iterable[int])
         if problem.prior.label.endswith(f" {group}"):
             for prior in data.priors(group, source_of(group), phone, models):
                 if prior.label == problem.prior.label:
-                    known = {"means": prior.means, "deviations": prior.deviations, "directions": prior.directions}
+                    known = {
+                        "means": prior.means,
+                        "deviations": prior.deviations,
+                        "directions": prior.directions,
+                    }
                     return replace(problem, prior=replace(problem.prior, **known))
     return problem
 
@@ -327,7 +331,9 @@ def nb201(options: argparse.Namespace) -> list[Row]:
         rows.append({"device": name, **{key: round(float(np.mean(one)), 4) for key, one in found.items()}})
         print(rows[-1], flush=True)
     for title, phone in (("mean of the GPUs and Xeons", False), ("mean of the phones (whole ms)", True)):
-        part = [row for row in rows if (row["device"] in NB201_PHONES) == phone and "mean" not in row["device"]]
+        part = [
+            row for row in rows if (row["device"] in NB201_PHONES) == phone and "mean" not in row["device"]
+        ]
         means = {key: round(float(np.mean([row[key] for row in part])), 4) for key in ("alone", "jointly")}
         rows.append({"device": title, **means})
     return rows

@@ -6,7 +6,7 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -148,15 +148,13 @@ class Phones:
         self.fit = cache(self._fit)
         self.priors = cache(self._priors)
 
-    @cached_property
-    def phones(self) -> list[str]:
-        return sorted({phone_of(name) for columns in self.columns.values() for name in columns})
-
     def _fit(self, group: str, source: str) -> JointFit:
         (loaded,) = predictors([source])
         return JointFit(pose(Prior.of(loaded), self.corpus.cut(loaded.rules)), self.columns[group])
 
-    def _priors(self, group: str, source: str, phone: str, left_out: tuple[int, ...] = ()) -> tuple[Prior, ...]:
+    def _priors(
+        self, group: str, source: str, phone: str, left_out: tuple[int, ...] = ()
+    ) -> tuple[Prior, ...]:
         """Return the priors of a population that knows neither a phone nor some models."""
         fit = self.fit(group, source)
         others = [name for name in self.columns[group] if phone_of(name) != phone]

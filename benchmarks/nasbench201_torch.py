@@ -18,7 +18,9 @@ def network(arch: str) -> nn.Module:
 
 
 class Zero(nn.Module):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    """An edge that is computed and adds nothing."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:  # noqa: D102
         return x.mul(0.0)
 
 
@@ -38,6 +40,8 @@ def edge(name: str, channels: int) -> nn.Module:
 
 
 class Cell(nn.Module):
+    """Nodes that sum up edges from the nodes before them."""
+
     def __init__(self, arch: str, channels: int) -> None:
         super().__init__()
         self.edges = nn.ModuleList()
@@ -50,7 +54,7 @@ class Cell(nn.Module):
                 self.edges.append(edge(name, channels))
             self.nodes.append(reads)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:  # noqa: D102
         states = [x]
         for reads in self.nodes:
             states.append(sum(self.edges[i](states[source]) for i, source in reads))
@@ -58,20 +62,22 @@ class Cell(nn.Module):
 
 
 class Reduction(nn.Module):
+    """The residual block between stages."""
+
     def __init__(self, channels_in: int, channels: int) -> None:
         super().__init__()
         self.main = nn.Sequential(
             convolution(channels_in, channels, 3, 2), convolution(channels, channels, 3)
         )
-        self.shortcut = nn.Sequential(
-            nn.AvgPool2d(2, 2), nn.Conv2d(channels_in, channels, 1, bias=False)
-        )
+        self.shortcut = nn.Sequential(nn.AvgPool2d(2, 2), nn.Conv2d(channels_in, channels, 1, bias=False))
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:  # noqa: D102
         return self.shortcut(x) + self.main(x)
 
 
 class Network(nn.Module):
+    """Stem, three stages of cells, classifier."""
+
     def __init__(self, arch: str) -> None:
         super().__init__()
         layers: list[nn.Module] = [
@@ -86,5 +92,5 @@ class Network(nn.Module):
         last = [nn.BatchNorm2d(channels), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
         self.layers = nn.Sequential(*layers, *last, nn.Linear(channels, 10))
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:  # noqa: D102
         return self.layers(x)

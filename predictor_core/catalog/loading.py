@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,7 +75,10 @@ def load_entry(entry: Mapping[str, Any]) -> Predictor:
     if "pack" in entry:
         return _from_pack(PACKAGE / entry["pack"], entry)
     if "headers" in entry:
-        return load_from_collection(PACKAGE / entry["headers"], str(entry["name"]), entry["sha256"])
+        precision = str(entry.get("precision", ""))
+        return load_from_collection(
+            PACKAGE / entry["headers"], str(entry["name"]), entry["sha256"], precision
+        )
     if "package_location" in entry:
         folder = Path(entry["package_location"])
         if (folder / PACK_FILE).is_file():
@@ -123,11 +127,13 @@ def load_learned(
             f"{path} holds {header.name} {header.version}, but {name} {version} is registered; "
             "unregister it and register the folder again"
         )
-    return LearnedPredictor(header, load_sources(header), (_load_again, (path, None, _digest(header))))
+    return LearnedPredictor(header, load_sources(header), (_load_again, (path, None, "", _digest(header))))
 
 
-def load_from_collection(path: Path, name: str, sha256: str | None = None) -> LearnedPredictor:
-    """Load one of the devices whose headers are in one file.
+def load_from_collection(
+    path: Path, name: str, sha256: str | None = None, precision: str = ""
+) -> LearnedPredictor:
+    """Load one of the devices whose headers are in one file; `precision` is noted among its facts.
 
     Raises
     ------
@@ -138,16 +144,19 @@ def load_from_collection(path: Path, name: str, sha256: str | None = None) -> Le
     from predictor_core.predictor.learned import LearnedPredictor
 
     header = read_collection(path, name, sha256)
-    return LearnedPredictor(header, load_sources(header), (_load_again, (path, name, _digest(header))))
+    if precision:
+        header = replace(header, facts={"precision": precision, **header.facts})
+    again = (_load_again, (path, name, precision, _digest(header)))
+    return LearnedPredictor(header, load_sources(header), again)
 
 
 def _digest(header: DeviceHeader) -> str:
     return hashlib.sha256(header.to_json().encode()).hexdigest()
 
 
-def _load_again(path: Path, name: str | None, digest: str) -> LearnedPredictor:
+def _load_again(path: Path, name: str | None, precision: str, digest: str) -> LearnedPredictor:
     """Load a pickled predictor from where it was loaded before: a folder or, with a name, a collection."""
-    loaded = load_learned(path) if name is None else load_from_collection(path, name)
+    loaded = load_learned(path) if name is None else load_from_collection(path, name, precision=precision)
     if _digest(loaded.device_header) != digest:
         raise PackError(f"{path} has changed since {loaded.name} was pickled; load the predictor anew")
     return loaded

@@ -32,6 +32,8 @@ from predictor_core.predictor.learned import LearnedPredictor
 
 #: Base rates over those of the source's estimates: launch in ms, share of the time per byte and per MAC.
 _LAUNCH_MS, _BYTE_SHARE, _MAC_SHARE, _LEAST_CONSTANT_MS = 0.002, 0.05, 0.5, 0.1
+#: Of measurements of which nothing else is known.
+NOISE = Noise()
 #: Rates of the device as a whole, in which even siblings differ.
 RATES = ("all:", "arithmetic:")
 #: Centers for each group, and the distance from all centers at which a kernel is worth no new one.
@@ -87,7 +89,9 @@ class Prior:
             "constant": max(source.overhead_ms, _LEAST_CONSTANT_MS),
         }
         rounded = {key: float(f"{value:.6g}") for key, value in scale_ms.items()}
-        label = f"{source.name}, mixed with {', '.join(one.name for one in others)}" if others else source.name
+        label = (
+            f"{source.name}, mixed with {', '.join(one.name for one in others)}" if others else source.name
+        )
         return cls((source, *others), rounded, label=label)
 
     def deviation(self, name: str) -> float:
@@ -133,7 +137,7 @@ class Problem:
     design: Design
     rows: Rows
     terms: list[Term]
-    noise: Noise = Noise()
+    noise: Noise = NOISE
 
     @property
     def counts(self) -> Any:

@@ -97,7 +97,7 @@ def candidates(
 
 
 def plain_priors(sources: Sequence[LatencyPredictor]) -> list[Prior]:
-    """What a device may be like: each of some predictors, and each mixed with the others."""
+    """Return what a device may be like: each of some predictors, and each mixed with the others."""
     found = [Prior.of(source) for source in sources]
     plain = [source for source in sources if not isinstance(source, LearnedPredictor)]
     if len(plain) > 1:
@@ -106,7 +106,7 @@ def plain_priors(sources: Sequence[LatencyPredictor]) -> list[Prior]:
 
 
 def priors_of(sources: Sequence[LatencyPredictor]) -> list[Prior]:
-    """What a device may be like: `plain_priors`, and the known populations that start from the sources."""
+    """Return `plain_priors`, and the known populations that start from the sources."""
     plain = {source.sha256 for source in sources if not isinstance(source, LearnedPredictor)}
     known = [prior for priors in known_populations().values() for prior in priors]
     return [*plain_priors(sources), *(prior for prior in known if prior.sources[0].sha256 in plain)]
@@ -220,7 +220,7 @@ def leave_one_out(covariance: Floats, deviation: Floats) -> Score:
 
 
 def _covariances(prior: Gaussian, jacobian: Floats, rates: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Prior covariances of the logarithms of the latencies: what looseness does not scale, and the rest."""
+    """Return prior covariances of the log latencies: what looseness does not scale, and the rest."""
     own = jacobian * np.where(rates, prior.deviation, 0.0)
     rest = replace(prior, deviation=np.where(rates, 0.0, prior.deviation)).rows(jacobian)
     return own @ own.T, rest @ rest.T

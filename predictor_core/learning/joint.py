@@ -16,8 +16,8 @@ from predictor_core.errors import LearningError
 from predictor_core.learning.adapt import Prior, Problem, pose
 from predictor_core.learning.choice import candidates, choose
 from predictor_core.learning.corpus import Corpus
-from predictor_core.learning.leaveout import JointFit
 from predictor_core.learning.learn import LEAST_MODELS, Evidence, check_against_source, finish
+from predictor_core.learning.leaveout import JointFit
 from predictor_core.learning.posterior import Floats
 from predictor_core.predictor.latency import LatencyPredictor
 from predictor_core.predictor.learned import LearnedPredictor

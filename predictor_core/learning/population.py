@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from predictor_core.catalog.embedded import PACKAGE
 from predictor_core.catalog.loading import load_from_collection
 from predictor_core.catalog.lookup import list_latency_predictors
-from predictor_core.learning.adapt import Prior
+from predictor_core.learning.adapt import RATES, Prior
 from predictor_core.learning.posterior import Floats, Gaussian
 from predictor_core.predictor.learned import LearnedPredictor
 
@@ -88,21 +88,23 @@ class Members:
         """
         found = self.gaussian(prior)
         assert found.directions is not None
+        # Devices that were learned without a rate have it in their other coefficients.
+        lacking = dict.fromkeys((rate for rate in RATES if rate not in self.names), _LEAST_DEVIATION)
         alike = replace(
             prior,
             means=dict(zip(self.names, found.mean.tolist())),
-            deviations=dict(zip(self.names, found.deviation.tolist())),
+            deviations={**lacking, **dict(zip(self.names, found.deviation.tolist()))},
             directions=dict(zip(self.names, map(tuple, found.directions.T.tolist()))),
             label=f"{prior.label}, as {label}",
         )
-        sibling = replace(alike, means=dict.fromkeys(self.names, 0.0), label=f"{prior.label}, varying as {label}")
+        sibling = replace(
+            alike, means=dict.fromkeys(self.names, 0.0), label=f"{prior.label}, varying as {label}"
+        )
         return alike, sibling
 
 
-def moments(
-    means: Floats, variances: Floats, base: Floats, own: NDArray[np.bool_]
-) -> tuple[Floats, Floats]:
-    """Means and deviations of coefficients over devices, each by itself.
+def moments(means: Floats, variances: Floats, base: Floats, own: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Return means and deviations of coefficients over devices, each by itself.
 
     Parameters
     ----------
@@ -135,7 +137,7 @@ def members_of(devices: Sequence[LearnedPredictor]) -> Members:
 
 @cache
 def known_populations() -> Mapping[str, tuple[Prior, Prior]]:
-    """Populations of the devices that come with the package: those of one runtime and precision."""
+    """Return the populations of the devices that come with the package, by runtime and precision."""
     groups: dict[str, list[LearnedPredictor]] = {}
     for entry in list_latency_predictors():
         if "headers" in entry:

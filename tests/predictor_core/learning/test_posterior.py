@@ -32,7 +32,9 @@ def test_an_outlier_counts_linearly() -> None:
     latency_ms = predict(terms, np.array([0.5, 0.3, -0.4, 0.1, 0.7]))
     spoilt = latency_ms.copy()
     spoilt[0] *= 100.0
-    found = maximum_posterior(terms, spoilt, np.ones(60), Gaussian(np.zeros(5), np.full(5, 2.0)), Noise(0.03, 0.1))
+    found = maximum_posterior(
+        terms, spoilt, np.ones(60), Gaussian(np.zeros(5), np.full(5, 2.0)), Noise(0.03, 0.1)
+    )
     assert predict(terms, found.mean)[1:] == pytest.approx(latency_ms[1:], rel=0.03)
 
 
@@ -65,6 +67,8 @@ def test_few_and_many_models_are_solved_alike() -> None:
     by_models = maximum_posterior([t.of_models(few) for t in terms], latency_ms[few], np.ones(4), prior)
     often = np.tile(few, 4)
     weights = np.full(16, 0.25)
-    by_coefficients = maximum_posterior([t.of_models(often) for t in terms], latency_ms[often], weights, prior)
+    by_coefficients = maximum_posterior(
+        [t.of_models(often) for t in terms], latency_ms[often], weights, prior
+    )
     assert by_coefficients.mean == pytest.approx(by_models.mean, abs=1e-3)
     assert by_coefficients.variance == pytest.approx(by_models.variance, rel=1e-3)
