@@ -363,7 +363,8 @@ def main() -> None:
     options = parser.parse_args()
     for part in options.parts:
         function, title = PARTS[part]
-        publish(f"few_shot_{part}", f"Learning from few measurements: {title}", function(options))
+        how = f"`--parts {part} --draws {options.draws} --stride {options.stride} --held-out {options.held_out}`"
+        publish(f"few_shot_{part}", f"Learning from few measurements: {title}", function(options), [how])
 
 
 if __name__ == "__main__":
