@@ -43,7 +43,7 @@ _LIMITS: ContextVar[Budget] = ContextVar("limits", default=_DEFAULT)
 _METER: ContextVar[Meter | None] = ContextVar("meter", default=None)
 
 #: Nodes between two looks at the clock.
-_NODES_PER_LOOK = 64
+NODES_PER_LOOK = 256
 
 
 def current() -> Budget:
@@ -121,7 +121,7 @@ class Meter:
                 "the budget; predictor_core.budget.limits(memory_bytes=...) allows for more"
             )
         if self.nodes >= self._next_look:
-            self._next_look = self.nodes + _NODES_PER_LOOK
+            self._next_look = self.nodes + NODES_PER_LOOK
             self.look()
 
     def look(self) -> None:

@@ -37,7 +37,6 @@ def build(op: str, main: Sequence[Node], merged: Sequence[Node], graph: Graph) -
         # The first operand of a product, or the sequence of a recurrent layer, tells its cost.
         first = head.attrs.get("const_first") and head.op in DENSE_OPS
         inputs.insert(0 if first else len(inputs), constant)
-    output = last.outputs[0]
     epilogue: list[str] = []
     pool: tuple[int, ...] = ()
     if merged:
@@ -55,14 +54,21 @@ def build(op: str, main: Sequence[Node], merged: Sequence[Node], graph: Graph) -
             previous = node.name
     has_bias = "bias" in head.attrs and head.attrs["bias"] and len(main) == 1
     label = "-".join((op, FOLDED, *epilogue) if has_bias else (op, *epilogue))
-    fields = kernel_op(op).fields
-    if fields is None:
-        return KernelSpec(label, op, tuple(inputs), output, epilogue=tuple(epilogue), extra=pool)
-    found = fields(main, graph)
-    if "output" not in found:
-        found = {"output": output, **found}
-    spec = KernelSpec(label, op, tuple(inputs), epilogue=tuple(epilogue), **found)
-    return spec._replace(extra=pool) if pool else spec
+    output, kernel, strides, dilations, groups, extra = kernel_op(op).fields(main, graph)
+    if output is None:
+        output = last.outputs[0]
+    return KernelSpec(
+        label,
+        op,
+        tuple(inputs),
+        output,
+        kernel,
+        strides,
+        dilations,
+        groups,
+        tuple(epilogue),
+        pool or extra,
+    )
 
 
 def broadcasts(node: Node, before: Shape) -> bool:

@@ -5,11 +5,12 @@ Every edit keeps the same indices up to date, which stay in one class, hence the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from predictor_core.errors import GraphError
 from predictor_core.ir.graph import Graph, Node, Shape, sorted_nodes
+from predictor_core.ir.ops import check_attributes
 
 
 class MutableGraph:
@@ -27,7 +28,8 @@ class MutableGraph:
     Raises
     ------
     GraphError
-        On a duplicate name, a dangling input or a cycle. Shapes are looked at by `freeze`.
+        On a duplicate name, a dangling input, a cycle, or an attribute of another type than the row of the op
+        says. Shapes are looked at by `freeze`.
     """
 
     __slots__ = ("_by_op", "_places", "_readers", "changed", "free", "name", "nodes", "outputs", "warnings")
@@ -44,7 +46,9 @@ class MutableGraph:
         self.free = list(free)
         self.warnings = tuple(warnings)
         self.changed = False
-        self._set(nodes, list(outputs))
+        given = list(nodes)
+        check_attributes(given)
+        self._set(given, list(outputs))
 
     @classmethod
     def of_graph(cls, graph: Graph) -> MutableGraph:
@@ -64,10 +68,9 @@ class MutableGraph:
     def reset(self, nodes: Iterable[Node], outputs: Iterable[str]) -> None:
         """Take other nodes and outputs instead of all there are; name, free ops and warnings stay."""
         self.changed = True
-        self._set(nodes, list(outputs))
+        self._set(list(nodes), list(outputs))
 
-    def _set(self, nodes: Iterable[Node], outputs: list[str]) -> None:
-        given = list(nodes)
+    def _set(self, given: Sequence[Node], outputs: list[str]) -> None:
         found: dict[str, Node] = {}
         readers: dict[str, dict[str, int]] = {}
         by_op: dict[str, dict[str, None]] = {}
@@ -115,17 +118,16 @@ class MutableGraph:
 
     def of(self, *ops: str) -> Iterator[Node]:
         """Nodes of the given ops, op by op; those that a pass removes on its way are not met."""
+        nodes = self.nodes
         for op in ops:
-            named = self._by_op.get(op)
-            if named:
-                for name in list(named):
-                    node = self.nodes.get(name)
-                    if node is not None and node.op == op:
-                        yield node
+            for name in list(self._by_op.get(op, ())):
+                node = nodes.get(name)
+                if node is not None and node.op == op:
+                    yield node
 
-    def has(self, op: str) -> bool:
-        """Whether any node has this op."""
-        return bool(self._by_op.get(op))
+    def has(self, *ops: str) -> bool:
+        """Whether any node has one of these ops."""
+        return not self._by_op.keys().isdisjoint(ops)
 
     def producer(self, tensor: str) -> Node:
         """Node that makes a tensor."""
@@ -197,7 +199,7 @@ class MutableGraph:
         self.nodes[name] = new
         self.changed = True
         if new.op != old.op:
-            del self._by_op[old.op][name]
+            self._forget(old)
             self._by_op.setdefault(new.op, {})[name] = None
         if len(new.outputs) != len(old.outputs):
             kept = {tensor: self._readers.pop(tensor, {}) for tensor in old.tensors}
@@ -282,9 +284,15 @@ class MutableGraph:
     def _drop(self, node: Node) -> None:
         self.changed = True
         del self.nodes[node.name]
-        del self._by_op[node.op][node.name]
+        self._forget(node)
         for tensor in (node.name,) if len(node.outputs) == 1 else node.tensors:
             self._readers.pop(tensor, None)
+
+    def _forget(self, node: Node) -> None:
+        named = self._by_op[node.op]
+        del named[node.name]
+        if not named:
+            del self._by_op[node.op]
 
     def _unread(self, node: Node) -> None:
         """Take back the reads of a node that is gone, and remove producers that only such nodes read."""

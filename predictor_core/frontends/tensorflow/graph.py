@@ -14,7 +14,7 @@ from predictor_core.frontends.common.values import NotInferableError, Value, con
 from predictor_core.frontends.tensorflow import data_ops, image_ops, volume_ops
 from predictor_core.frontends.tensorflow.call import MAX_PARTS, Call, Handler, Step
 from predictor_core.frontends.tensorflow.fold import fold
-from predictor_core.frontends.tensorflow.wire import BOOL, FunctionDef, GraphDef, NodeDef
+from predictor_core.frontends.tensorflow.messages import BOOL, FunctionDef, GraphDef, NodeDef
 from predictor_core.ir.graph import Node
 from predictor_core.ir.inputs import InputShapes
 from predictor_core.ir.names import Names

@@ -56,9 +56,7 @@ def channels_last(
         When the nodes are no valid graph.
     """
     graph = MutableGraph(nodes, name, outputs, warnings=warnings)
-    if graph.has("transpose") or graph.has("instancenorm"):
-        run_passes(graph, _CHANNELS_FIRST_PASSES, look)
-    run_passes(graph, (move_channels, *PASSES), look)
+    run_passes(graph, (*_CHANNELS_FIRST_PASSES, move_channels, *PASSES), look)
     return graph.freeze()
 
 

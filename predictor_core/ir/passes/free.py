@@ -22,7 +22,7 @@ _MAY_BE_NOOP = (
 )
 
 
-@graph_pass(requires=("live",), ensures="no free ops")
+@graph_pass(requires=("live",), ensures="no free ops", ops=tuple(FREE_OPS))
 def drop_free(graph: MutableGraph) -> None:
     """Remove identity, dropout, cast and the like; their names go to ``Graph.free``."""
     found = {
@@ -34,7 +34,7 @@ def drop_free(graph: MutableGraph) -> None:
     graph.bypass(found)
 
 
-@graph_pass(requires=("no free ops", "channel shuffles"), ensures="no idle movement")
+@graph_pass(requires=("no free ops", "channel shuffles"), ensures="no idle movement", ops=_MAY_BE_NOOP)
 def drop_noops(graph: MutableGraph) -> None:
     """Remove reshapes, slices, pools... whose output is their input, and join what is left of chains.
 

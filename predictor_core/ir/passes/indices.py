@@ -6,7 +6,7 @@ from predictor_core.ir.mutable import MutableGraph
 from predictor_core.ir.passes.contract import graph_pass
 
 
-@graph_pass(requires=("no free ops",), ensures="plain indices")
+@graph_pass(requires=("no free ops",), ensures="plain indices", ops=("where",))
 def wrapped_indices(graph: MutableGraph) -> None:
     """Drop ``where(i < 0, i + size, i)``: a look-up pays nothing for it, and most formats do not write it."""
     found: dict[str, str] = {}

@@ -9,7 +9,11 @@ from predictor_core.ir.passes.contract import graph_pass
 _REDUCTION = {"avg": "reduce_mean", "max": "reduce_max"}
 
 
-@graph_pass(requires=("no idle movement", "folded pads", "pool indices"), ensures="global pools")
+@graph_pass(
+    requires=("no idle movement", "folded pads", "pool indices"),
+    ensures="global pools",
+    ops=("adaptivepool", "avgpool", "maxpool", "reduce_mean", "reduce_max"),
+)
 def global_pools(graph: MutableGraph) -> None:
     """Turn a pool whose window is the whole feature map into ``reduce_mean``/``reduce_max`` over (1, 2).
 
@@ -34,7 +38,7 @@ def global_pools(graph: MutableGraph) -> None:
     graph.bypass(joined)
 
 
-@graph_pass(requires=("no free ops",), ensures="pool indices")
+@graph_pass(requires=("no free ops",), ensures="pool indices", ops=("maxpool",))
 def pool_indices(graph: MutableGraph) -> None:
     """Bring the indices of max pools, the second output, to one form.
 

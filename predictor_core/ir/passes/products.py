@@ -9,7 +9,7 @@ from predictor_core.ir.mutable import MutableGraph
 from predictor_core.ir.passes.contract import graph_pass
 
 
-@graph_pass(requires=("no idle movement",), ensures="flat products")
+@graph_pass(requires=("no idle movement",), ensures="flat products", ops=("fc",))
 def flat_products(graph: MutableGraph) -> None:
     """Join ``reshape, fc, reshape`` where the reshapes only flatten leading dimensions and restore them.
 

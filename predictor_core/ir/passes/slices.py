@@ -7,7 +7,7 @@ from predictor_core.ir.mutable import MutableGraph
 from predictor_core.ir.passes.contract import graph_pass
 
 
-@graph_pass(requires=("no idle movement",), ensures="merged slices")
+@graph_pass(requires=("no idle movement",), ensures="merged slices", ops=("slice",))
 def merged_slices(graph: MutableGraph) -> None:
     """Join slices of slices along other axes, as in ``x[:, ::2, ::2]``."""
     # Whether nothing but slices reads a slice; what is joined below does not change it.
@@ -33,7 +33,7 @@ def _is_plain(node: Node) -> bool:
     )
 
 
-@graph_pass(requires=("merged slices",), ensures="splits")
+@graph_pass(requires=("merged slices",), ensures="splits", ops=("slice",))
 def joined_slices(graph: MutableGraph) -> None:
     """Turn slices that share out a tensor along one axis, in order and without a gap, into one ``split``."""
     looked: set[str] = set()
