@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from predictor_core.fusion.build import broadcasts, build, main_op
 from predictor_core.fusion.context import contexts
 from predictor_core.fusion.patterns import match
@@ -47,7 +49,7 @@ def detect(graph: Graph, rules: Rules) -> list[Kernel]:
     """
     open_kernels: list[_OpenKernel] = []
     owner: dict[str, _OpenKernel] = {}
-    starts = _starts(rules)
+    starts = rules.patterns_from
     pairs = rules.pairs
     free = free_ops()
     producer_of = graph.producer
@@ -117,7 +119,7 @@ def _with_context(
 
 
 def _matched(
-    rules: Rules, patterns: list[Pattern], node: Node, graph: Graph, position: int
+    rules: Rules, patterns: Sequence[Pattern], node: Node, graph: Graph, position: int
 ) -> _OpenKernel | None:
     for pattern in patterns:
         chain = match(pattern, node, graph)
@@ -126,15 +128,7 @@ def _matched(
     return None
 
 
-def _starts(rules: Rules) -> dict[str, list[Pattern]]:
-    starts: dict[str, list[Pattern]] = {}
-    for pattern in rules.patterns:
-        for op in pattern.steps[0].ops:
-            starts.setdefault(op, []).append(pattern)
-    return starts
-
-
 def _finish(kernel: _OpenKernel, graph: Graph) -> Kernel:
     head = kernel.main[0]
-    nodes = tuple([node.name for node in kernel.main] + [node.name for node in kernel.merged])
+    nodes = tuple([node.name for node in (*kernel.main, *kernel.merged)])
     return Kernel(build(kernel.op, kernel.main, kernel.merged, graph), head.name, nodes, head.scope)

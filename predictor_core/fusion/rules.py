@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,15 @@ class Rules:
     pairs: Mapping[str, frozenset[str]]
     patterns: tuple[Pattern, ...] = ()
     engine: frozenset[str] = frozenset()
+
+    @cached_property
+    def patterns_from(self) -> Mapping[str, tuple[Pattern, ...]]:
+        """Patterns by the ops that they may start with, in their order."""
+        starts: dict[str, tuple[Pattern, ...]] = {}
+        for pattern in self.patterns:
+            for op in pattern.steps[0].ops:
+                starts[op] = (*starts.get(op, ()), pattern)
+        return starts
 
 
 @cache

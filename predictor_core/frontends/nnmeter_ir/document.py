@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,11 +71,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _is_mapping(value: Any) -> bool:
-    # Nearly every one is a dict, and asking an abstract class is slow.
-    return type(value) is dict or isinstance(value, Mapping)
-
-
 def check_document(document: object) -> None:
     """Raise `ModelFormatError` unless `document` has the form of an nn-Meter IR."""
     if not isinstance(document, Mapping):
@@ -87,12 +82,14 @@ def check_document(document: object) -> None:
             f"this nn-Meter IR has {len(document)} nodes; at most {MAX_NODES} are accepted"
         )
     for name, entry in document.items():
-        attr: Any = entry.get("attr") if _is_mapping(entry) else None
-        if not _is_mapping(attr):
+        # Nearly every mapping is a dict, and asking an abstract class is slow.
+        attr: Any = entry.get("attr") if type(entry) is dict or isinstance(entry, Mapping) else None
+        if type(attr) is not dict and not isinstance(attr, Mapping):
             raise ModelFormatError(f"this is no nn-Meter IR: node {name!r} has no attr; {_EXPECTED}")
         if not isinstance(attr.get("type"), str):
             raise ModelFormatError(f"node {name!r} states no type (attr.type)")
-        if not _is_mapping(attr.get("attr", _EMPTY)):
+        inner = attr.get("attr", _EMPTY)
+        if type(inner) is not dict and not isinstance(inner, Mapping):
             raise ModelFormatError(f"the attributes of node {name!r} (attr.attr) are no JSON object")
         for key in ("inbounds", "outbounds"):
             bounds = entry.get(key, ())
@@ -100,7 +97,7 @@ def check_document(document: object) -> None:
                 raise ModelFormatError(f"{key} of node {name!r} is no list of node names")
 
 
-def order(document: Mapping[str, Any]) -> Sequence[str]:
+def order(document: Mapping[str, Any]) -> Iterable[str]:
     """Return the names in an order in which producers come first; the document's own where it does that."""
     seen: set[str] = set()
     for name, entry in document.items():
@@ -108,7 +105,7 @@ def order(document: Mapping[str, Any]) -> Sequence[str]:
             if source not in seen and source in document:
                 return _sorted(document)
         seen.add(name)
-    return list(document)
+    return document
 
 
 def _sorted(document: Mapping[str, Any]) -> list[str]:
