@@ -270,14 +270,14 @@ def cut(node_call: Call, data: Array) -> Array:
     return result
 
 
-def hollow(shape: Shape) -> Array:
-    """Return an array of a shape that takes no memory: all of its elements are one."""
+def _zeros_view(shape: Shape) -> Array:
+    """Return zeros of a shape as a view of one of them, which takes no memory."""
     return np.broadcast_to(np.int8(0), shape)
 
 
 def _strided_slice(call: Call) -> Step | list[Step]:
     shape = call.shape()
-    out = cut(call, hollow(shape)).shape
+    out = cut(call, _zeros_view(shape)).shape
     begin, strides = call.ints(1), call.ints(3)
     if prod(out) == prod(shape) and all(step > 0 for step in strides):
         return _reshaped(call, out) if out != shape else call.step("identity", shape)

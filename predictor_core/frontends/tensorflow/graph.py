@@ -279,7 +279,7 @@ class Walk:
         return [self._emit(call, [Step("reshape", (part,), {}, (out,))])[0] for part in parts]
 
     def _erfc(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
-        """Write erfc(-x) as 1 + erf(x), which is how gelu is spelled elsewhere."""
+        """Write erfc(-x) as 1 + erf(x), as gelu is written elsewhere."""
         value = inputs[0]
         if value.is_constant:
             return [Value(value.shape)]
