@@ -46,6 +46,10 @@ PRIOR = {
 _JITTER = 1e-4
 #: Rows remembered by a design; past it all are forgotten.
 _MEMO_ROWS = 2**13
+#: Families and ops whose maps are images; leading dimensions of others can be those of attention.
+_OF_IMAGES = frozenset(
+    {"conv", "dwconv", "groupconv", "pool", "bn", "channelshuffle", "concat", "hswish", "relu", "se", "split"}
+)
 #: A ratio of two sources is taken seriously up to a factor of e^3.
 _MOST_MIX = 3.0
 
@@ -168,7 +172,14 @@ class Design:
         return Rows(terms, tuple(np.ascontiguousarray(part) for part in parts), flat[:, -1])
 
     def _compute(self, specs: Sequence[KernelSpec]) -> Floats:
-        """Bases, effects and unknown variance of each kernel, side by side."""
+        """Bases, effects and unknown variance of each kernel, side by side.
+
+        Batches of n images, which were not measured, take n times as long as one.
+        """
+        single = [
+            kernels.one_image(spec) if {family(spec), spec.op} & _OF_IMAGES else (spec, 1) for spec in specs
+        ]
+        specs, images = [spec for spec, _ in single], np.array([n for _, n in single])
         answers = [source.kernel_latencies(specs) for source in self.sources]
         said = [np.array([answer[spec].latency_ms for spec in specs]) for answer in answers]
         costs = [kernels.cost(spec) for spec in specs]
@@ -179,6 +190,7 @@ class Design:
         base_ms[:, 2] = [self._scale_ms["byte"] * cost.bytes for cost in costs]
         base_ms[:, 3] = [self._scale_ms["mac"] * cost.macs for cost in costs]
         base_ms[served, 3] = 0.0
+        base_ms *= images[:, None]
         values = [np.zeros((len(specs), len(columns))) for columns in self.columns]
         unknown = np.zeros(len(specs))
         for row, spec in enumerate(specs):

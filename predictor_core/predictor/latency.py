@@ -226,7 +226,7 @@ class LatencyPredictor(Predictor):
             overhead_ms=self.overhead_ms,
             interval_ms=(low_ms, high_ms),
             free=reading.free,
-            warnings=warnings_of(reading, reports),
+            warnings=warnings_of(reading, reports, str((self.card or {}).get("precision", ""))),
             device=str(self.header.get("description", "")),
             card=self.card,
         )

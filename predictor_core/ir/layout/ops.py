@@ -122,7 +122,11 @@ def _join(walk: LayoutWalk, node: Node) -> None:
     ]
     attrs = dict(node.attrs)
     if "const_shape" in attrs:
-        attrs["const_shape"] = constant_shape(attrs["const_shape"], layout)
+        shape = constant_shape(attrs["const_shape"], layout)
+        if all(len(one) < rank for one in shapes):
+            # The result has its rank from the constant.
+            shape = (1,) * (rank - len(shape)) + shape
+        attrs["const_shape"] = shape
     if "axis" in attrs:
         attrs["axis"] = layout.index(attrs["axis"] % rank)
     walk.write(node, tuple(inputs), attrs, layout)
