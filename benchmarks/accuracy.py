@@ -83,7 +83,9 @@ def row(device: str, models: str, family: str, found: Accuracy) -> Row:
     }
 
 
-def rows_of(device: str, models: str, said: Predictions, ends: tuple[Floats, Floats]) -> list[Row]:
+def rows_of(
+    device: str, models: str, said: Predictions, ends: tuple[Floats, Floats] | None = None
+) -> list[Row]:
     """All families together, then each."""
     everything = accuracy(said.predicted_ms, said.measured_ms, ends)
     families = by_family(said.predicted_ms, said.measured_ms, said.families, ends)
@@ -239,7 +241,7 @@ def main() -> None:
         said = predict(predictor, data)
         test, rest = said.only(part == "test"), said.only(part != "test")
         unseen = rows_of(device, UNSEEN, test, cross_fitted(test, widths))
-        trained = rows_of(device, TRAINED, rest, rest.interval_ms(widths))
+        trained = rows_of(device, TRAINED, rest)
         left_out: list[Row] = []
         if options.left_out is not None:
             families = sorted(map(str, np.unique(data.families)))
