@@ -24,6 +24,7 @@ from predictor_core.learning.corpus import cut_of
 from predictor_core.measuring.planning import pool
 from predictor_core.measuring.planning.order import plan_order, sensitivities
 from predictor_core.measuring.planning.plan import LONGEST_MS, OVERHEAD_S, RUNS, SOURCE
+from predictor_core.predictor.batch import numbered
 
 DEVICES = ("adreno640gpu_tflite21", "myriadvpu_openvino2019r2")
 COUNTS = (20, 27, 40, 67, 100)
@@ -62,7 +63,7 @@ def main() -> None:
     kernels = [Counter(k.spec._replace(type="") for k in detect(graph, source.rules)) for graph in graphs]
     problem = pose(Prior.of(source), cut_of(kernels))
     rows = sensitivities(problem)
-    source_ms = source.predict_kernels([list(parts.elements()) for parts in kernels])
+    source_ms = source.predict_kernels(*numbered(parts.elements() for parts in kernels))
     cost_s = OVERHEAD_S + 1e-3 * RUNS * source_ms
     ends = np.cumsum([len(graphs) - len(real) - len(HELD_OUT), len(real), len(HELD_OUT)])
     place = np.arange(len(graphs))

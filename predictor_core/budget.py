@@ -35,7 +35,7 @@ class Budget:
 
     memory_bytes: int = 2**29
     nodes: int = 200_000
-    seconds: float = 20.0
+    seconds: float = 15.0
 
 
 _DEFAULT = Budget()
@@ -43,7 +43,7 @@ _LIMITS: ContextVar[Budget] = ContextVar("limits", default=_DEFAULT)
 _METER: ContextVar[Meter | None] = ContextVar("meter", default=None)
 
 #: Nodes between two looks at the clock.
-_NODES_PER_LOOK = 64
+NODES_PER_LOOK = 256
 
 
 def current() -> Budget:
@@ -75,26 +75,30 @@ def limits(**changes: float) -> Iterator[Budget]:
 class Meter:
     """What reading one model has spent so far."""
 
-    __slots__ = ("_deadline_s", "_limits", "_next_look", "_seconds", "_start_s", "bytes", "nodes")
+    __slots__ = ("_deadline_s", "_limits", "_next_look", "_safe_until_s", "bytes", "nodes")
 
     def __init__(self, limits: Budget) -> None:
         self._limits = limits
-        # A thread has no more processor time than has passed, and the clock of the latter is cheap to read:
-        # the other one is looked at when half of the seconds have passed.
-        self._start_s = time.monotonic() + limits.seconds / 2
-        self._deadline_s: float | None = None
-        self._seconds = limits.seconds
         self._next_look = 0
         self.nodes = 0
         self.bytes = 0
+        self.restart()
+
+    def restart(self) -> None:
+        """Start the time again: what ran so far was code of the caller or of a library that exports."""
+        # A thread has no more processor time than has passed, and the clock of the latter is cheap to read:
+        # the other one is looked at when all of the seconds have passed.
+        self._safe_until_s = time.monotonic() + self._limits.seconds
+        self._deadline_s = time.thread_time() + self._limits.seconds
 
     def allow_for(self, file_bytes: int) -> None:
         """Give a file of more than a megabyte its share of time."""
-        more_s = self._limits.seconds * (file_bytes // 2**20)
-        self._start_s += more_s / 2
-        self._seconds += more_s
-        if self._deadline_s is not None:
-            self._deadline_s += more_s
+        self.spend_time(-self._limits.seconds * (file_bytes // 2**20))
+
+    def spend_time(self, seconds: float) -> None:
+        """Note processor time that another process has taken for this one."""
+        self._safe_until_s -= seconds
+        self._deadline_s -= seconds
 
     def spend(self, nodes: int = 0, memory_bytes: int = 0) -> None:
         """Note what is about to be made.
@@ -117,16 +121,12 @@ class Meter:
                 "the budget; predictor_core.budget.limits(memory_bytes=...) allows for more"
             )
         if self.nodes >= self._next_look:
-            self._next_look = self.nodes + _NODES_PER_LOOK
+            self._next_look = self.nodes + NODES_PER_LOOK
             self.look()
 
     def look(self) -> None:
         """Raise `ModelFormatError` where the time is over."""
-        if time.monotonic() < self._start_s:
-            return
-        if self._deadline_s is None:
-            self._deadline_s = time.thread_time() + self._seconds
-        if time.thread_time() > self._deadline_s:
+        if time.monotonic() >= self._safe_until_s and time.thread_time() >= self._deadline_s:
             raise ModelFormatError(
                 f"reading the model takes more than {self._limits.seconds:g} s of processor time; "
                 "predictor_core.budget.limits(seconds=...) allows for more"

@@ -37,7 +37,6 @@ LONG = frozenset(
         "predictor_core.frontends.openvino.data_ops",
         "predictor_core.frontends.tensorflow.data_ops",
         "predictor_core.frontends.tensorflow.graph",
-        "predictor_core.frontends.tensorflow.wire",
         "predictor_core.frontends.tflite.graph",
         "predictor_core.learning.learn",
         "predictor_core.learning.measurements",

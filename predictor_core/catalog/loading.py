@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,7 +74,10 @@ def load_entry(entry: Mapping[str, Any]) -> Predictor:
     if "pack" in entry:
         return _from_pack(PACKAGE / entry["pack"], entry)
     if "headers" in entry:
-        return load_from_collection(PACKAGE / entry["headers"], str(entry["name"]), entry["sha256"])
+        precision = str(entry.get("precision", ""))
+        return load_from_collection(
+            PACKAGE / entry["headers"], str(entry["name"]), entry["sha256"], precision
+        )
     if "package_location" in entry:
         folder = Path(entry["package_location"])
         if (folder / PACK_FILE).is_file():
@@ -125,8 +129,10 @@ def load_learned(
     return LearnedPredictor(header, load_sources(header))
 
 
-def load_from_collection(path: Path, name: str, sha256: str | None = None) -> LearnedPredictor:
-    """Load one of the devices whose headers are in one file.
+def load_from_collection(
+    path: Path, name: str, sha256: str | None = None, precision: str = ""
+) -> LearnedPredictor:
+    """Load one of the devices whose headers are in one file; `precision` is noted among its facts.
 
     Raises
     ------
@@ -137,6 +143,8 @@ def load_from_collection(path: Path, name: str, sha256: str | None = None) -> Le
     from predictor_core.predictor.learned import LearnedPredictor
 
     header = read_collection(path, name, sha256)
+    if precision:
+        header = replace(header, facts={"precision": precision, **header.facts})
     return LearnedPredictor(header, load_sources(header))
 
 

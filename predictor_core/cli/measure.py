@@ -37,6 +37,13 @@ def add(commands: Any, common: Callable[[argparse.ArgumentParser], None]) -> Non
         "--minutes", type=_seconds, metavar="M", help="time for all models; run again to go on with the rest"
     )
     parser.add_argument(
+        "--wait",
+        type=_seconds,
+        default=10.0,
+        metavar="S",
+        help="time to wait for each model while other work slows the processor (default: 10)",
+    )
+    parser.add_argument(
         "--input-shape",
         nargs="+",
         metavar="SHAPE",
@@ -65,6 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.threads,
         input_shape=input_shapes(arguments.input_shape),
         budget_s=arguments.seconds,
+        wait_s=arguments.wait,
         total_s=None if arguments.minutes is None else 60.0 * arguments.minutes,
     )
     done = failed = 0

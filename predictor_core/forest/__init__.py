@@ -1,6 +1,6 @@
 """Array forests: evaluation in numpy, and the pack file that stores them."""
 
-from predictor_core.forest.forest import Forest, Tree, TreeArrays, predict_together, tree_values
+from predictor_core.forest.forest import Forest, Tree, TreeArrays, predict_rows, predict_together
 from predictor_core.forest.pack import Pack, load_pack, save_pack
 
 __all__ = [
@@ -9,7 +9,7 @@ __all__ = [
     "Tree",
     "TreeArrays",
     "load_pack",
+    "predict_rows",
     "predict_together",
     "save_pack",
-    "tree_values",
 ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -21,9 +22,8 @@ Combine = Literal["mean", "sum"]
 Floats = NDArray[np.floating[Any]]
 Ints = NDArray[np.integer[Any]]
 
-#: Many rows: drop those that have reached a leaf every so many levels.
-_COMPACT_EVERY = 8
-_COMPACT_FROM = 4096
+#: Levels between two looks at which rows have reached a leaf.
+_LEVELS = 8
 
 
 class Tree(NamedTuple):
@@ -52,8 +52,6 @@ class TreeArrays:
         Prediction of a leaf; meaningless elsewhere.
     n_trees : int
         The first `n_trees` nodes are roots.
-    depth : int
-        Longest path from a root to a leaf.
     """
 
     feature: Ints
@@ -61,7 +59,6 @@ class TreeArrays:
     left: Ints
     value: Floats
     n_trees: int
-    depth: int
 
     @classmethod
     def from_trees(cls, trees: Sequence[Tree]) -> TreeArrays:
@@ -153,12 +150,7 @@ class TreeArrays:
         thresholds[inner] = threshold
         values = np.zeros(n, dtype=value.dtype)
         values[leaf] = value
-        depth, last = 0, n_trees
-        while last < n:
-            # The last inner node above the end of a level has the last child of the next.
-            last = int(left[inner[np.searchsorted(inner, last) - 1]]) + 2
-            depth += 1
-        return cls(features, thresholds, left, values, n_trees, depth)
+        return cls(features, thresholds, left, values, n_trees)
 
     def descend(self, x: NDArray[np.float32], rows: Ints, nodes: Ints) -> Ints:
         """Follow each (row, start node) pair down to its leaf.
@@ -178,24 +170,19 @@ class TreeArrays:
         flat = np.ascontiguousarray(x).ravel()
         offsets = np.asarray(rows, dtype=np.intp) * x.shape[1]
         nodes = np.asarray(nodes, dtype=np.intp)
-        if len(nodes) < _COMPACT_FROM:
-            return self._descend(flat, offsets, nodes, self.depth)
-        out = nodes.copy()
-        active = np.arange(len(nodes))
-        for done in range(0, self.depth, _COMPACT_EVERY):
-            moved = self._descend(flat, offsets[active], out[active], min(_COMPACT_EVERY, self.depth - done))
-            out[active] = moved
-            active = active[self.left[moved] != moved]
-            if not len(active):
-                break
-        return out
-
-    def _descend(self, flat: NDArray[np.float32], offsets: Ints, nodes: Ints, levels: int) -> Ints:
         feature, threshold, left = self.feature, self.threshold, self.left
-        for _ in range(levels):
-            go_right = flat[offsets + feature[nodes]] > threshold[nodes]
-            nodes = left[nodes] + go_right
-        return nodes
+        leaves = np.empty_like(nodes)
+        active = np.arange(len(nodes))
+        while True:
+            # `take` costs half of what an index in brackets does, and most calls are for few rows.
+            for _ in range(_LEVELS):
+                go_right = flat.take(offsets + feature.take(nodes)) > threshold.take(nodes)
+                nodes = np.add(left.take(nodes), go_right, dtype=np.intp)
+            leaves[active] = nodes
+            inner = np.flatnonzero(left.take(nodes) != nodes)
+            if not len(inner):
+                return leaves
+            active, offsets, nodes = active[inner], offsets[inner], nodes[inner]
 
     @property
     def nbytes(self) -> int:
@@ -277,43 +264,63 @@ def predict_together(work: Sequence[tuple[Forest, Any]]) -> list[NDArray[np.floa
     list of (n_i,) float64
         In the order of `work`.
     """
-    return [
-        values.mean(axis=1) if forest.combine == "mean" else values.sum(axis=1)
-        for (forest, _), values in zip(work, tree_values(work))
-    ]
-
-
-def tree_values(work: Sequence[tuple[Forest, Any]]) -> list[NDArray[np.float64]]:
-    """Return what each tree says: as `predict_together`, but of shape (n_i, trees of forest i)."""
     if not work:
         return []
-    arrays = work[0][0].arrays
     blocks = []
     for forest, x in work:
-        block = np.asarray(x, dtype=np.float32)
+        block = np.asarray(x, dtype=np.float64)
         if block.ndim != 2 or block.shape[1] != forest.n_features:
             raise ValueError(
                 f"expected rows of {forest.n_features} features, got an array of shape {block.shape}"
             )
-        if np.isnan(block).any():
-            raise ValueError("a feature is not a number")
         blocks.append(block)
-    width = max(block.shape[1] for block in blocks)
-    x32 = np.zeros((sum(len(block) for block in blocks), width), dtype=np.float32)
-    rows, nodes = [], []
-    start = 0
-    for (forest, _), block in zip(work, blocks):
-        n = len(block)
-        x32[start : start + n, : block.shape[1]] = block
-        rows.append(np.repeat(np.arange(start, start + n), forest.n_trees))
-        nodes.append(np.tile(np.arange(forest.first, forest.last), n))
-        start += n
-    leaves = arrays.descend(x32, np.concatenate(rows), np.concatenate(nodes))
-    values = arrays.value[leaves].astype(np.float64)
-    out = []
-    start = 0
-    for (forest, _), block in zip(work, blocks):
-        stop = start + len(block) * forest.n_trees
-        out.append(values[start:stop].reshape(len(block), forest.n_trees))
-        start = stop
-    return out
+    rows = np.zeros((sum(map(len, blocks)), max(block.shape[1] for block in blocks)))
+    ends = np.cumsum([len(block) for block in blocks])
+    for block, end in zip(blocks, ends):
+        rows[end - len(block) : end, : block.shape[1]] = block
+    predictions, _ = predict_rows([(forest, len(block)) for (forest, _), block in zip(work, blocks)], rows)
+    return np.split(predictions, ends[:-1])
+
+
+def predict_rows(
+    work: Sequence[tuple[Forest, int]], x: Floats
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Evaluate several forests that share their arrays on the rows of one matrix.
+
+    Parameters
+    ----------
+    work : sequence of (Forest, int)
+        At least one forest, all on the same `TreeArrays`, and how many of the rows are its own, in order.
+    x : (n, widest) array
+        Rows of fewer features end in anything that is a number.
+
+    Returns
+    -------
+    predictions, deviations : (n,) float64
+        Prediction for each row, and the standard deviation of what the trees say; 0 where they are added up.
+
+    Raises
+    ------
+    ValueError
+        When `x` holds a NaN.
+    """
+    x32 = x.astype(np.float32)
+    if np.isnan(x32).any():
+        raise ValueError("a feature is not a number")
+    arrays = work[0][0].arrays
+    predictions, deviations = np.empty(len(x32)), np.zeros(len(x32))
+    row = 0
+    # Forests of as many trees are evaluated at once.
+    for (n_trees, combine), forests in groupby(work, key=lambda one: (one[0].n_trees, one[0].combine)):
+        alike = list(forests)
+        firsts = np.repeat([forest.first for forest, _ in alike], [n for _, n in alike])
+        rows = np.arange(row, row + len(firsts))
+        roots = firsts[:, None] + np.arange(n_trees)
+        leaves = arrays.descend(x32, np.repeat(rows, n_trees), roots.ravel())
+        values = arrays.value[leaves].astype(np.float64).reshape(roots.shape)
+        if combine == "sum":
+            predictions[rows] = values.sum(axis=1)
+        else:
+            predictions[rows], deviations[rows] = values.mean(axis=1), values.std(axis=1)
+        row += len(rows)
+    return predictions, deviations

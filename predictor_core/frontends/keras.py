@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from predictor_core.budget import meter
 from predictor_core.errors import ModelFormatError, missing_dependency
 from predictor_core.frontends.tensorflow import load as load_saved_model
 from predictor_core.ir.graph import Graph
@@ -47,6 +48,7 @@ def load(model: Any, *, input_shape: Any = None) -> Graph:
             raise ModelFormatError(
                 f"Keras can't export {name or 'the model'}: {first}; build it with its input's shape first"
             ) from error
+        meter().restart()
         graph = load_saved_model(folder, input_shape=input_shape)
     return Graph(graph.nodes, name, graph.outputs, graph.free, graph.warnings)
 

@@ -31,38 +31,44 @@ def build(op: str, main: Sequence[Node], merged: Sequence[Node], graph: Graph) -
         The graph they are in.
     """
     head, last = main[0], main[-1]
-    inputs = graph.input_shapes(head)
+    inputs = [*graph.input_shapes(head)]
     if "const_shape" in head.attrs:
         constant = tuple(head.attrs["const_shape"])
         # The first operand of a product, or the sequence of a recurrent layer, tells its cost.
         first = head.attrs.get("const_first") and head.op in DENSE_OPS
-        inputs = (constant, *inputs) if first else (*inputs, constant)
-    output = last.outputs[0]
-    epilogue: tuple[str, ...] = ()
+        inputs.insert(0 if first else len(inputs), constant)
+    epilogue: list[str] = []
     pool: tuple[int, ...] = ()
     if merged:
         previous = last.name
         for node in merged:
             if node.op not in DATA_OPS:
-                epilogue = (*epilogue, node.op)
+                epilogue.append(node.op)
             if node.op in POOL_OPS:
                 pool = (*node.attrs["kernel"], *node.attrs["strides"])
             for tensor in node.inputs:
                 if tensor != previous:
-                    inputs = (*inputs, graph.shape(tensor))
+                    inputs.append(graph.shape(tensor))
             if "const_shape" in node.attrs:
-                inputs = (*inputs, tuple(node.attrs["const_shape"]))
+                inputs.append(tuple(node.attrs["const_shape"]))
             previous = node.name
     has_bias = "bias" in head.attrs and head.attrs["bias"] and len(main) == 1
     label = "-".join((op, FOLDED, *epilogue) if has_bias else (op, *epilogue))
-    fields = kernel_op(op).fields
-    if fields is None:
-        return KernelSpec(label, op, inputs, output, epilogue=epilogue, extra=pool)
-    found = fields(main, graph)
-    if "output" not in found:
-        found = {"output": output, **found}
-    spec = KernelSpec(label, op, inputs, epilogue=epilogue, **found)
-    return spec._replace(extra=pool) if pool else spec
+    output, kernel, strides, dilations, groups, extra = kernel_op(op).fields(main, graph)
+    if output is None:
+        output = last.outputs[0]
+    return KernelSpec(
+        label,
+        op,
+        tuple(inputs),
+        output,
+        kernel,
+        strides,
+        dilations,
+        groups,
+        tuple(epilogue),
+        pool or extra,
+    )
 
 
 def broadcasts(node: Node, before: Shape) -> bool:

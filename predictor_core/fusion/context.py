@@ -16,6 +16,10 @@ from predictor_core.kernels.spec import ONE, KernelSpec
 #: Places in the order of execution between kernels that may run at once.
 REACH = 8
 
+#: Places over which it matters what waits for what: several times `REACH`, for pairs pass it on.
+_SPAN = 8 * REACH
+_ALL = (1 << 2 * _SPAN + 1) - 1
+
 #: What a kernel overlaps with: nothing, a kernel without weights, a product of single pixels, one of windows.
 NO_OVERLAP, WITHOUT_WEIGHTS, POINTWISE, WINDOW = range(4)
 
@@ -71,30 +75,42 @@ def pair_up(
         Kernels of the processors that may be paired.
     """
     order = _order(reads)
-    # Sets of kernels as bits of integers: all that a kernel waits for.
-    needs = [0] * len(specs)
-    for i in range(len(specs)):
-        for maker in reads[i]:
-            needs[i] |= needs[maker] | 1 << maker
+    place_of = {kernel: place for place, kernel in enumerate(order)}
+    # What a kernel waits for, as bits of an integer: bit `_SPAN + k` is the kernel k places after it. Whoever
+    # is further away than `_SPAN` is never paired, so that its bits may go.
+    needs = [0] * len(order)
+    for place, kernel in enumerate(order):
+        for maker in reads[kernel]:
+            distance = place - place_of[maker]
+            if distance <= _SPAN:
+                needs[place] |= _seen(needs[place - distance], distance) | 1 << _SPAN - distance
     free = set(waiting)
     partners: dict[int, int] = {}
     for place, busy in enumerate(order):
         if specs[busy].op not in engine:
             continue
         start = max(place - REACH, 0)
-        for paired in order[start : place + REACH + 1]:
-            if paired in free and not (needs[paired] >> busy | needs[busy] >> paired) & 1:
-                free.remove(paired)
-                partners[paired] = busy
-                # From now on, what waits for one of them waits for both.
-                pair = 1 << busy | 1 << paired
-                needed = needs[busy] | needs[paired] | pair
-                needs[busy] = needs[paired] = needed
-                for other in order[start : place + 2 * REACH + 1]:
-                    if needs[other] & pair:
-                        needs[other] |= needed
-                break
+        for other in range(start, min(place + REACH + 1, len(order))):
+            paired, distance = order[other], other - place
+            waits = needs[other] >> _SPAN - distance | needs[place] >> _SPAN + distance
+            if paired not in free or waits & 1:
+                continue
+            free.remove(paired)
+            partners[paired] = busy
+            # From now on, what waits for one of them waits for both.
+            pair = 1 << _SPAN | 1 << _SPAN + distance
+            needed = needs[place] | _seen(needs[other], -distance) | pair
+            needs[place], needs[other] = needed, _seen(needed, distance)
+            for later in range(start, min(place + 2 * REACH + 1, len(order))):
+                if needs[later] & _seen(pair, later - place):
+                    needs[later] |= _seen(needed, later - place)
+            break
     return partners
+
+
+def _seen(bits: int, distance: int) -> int:
+    """Bits of a kernel as they are counted from the kernel `distance` places after it."""
+    return bits >> distance if distance >= 0 else bits << -distance & _ALL
 
 
 def _order(reads: Sequence[Sequence[int]]) -> list[int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from predictor_core.fusion.build import broadcasts, build, main_op
 from predictor_core.fusion.context import contexts
 from predictor_core.fusion.patterns import match
@@ -47,10 +49,9 @@ def detect(graph: Graph, rules: Rules) -> list[Kernel]:
     """
     open_kernels: list[_OpenKernel] = []
     owner: dict[str, _OpenKernel] = {}
-    starts = _starts(rules)
+    starts = rules.patterns_from
     pairs = rules.pairs
     free = free_ops()
-    producer_of = graph.producer
     returned = {graph.producer(tensor).name for tensor in graph.outputs}
     for node in graph.nodes:
         name, op = node.name, node.op
@@ -59,17 +60,17 @@ def detect(graph: Graph, rules: Rules) -> list[Kernel]:
         kernel = _matched(rules, starts[op], node, graph, len(open_kernels)) if op in starts else None
         if kernel is not None:
             for member in kernel.main:
-                owner[member.name] = kernel
+                _note(owner, member, kernel)
             open_kernels.append(kernel)
             continue
-        latest, made = None, None
+        latest, read = None, ""
         for tensor in node.inputs:
-            producer = producer_of(tensor)
-            maker = owner.get(producer.name)
+            maker = owner.get(tensor)
             if maker is not None and (latest is None or maker.position > latest.position):
-                latest, made = maker, producer
-        if latest is not None and made is not None and op in latest.accepts:
+                latest, read = maker, tensor
+        if latest is not None and op in latest.accepts:
             tail = latest.merged[-1] if latest.merged else latest.main[-1]
+            made = graph.producer(read)
             if (
                 tail is made
                 and made.name not in returned
@@ -78,13 +79,20 @@ def detect(graph: Graph, rules: Rules) -> list[Kernel]:
             ):
                 latest.merged.append(node)
                 latest.accepts = pairs.get(f"{latest.op}-{op}", pairs.get(op, _NOTHING))
-                owner[name] = latest
+                _note(owner, node, latest)
                 continue
         kernel = _OpenKernel(main_op(node, graph), (node,), len(open_kernels), rules)
-        owner[name] = kernel
+        _note(owner, node, kernel)
         open_kernels.append(kernel)
     kernels = [_finish(kernel, graph) for kernel in open_kernels]
     return _with_context(kernels, open_kernels, owner, graph, rules) if rules.engine else kernels
+
+
+def _note(owner: dict[str, _OpenKernel], node: Node, kernel: _OpenKernel) -> None:
+    """Note whose a node is: by its name, and by its tensors where it has several."""
+    owner[node.name] = kernel
+    if len(node.outputs) > 1:
+        owner.update(dict.fromkeys(node.tensors, kernel))
 
 
 def _with_context(
@@ -117,7 +125,7 @@ def _with_context(
 
 
 def _matched(
-    rules: Rules, patterns: list[Pattern], node: Node, graph: Graph, position: int
+    rules: Rules, patterns: Sequence[Pattern], node: Node, graph: Graph, position: int
 ) -> _OpenKernel | None:
     for pattern in patterns:
         chain = match(pattern, node, graph)
@@ -126,15 +134,7 @@ def _matched(
     return None
 
 
-def _starts(rules: Rules) -> dict[str, list[Pattern]]:
-    starts: dict[str, list[Pattern]] = {}
-    for pattern in rules.patterns:
-        for op in pattern.steps[0].ops:
-            starts.setdefault(op, []).append(pattern)
-    return starts
-
-
 def _finish(kernel: _OpenKernel, graph: Graph) -> Kernel:
     head = kernel.main[0]
-    nodes = tuple([node.name for node in kernel.main] + [node.name for node in kernel.merged])
+    nodes = tuple([node.name for node in (*kernel.main, *kernel.merged)])
     return Kernel(build(kernel.op, kernel.main, kernel.merged, graph), head.name, nodes, head.scope)

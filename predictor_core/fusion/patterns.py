@@ -19,7 +19,7 @@ def match(pattern: Pattern, start: Node, graph: Graph) -> tuple[Node, ...] | Non
     index = 0
     while index < len(steps):
         readers = graph.consumers(chain[-1].name)
-        if len(readers) != 1 or chain[-1].name in graph.outputs:
+        if len(readers) != 1 or graph.is_output(chain[-1].name):
             return None
         node = readers[0]
         step = steps[index]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,15 @@ class Rules:
     pairs: Mapping[str, frozenset[str]]
     patterns: tuple[Pattern, ...] = ()
     engine: frozenset[str] = frozenset()
+
+    @cached_property
+    def patterns_from(self) -> Mapping[str, tuple[Pattern, ...]]:
+        """Patterns by the ops that they may start with, in their order."""
+        starts: dict[str, tuple[Pattern, ...]] = {}
+        for pattern in self.patterns:
+            for op in pattern.steps[0].ops:
+                starts[op] = (*starts.get(op, ()), pattern)
+        return starts
 
 
 @cache
@@ -153,12 +162,10 @@ def _mapping(value: Any, path: Path, entry: str) -> Mapping[str, Any]:
 
 
 def _yaml(path: Path) -> Mapping[str, Any]:
-    import yaml
+    from predictor_core.yaml_files import read_yaml
 
-    # The loader in C is ten times as fast, and part of most builds of pyyaml.
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        document = read_yaml(path)
+    except ValueError as error:
         raise PredictorError(f"{path} is not a YAML file: {error}") from error
     return _mapping(document, path, "the document")

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from itertools import chain
+from math import prod
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from predictor_core.errors import GraphError
 from predictor_core.ir.order import topological_order
 
 Shape = tuple[int, ...]
 
-#: Largest accepted dimension and tensor: beyond them a shape is a mistake, not a model.
+#: Largest accepted dimension and tensor, and most dimensions (those of numpy and torch): beyond them a shape
+#: is a mistake, not a model.
 MAX_DIM = 2**31 - 1
 MAX_ELEMENTS = 2**40
+MAX_RANK = 64
 
+_INTEGERS = frozenset({int})
 _NO_ATTRS: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True, init=False)
-class Node:
+class Node(NamedTuple):
     """One op of a Graph.
 
     Parameters
@@ -43,27 +46,9 @@ class Node:
     name: str
     op: str
     inputs: tuple[str, ...] = ()
-    attrs: Mapping[str, Any] = field(default_factory=lambda: _NO_ATTRS)
+    attrs: Mapping[str, Any] = _NO_ATTRS
     outputs: tuple[Shape, ...] = ()
     scope: str = ""
-
-    def __init__(
-        self,
-        name: str,
-        op: str,
-        inputs: tuple[str, ...] = (),
-        attrs: Mapping[str, Any] = _NO_ATTRS,
-        outputs: tuple[Shape, ...] = (),
-        scope: str = "",
-    ) -> None:
-        # What a frozen dataclass generates takes three times as long, and models have thousands of nodes.
-        own = self.__dict__
-        own["name"] = name
-        own["op"] = op
-        own["inputs"] = inputs
-        own["attrs"] = attrs
-        own["outputs"] = outputs
-        own["scope"] = scope
 
     @property
     def shape(self) -> Shape:
@@ -101,7 +86,10 @@ class Graph:
         or gigantic. The message names the node.
     """
 
-    __slots__ = ("_by_name", "_consumers", "_tensors", "free", "name", "nodes", "outputs", "warnings")
+    __slots__ = (
+        *("_by_name", "_consumers", "_returned", "_shapes", "_tensors"),
+        *("free", "name", "nodes", "outputs", "warnings"),
+    )
 
     def __init__(
         self,
@@ -115,27 +103,31 @@ class Graph:
         self.free = tuple(free)
         self.warnings = tuple(warnings)
         given = tuple(nodes)
+        _check_shapes(given)
         by_name: dict[str, Node] = {}
         tensors: dict[str, Node] = {}
+        shapes: dict[str, Shape] = {}
         in_order = True
         for node in given:
-            if node.name in by_name:
-                raise GraphError(f"node {node.name!r} stands in the graph twice; names must be unique")
-            by_name[node.name] = node
-            _check_shapes(node)
+            own, made = node.name, node.outputs
+            if own in by_name:
+                raise GraphError(f"node {own!r} stands in the graph twice; names must be unique")
+            by_name[own] = node
             if in_order:
                 for tensor in node.inputs:
                     if tensor not in tensors:
                         in_order = False
                         break
-            for tensor in (node.name,) if len(node.outputs) == 1 else node.tensors:
+            for tensor, shape in zip((own,) if len(made) == 1 else node.tensors, made):
                 if tensor in tensors:
-                    raise GraphError(f"tensor {tensor!r} of node {node.name!r} has two producers")
+                    raise GraphError(f"tensor {tensor!r} of node {own!r} has two producers")
                 tensors[tensor] = node
+                shapes[tensor] = shape
         self._by_name = by_name
         self._tensors = tensors
+        self._shapes = shapes
         self.nodes: tuple[Node, ...] = given if in_order else tuple(sorted_nodes(given))
-        self._consumers: dict[str, list[Node]] | None = None
+        self._consumers: dict[str, tuple[Node, ...]] | None = None
         wanted = tuple(outputs)
         for tensor in wanted:
             if tensor not in tensors:
@@ -144,6 +136,7 @@ class Graph:
             read = {tensor for node in self.nodes for tensor in node.inputs}
             wanted = tuple([tensor for tensor in tensors if tensor not in read])
         self.outputs = wanted
+        self._returned = frozenset(wanted)
 
     def __getitem__(self, name: str) -> Node:
         return self._by_name[name]
@@ -169,7 +162,7 @@ class Graph:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The attributes of a node without any are a view, which can't be pickled.
-        nodes = tuple([replace(node, attrs=dict(node.attrs)) for node in self.nodes])
+        nodes = tuple([node._replace(attrs=dict(node.attrs)) for node in self.nodes])
         return (Graph, (nodes, self.name, self.outputs, self.free, self.warnings))
 
     @property
@@ -179,10 +172,7 @@ class Graph:
 
     def shape(self, tensor: str) -> Shape:
         """Shape of a tensor."""
-        node = self._tensors[tensor]
-        outputs = node.outputs
-        # The place stands in the name; a split may have thousands of outputs.
-        return outputs[0] if len(outputs) == 1 else outputs[int(tensor[len(node.name) + 1 :])]
+        return self._shapes[tensor]
 
     def producer(self, tensor: str) -> Node:
         """Node that makes a tensor."""
@@ -190,42 +180,69 @@ class Graph:
 
     def input_shapes(self, node: Node) -> tuple[Shape, ...]:
         """Shapes of the tensors that a node reads."""
-        return tuple([self.shape(tensor) for tensor in node.inputs])
+        shapes = self._shapes
+        return tuple([shapes[tensor] for tensor in node.inputs])
 
-    def consumers(self, name: str) -> tuple[Node, ...]:
+    def consumers(self, name: str) -> Sequence[Node]:
         """Nodes that read any output of the node `name`, each once, in order."""
         if self._consumers is None:
+            # Many graphs on the way to a canonical one are never asked.
             self._consumers = self._find_consumers()
-        return tuple(self._consumers.get(name, ()))
+        return self._consumers.get(name, ())
 
-    def _find_consumers(self) -> dict[str, list[Node]]:
-        # Many graphs on the way to a canonical one are never asked.
+    def is_output(self, tensor: str) -> bool:
+        """Whether the model returns a tensor."""
+        return tensor in self._returned
+
+    def _find_consumers(self) -> dict[str, tuple[Node, ...]]:
         consumers: dict[str, list[Node]] = {}
+        tensors = self._tensors
         for node in self.nodes:
             for tensor in node.inputs:
-                readers = consumers.setdefault(self._tensors[tensor].name, [])
+                readers = consumers.setdefault(tensors[tensor].name, [])
                 if not readers or readers[-1] is not node:
                     readers.append(node)
-        return consumers
+        return {name: tuple(readers) for name, readers in consumers.items()}
 
 
-def _check_shapes(node: Node) -> None:
-    if not node.outputs:
-        raise GraphError(f"node {node.name!r} ({node.op}) has no output shape")
-    for shape in node.outputs:
-        elements = 1
-        for dim in shape:
-            if type(dim) is not int or dim <= 0 or dim > MAX_DIM:
+def check_rank(shape: Shape, name: str, op: str) -> None:
+    """Raise `GraphError` where an output of a node has more dimensions than a tensor may have."""
+    if len(shape) > MAX_RANK:
+        raise GraphError(
+            f"node {name!r} ({op}) has an output of {len(shape)} dimensions, more than the {MAX_RANK} that a "
+            "tensor may have"
+        )
+
+
+def _check_shapes(nodes: Sequence[Node]) -> None:
+    """Raise `GraphError` for an output shape that is missing or that no tensor can have."""
+    # All shapes at once: one by one they would take a good part of the time that a model takes.
+    shapes = [shape for node in nodes for shape in node.outputs]
+    dims = list(chain.from_iterable(shapes))
+    if (
+        all([node.outputs for node in nodes])  # noqa: C419
+        and {*map(type, dims)} <= _INTEGERS
+        and min(dims, default=1) > 0
+        and max(dims, default=1) <= MAX_DIM
+        and max(map(len, shapes), default=0) <= MAX_RANK
+        and max(map(prod, shapes), default=1) <= MAX_ELEMENTS
+    ):
+        return
+    for node in nodes:
+        if not node.outputs:
+            raise GraphError(f"node {node.name!r} ({node.op}) has no output shape")
+        for shape in node.outputs:
+            check_rank(shape, node.name, node.op)
+            if any(type(dim) is not int or not 0 < dim <= MAX_DIM for dim in shape):
                 raise GraphError(
                     f"node {node.name!r} ({node.op}) has output shape {list(shape)}; "
                     f"every dimension must be a positive integer up to {MAX_DIM}"
                 )
-            elements *= dim
-        if elements > MAX_ELEMENTS:
-            raise GraphError(
-                f"node {node.name!r} ({node.op}) has output shape {list(shape)}: {elements} elements, "
-                f"more than the {MAX_ELEMENTS} that a tensor may have"
-            )
+            if prod(shape) > MAX_ELEMENTS:
+                raise GraphError(
+                    f"node {node.name!r} ({node.op}) has output shape {list(shape)}: {prod(shape)} elements, "
+                    f"more than the {MAX_ELEMENTS} that a tensor may have"
+                )
 
 
 def sorted_nodes(nodes: Sequence[Node]) -> list[Node]:

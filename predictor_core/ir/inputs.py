@@ -7,7 +7,7 @@ from numbers import Integral
 from typing import Any, Union
 
 from predictor_core.errors import GraphError, ModelFormatError
-from predictor_core.ir.graph import MAX_DIM, Shape
+from predictor_core.ir.graph import MAX_DIM, MAX_RANK, Shape
 
 #: A dimension as a model states it: a size, the name of a symbol, or None or -1 where it is open.
 Dim = Union[int, str, None]
@@ -105,6 +105,8 @@ class InputShapes:
             if given is None:
                 raise ModelFormatError(f"input {name!r} states no shape; give input_shape")
             return given
+        if len(stated) > MAX_RANK:
+            raise GraphError(f"input {name!r} has {len(stated)} dimensions; a tensor has at most {MAX_RANK}")
         dims = _possible(name, [self.value(dim) for dim in stated])
         if given is not None:
             return self._filled(name, given, dims)

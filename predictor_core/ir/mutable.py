@@ -5,11 +5,12 @@ Every edit keeps the same indices up to date, which stay in one class, hence the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from predictor_core.errors import GraphError
 from predictor_core.ir.graph import Graph, Node, Shape, sorted_nodes
+from predictor_core.ir.ops import check_attributes
 
 
 class MutableGraph:
@@ -27,7 +28,8 @@ class MutableGraph:
     Raises
     ------
     GraphError
-        On a duplicate name, a dangling input or a cycle. Shapes are looked at by `freeze`.
+        On a duplicate name, a dangling input, a cycle, or an attribute of another type than the row of the op
+        says. Shapes are looked at by `freeze`.
     """
 
     __slots__ = ("_by_op", "_places", "_readers", "changed", "free", "name", "nodes", "outputs", "warnings")
@@ -44,7 +46,9 @@ class MutableGraph:
         self.free = list(free)
         self.warnings = tuple(warnings)
         self.changed = False
-        self._set(nodes, list(outputs))
+        given = list(nodes)
+        check_attributes(given)
+        self._set(given, list(outputs))
 
     @classmethod
     def of_graph(cls, graph: Graph) -> MutableGraph:
@@ -64,10 +68,9 @@ class MutableGraph:
     def reset(self, nodes: Iterable[Node], outputs: Iterable[str]) -> None:
         """Take other nodes and outputs instead of all there are; name, free ops and warnings stay."""
         self.changed = True
-        self._set(nodes, list(outputs))
+        self._set(list(nodes), list(outputs))
 
-    def _set(self, nodes: Iterable[Node], outputs: list[str]) -> None:
-        given = list(nodes)
+    def _set(self, given: Sequence[Node], outputs: list[str]) -> None:
         found: dict[str, Node] = {}
         readers: dict[str, dict[str, int]] = {}
         by_op: dict[str, dict[str, None]] = {}
@@ -115,17 +118,16 @@ class MutableGraph:
 
     def of(self, *ops: str) -> Iterator[Node]:
         """Nodes of the given ops, op by op; those that a pass removes on its way are not met."""
+        nodes = self.nodes
         for op in ops:
-            named = self._by_op.get(op)
-            if named:
-                for name in list(named):
-                    node = self.nodes.get(name)
-                    if node is not None and node.op == op:
-                        yield node
+            for name in list(self._by_op.get(op, ())):
+                node = nodes.get(name)
+                if node is not None and node.op == op:
+                    yield node
 
-    def has(self, op: str) -> bool:
-        """Whether any node has this op."""
-        return bool(self._by_op.get(op))
+    def has(self, *ops: str) -> bool:
+        """Whether any node has one of these ops."""
+        return not self._by_op.keys().isdisjoint(ops)
 
     def producer(self, tensor: str) -> Node:
         """Node that makes a tensor."""
@@ -148,6 +150,10 @@ class MutableGraph:
     def reading(self, tensor: str) -> Iterator[Node]:
         """Nodes that read a tensor, each once."""
         return (self.nodes[name] for name in self._readers.get(tensor, ()))
+
+    def is_output(self, tensor: str) -> bool:
+        """Whether the model returns a tensor."""
+        return tensor in self._places
 
     def only_reader(self, tensor: str) -> Node | None:
         """Return the node that reads a tensor, if it is read exactly once and is no output of the model."""
@@ -193,7 +199,7 @@ class MutableGraph:
         self.nodes[name] = new
         self.changed = True
         if new.op != old.op:
-            del self._by_op[old.op][name]
+            self._forget(old)
             self._by_op.setdefault(new.op, {})[name] = None
         if len(new.outputs) != len(old.outputs):
             kept = {tensor: self._readers.pop(tensor, {}) for tensor in old.tensors}
@@ -208,67 +214,61 @@ class MutableGraph:
             self._unread(old)
         return new
 
-    def bypass(self, node: Node, tensor: str) -> None:
-        """Remove a node with one output; its readers read `tensor`, an earlier one, instead."""
-        self.rewire(node.name, tensor)
-        self._remove(node)
-
-    def bypass_all(self, tensors: Mapping[str, str]) -> None:
-        """Remove live nodes with one output each; a node that reads many of them is rewritten once.
+    def bypass(self, tensors: Mapping[str, str]) -> None:
+        """Remove nodes with one output each; their readers read earlier tensors instead.
 
         Parameters
         ----------
         tensors : mapping
-            Name of a node -> the earlier tensor that its readers read instead.
+            Name of a node -> the tensor that its readers read instead, which may be made by another of the
+            nodes. Nodes that are gone already are left out.
+        """
+        self.rewire(tensors)
+        self.remove(tensors)
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove nodes that nothing reads; those that are gone already are left out."""
+        for name in names:
+            node = self.nodes.get(name)
+            if node is not None:
+                self._drop(node)
+                self._unread(node)
+
+    def rewire(self, tensors: Mapping[str, str]) -> None:
+        """Let the readers of tensors read earlier ones instead; each reader is rewritten once.
+
+        Parameters
+        ----------
+        tensors : mapping
+            Tensor -> the one to read in its place.
         """
         moved = dict(tensors)
-
-        def source(tensor: str) -> str:
-            way = []
-            while tensor in moved:
-                way.append(tensor)
-                tensor = moved[tensor]
-            moved.update(dict.fromkeys(way, tensor))
-            return tensor
-
-        for name in dict.fromkeys(name for old in tensors for name in self._readers[old]):
-            if name in moved:
-                continue
+        for old in tensors:
+            new, way = moved[old], [old]
+            while new in moved:
+                way.append(new)
+                new = moved[new]
+            moved.update(dict.fromkeys(way, new))
+        rewritten: dict[str, None] = {}
+        for old in tensors:
+            reading = self._readers.get(old)
+            if reading:
+                rewritten.update(dict.fromkeys(reading))
+                self._readers[old] = {}
+        for name in rewritten:
             reader = self.nodes[name]
-            inputs = tuple([source(read) for read in reader.inputs])
-            for old, new in zip(reader.inputs, inputs):
-                if old != new:
+            inputs = tuple([moved.get(read, read) for read in reader.inputs])
+            for read, new in zip(reader.inputs, inputs):
+                if read != new:
                     reading = self._readers[new]
                     reading[name] = reading.get(name, 0) + 1
             self.nodes[name] = Node(name, reader.op, inputs, reader.attrs, reader.outputs, reader.scope)
-        for name in tensors:
-            for place in self._places.pop(name, ()):
-                self.outputs[place] = source(name)
-                self._places.setdefault(source(name), []).append(place)
-        for name in tensors:
-            node = self.nodes[name]
-            for tensor in node.inputs:
-                if tensor not in moved:
-                    self._readers[tensor].pop(name, None)
-        for name in tensors:
-            self._drop(self.nodes[name])
-
-    def rewire(self, old: str, tensor: str) -> None:
-        """Let the readers of the tensor `old` read `tensor`, an earlier one, instead."""
-        moved, self._readers[old] = self._readers.get(old, {}), {}
-        reading = self._readers[tensor]
-        for name, count in moved.items():
-            reader = self.nodes[name]
-            inputs: tuple[str, ...] = (tensor,)
-            if len(reader.inputs) > 1:
-                inputs = tuple([tensor if read == old else read for read in reader.inputs])
-            self.nodes[name] = Node(name, reader.op, inputs, reader.attrs, reader.outputs, reader.scope)
-            reading[name] = reading.get(name, 0) + count
-        places = self._places.pop(old, None)
-        if places is not None:
-            for place in places:
-                self.outputs[place] = tensor
-            self._places.setdefault(tensor, []).extend(places)
+        for old in tensors:
+            places = self._places.pop(old, None)
+            if places is not None:
+                for place in places:
+                    self.outputs[place] = moved[old]
+                self._places.setdefault(moved[old], []).extend(places)
 
     def prune(self) -> None:
         """Remove what no output of the model depends on; the model's inputs stay."""
@@ -276,21 +276,23 @@ class MutableGraph:
             if self._readers.get(node.name) or node.op == "input" or node.name not in self.nodes:
                 continue
             if not self._is_read(node):
-                self._remove(node)
+                self.remove([node.name])
 
     def _is_read(self, node: Node) -> bool:
         return any(self._readers.get(tensor) or tensor in self._places for tensor in node.tensors)
 
-    def _remove(self, node: Node) -> None:
-        self._drop(node)
-        self._unread(node)
-
     def _drop(self, node: Node) -> None:
         self.changed = True
         del self.nodes[node.name]
-        del self._by_op[node.op][node.name]
+        self._forget(node)
         for tensor in (node.name,) if len(node.outputs) == 1 else node.tensors:
             self._readers.pop(tensor, None)
+
+    def _forget(self, node: Node) -> None:
+        named = self._by_op[node.op]
+        del named[node.name]
+        if not named:
+            del self._by_op[node.op]
 
     def _unread(self, node: Node) -> None:
         """Take back the reads of a node that is gone, and remove producers that only such nodes read."""

@@ -77,6 +77,10 @@ class AnalyticBase:
 
     def latency_ms(self, specs: Sequence[KernelSpec], costs: Sequence[Cost]) -> NDArray[np.float64]:
         """Return the base of several kernels in ms, shape (len(specs),)."""
+        return np.array(self.latencies_ms(specs, costs), dtype=np.float64)
+
+    def latencies_ms(self, specs: Sequence[KernelSpec], costs: Sequence[Cost]) -> list[float]:
+        """Return the same as a list."""
         functions = [WORK[term] for term in self.terms]
         out = []
         for spec, cost in zip(specs, costs):
@@ -85,4 +89,4 @@ class AnalyticBase:
             for coefficient, work in zip(row, functions):
                 total += coefficient * work(spec, cost)
             out.append(total)
-        return np.array(out)
+        return out

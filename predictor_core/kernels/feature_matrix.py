@@ -8,6 +8,7 @@ as they are.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Callable, NamedTuple
 
 import numpy as np
@@ -28,6 +29,16 @@ class Layout(NamedTuple):
     quantities: tuple[str, ...]
     channels: tuple[str, ...]
     plain: tuple[str, ...]
+
+    @property
+    def length(self) -> int:
+        """How many numbers there are."""
+        return len(self.quantities) + len(self.channels) + len(self.plain)
+
+    @property
+    def width(self) -> int:
+        """Number of feature columns."""
+        return len(self.quantities) + len(self.channels) * _PER_CHANNEL + len(self.plain)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -68,19 +79,54 @@ class FeatureSet(NamedTuple):
         -------
         ndarray, shape (len(specs), len(self.names))
         """
-        raw_function = self.raw
-        raw = np.array([raw_function(spec, cost) for spec, cost in zip(specs, costs)], dtype=np.float64)
-        logs, channels = len(self.layout.quantities), len(self.layout.channels)
-        columns = np.empty((len(raw), logs + channels * _PER_CHANNEL + len(self.layout.plain)))
-        np.log(raw[:, :logs], out=columns[:, :logs])
-        if channels:
-            width = raw[:, logs : logs + channels, None]
-            per_channel = columns[:, logs : logs + channels * _PER_CHANNEL].reshape(
-                len(raw), channels, _PER_CHANNEL
-            )
-            per_channel[:, :, :3] = np.ceil(width / _BLOCKS) * _BLOCKS / width
-            per_channel[:, :, 3:5] = np.ceil(width / _COUNTED)
-            per_channel[:, :, 5:] = width % _MODULI
-            columns[:, logs : logs + channels * _PER_CHANNEL] = per_channel.reshape(len(raw), -1)
-        columns[:, logs + channels * _PER_CHANNEL :] = raw[:, logs + channels :]
-        return columns
+        return feature_rows([(self, specs, costs)])
+
+
+def feature_rows(
+    work: Sequence[tuple[FeatureSet, Sequence[KernelSpec], Sequence[Cost]]],
+) -> NDArray[np.float64]:
+    """Features of kernels of several sorts, one sort below the other.
+
+    Parameters
+    ----------
+    work : sequence of (FeatureSet, sequence of KernelSpec, sequence of Cost)
+        Features of one sort, the kernels that they describe, and their analytic costs.
+
+    Returns
+    -------
+    ndarray, shape (number of specs, features of the widest sort)
+        Rows of fewer features end in zeros.
+    """
+    raw, quantities, widths = [], [], []
+    for found, specs, costs in work:
+        length = found.layout.length
+        numbers = chain.from_iterable(map(found.raw, specs, costs))
+        block = np.fromiter(numbers, np.float64, len(specs) * length).reshape(len(specs), length)
+        logs, channels = len(found.layout.quantities), len(found.layout.channels)
+        raw.append(block)
+        quantities.append(block[:, :logs].ravel())
+        widths.append(block[:, logs : logs + channels].ravel())
+    # One call of numpy for all sorts together: a model has few kernels of each.
+    log_quantities = np.log(np.concatenate(quantities))
+    by_channel = _channel_features(np.concatenate(widths))
+    rows = np.zeros((sum(map(len, raw)), max(found.layout.width for found, _, _ in work)))
+    row = log = width = 0
+    for (found, _, _), block in zip(work, raw):
+        n, logs, channels = len(block), len(found.layout.quantities), len(found.layout.channels)
+        plain = logs + channels * _PER_CHANNEL
+        part = rows[row : row + n]
+        part[:, :logs] = log_quantities[log : log + n * logs].reshape(n, logs)
+        part[:, logs:plain] = by_channel[width : width + n * channels].reshape(n, plain - logs)
+        part[:, plain : found.layout.width] = block[:, logs + channels :]
+        row, log, width = row + n, log + n * logs, width + n * channels
+    return rows
+
+
+def _channel_features(widths: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return what blocks of channels make of numbers of channels, shape (len(widths), _PER_CHANNEL)."""
+    column = widths[:, None]
+    found = np.empty((len(widths), _PER_CHANNEL))
+    found[:, :3] = np.ceil(column / _BLOCKS) * _BLOCKS / column
+    found[:, 3:5] = np.ceil(column / _COUNTED)
+    found[:, 5:] = column % _MODULI
+    return found

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import prod
-from typing import Any, Callable
+from typing import Callable, NamedTuple, Optional
 
-from predictor_core.ir.graph import Graph, Node
-from predictor_core.kernels.spec import Pair
+from predictor_core.ir.graph import Graph, Node, Shape
+from predictor_core.kernels.spec import ONE, Pair
 
-Fields = Mapping[str, Any]
+
+class Fields(NamedTuple):
+    """Fields of a `KernelSpec` that depend on the op; without an output it is that of the last node."""
+
+    output: Optional[Shape] = None  # noqa: UP045
+    kernel: Pair = ONE
+    strides: Pair = ONE
+    dilations: Pair = ONE
+    groups: int = 1
+    extra: tuple[int, ...] = ()
+
+
 FieldsFunction = Callable[[Sequence[Node], Graph], Fields]
 VariantFunction = Callable[[Node, Graph], str]
 
@@ -17,37 +28,39 @@ VariantFunction = Callable[[Node, Graph], str]
 _MAP_AXES = frozenset({(1, 2), (2, 1), (-3, -2), (-2, -3)})
 
 
-def _pair(value: Any) -> Pair:
-    return (value[0], value[1])
+def plain(main: Sequence[Node], graph: Graph) -> Fields:
+    """Return the fields of an op that has none of its own."""
+    return Fields()
 
 
 def window(main: Sequence[Node], graph: Graph) -> Fields:
     """Return window, strides, dilations and groups of an op on images."""
     attrs = main[0].attrs
-    return {
-        "output": main[-1].outputs[0],
-        "kernel": _pair(attrs["kernel"]),
-        "strides": _pair(attrs.get("strides", (1, 1))),
-        "dilations": _pair(attrs.get("dilations", (1, 1))),
-        "groups": attrs.get("groups", 1),
-    }
+    kernel, strides, dilations = attrs["kernel"], attrs.get("strides", ONE), attrs.get("dilations", ONE)
+    return Fields(
+        None,
+        (kernel[0], kernel[1]),
+        (strides[0], strides[1]),
+        (dilations[0], dilations[1]),
+        attrs.get("groups", 1),
+    )
 
 
 def depthwise(main: Sequence[Node], graph: Graph) -> Fields:
     """Return the same as `window`; there is a group for each channel."""
-    return {**window(main, graph), "groups": graph.shape(main[0].inputs[0])[-1]}
+    return window(main, graph)._replace(groups=graph.shape(main[0].inputs[0])[-1])
 
 
 def conv3d(main: Sequence[Node], graph: Graph) -> Fields:
     """Return groups, and the window in ``extra``."""
     attrs = main[0].attrs
-    return {"groups": attrs.get("groups", 1), "extra": tuple(attrs["kernel"])}
+    return Fields(groups=attrs.get("groups", 1), extra=tuple(attrs["kernel"]))
 
 
 def se(main: Sequence[Node], graph: Graph) -> Fields:
     """Return the channels between the two fully connected layers."""
     middle = next(node.outputs[0][-1] for node in main if node.op in ("conv", "fc"))
-    return {"extra": (middle,)}
+    return Fields(extra=(middle,))
 
 
 def recurrent(main: Sequence[Node], graph: Graph) -> Fields:
@@ -55,7 +68,7 @@ def recurrent(main: Sequence[Node], graph: Graph) -> Fields:
     attrs = main[0].attrs
     projection = (attrs["projection"],) if attrs.get("projection") else ()
     directions = 2 if attrs.get("bidirectional") else 1
-    return {"extra": (attrs["hidden"], attrs.get("layers", 1), directions, *projection)}
+    return Fields(extra=(attrs["hidden"], attrs.get("layers", 1), directions, *projection))
 
 
 def axis(main: Sequence[Node], graph: Graph) -> Fields:
@@ -63,23 +76,23 @@ def axis(main: Sequence[Node], graph: Graph) -> Fields:
     node = main[0]
     rank = len(node.outputs[0])
     axis = node.attrs.get("axis", -1) % rank
-    return {} if axis == rank - 1 else {"extra": (axis,)}
+    return Fields() if axis == rank - 1 else Fields(extra=(axis,))
 
 
 def split(main: Sequence[Node], graph: Graph) -> Fields:
     """Return the elements of each output."""
-    return {"extra": tuple(prod(shape) for shape in main[0].outputs)}
+    return Fields(extra=tuple(prod(shape) for shape in main[0].outputs))
 
 
 def shuffle(main: Sequence[Node], graph: Graph) -> Fields:
     """Return the groups of channels."""
-    return {"groups": main[0].attrs.get("groups", 1)}
+    return Fields(groups=main[0].attrs.get("groups", 1))
 
 
 def pooled(main: Sequence[Node], graph: Graph) -> Fields:
     """Drop height and width from the output: with or without dimensions of size 1, the work is the same."""
     output = main[-1].outputs[0]
-    return {"output": (output[0], output[-1])}
+    return Fields((output[0], output[-1]))
 
 
 def grouped(op: str) -> VariantFunction:

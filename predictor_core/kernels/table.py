@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Callable
 
-from predictor_core.kernels import costs, decomposition, fields
+from predictor_core.kernels import costs, decomposition
+from predictor_core.kernels import fields as fields_of
 from predictor_core.kernels.costs import CostFunction
 from predictor_core.kernels.decomposition import DecomposeFunction
 from predictor_core.kernels.fields import FieldsFunction, VariantFunction
@@ -30,7 +31,7 @@ class KernelOp:
         The forest was trained on another op that works alike: its answer is an estimate.
     weights : callable
         KernelSpec -> elements of the constant weights.
-    fields : callable, optional
+    fields : callable
         Nodes of a kernel and their graph -> fields of its `KernelSpec`.
     variant : callable, optional
         Node and graph -> name of the row that a node of this op takes; default: its own.
@@ -44,7 +45,7 @@ class KernelOp:
     forest: str | None = None
     alike: bool = False
     weights: Callable[[KernelSpec], int] = costs.no_weights
-    fields: FieldsFunction | None = None
+    fields: FieldsFunction = fields_of.plain
     variant: VariantFunction | None = None
     decompose: DecomposeFunction = decomposition.direct
     windowed: bool = False
@@ -66,8 +67,8 @@ KERNEL_OPS: dict[str, KernelOp] = {
         costs.conv,
         "conv",
         weights=costs.conv_weights,
-        fields=fields.window,
-        variant=fields.grouped("groupconv"),
+        fields=fields_of.window,
+        variant=fields_of.grouped("groupconv"),
         decompose=decomposition.per_image(decomposition.direct),
         windowed=True,
     ),
@@ -75,7 +76,7 @@ KERNEL_OPS: dict[str, KernelOp] = {
         costs.conv,
         "dwconv",
         weights=costs.conv_weights,
-        fields=fields.depthwise,
+        fields=fields_of.depthwise,
         decompose=decomposition.per_image(decomposition.depthwise),
         windowed=True,
         channelwise=True,
@@ -83,44 +84,44 @@ KERNEL_OPS: dict[str, KernelOp] = {
     "groupconv": KernelOp(
         costs.conv,
         weights=costs.conv_weights,
-        fields=fields.window,
+        fields=fields_of.window,
         decompose=decomposition.per_image(decomposition.grouped),
         windowed=True,
     ),
     "convtranspose": KernelOp(
-        costs.convtranspose, weights=costs.conv_weights, fields=fields.window, windowed=True
+        costs.convtranspose, weights=costs.conv_weights, fields=fields_of.window, windowed=True
     ),
-    "conv3d": KernelOp(costs.conv3d, weights=costs.conv3d_weights, fields=fields.conv3d),
-    "convtranspose3d": KernelOp(costs.convtranspose3d, weights=costs.conv3d_weights, fields=fields.conv3d),
+    "conv3d": KernelOp(costs.conv3d, weights=costs.conv3d_weights, fields=fields_of.conv3d),
+    "convtranspose3d": KernelOp(costs.convtranspose3d, weights=costs.conv3d_weights, fields=fields_of.conv3d),
     "deformconv": KernelOp(
-        costs.conv, weights=costs.conv_weights, fields=fields.window, decompose=decomposition.deformable
+        costs.conv, weights=costs.conv_weights, fields=fields_of.window, decompose=decomposition.deformable
     ),
     "fc": KernelOp(costs.fc, "fc", weights=costs.fc_weights, decompose=decomposition.fully_connected),
     "matmul": KernelOp(costs.matmul),
-    "lstm": KernelOp(costs.recurrent(4), fields=fields.recurrent),
-    "gru": KernelOp(costs.recurrent(3), fields=fields.recurrent),
-    "rnn": KernelOp(costs.recurrent(1), fields=fields.recurrent),
-    "maxpool": KernelOp(costs.pool, "maxpool", fields=fields.window, decompose=decomposition.pool),
-    "avgpool": KernelOp(costs.pool, "avgpool", fields=fields.window, decompose=decomposition.pool),
+    "lstm": KernelOp(costs.recurrent(4), fields=fields_of.recurrent),
+    "gru": KernelOp(costs.recurrent(3), fields=fields_of.recurrent),
+    "rnn": KernelOp(costs.recurrent(1), fields=fields_of.recurrent),
+    "maxpool": KernelOp(costs.pool, "maxpool", fields=fields_of.window, decompose=decomposition.pool),
+    "avgpool": KernelOp(costs.pool, "avgpool", fields=fields_of.window, decompose=decomposition.pool),
     "adaptivepool": KernelOp(costs.reduction),
     "maxpool3d": KernelOp(costs.reduction),
     "avgpool3d": KernelOp(costs.reduction),
     "global-avgpool": KernelOp(
         costs.reduction,
         "global-avgpool",
-        fields=fields.pooled,
+        fields=fields_of.pooled,
         decompose=decomposition.per_image(decomposition.direct),
     ),
     "global-maxpool": KernelOp(
         costs.reduction,
         "global-avgpool",
         alike=True,
-        fields=fields.pooled,
+        fields=fields_of.pooled,
         decompose=decomposition.per_image(decomposition.direct),
     ),
-    "reduce_mean": KernelOp(costs.reduction, variant=fields.over_map("global-avgpool")),
+    "reduce_mean": KernelOp(costs.reduction, variant=fields_of.over_map("global-avgpool")),
     "reduce_sum": KernelOp(costs.reduction),
-    "reduce_max": KernelOp(costs.reduction, variant=fields.over_map("global-maxpool")),
+    "reduce_max": KernelOp(costs.reduction, variant=fields_of.over_map("global-maxpool")),
     "reduce_min": KernelOp(costs.reduction),
     "argmax": KernelOp(costs.reduction),
     "topk": KernelOp(costs.reduction),
@@ -128,7 +129,7 @@ KERNEL_OPS: dict[str, KernelOp] = {
         costs.se,
         "se",
         weights=costs.se_weights,
-        fields=fields.se,
+        fields=fields_of.se,
         decompose=decomposition.per_image(decomposition.direct),
     ),
     "bn": KernelOp(LIGHT, "bn", decompose=decomposition.stacked),
@@ -180,19 +181,19 @@ KERNEL_OPS: dict[str, KernelOp] = {
     "where": KernelOp(LIGHT),
     "resize": KernelOp(costs.elementwise(4.0)),
     "concat": KernelOp(
-        costs.copy, "concat", fields=fields.axis, decompose=decomposition.per_image(decomposition.direct)
+        costs.copy, "concat", fields=fields_of.axis, decompose=decomposition.per_image(decomposition.direct)
     ),
     "stack": KernelOp(costs.copy),
     "split": KernelOp(
         costs.distribute,
         "split",
-        fields=fields.split,
+        fields=fields_of.split,
         decompose=decomposition.per_image(decomposition.direct),
     ),
     "channelshuffle": KernelOp(
         costs.copy,
         "channelshuffle",
-        fields=fields.shuffle,
+        fields=fields_of.shuffle,
         decompose=decomposition.per_image(decomposition.direct),
     ),
     "slice": KernelOp(costs.copy),

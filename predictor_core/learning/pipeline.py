@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from predictor_core import kernels
 from predictor_core.catalog import PACKAGE
 from predictor_core.errors import PackError
 from predictor_core.files import atomic_file
@@ -179,7 +180,7 @@ def _fit(
     trained_on = data.only(learnt)
     base = fit_base(trained_on, PLANS[data.device])
     roofline = _roofline(data.device)
-    least_ms = np.array([roofline.least_ms(spec) for spec in data.specs])
+    least_ms = np.array([roofline.least_ms(kernels.cost(spec)) for spec in data.specs])
     taught = teacher.fit_teacher(trained_on, base, features, settings, seed, least_ms=least_ms)
     forests = distil.grow_forests(data, taught.log_ratio, trained_on.seen(), features, FORESTS, seed)
     training = {

@@ -115,10 +115,13 @@ class LegacyPredictor(Predictor):
             for kernel, vector in zip(found, feature_vectors(found))
         ]
 
-    def predict_kernels(self, models: Sequence[Sequence[LegacySpec]]) -> NDArray[np.float64]:
-        """Latencies in ms of models given as the specs of their kernels, shape (n,)."""
-        latencies = self._latencies({spec for specs in models for spec in specs})
-        return np.array([sum([latencies.get(spec, 0.0) for spec in specs]) for specs in models], np.float64)
+    def predict_kernels(
+        self, specs: Sequence[LegacySpec], models: Sequence[Sequence[int]]
+    ) -> NDArray[np.float64]:
+        """Latencies in ms of models given as their kernels; see `Predictor.predict_kernels`."""
+        known = self._latencies(specs)
+        rows = [known.get(spec, 0.0) for spec in specs]
+        return np.array([sum([rows[i] for i in model]) for model in models], np.float64)
 
     def refuse_estimates(self, kernels: Sequence[DescribedKernel]) -> None:
         """Raise `UnsupportedOpError` where nn-Meter silently counts a kernel as 0 ms."""

@@ -15,15 +15,20 @@ from predictor_core.learning.measurements import read_measurements
 from predictor_core.measuring.measure import (
     BUDGET_S,
     SUFFIXES,
+    WAIT_S,
     Measurement,
     checked_type,
     environment_text,
     measure_latency,
 )
 from predictor_core.measuring.measurements import appending
+from predictor_core.measuring.pace import Pace
 from predictor_core.measuring.planning.folder import PLAN_FILE, read_plan
 from predictor_core.measuring.rows import Row
 from predictor_core.measuring.runtimes import Runtime, find
+
+#: How often a model is tried, at different times, while other work slows the processor.
+ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
@@ -57,9 +62,13 @@ def measure_models(
     input_shape: Any = None,
     budget_s: float = BUDGET_S,
     total_s: float | None = None,
+    wait_s: float = WAIT_S,
+    pace: Pace | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Outcome]:
     """Time models one after the other; every row is on the disk before the next model starts.
+
+    Models during whose runs other work slowed the processor are timed again at the end.
 
     Parameters
     ----------
@@ -67,7 +76,7 @@ def measure_models(
         Files, or names of torchvision models.
     output : path, optional
         Measurements file. Models that it has for this environment are not timed again.
-    runtime, threads, input_shape, budget_s
+    runtime, threads, input_shape, budget_s, wait_s, pace
         As for `measure_latency`.
     total_s : float, optional
         Seconds for all models. When they are used up, the rest is left for another call.
@@ -75,7 +84,7 @@ def measure_models(
     Yields
     ------
     Outcome
-        Of each model, in order, until the time is used up.
+        Of each model until the time is used up; in order, but for those that are timed again.
 
     Raises
     ------
@@ -86,6 +95,7 @@ def measure_models(
     environment = environment_text(adapter, threads)
     file = None if output is None else Path(output)
     end = None if total_s is None else clock() + total_s
+    pace = pace or Pace()
     with ExitStack() as stack:
         known: set[str] = set()
         add: Callable[[Row], None] = _nowhere
@@ -97,15 +107,51 @@ def measure_models(
                 for row in read_measurements(file)
                 if row.environment == environment or row.environment.startswith(environment + ", ")
             }
-        for model in models:
-            name = _relative(model, file)
-            if name in known or (file is not None and str(file.parent / name) in known):
-                yield Outcome(model)
-                continue
-            if end is not None and clock() >= end:
-                return
-            left = budget_s if end is None else max(min(budget_s, end - clock()), 0.1)
-            yield _measure(model, name, adapter, threads, input_shape, left, add)
+        pending = list(models)
+        for attempt in range(1, ATTEMPTS + 1):
+            slowed = []
+            for model in pending:
+                name = _relative(model, file)
+                if name in known or (file is not None and str(file.parent / name) in known):
+                    yield Outcome(model)
+                    continue
+                seconds, wait = budget_s, wait_s
+                if end is not None:
+                    left = end - clock()
+                    if left <= 0.0:
+                        return
+                    seconds, wait = max(min(budget_s, left), 0.1), min(wait_s, left)
+                try:
+                    kind = checked_type(model, None, adapter)
+                    measured = measure_latency(
+                        model,
+                        kind,
+                        adapter.name,
+                        threads,
+                        input_shape=input_shape,
+                        budget_s=seconds,
+                        wait_s=wait,
+                        pace=pace,
+                    )
+                except PredictorError as error:
+                    yield Outcome(model, error=error)
+                    continue
+                if measured.is_slowed and attempt < ATTEMPTS:
+                    slowed.append(model)
+                    continue
+                text = environment_text(adapter, threads, measured.environment["precision"])
+                row = Row(
+                    name,
+                    measured.latency_ms,
+                    measured.std_ms,
+                    kind,
+                    _shapes(input_shape),
+                    text,
+                    measured.runs,
+                )
+                add(row)
+                yield Outcome(model, measured, row)
+            pending = slowed
 
 
 def listed_models(arguments: Sequence[str], adapter: Runtime) -> list[str]:
@@ -143,35 +189,6 @@ def _in_order(folder: Path, models: list[Path]) -> list[Path]:
     for path in sorted(planned, key=lambda path: list(SUFFIXES).index(path.suffix.lower())):
         first.setdefault(path.stem, path)
     return [first[name] for name in sorted(first, key=place.__getitem__)]
-
-
-def _measure(
-    model: str,
-    name: str,
-    adapter: Runtime,
-    threads: int,
-    input_shape: Any,
-    budget_s: float,
-    add: Callable[[Row], None],
-) -> Outcome:
-    try:
-        kind = checked_type(model, None, adapter)
-        measured = measure_latency(
-            model, kind, adapter.name, threads, input_shape=input_shape, budget_s=budget_s
-        )
-    except PredictorError as error:
-        return Outcome(model, error=error)
-    row = Row(
-        name,
-        measured.latency_ms,
-        measured.std_ms,
-        kind,
-        _shapes(input_shape),
-        environment_text(adapter, threads, measured.environment["precision"]),
-        measured.runs,
-    )
-    add(row)
-    return Outcome(model, measured, row)
 
 
 def _relative(model: str, file: Path | None) -> str:

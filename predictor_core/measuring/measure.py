@@ -11,11 +11,14 @@ from typing import Any
 from predictor_core.errors import PredictorError
 from predictor_core.ir.graph import Graph
 from predictor_core.measuring.machine import cpu_name, pinned
+from predictor_core.measuring.pace import Pace
 from predictor_core.measuring.runtimes import RUNTIMES, Runtime, find
 from predictor_core.measuring.timing import Timing, time_call
 
 #: Seconds that one model is timed for, unless its runs are steady before.
 BUDGET_S = 3.0
+#: Seconds, beside those, to wait while other work slows the processor.
+WAIT_S = 10.0
 #: Ending of a file -> model type.
 SUFFIXES = {".onnx": "onnx", ".tflite": "tflite", ".xml": "openvino", ".pb": "pb"}
 
@@ -47,6 +50,11 @@ class Measurement:
     warnings: tuple[str, ...] = ()
     timing: Timing | None = field(default=None, repr=False, compare=False)
 
+    @property
+    def is_slowed(self) -> bool:
+        """Whether other work slowed the processor during the runs."""
+        return self.timing is not None and self.timing.slowed
+
 
 def measure_latency(
     model: Any,
@@ -56,6 +64,8 @@ def measure_latency(
     *,
     input_shape: Any = None,
     budget_s: float = BUDGET_S,
+    wait_s: float = WAIT_S,
+    pace: Pace | None = None,
 ) -> Measurement:
     """Time a model on this machine.
 
@@ -76,6 +86,10 @@ def measure_latency(
         For torch modules and for files that leave dimensions open.
     budget_s : float
         Seconds that the model is timed for, at most; loading it is not counted.
+    wait_s : float
+        Seconds to wait, beside these, while other work slows the processor.
+    pace : Pace, optional
+        What tells that. One for many models knows the processor better. Default: a new one.
 
     Returns
     -------
@@ -100,13 +114,15 @@ def measure_latency(
         raise PredictorError(f"threads must be a positive whole number, got {threads!r}")
     if not budget_s > 0.0:
         raise PredictorError(f"budget_s must be positive, got {budget_s!r}")
+    if not wait_s >= 0.0:
+        raise PredictorError(f"wait_s must not be negative, got {wait_s!r}")
     adapter = find(runtime)
     kind = checked_type(model, model_type, adapter)
     # Threads that the runtime starts while it loads the model are bound as well.
     with pinned(threads) as bound:
         session = adapter.open(model, kind, threads, input_shape)
         with session.around():
-            timing = time_call(session.run, budget_s)
+            timing = time_call(session.run, budget_s, pace=pace or Pace(), wait_s=wait_s)
     environment = {
         "cpu": cpu_name(),
         "runtime": adapter.name,

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from predictor_core.measuring.pace import Pace
+
 #: Medians of rounds that agree within this share are those of a quiet machine.
 STEADY = 0.02
 #: Rounds in which the runs are timed; their medians tell noise and throttling.
@@ -15,6 +17,8 @@ ROUNDS = 5
 #: A median this certain (standard error over the median) needs no more runs.
 _CERTAIN = 0.0025
 _WARM_UP_SHARE = 0.3
+#: Between two looks at the processor's pace runs follow each other for this long.
+_BURST_S = 0.01
 _FEWEST_RUNS = 2 * ROUNDS
 _MOST_RUNS = 20_000
 
@@ -33,11 +37,14 @@ class Timing:
         Runs before them.
     rounds : tuple of float
         Median of each round, in seconds.
+    slowed : bool
+        Whether the processor was below its full speed during some of the runs, for lack of better ones.
     """
 
     seconds: tuple[float, ...]
     warm_up: int
     rounds: tuple[float, ...]
+    slowed: bool = False
 
     @property
     def median_ms(self) -> float:
@@ -57,6 +64,11 @@ class Timing:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What makes the median doubtful: a noisy machine, or one that becomes slower."""
+        if self.slowed:
+            return (
+                "other work slowed the processor during the runs: stop it, or move to another machine, "
+                "and measure again",
+            )
         if self.disagreement <= STEADY:
             return ()
         half = len(self.rounds) // 2
@@ -73,7 +85,13 @@ class Timing:
         )
 
 
-def time_call(call: Callable[[], object], budget_s: float, clock: Clock = time.perf_counter) -> Timing:
+def time_call(
+    call: Callable[[], object],
+    budget_s: float,
+    clock: Clock = time.perf_counter,
+    pace: Pace | None = None,
+    wait_s: float = 0.0,
+) -> Timing:
     """Time a call.
 
     Warm-up ends when two windows of runs agree within `STEADY`, at the latest after a third of the budget.
@@ -88,6 +106,10 @@ def time_call(call: Callable[[], object], budget_s: float, clock: Clock = time.p
         Seconds for all of it.
     clock : callable
         Time in seconds, never going back.
+    pace : Pace, optional
+        Tells whether the processor runs at its full speed; runs during which it does not are left out.
+    wait_s : float
+        Seconds, beside the budget, to wait for that speed.
 
     Returns
     -------
@@ -96,27 +118,37 @@ def time_call(call: Callable[[], object], budget_s: float, clock: Clock = time.p
     collects = gc.isenabled()
     gc.disable()
     try:
+        waited = pace.wait(wait_s)[0] if pace is not None else 0.0
         start = clock()
         warm_up, last = _warm_up(call, _WARM_UP_SHARE * budget_s, clock)
         left = max(budget_s - (clock() - start), 0.0)
         per_round = max(left / (2 * ROUNDS), min(last, left))
         seconds: list[float] = []
+        slowed: list[float] = []
         end = clock() + left
-        sizes: list[int] = []
+        timed = 0.0
         while True:
-            before = len(seconds)
-            seconds += _round(call, per_round, clock)
-            sizes.append(len(seconds) - before)
-            enough = len(sizes) >= ROUNDS and len(seconds) >= _FEWEST_RUNS
-            if enough and (clock() >= end or len(seconds) >= _MOST_RUNS or _is_certain(seconds, sizes)):
+            if pace is None:
+                runs, disturbed = _burst(call, per_round, clock), False
+            else:
+                more, full = pace.wait(wait_s - waited)
+                waited, end = waited + more, end + more
+                runs = _burst(call, min(per_round, _BURST_S), clock)
+                disturbed = not (full and pace.is_full())
+            (slowed if disturbed else seconds).extend(runs)
+            timed += 0.0 if disturbed else sum(runs)
+            enough = timed >= 0.99 * ROUNDS * per_round and len(seconds) >= _FEWEST_RUNS
+            if enough and (clock() >= end or len(seconds) >= _MOST_RUNS or _is_certain(seconds)):
                 break
             # Slow models: a few runs have to do once the budget is gone.
-            if clock() >= end and len(seconds) >= 3:
+            if clock() >= end and len(seconds) + len(slowed) >= 3:
                 break
     finally:
         if collects:
             gc.enable()
-    return Timing(tuple(seconds), warm_up, tuple(_medians(seconds)))
+    too_few = len(seconds) < 3
+    kept = seconds + slowed if too_few else seconds
+    return Timing(tuple(kept), warm_up, tuple(_medians(kept)), too_few and bool(slowed))
 
 
 def _warm_up(call: Callable[[], object], budget_s: float, clock: Clock) -> tuple[int, float]:
@@ -138,7 +170,7 @@ def _warm_up(call: Callable[[], object], budget_s: float, clock: Clock) -> tuple
         last_median = median
 
 
-def _round(call: Callable[[], object], seconds: float, clock: Clock) -> list[float]:
+def _burst(call: Callable[[], object], seconds: float, clock: Clock) -> list[float]:
     durations = []
     end = clock() + seconds
     while True:
@@ -157,7 +189,7 @@ def _medians(seconds: list[float]) -> list[float]:
     return [statistics.median(seconds[a:b]) for a, b in zip(edges, edges[1:])]
 
 
-def _is_certain(seconds: list[float], sizes: list[int]) -> bool:
+def _is_certain(seconds: list[float]) -> bool:
     medians = _medians(seconds)
     middle = statistics.median(medians)
     # The median of n normal values has the standard error 1.25 sd / sqrt(n), here estimated from the rounds.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from predictor_core.errors import own_errors
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
 from predictor_core.ir.graph import Graph
-from predictor_core.predictor.batch import checked_ms, predict_many
+from predictor_core.predictor.batch import checked_ms, numbered, predict_many
 from predictor_core.predictor.report import LatencyReport
 
 
@@ -81,8 +81,20 @@ class Predictor(ABC):
         """Cut what `read` has returned into kernels."""
 
     @abstractmethod
-    def predict_kernels(self, models: Sequence[Sequence[Any]]) -> NDArray[np.float64]:
-        """Latencies in ms of models given as the specs of their kernels, shape (n,)."""
+    def predict_kernels(self, specs: Sequence[Any], models: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+        """Latencies in ms of models that are given as their kernels.
+
+        Parameters
+        ----------
+        specs : sequence
+            Distinct specs of kernels.
+        models : sequence of sequence of int
+            For each model, the places of its kernels in `specs` (`numbered` makes both).
+
+        Returns
+        -------
+        (number of models,) float64
+        """
 
     @abstractmethod
     def refuse_estimates(self, kernels: Sequence[Any]) -> None:
@@ -153,7 +165,8 @@ class Predictor(ABC):
             kernels = self.kernels(self.read(model, model_type, input_shape, apply_nni, **options))
             if strict:
                 self.refuse_estimates(kernels)
-            return float(checked_ms(self.predict_kernels([[kernel.spec for kernel in kernels]]), self)[0])
+            specs, models = numbered([[kernel.spec for kernel in kernels]])
+            return float(checked_ms(self.predict_kernels(specs, models), self)[0])
 
     def predict_many(
         self,
@@ -192,8 +205,8 @@ class Predictor(ABC):
             if strict:
                 for kernels in models:
                     self.refuse_estimates(kernels)
-            specs = [[kernel.spec for kernel in kernels] for kernels in models]
-            return checked_ms(self.predict_kernels(specs), self)
+            specs, numbers = numbered([[kernel.spec for kernel in kernels] for kernels in models])
+            return checked_ms(self.predict_kernels(specs, numbers), self)
 
     def profile(
         self,

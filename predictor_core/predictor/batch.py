@@ -133,12 +133,12 @@ def _predict_chunk(
     alike = _alike(predictors)
     # Only what determines a latency is kept, each once: the readings of a thousand models would keep the
     # collector busy.
-    known: dict[Hashable, Hashable] = {}
-    found: list[list[list[Hashable]]] = [[] for _ in alike]
+    known: list[dict[Hashable, int]] = [{} for _ in alike]
+    found: list[list[list[int]]] = [[] for _ in alike]
     for model in chunk:
         readings: dict[Hashable, Any] = {}
         with own_errors(model):
-            for group, models in zip(alike, found):
+            for group, numbers, models in zip(alike, known, found):
                 first = group[0]
                 if first.reader not in readings:
                     readings[first.reader] = first.read(model, model_type, input_shape, apply_nni, **options)
@@ -146,14 +146,21 @@ def _predict_chunk(
                 if strict:
                     for predictor in group:
                         predictor.refuse_estimates(kernels)
-                models.append([known.setdefault(kernel.spec, kernel.spec) for kernel in kernels])
+                models.append([numbers.setdefault(kernel.spec, len(numbers)) for kernel in kernels])
     with own_errors():
         rows = {
-            id(one): checked_ms(one.predict_kernels(models), one)
-            for group, models in zip(alike, found)
+            id(one): checked_ms(one.predict_kernels(list(numbers), models), one)
+            for group, numbers, models in zip(alike, known, found)
             for one in group
         }
     return np.stack([rows[id(predictor)] for predictor in predictors])
+
+
+def numbered(models: Iterable[Iterable[Hashable]]) -> tuple[list[Any], list[list[int]]]:
+    """Return the distinct kernels of some models, and for each model the places of its kernels among them."""
+    numbers: dict[Hashable, int] = {}
+    found = [[numbers.setdefault(spec, len(numbers)) for spec in specs] for specs in models]
+    return list(numbers), found
 
 
 def _alike(predictors: Sequence[Predictor]) -> list[list[Predictor]]:

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from predictor_core import kernels
 from predictor_core.errors import PackError
-from predictor_core.forest import Pack, tree_values
-from predictor_core.kernels import KernelSpec
+from predictor_core.forest import Pack, predict_rows
+from predictor_core.kernels import Cost, Decomposition, KernelSpec
 from predictor_core.kernels.base import AnalyticBase
+from predictor_core.kernels.feature_matrix import feature_rows
 from predictor_core.kernels.names import current_name
 from predictor_core.predictor.roofline import Roofline
 
@@ -67,8 +68,17 @@ def model_ms(rows: Sequence[KernelLatency]) -> float:
 class Evaluator(Protocol):
     """What says how long kernels take."""
 
-    def evaluate(self, specs: Sequence[KernelSpec]) -> dict[KernelSpec, KernelLatency]:
-        """Return the latency of distinct kernels."""
+    def evaluate(self, specs: Sequence[KernelSpec]) -> list[KernelLatency]:
+        """Return the latency of distinct kernels, in their order."""
+
+
+class _PartAnswer(NamedTuple):
+    """What a forest says about a kernel that is not decomposed, or the estimate of it."""
+
+    log_ms: float
+    spread: float
+    outside: tuple[str, ...]
+    measured: bool
 
 
 class KernelEvaluator:
@@ -111,8 +121,8 @@ class KernelEvaluator:
             }
             if any(pack.forests[forest].n_features != len(names) for forest, names in self._names.items()):
                 raise ValueError("a forest has another number of features than names for them")
-            self._ranges = {forest: _limits(entry["ranges"]) for forest, entry in header["forests"].items()}
-            if any(len(self._ranges[forest][0]) != len(names) for forest, names in self._names.items()):
+            ranges = {forest: _limits(entry["ranges"]) for forest, entry in header["forests"].items()}
+            if any(len(ranges[forest][0]) != len(names) for forest, names in self._names.items()):
                 raise ValueError("a forest has another number of ranges than of features")
         except (KeyError, TypeError, ValueError) as error:
             raise PackError(
@@ -125,91 +135,118 @@ class KernelEvaluator:
                     f"pack of {label}: forest {forest!r} was trained on other features than this "
                     "version of the package computes; train the pack again"
                 )
+        self._row = {forest: row for row, forest in enumerate(self._names)}
+        # Lowest and highest value of each feature by forest; nothing lies beyond those that a forest lacks.
+        self._lowest = np.full((len(ranges), max(map(len, self._names.values()), default=0)), -np.inf)
+        self._highest = -self._lowest
+        for forest, (lowest, highest) in ranges.items():
+            self._lowest[self._row[forest], : len(lowest)] = lowest
+            self._highest[self._row[forest], : len(highest)] = highest
 
-    def evaluate(self, specs: Sequence[KernelSpec]) -> dict[KernelSpec, KernelLatency]:
-        """Return the latency of distinct kernels."""
+    def evaluate(self, specs: Sequence[KernelSpec]) -> list[KernelLatency]:
+        """Return the latency of distinct kernels, in their order."""
         found = [kernels.decompose(spec) for spec in specs]
-        by_forest: dict[str | None, list[KernelSpec]] = {}
-        forests = self._forests
-        for part in dict.fromkeys(part for one in found for _, part in one.parts):
-            forest = kernels.kernel_op(part.op).forest
-            by_forest.setdefault(forest if forest in forests else None, []).append(part)
-        logs: dict[KernelSpec, float] = {}
-        outside: dict[KernelSpec, tuple[str, ...]] = {}
-        spreads: dict[KernelSpec, float] = {}
-        estimated = by_forest.pop(None, [])
-        for part in estimated:
-            logs[part] = log(self._estimated_ms(part))
-            outside[part] = ()
-            spreads[part] = 0.0
-        named = [(forest, group) for forest, group in by_forest.items() if forest is not None]
-        costs = [[kernels.cost(spec) for spec in group] for _, group in named]
-        matrices = [
-            kernels.FORESTS[forest].matrix(group, cost) for (forest, group), cost in zip(named, costs)
-        ]
-        values = tree_values([(forests[forest], x) for (forest, _), x in zip(named, matrices)])
-        for (forest, group), cost, x, per_tree in zip(named, costs, matrices, values):
-            summed = forests[forest].combine == "sum"
-            ratio = per_tree.sum(axis=1) if summed else per_tree.mean(axis=1)
-            base_ms = self._bases[forest].latency_ms(group, cost)
-            logs.update(zip(group, (np.log(base_ms) + ratio).tolist()))
-            spreads.update(zip(group, [0.0] * len(group) if summed else per_tree.std(axis=1).tolist()))
-            outside.update(zip(group, self._outside(forest, x)))
-        unsupported = set(estimated)
-        answers = {}
-        for spec, decomposition in zip(specs, found):
-            parts, scale, measured, combine = decomposition
-            # A kernel that a wider one stands for is as far outside the training range as it is by itself.
-            asked = parts[:1] if combine == "least" else parts
-            if combine == "least":
-                parts = (min(parts, key=lambda part: log(part[0]) + logs[part[1]]),)
-            if combine != "mean":
-                shares = [weight * exp(logs[part]) for weight, part in parts]
-                latency_ms = sum(shares)
-                spread = sum(share * spreads[part] for share, (_, part) in zip(shares, parts)) / latency_ms
-            else:
-                latency_ms = exp(sum(weight * logs[part] for weight, part in parts))
-                spread = sum(weight * spreads[part] for weight, part in parts)
-            measured = measured and not any(part in unsupported for _, part in parts)
-            latency_ms *= scale
-            least_ms = self._roofline.least_ms(spec)
-            if not measured:
-                latency_ms = min(latency_ms * self._factors.get(spec.op, 1.0), self.most_ms(spec))
-            names = dict.fromkeys(name for _, part in asked for name in outside[part])
-            answers[spec] = KernelLatency(
-                max(latency_ms, least_ms),
-                measured,
-                tuple(names),
-                spread,
-                latency_ms < least_ms,
-                latency_ms,
-                least_ms,
+        # Hashing a kernel takes as long as its arithmetic, so that the parts are known by number.
+        numbers: dict[KernelSpec, int] = {}
+        parts_of = [[numbers.setdefault(part, len(numbers)) for _, part in one.parts] for one in found]
+        parts = list(numbers)
+        costs = [kernels.cost(part) for part in parts]
+        answers = self._part_answers(parts, costs)
+        return [
+            self._combined(
+                spec, one, [answers[i] for i in own], costs[own[0]] if parts[own[0]] is spec else None
             )
-        return answers
+            for spec, one, own in zip(specs, found, parts_of)
+        ]
 
-    def most_ms(self, spec: KernelSpec) -> float:
+    def _combined(
+        self, spec: KernelSpec, found: Decomposition, answers: list[_PartAnswer], cost: Cost | None
+    ) -> KernelLatency:
+        """Return the latency of a kernel by the answers for its parts; `cost` where it is known."""
+        parts, scale, measured, combine = found
+        # A kernel that a wider one stands for is as far outside the training range as it is by itself.
+        outside = answers[0].outside
+        if combine == "least":
+            best = min(range(len(parts)), key=lambda i: log(parts[i][0]) + answers[i].log_ms)
+            parts, answers = (parts[best],), [answers[best]]
+        if combine != "mean":
+            shares = [weight * exp(answer.log_ms) for (weight, _), answer in zip(parts, answers)]
+            latency_ms = sum(shares)
+            spread = sum([share * answer.spread for share, answer in zip(shares, answers)]) / latency_ms
+        else:
+            latency_ms = exp(sum([weight * answer.log_ms for (weight, _), answer in zip(parts, answers)]))
+            spread = sum([weight * answer.spread for (weight, _), answer in zip(parts, answers)])
+        if len(answers) > 1:
+            outside = tuple(dict.fromkeys(name for answer in answers for name in answer.outside))
+        for answer in answers:
+            measured = measured and answer.measured
+        latency_ms *= scale
+        if cost is None:
+            cost = kernels.cost(spec)
+        if not measured:
+            latency_ms = min(latency_ms * self._factors.get(spec.op, 1.0), self.most_ms(cost))
+        least_ms = self._roofline.least_ms(cost)
+        return KernelLatency(
+            max(latency_ms, least_ms), measured, outside, spread, latency_ms < least_ms, latency_ms, least_ms
+        )
+
+    def _part_answers(self, parts: Sequence[KernelSpec], costs: Sequence[Cost]) -> list[_PartAnswer]:
+        """Return what the forests say about kernels, or the estimate where there is no forest for one."""
+        by_forest: dict[str | None, list[int]] = {}
+        for i, part in enumerate(parts):
+            forest = kernels.kernel_op(part.op).forest
+            by_forest.setdefault(forest if forest in self._forests else None, []).append(i)
+        answers: dict[int, _PartAnswer] = {
+            i: _PartAnswer(log(self._estimated_ms(costs[i])), 0.0, (), False) for i in by_forest.pop(None, [])
+        }
+        named = [(name, group) for name, group in by_forest.items() if name is not None]
+        if named:
+            specs = [[parts[i] for i in group] for _, group in named]
+            known = [[costs[i] for i in group] for _, group in named]
+            x = feature_rows(
+                [(kernels.FORESTS[name], *one) for (name, _), one in zip(named, zip(specs, known))]
+            )
+            ratios, spreads = predict_rows([(self._forests[name], len(group)) for name, group in named], x)
+            bases_ms = [
+                ms
+                for (name, _), one, cost in zip(named, specs, known)
+                for ms in self._bases[name].latencies_ms(one, cost)
+            ]
+            log_ms = np.log(np.array(bases_ms)) + ratios
+            outside = self._outside([(name, len(group)) for name, group in named], x)
+            rows = zip(log_ms.tolist(), spreads.tolist(), outside)
+            for i, row in zip([i for _, group in named for i in group], rows):
+                answers[i] = _PartAnswer(*row, True)
+        return [answers[i] for i in range(len(parts))]
+
+    def most_ms(self, cost: Cost) -> float:
         """Return what a kernel can hardly exceed in ms: 50 times the time by the rates of the fit.
 
         No launch is counted for less than it takes to hand a kernel to a driver, `DISPATCH_MS`.
         """
         missing_ms = max(DISPATCH_MS - self._estimate["launch_ms"], 0.0)
-        return MOST * (self._estimated_ms(spec) + missing_ms)
+        return MOST * (self._estimated_ms(cost) + missing_ms)
 
-    def _estimated_ms(self, spec: KernelSpec) -> float:
+    def _estimated_ms(self, cost: Cost) -> float:
         """Launch plus the slower of computing and moving (a roofline with constants of the fit)."""
-        macs, moved = kernels.cost(spec)
+        macs, moved = cost
         constants = self._estimate
         busy_ms = max(macs / constants["macs_per_ms"], moved / constants["bytes_per_ms"])
         return float(constants["launch_ms"] + busy_ms)
 
-    def _outside(self, forest: str, x: NDArray[np.float64]) -> list[tuple[str, ...]]:
-        """Names of the features of each row that no training kernel has reached."""
-        lowest, highest = self._ranges[forest]
-        beyond = (x < lowest) | (x > highest)
+    def _outside(self, groups: Sequence[tuple[str, int]], x: NDArray[np.float64]) -> list[tuple[str, ...]]:
+        """Names of the features of each row that no training kernel has reached.
+
+        Rows stand forest by forest, as many as each group says.
+        """
+        forests = np.repeat([self._row[forest] for forest, _ in groups], [n for _, n in groups])
+        width = x.shape[1]
+        beyond = (x < self._lowest[forests, :width]) | (x > self._highest[forests, :width])
         answers: list[tuple[str, ...]] = [()] * len(x)
-        names = self._names[forest]
-        for row in np.flatnonzero(beyond.any(axis=1)):
-            answers[row] = tuple(names[i] for i in np.flatnonzero(beyond[row]))
+        all_names = list(self._names.values())
+        for row in np.flatnonzero(beyond.any(axis=1)).tolist():
+            names = all_names[forests[row]]
+            answers[row] = tuple([names[i] for i in np.flatnonzero(beyond[row]).tolist()])
         return answers
 
 

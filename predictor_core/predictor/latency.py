@@ -188,18 +188,17 @@ class LatencyPredictor(Predictor):
         """Raise `UnsupportedOpError` where a kernel would be estimated."""
         refuse_estimates(kernels, self.kernel_latencies({kernel.spec for kernel in kernels}))
 
-    def predict_kernels(self, models: Sequence[Sequence[KernelSpec]]) -> NDArray[np.float64]:
-        """Latencies in ms of models given as their kernels, shape (n,).
+    def predict_kernels(
+        self, specs: Sequence[KernelSpec], models: Sequence[Sequence[int]]
+    ) -> NDArray[np.float64]:
+        """Latencies in ms of models given as their kernels; see `Predictor.predict_kernels`.
 
         What was measured are sums over whole models, so the sum of the forests' answers stands, unless the
         peak rates of the device do not even allow that; how it is shared out among the kernels is up to them
         (`shared_out`).
         """
-        try:
-            sums = _sums(models, self._memo)
-        except KeyError:
-            sums = _sums(models, self.kernel_latencies({spec for specs in models for spec in specs}))
-        return np.array(sums) + self.overhead_ms
+        rows = self._rows(specs)
+        return np.array([model_ms([rows[i] for i in model]) for model in models]) + self.overhead_ms
 
     def report(
         self,
@@ -229,37 +228,38 @@ class LatencyPredictor(Predictor):
             overhead_ms=self.overhead_ms,
             interval_ms=(float(low_ms[0]), float(high_ms[0])),
             free=reading.free,
-            warnings=warnings_of(reading, reports),
+            warnings=warnings_of(reading, reports, str((self.card or {}).get("precision", ""))),
             device=str(self.header.get("description", "")),
             card=self.card,
         )
 
     def latencies_ms(self, specs: Sequence[KernelSpec]) -> NDArray[np.float64]:
         """Latency of each kernel in ms as it adds up to a model's, shape (n,); see `predict_kernels`."""
-        answers = self.kernel_latencies(set(specs))
+        answers = self.kernel_latencies(specs)
         return np.array([answers[spec].fitted_ms for spec in specs], dtype=np.float64)
 
     def kernel_latencies(self, specs: Iterable[KernelSpec]) -> dict[KernelSpec, KernelLatency]:
         """Latency of each distinct kernel; known ones come from the memo."""
+        distinct = dict.fromkeys(specs)
+        return dict(zip(distinct, self._rows(list(distinct))))
+
+    def _rows(self, specs: Sequence[KernelSpec]) -> list[KernelLatency]:
+        """Latency of distinct kernels, in their order."""
         memo = self._memo
-        answers = {}
-        missing = []
-        for spec in specs:
-            answer = memo.get(spec)
-            if answer is None:
-                missing.append(spec)
-            else:
-                answers[spec] = answer
+        rows = [memo.get(spec) for spec in specs]
+        missing = [i for i, row in enumerate(rows) if row is None]
         if missing:
-            fresh = self._evaluator.evaluate(missing)
-            answers.update(fresh)
+            found = [specs[i] for i in missing]
+            fresh = self._evaluator.evaluate(found)
+            for i, row in zip(missing, fresh):
+                rows[i] = row
             with self._lock:
                 if len(memo) + len(fresh) > MEMO_SIZE:
                     for spec in list(memo)[: MEMO_SIZE // 2]:
                         del memo[spec]
                 if len(fresh) <= MEMO_SIZE // 2:
-                    memo.update(fresh)
-        return answers
+                    memo.update(zip(found, fresh))
+        return [row for row in rows if row is not None]
 
     def to_sklearn(self) -> dict[str, Any]:
         """Export the forests as fitted scikit-learn objects.
@@ -287,7 +287,3 @@ class LatencyPredictor(Predictor):
 
 def _load_again(path: Path, name: str, version: str, sha256: str) -> LatencyPredictor:
     return LatencyPredictor.from_pack(path, name=name, version=version, sha256=sha256)
-
-
-def _sums(models: Sequence[Sequence[KernelSpec]], answers: Mapping[KernelSpec, KernelLatency]) -> list[float]:
-    return [model_ms([answers[spec] for spec in specs]) for specs in models]

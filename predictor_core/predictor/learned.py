@@ -119,11 +119,11 @@ class LearnedPredictor(LatencyPredictor):
         self.device_header.write(target)
         return target
 
-    def predict_kernels(self, models: Sequence[Sequence[KernelSpec]]) -> Floats:
-        """Latencies in ms of models given as their kernels, shape (n,)."""
-        if not models:
-            return super().predict_kernels(models)
-        return self.overhead_ms + self._learned.models_ms(models)
+    def predict_kernels(self, specs: Sequence[KernelSpec], models: Sequence[Sequence[int]]) -> Floats:
+        """Latencies in ms of models given as their kernels; see `Predictor.predict_kernels`."""
+        if not specs:
+            return np.full(len(models), self.overhead_ms)
+        return self.overhead_ms + self._learned.models_ms([[specs[i] for i in model] for model in models])
 
     def latencies_ms(self, specs: Sequence[KernelSpec]) -> Floats:
         """Latency of each kernel in ms, shape (n,)."""
@@ -179,28 +179,25 @@ class LearnedEvaluator:
             name: np.array(pairs) for name, pairs in header.ranges.items() if len(pairs) == len(NAMES)
         }
 
-    def evaluate(self, specs: Sequence[KernelSpec]) -> dict[KernelSpec, KernelLatency]:
-        """Return the latency of distinct kernels."""
+    def evaluate(self, specs: Sequence[KernelSpec]) -> list[KernelLatency]:
+        """Return the latency of distinct kernels, in their order."""
         rows = self._design.rows(specs)
         latency_ms = self._latency_ms(rows)
         spread = np.sqrt(rows.values[0] ** 2 @ self._variances + rows.unknown)
         said = self._source.kernel_latencies(specs)
         inside = self._inside(specs)
-        answers = {}
+        answers = []
         for i, spec in enumerate(specs):
             known = sort(spec) in self._measured
             outside = () if known and inside[i] else said[spec].outside
             ms = float(latency_ms[i])
-            answers[spec] = KernelLatency(
-                ms, known or said[spec].measured, outside, float(spread[i]), fitted_ms=ms
-            )
+            measured = known or said[spec].measured
+            answers.append(KernelLatency(ms, measured, outside, float(spread[i]), fitted_ms=ms))
         return answers
 
     def models_ms(self, models: Sequence[Sequence[KernelSpec]]) -> Floats:
         """Sum of the kernels of each model in ms, shape (n,)."""
         rows, items, of_model = self._design.tally(models)
-        if not len(items):
-            return np.zeros(len(models))
         sums = np.bincount(of_model, weights=self._latency_ms(rows)[items], minlength=len(models))
         return np.asarray(sums, dtype=np.float64)
 

@@ -6,12 +6,16 @@ from collections.abc import Mapping, Sequence
 
 from predictor_core import kernels
 from predictor_core.errors import UnsupportedOpError
+from predictor_core.frontends.common.values import AS_FLOAT
 from predictor_core.ir import ops
 from predictor_core.ir.graph import Graph
 from predictor_core.kernels import Kernel, KernelSpec, kernel_op
 from predictor_core.kernels.costs import ELEMENT_BYTES
 from predictor_core.predictor.evaluate import KernelLatency, model_ms
 from predictor_core.predictor.report import KernelReport
+
+#: Warning about a model of floats on a predictor of quantised ones.
+_AS_INT8 = "the model is not quantised; the predictor was measured on int8 models and costs its int8 form"
 
 
 def kernel_report(kernel: Kernel, answer: KernelLatency, element_bytes: int = ELEMENT_BYTES) -> KernelReport:
@@ -75,9 +79,23 @@ def shared_out(rows: Sequence[KernelLatency]) -> list[float]:
     return [row.least_ms + left * (row.latency_ms - row.least_ms) for row in rows]
 
 
-def warnings_of(graph: Graph, reports: Sequence[KernelReport]) -> list[str]:
-    """Return what was estimated, bounded or unknown, and what lies outside the training range."""
+def warnings_of(graph: Graph, reports: Sequence[KernelReport], precision: str = "") -> list[str]:
+    """Return what was estimated, bounded or unknown, and what lies outside the training range.
+
+    Parameters
+    ----------
+    graph : Graph
+        Canonical.
+    reports : sequence of KernelReport
+        Of its kernels.
+    precision : str
+        What the measurements of the predictor compute in: ``"fp32"``, ``"int8"``...
+    """
     warnings = list(graph.warnings)
+    if precision == "int8" and AS_FLOAT in warnings:
+        warnings.remove(AS_FLOAT)
+    elif precision == "int8":
+        warnings.append(_AS_INT8)
     total = sum(report.latency_ms for report in reports) or 1.0
     unknown = sorted({node.op for node in graph.nodes if ops.find(node.op) is None})
     if unknown:

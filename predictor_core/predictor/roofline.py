@@ -8,10 +8,8 @@ from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
-from predictor_core import kernels
 from predictor_core.errors import PackError
-from predictor_core.kernels import KernelSpec
-from predictor_core.kernels.costs import ELEMENT_BYTES
+from predictor_core.kernels.costs import ELEMENT_BYTES, Cost
 
 #: File of a device card, beside the pack.
 CARD_FILE = "device.yaml"
@@ -57,13 +55,13 @@ class Roofline:
             raise ValueError(f"peak rates must be positive and finite, got {peak!r}")
         return cls(1e6 * values[0], 1e6 * values[1], int(values[2]))
 
-    def least_ms(self, spec: KernelSpec) -> float:
-        """Return the least latency of a kernel in ms.
+    def least_ms(self, cost: Cost) -> float:
+        """Return the least latency of a kernel of some cost in ms.
 
         Every multiply-accumulate is done at the peak rate, every tensor (weights too) is moved once at the
         bandwidth of the memory, and both go on at the same time.
         """
-        macs, moved = kernels.cost(spec)
+        macs, moved = cost
         return max(macs / self.macs_per_ms, moved * self.element_bytes / ELEMENT_BYTES / self.bytes_per_ms)
 
 

@@ -47,3 +47,10 @@ def test_pymoo() -> None:
     assert front
     assert all(ms <= 60.0 for ms, _ in front)
     assert [score for _, score in front] == sorted(score for _, score in front)
+
+
+def test_ax() -> None:
+    (line,) = _run("ax", "7")
+    ms = float(line.split(", ")[1].split()[0])
+    assert line.startswith("below 30 ms: score ")
+    assert 0.0 < ms <= 30.0

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from predictor_core.errors import GraphError
 from predictor_core.frontends.common.values import Array, NotInferableError, Value, as_ints
-from predictor_core.ir.graph import Shape
+from predictor_core.ir.graph import Shape, check_rank
 
 
 class Step(NamedTuple):
@@ -79,6 +79,14 @@ class BaseCall:
     def step(self, op: str, output: Shape, *reads: int, **attrs: Any) -> Step:
         """Return a Step with one output that reads the given inputs (default: the first)."""
         return Step(op, tuple([self.value(index) for index in reads or (0,)]), attrs, (output,))
+
+    def checked(self, steps: Step | list[Step]) -> list[Step]:
+        """Return what a rule made of the node as a list, or refuse an output of too many dimensions."""
+        listed = steps if isinstance(steps, list) else [steps]
+        for step in listed:
+            for shape in step.outputs:
+                check_rank(shape, self.name, self.op)
+        return listed
 
     def error(self, message: str) -> GraphError:
         """Return the error for a node that contradicts itself."""

@@ -16,6 +16,8 @@ Array = npt.NDArray[Any]
 #: Warning of a Graph whose source computes in integers.
 AS_FLOAT = "the model is quantised; its ops are costed as ops on floats"
 
+#: Most dimensions of a tensor.
+MAX_RANK = 64
 #: Larger constants are weights: only their shape is kept.
 MAX_KNOWN_ELEMENTS = 4096
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from predictor_core.budget import meter
+from predictor_core.budget import NODES_PER_LOOK, meter
 from predictor_core.errors import GraphError, ModelFormatError, PredictorError
 from predictor_core.frontends.nnmeter_ir.document import check_document, order, read_document
 from predictor_core.frontends.nnmeter_ir.source import Constant, Source, channels_to_front
@@ -105,9 +105,11 @@ class _Reader:
 
     def graph(self, name: str) -> Graph:
         document = self.document
-        for node_name in order(document):
+        self.meter.spend(nodes=len(document))
+        for place, node_name in enumerate(order(document)):
             entry = document[node_name]
-            self.meter.spend(nodes=1)
+            if not place % NODES_PER_LOOK:
+                self.meter.look()
             try:
                 self._read(node_name, entry)
             except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -119,8 +121,9 @@ class _Reader:
         self.given.check_all_used()
         outputs = [self.returns[position] for position in sorted(self.returns)]
         if self.channels_first:
-            return channels_last(self.nodes, name, outputs, self.given.warnings)
-        return canonical_graph(self.nodes, name, outputs, warnings=self.given.warnings)
+            return channels_last(self.nodes, name, outputs, self.given.warnings, self.meter.look)
+        warnings = self.given.warnings
+        return canonical_graph(self.nodes, name, outputs, warnings=warnings, look=self.meter.look)
 
     def _read(self, name: str, entry: Mapping[str, Any]) -> None:
         attr = entry["attr"]
@@ -133,11 +136,42 @@ class _Reader:
             self.constants[name] = _constant(attr)
             return
         shapes = self.shapes
+        constants: Sequence[Constant] = ()
+        constant_first = False
+        inputs = tuple(entry.get("inbounds", ()))
+        try:
+            read = tuple([shapes[source] for source in inputs])
+        except KeyError:
+            inputs, constants, constant_first = self._resolved(name, kind, entry)
+            read = tuple([shapes[tensor] for tensor in inputs])
+        if not inputs:
+            if constants:
+                # Computed from constants alone: a constant whose values are not known.
+                stated = attr.get("output_shape") or [()]
+                self.constants[name] = constants[0] if kind == "Identity" else (tuple(stated[0]), None)
+                return
+            inputs = (self._implicit_input(name, attr),)
+            read = (shapes[inputs[0]],)
+        elif kind in _SHAPE_TYPES:
+            self.constants[name] = ((len(read[0]),), None)
+            return
+        stated = attr.get("output_shape")
+        node = Source(kind, attrs, read, stated, constants, constant_first, self.channels_first)
+        try:
+            op, converted, outputs = convert(node)
+        except PredictorError as error:
+            raise type(error)(f"node {name!r} ({kind}): {error}") from error
+        self._add(name, op, inputs, converted, outputs, attr)
+
+    def _resolved(
+        self, name: str, kind: str, entry: Mapping[str, Any]
+    ) -> tuple[tuple[str, ...], list[Constant], bool]:
+        """Tensors and constants that a node reads, and whether a constant comes first."""
         inputs: list[str] = []
         constants: list[Constant] = []
         constant_first = False
-        for index, source in enumerate(entry.get("inbounds", ())):
-            if source in shapes:
+        for index, source in enumerate(entry["inbounds"]):
+            if source in self.shapes:
                 inputs.append(source)
             elif source in self.constants:
                 constant_first = constant_first or not inputs
@@ -148,30 +182,7 @@ class _Reader:
                 inputs.append(self.siblings[source])
             elif not (inputs and (kind in _WEIGHTED_TYPES or source.endswith(_VARIABLE_ENDINGS))):
                 inputs.append(self._dangling(name, kind, source))
-        if not inputs:
-            if constants:
-                # Computed from constants alone: a constant whose values are not known.
-                stated = attr.get("output_shape") or [()]
-                self.constants[name] = constants[0] if kind == "Identity" else (tuple(stated[0]), None)
-                return
-            inputs.append(self._implicit_input(name, attr))
-        elif kind in _SHAPE_TYPES:
-            self.constants[name] = ((len(shapes[inputs[0]]),), None)
-            return
-        node = Source(
-            kind,
-            attrs,
-            tuple([shapes[tensor] for tensor in inputs]),
-            attr.get("output_shape"),
-            constants,
-            constant_first,
-            self.channels_first,
-        )
-        try:
-            op, converted, outputs = convert(node)
-        except PredictorError as error:
-            raise type(error)(f"node {name!r} ({kind}): {error}") from error
-        self._add(name, op, tuple(inputs), converted, outputs, attr)
+        return tuple(inputs), constants, constant_first
 
     def _add(
         self,
@@ -190,10 +201,11 @@ class _Reader:
             self.several[name] = len(outputs)
             self.meter.spend(nodes=len(outputs))
             self.shapes.update(zip(node.tensors, outputs))
-        for slot, position in attr.get("returns", ()):
-            if type(position) is not int:
-                raise TypeError("a position among the outputs is no whole number")
-            self.returns[position] = node.tensors[slot]
+        if "returns" in attr:
+            for slot, position in attr["returns"]:
+                if type(position) is not int:
+                    raise TypeError("a position among the outputs is no whole number")
+                self.returns[position] = node.tensors[slot]
 
     def _placeholder(self, name: str, attr: Mapping[str, Any]) -> Shape:
         stated = (attr.get("attr") or {}).get("shape")

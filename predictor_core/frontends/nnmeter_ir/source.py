@@ -29,7 +29,7 @@ class Source:
         Inferred shapes of the activations read, channels first where `channels_first`.
     stated : object
         The document's ``output_shape``, not yet checked.
-    constants : list of Constant
+    constants : sequence of Constant
         Constants read, in order.
     constant_first : bool
         Whether a constant comes before the first activation.
@@ -46,7 +46,7 @@ class Source:
         attrs: Mapping[str, Any],
         inputs: Shapes,
         stated: Any,
-        constants: list[Constant],
+        constants: Sequence[Constant],
         constant_first: bool,
         channels_first: bool,
     ) -> None:

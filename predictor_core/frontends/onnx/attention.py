@@ -29,28 +29,30 @@ def _appended(steps: Steps, call: Call, past: int, x: Read) -> Read:
     return steps.add("concat", (batch, count, length + before.shape[2], width), before, x, axis=2)
 
 
-def _attend(
+def attend(
     steps: Steps, query: Read, key: Read, value: Read, masks: list[Read], scale: float | None = None
 ) -> Read:
-    """Scaled queries times scaled, transposed keys; masks; softmax; times values. All have heads."""
-    batch, count, length, width = query.shape
+    """Scaled queries times scaled, transposed keys; masks; softmax; times values: (..., length, width)."""
+    *outer, length, width = query.shape
+    rank = len(query.shape)
     factor = scale or width**-0.5
     query = steps.add("mul", query.shape, query, const=factor**0.5)
     key = steps.add("mul", key.shape, key, const=factor**0.5)
-    if key.shape[1] != count:
-        key = steps.add("expand", (key.shape[0], count, *key.shape[2:]), key)
-        value = steps.add("expand", (value.shape[0], count, *value.shape[2:]), value)
-    key = steps.transpose(key, (0, 1, 3, 2))
-    scores = steps.product(query, key, (batch, count, length, key.shape[3]))
+    if key.shape[1:-2] != query.shape[1:-2]:
+        # Several heads of the queries share one of the keys.
+        key = steps.add("expand", (key.shape[0], *outer[1:], *key.shape[-2:]), key)
+        value = steps.add("expand", (value.shape[0], *outer[1:], *value.shape[-2:]), value)
+    key = steps.transpose(key, (*range(rank - 2), rank - 1, rank - 2))
+    scores = steps.product(query, key, (*outer, length, key.shape[-1]))
     for mask in masks:
-        missing = scores.shape[3] - mask.shape[-1]
+        missing = scores.shape[-1] - mask.shape[-1]
         if mask.shape[-1] > 1 and missing > 0:
             # Keys beyond the mask are masked.
             pads = (*((0, 0),) * (len(mask.shape) - 1), (0, missing))
-            mask = steps.add("pad", (*mask.shape[:-1], scores.shape[3]), mask, pads=pads)
+            mask = steps.add("pad", (*mask.shape[:-1], scores.shape[-1]), mask, pads=pads)
         scores = steps.binary("add", scores, mask)
-    scores = steps.add("softmax", scores.shape, scores, axis=3)
-    return steps.product(scores, value, (batch, count, length, value.shape[3]))
+    scores = steps.add("softmax", scores.shape, scores, axis=rank - 1)
+    return steps.product(scores, value, (*outer, length, value.shape[-1]))
 
 
 def _standard(call: Call) -> Steps:
@@ -64,7 +66,7 @@ def _standard(call: Call) -> Steps:
     query, key, value = heads(0, "q_num_heads"), heads(1, "kv_num_heads"), heads(2, "kv_num_heads")
     key, value = _appended(steps, call, 4, key), _appended(steps, call, 5, value)
     masks = [read(call, 3)] if call.has(3) else []
-    out = _attend(steps, query, key, value, masks, call.attrs.get("scale"))
+    out = attend(steps, query, key, value, masks, call.attrs.get("scale"))
     if len(call.shape(0)) == 3:
         out = _join_heads(steps, out)
     scores: Shape = (*query.shape[:3], key.shape[2])
@@ -85,7 +87,7 @@ def _self_attention(call: Call) -> Steps:
     if call.has(4):
         key, value = _with_past(steps, call, key, value)
     masks = [read(call, 5)] if call.has(5) else []
-    out = _join_heads(steps, _attend(steps, query, key, value, masks, call.attrs.get("scale")))
+    out = _join_heads(steps, attend(steps, query, key, value, masks, call.attrs.get("scale")))
     steps.results = [out]
     if call.outputs > 1:
         steps.results.append(_stacked(steps, key, value))
@@ -133,7 +135,7 @@ def _multi_head(call: Call) -> Steps:
     heads = [part if len(part.shape) == 4 else _split_heads(steps, part, count) for part in parts]
     key, value = _appended(steps, call, 6, heads[1]), _appended(steps, call, 7, heads[2])
     masks = [read(call, 5)] if call.has(5) else []
-    out = _join_heads(steps, _attend(steps, heads[0], key, value, masks, call.attrs.get("scale")))
+    out = _join_heads(steps, attend(steps, heads[0], key, value, masks, call.attrs.get("scale")))
     steps.results = [out, key, value]
     return steps
 
@@ -181,7 +183,7 @@ def _grouped_query(call: Call) -> Steps:
         query = steps.add("RotaryEmbedding", query.shape, query)
         key = steps.add("RotaryEmbedding", key.shape, key)
     key, value = _appended(steps, call, 3, key), _appended(steps, call, 4, value)
-    out = _join_heads(steps, _attend(steps, query, key, value, [], call.attrs.get("scale")))
+    out = _join_heads(steps, attend(steps, query, key, value, [], call.attrs.get("scale")))
     steps.results = [out, key, value]
     return steps
 

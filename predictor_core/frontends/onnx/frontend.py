@@ -50,4 +50,6 @@ def load(model: Any, *, input_shape: Any = None) -> Graph:
             f"expected the path of an ONNX file or an onnx.ModelProto, got {type(model).__name__}"
         )
     conversion = Conversion(inlined(proto), input_shape)
-    return channels_last(conversion.nodes, name, conversion.outputs, conversion.warnings)
+    return channels_last(
+        conversion.nodes, name, conversion.outputs, conversion.warnings, conversion.meter.look
+    )

@@ -249,8 +249,7 @@ class Conversion:
         reason = ""
         if handler is not None:
             try:
-                steps = handler(call)
-                return steps if isinstance(steps, list) else [steps]
+                return call.checked(handler(call))
             except NotInferableError as error:
                 reason = str(error)
         reads = tuple([value for value in call.inputs if value is not None and not value.is_constant])
@@ -270,7 +269,7 @@ class Conversion:
                 )
             outputs.append(shape)
         name = _NAMES.get(call.op) if node.domain in _DOMAINS else None
-        return [Step(name or foreign(call.op), reads, {}, tuple(outputs))]
+        return call.checked(Step(name or foreign(call.op), reads, {}, tuple(outputs)))
 
     def filled(self, sizes: Sizes, call: Call, reads: Sequence[Value]) -> Shape | None:
         """Return a shape whose batch alone may be open: it is that of what the op reads."""

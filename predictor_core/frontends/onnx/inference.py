@@ -6,14 +6,13 @@ control flow whose body is absent. What may come to that is inferred in a proces
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import Any
 
 from predictor_core.budget import current, meter
 from predictor_core.errors import ModelFormatError
 from predictor_core.frontends.common.values import MAX_KNOWN_ELEMENTS
 from predictor_core.frontends.onnx.file import import_onnx
+from predictor_core.frontends.onnx.workers import ask
 
 _CONTROL_FLOW = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 
@@ -30,30 +29,6 @@ _BY_DATA = frozenset(
         *("Softplus", "Split", "Sqrt", "Sub", "Sum", "Tanh", "Transpose"),
     }
 )
-
-#: What the process runs: limits in bytes and seconds, whether to propagate data, where to import from; a
-#: model in, a graph out.
-_SCRIPT = """
-import sys
-sys.path[:] = sys.argv[4:]
-import onnx
-from onnx import shape_inference
-try:
-    import resource
-    memory, seconds = int(sys.argv[1]), int(sys.argv[2])
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-except (ImportError, ValueError):
-    pass
-model = onnx.ModelProto.FromString(sys.stdin.buffer.read())
-try:
-    graph = shape_inference.infer_shapes(model, data_prop=sys.argv[3] == "1").graph
-except Exception as error:
-    sys.exit(f"{type(error).__name__}: {error}"[:1000])
-del graph.node[:], graph.initializer[:]
-sys.stdout.buffer.write(graph.SerializeToString())
-"""
 
 
 def is_control_flow(node: Any) -> bool:
@@ -107,21 +82,14 @@ def _is_plain(model: Any) -> bool:
 
 
 def _apart(model: Any, propagate: bool) -> Any:
+    running = meter()
+    running.look()
     budget = current()
-    meter().look()
-    limits = (str(2 * budget.memory_bytes), str(int(budget.seconds // 4) + 1), str(int(propagate)))
     try:
-        done = subprocess.run(
-            [sys.executable, "-I", "-c", _SCRIPT, *limits, *filter(None, sys.path)],
-            input=model.SerializeToString(),
-            capture_output=True,
-            timeout=10 * budget.seconds,
-            check=False,
-        )
-    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        done = ask(model.SerializeToString(), propagate, 2 * budget.memory_bytes, budget.seconds / 4)
+    except (OSError, ValueError) as error:
         raise ModelFormatError(f"the shapes of the ONNX model can't be inferred: {error}") from error
-    if done.returncode:
-        lines = done.stderr.decode("utf-8", "replace").split("\n")
-        reason = next((line for line in reversed(lines) if line.strip()), "onnx crashed, or took too much")
-        raise ModelFormatError(f"the shapes of the ONNX model can't be inferred: {reason}")
-    return import_onnx().GraphProto.FromString(done.stdout)
+    running.spend_time(done.spent_s)
+    if done.error:
+        raise ModelFormatError(f"the shapes of the ONNX model can't be inferred: {done.error}")
+    return import_onnx().GraphProto.FromString(done.graph)

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from predictor_core.frontends.common.values import NotInferableError, Value, constant
-from predictor_core.frontends.onnx.attention import HANDLERS as ONNX_ATTENTION
+from predictor_core.frontends.onnx.attention import attend
 from predictor_core.frontends.onnx.call import Handler as OnnxHandler
+from predictor_core.frontends.onnx.compose import Read, Steps
 from predictor_core.frontends.onnx.data_ops import HANDLERS as ONNX_DATA
 from predictor_core.frontends.onnx.dense_ops import HANDLERS as ONNX_DENSE
 from predictor_core.frontends.openvino.call import Call, Handler, Step
@@ -15,7 +16,7 @@ from predictor_core.frontends.openvino.image_ops import same_shape
 from predictor_core.ir.graph import Shape
 
 #: The ONNX ops that layers are read as.
-ONNX: dict[str, OnnxHandler] = {**ONNX_DATA, **ONNX_DENSE, **ONNX_ATTENTION}
+ONNX: dict[str, OnnxHandler] = {**ONNX_DATA, **ONNX_DENSE}
 
 Arranged = Callable[[Call], "tuple[str, list[Value | None] | None, dict[str, Any]]"]
 
@@ -63,6 +64,8 @@ def _gather(call: Call) -> tuple[str, list[Value | None], dict[str, Any]]:
 
 def _split(call: Call) -> tuple[str, list[Value | None], dict[str, Any]]:
     count = int(call.number("num_splits"))
+    if count != len(call.layer.outputs):
+        raise call.error(f"splits into {count} parts and has {len(call.layer.outputs)} outputs")
     return "Split", [call.value()], {"axis": call.ints(1)[0], "num_outputs": count}
 
 
@@ -97,12 +100,6 @@ def _top_k(call: Call) -> tuple[str, None, dict[str, Any]]:
 
 def _one_hot(call: Call) -> tuple[str, None, dict[str, Any]]:
     return "OneHot", None, {"axis": int(call.number("axis"))}
-
-
-def _attention(call: Call) -> tuple[str, list[Value | None], dict[str, Any]]:
-    if len(call.shape()) != 4:
-        raise NotInferableError("it has no dimension of heads")
-    return "Attention", list(call.inputs[:4] if call.has(3) and call.shape(3) else call.inputs[:3]), {}
 
 
 def _einsum(call: Call) -> tuple[str, None, dict[str, Any]]:
@@ -173,6 +170,17 @@ def _matmul(call: Call) -> list[Step]:
         place = next((index for index, value in enumerate(operands) if value is read), -1)
         reads.append(moved.get(place, read))
     return [*steps, product._replace(reads=tuple(reads))]
+
+
+def _attention(call: Call) -> Steps:
+    """Read queries, keys and values, (..., length, width); a mask, which is a scalar where there is none."""
+    steps = Steps()
+    query, key, value = [Read(call.value(index), call.shape(index)) for index in range(3)]
+    masks = [Read(call.value(3), call.shape(3))] if call.has(3) and call.shape(3) else []
+    attend(steps, query, key, value, masks)
+    if not steps:
+        raise NotInferableError("its inputs are constants")
+    return steps
 
 
 def _squared_difference(call: Call) -> list[Step]:
@@ -302,7 +310,6 @@ ARRANGED: dict[str, Arranged] = {
     "OneHot": _one_hot,
     "Pad": _pad,
     "Reshape": _reshape,
-    "ScaledDotProductAttention": _attention,
     "Slice": _slice,
     "SoftMax": _with_axis("Softmax"),
     "Softmax": _with_axis("Softmax"),
@@ -326,6 +333,7 @@ HANDLERS: dict[str, Handler] = {
     "RNNCell": cell("rnn"),
     "RNNSequence": recurrent("rnn"),
     "Roll": same_shape("roll"),
+    "ScaledDotProductAttention": _attention,
     "SquaredDifference": _squared_difference,
     "StridedSlice": _strided_slice,
 }

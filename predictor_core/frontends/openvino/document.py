@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
+from predictor_core.budget import meter
 from predictor_core.errors import GraphError, ModelFormatError
+from predictor_core.frontends.common.values import MAX_RANK
 from predictor_core.ir.graph import Shape
 
 #: Largest file that is parsed: the structure of a model of ten thousand layers takes 20 MB.
@@ -15,7 +17,11 @@ MAX_BYTES = 64 * 2**20
 #: Versions of the format: 7 is that of OpenVINO 2019, 10 came in 2020, 11 in 2022.
 VERSIONS = (7, 10, 11)
 
+#: What parsing makes of a tag, in memory.
+_TAG_BYTES = 300
+
 _NUMBER = re.compile(r"-?[0-9]+$")
+_BETWEEN_DIMENSIONS = re.compile(rb"</dim>\s*<dim>")
 _ENCODING = re.compile(rb"(?:\xef\xbb\xbf)?<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})")
 
 
@@ -32,10 +38,13 @@ class Layer:
         Numbers of its ports.
     """
 
-    __slots__ = ("_element", "_ports", "data", "ident", "inputs", "name", "outputs", "type", "version")
+    __slots__ = (
+        *("_bodies", "_element", "_ports", "data", "ident", "inputs", "name", "outputs", "type", "version"),
+    )
 
     def __init__(self, element: ElementTree.Element) -> None:
         self._element = element
+        self._bodies: dict[str, Network | None] = {}
         get = element.get
         self.ident, self.type, self.version = get("id", ""), get("type", ""), get("version", "")
         self.name = get("name") or f"{self.type}_{self.ident}"
@@ -83,9 +92,11 @@ class Layer:
         return self.blobs().get("custom")
 
     def body(self, tag: str = "body") -> Network | None:
-        """Return the network inside of a layer."""
-        found = self._element.find(tag)
-        return None if found is None else Network(found)
+        """Return the network inside of a layer, which is read once."""
+        if tag not in self._bodies:
+            found = self._element.find(tag)
+            self._bodies[tag] = None if found is None else Network(found)
+        return self._bodies[tag]
 
     def mapping(self, tag: str) -> list[tuple[str, dict[str, str]]]:
         """Return the entries of a ``port_map`` or of ``back_edges``: kind and attributes."""
@@ -179,8 +190,10 @@ def read_network(path: str | os.PathLike[str]) -> Network:
     if len(data) > MAX_BYTES:
         raise ModelFormatError(f"it is larger than {MAX_BYTES} bytes, which no structure of a model is")
     _refuse_entities(data)
+    meter().spend(memory_bytes=_TAG_BYTES * data.count(b"<"))
     try:
-        root = ElementTree.fromstring(data)
+        # The dimensions of a port are one text: a third of the elements, and of the time.
+        root = ElementTree.fromstring(_BETWEEN_DIMENSIONS.sub(b" ", data))
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise ModelFormatError(f"this is no OpenVINO IR: {error}; expected XML") from error
     if root.tag != "net":
@@ -210,6 +223,8 @@ def _integer(text: str | None, what: str) -> int:
 
 
 def _shape(texts: list[str]) -> Shape:
+    if len(texts) > MAX_RANK:
+        raise GraphError(f"a tensor has {len(texts)} dimensions; at most {MAX_RANK} are accepted")
     return tuple([int(text) if text.isdecimal() and len(text) < 20 else -1 for text in texts])
 
 

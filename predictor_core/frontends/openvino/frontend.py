@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from predictor_core.budget import metered
+from predictor_core.budget import meter, metered
 from predictor_core.errors import ModelFormatError, PredictorError
 from predictor_core.frontends.common.values import AS_FLOAT
 from predictor_core.frontends.openvino.document import read_network
@@ -52,6 +52,6 @@ def load(model: str | os.PathLike[str], *, input_shape: Any = None) -> Graph:
             walk = Walk(weights, input_shape)
             outputs = walk.run(network)
         warnings = (AS_FLOAT,) if walk.quantised else ()
-        return channels_last(walk.nodes, path.stem, outputs, warnings)
+        return channels_last(walk.nodes, path.stem, outputs, warnings, meter().look)
     except PredictorError as error:
         raise type(error)(f"{path}: {error}") from error

@@ -17,9 +17,12 @@ from predictor_core.frontends.openvino.document import Layer, Network
 from predictor_core.frontends.openvino.weights import Weights, dtype_of
 from predictor_core.ir.graph import Node, Shape
 from predictor_core.ir.inputs import InputShapes
+from predictor_core.ir.names import Names
 
 #: Most bodies inside of bodies.
 MAX_DEPTH = 64
+#: What a node takes in memory for each tensor that it reads.
+READ_BYTES = 64
 
 _HANDLERS: dict[str, Handler] = {**data_ops.HANDLERS, **image_ops.HANDLERS}
 #: Layers that a quantised model has and its float original has not.
@@ -56,7 +59,7 @@ class Walk:
         self.quantised = False
         self._weights = weights
         self._given = InputShapes(input_shape)
-        self._names: dict[str, int] = {}
+        self._names = Names()
         self._meter = meter()
 
     def run(self, network: Network) -> list[str]:
@@ -87,9 +90,11 @@ class Walk:
             raise ModelFormatError(
                 f"bodies of the model stand inside of each other more than {MAX_DEPTH} deep"
             )
+        # A loop may turn often around an empty body.
+        self._meter.look()
         values: dict[str, Outputs] = {}
         for layer in network.ordered():
-            self._meter.spend(nodes=1 + len(layer.outputs))
+            self._meter.spend(1 + len(layer.outputs), READ_BYTES * len(layer.inputs))
             try:
                 inputs = [_source(network, values, layer, port) for port in layer.inputs]
                 if layer.ident in given and layer.type in _INPUTS:
@@ -163,21 +168,21 @@ class Walk:
         try:
             if handler is None:
                 raise NotInferableError(f"{call.op} is not a known op")
-            steps = handler(call)
-            return steps if isinstance(steps, list) else [steps]
+            return call.checked(handler(call))
         except NotInferableError as error:
             shapes = layer.shapes
             if not shapes or any(min(shape, default=1) < 1 for shape in shapes):
                 raise NotInferableError(
                     f"{error}, and its stated shape is open; is the .bin file there?"
                 ) from error
-            return stated.steps(call, shapes)
+            return call.checked(stated.steps(call, shapes))
 
     def _emit(self, call: Call, steps: Sequence[Step]) -> list[Value]:
-        name = self.unique(call.name)
+        self._meter.spend(len(steps) + len(steps[-1].outputs))
+        name = self._names.fresh(call.name)
         written: list[str] = []
         for index, step in enumerate(steps, 1):
-            own = name if index == len(steps) else self.unique(f"{name}.{index}")
+            own = name if index == len(steps) else self._names.fresh(f"{name}.{index}")
             reads = [written[read] if isinstance(read, int) else read.node for read in step.reads]
             made = Node(own, step.op, tuple([read for read in reads if read]), step.attrs, step.outputs)
             self.nodes.append(made)
@@ -189,9 +194,11 @@ class Walk:
         return self._emit(Call(layer, ()), [step])
 
     def _input(self, layer: Layer, inputs: list[Value | None], depth: int) -> Outputs:
+        if depth:
+            raise GraphError("nothing is handed to this input of a body")
         (port,) = layer.outputs
         shape = self._given.resolve(layer.name, layer.shapes[0])
-        self.nodes.append(Node(self.unique(layer.name), "input", outputs=(shape,)))
+        self.nodes.append(Node(self._names.fresh(layer.name), "input", outputs=(shape,)))
         return {port: Value(shape, self.nodes[-1].name)}
 
     def _constant(self, layer: Layer, inputs: list[Value | None], depth: int) -> Outputs:
@@ -208,12 +215,6 @@ class Walk:
 
     def _loop(self, layer: Layer, inputs: list[Value | None], depth: int) -> Outputs:
         return loops.unroll(self, layer, inputs, depth)
-
-    def unique(self, name: str) -> str:
-        """Return `name`, or a variation of it that is not taken."""
-        count = self._names.get(name, 0)
-        self._names[name] = count + 1
-        return self.unique(f"{name}_{count}") if count else name
 
 
 _SPECIAL: dict[str, Callable[[Walk, Layer, list[Any], int], Outputs]] = {

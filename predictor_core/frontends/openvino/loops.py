@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from predictor_core.errors import GraphError, UnsupportedOpError
 from predictor_core.frontends.common.call import Step
-from predictor_core.frontends.common.values import Value
+from predictor_core.frontends.common.values import Value, constant
 from predictor_core.frontends.openvino.document import Layer, Network
 from predictor_core.ir.graph import Shape
 
@@ -21,7 +21,9 @@ def branch(walk: Walk, layer: Layer, inputs: list[Value | None], depth: int) -> 
     """Convert the branch of an ``If`` that a constant condition takes."""
     condition = inputs[0] if inputs else None
     if condition is None or condition.array is None:
-        raise UnsupportedOpError("which branch runs depends on data, so it has no fixed latency")
+        raise UnsupportedOpError(
+            "which branch runs depends on data, or on a constant of the absent .bin: it has no fixed latency"
+        )
     taken = "then" if condition.array.any() else "else"
     body = _body(layer, f"{taken}_body")
     by_port = dict(zip(layer.inputs, inputs))
@@ -38,25 +40,34 @@ def unroll(walk: Walk, layer: Layer, inputs: list[Value | None], depth: int) -> 
     """Convert a ``TensorIterator`` or ``Loop`` turn by turn."""
     body = _body(layer, "body")
     by_port = dict(zip(layer.inputs, inputs))
-    entries = layer.mapping("port_map")
+    entries, edges = layer.mapping("port_map"), layer.mapping("back_edges")
     turns = _turns(layer, by_port, entries)
     given = _handed([entry for entry in entries if "axis" not in entry[1]], by_port)
     collected: dict[str, list[Value]] = {}
     outputs: Outputs = {}
-    for _ in range(turns):
+    goes_on = True
+    for turn in range(turns):
+        if turn == MAX_TURNS:
+            raise UnsupportedOpError(f"a loop runs more than {MAX_TURNS} times")
         for kind, entry in entries:
             source = by_port.get(entry["external_port_id"])
-            if kind == "input" and "axis" in entry and source is not None:
+            if kind == "input" and entry.get("purpose") == "current_iteration":
+                given[entry["internal_layer_id"]] = constant(turn)
+            elif kind == "input" and "axis" in entry and source is not None:
                 given[entry["internal_layer_id"]] = _part(walk, layer, source, int(entry["axis"]), turns)
         values = walk.walk(body, given, depth + 1)
         for kind, entry in entries:
             if kind == "output" and "internal_layer_id" in entry:
                 found = result(body, values, entry["internal_layer_id"])
+                if entry.get("purpose") == "execution_condition":
+                    goes_on = _holds(found)
                 port = entry["external_port_id"]
                 outputs[port] = found
                 if "axis" in entry:
                     collected.setdefault(port, []).append(found)
-        for _, edge in layer.mapping("back_edges"):
+        if not goes_on:
+            break
+        for _, edge in edges:
             given[edge["to-layer"]] = result(body, values, edge["from-layer"])
     for kind, entry in entries:
         port = entry["external_port_id"]
@@ -104,17 +115,29 @@ def _turns(layer: Layer, by_port: dict[str, Any], entries: list[tuple[str, dict[
         if kind == "input" and "axis" in entry and source is not None:
             count = source.shape[int(entry["axis"])] // max(int(entry.get("part_size", 1)), 1)
     if layer.type == "Loop":
-        limit = by_port.get(layer.inputs[0]) if layer.inputs else None
+        limit, condition = ([by_port.get(port) for port in layer.inputs[:2]] + [None] * 2)[:2]
         if limit is None or limit.array is None:
             raise UnsupportedOpError(
                 "a loop runs as often as its data say, or as a constant of the absent .bin says, "
                 "so it has no fixed latency"
             )
         stated = int(limit.array.reshape(-1)[0])
-        count = stated if count is None or stated >= 0 else count
+        if condition is not None and not _holds(condition):
+            stated = 0
+        if count is None and not 0 <= stated <= MAX_TURNS:
+            # As long as the condition holds.
+            return MAX_TURNS + 1
+        count = stated if stated >= 0 else count
     if count is None or not 0 < count <= MAX_TURNS:
         raise UnsupportedOpError(f"a loop runs {count} times; 1 to {MAX_TURNS} are accepted")
     return count
+
+
+def _holds(condition: Value) -> bool:
+    """Whether a loop goes on; a constant of the absent .bin is taken for true, as all converters write it."""
+    if not condition.is_constant:
+        raise UnsupportedOpError("a loop runs as long as its data say, so it has no fixed latency")
+    return condition.array is None or bool(condition.array.any())
 
 
 def _part(walk: Walk, layer: Layer, source: Value, axis: int, turns: int) -> Value:

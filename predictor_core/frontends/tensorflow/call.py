@@ -7,7 +7,7 @@ from typing import Union
 
 from predictor_core.frontends.common.call import BaseCall, Step
 from predictor_core.frontends.common.values import Value
-from predictor_core.frontends.tensorflow.wire import NodeDef
+from predictor_core.frontends.tensorflow.messages import NodeDef
 from predictor_core.ir.graph import Shape
 
 __all__ = ["MAX_PARTS", "Call", "Handler", "Step"]

@@ -11,7 +11,7 @@ import numpy as np
 from predictor_core.frontends.common.values import MAX_KNOWN_ELEMENTS, Array, is_small, joined, take
 from predictor_core.frontends.tensorflow.call import Call
 from predictor_core.frontends.tensorflow.data_ops import cut
-from predictor_core.frontends.tensorflow.wire import DTYPES
+from predictor_core.frontends.tensorflow.messages import DTYPES
 
 
 def fold(call: Call) -> list[Array] | None:
@@ -63,6 +63,18 @@ def _tile(call: Call, arrays: list[Any]) -> Any:
 def _cast(call: Call, arrays: list[Any]) -> Any:
     dtype = DTYPES.get(call.node.type("DstT"))
     return None if dtype is None else arrays[0].astype(dtype)
+
+
+def _split(call: Call, arrays: list[Any]) -> Any:
+    count = call.node.integer("num_split", 1)
+    return np.split(arrays[1], count, call.ints(0)[0]) if 0 < count <= MAX_KNOWN_ELEMENTS else None
+
+
+def _split_by_sizes(call: Call, arrays: list[Any]) -> Any:
+    sizes = [int(size) for size in arrays[1]]
+    if -1 in sizes or sum(sizes) != arrays[0].shape[call.ints(2)[0]]:
+        return None
+    return np.split(arrays[0], np.cumsum(sizes[:-1]), call.ints(2)[0])
 
 
 def _squeeze(call: Call, arrays: list[Any]) -> Any:
@@ -118,6 +130,8 @@ _FUNCTIONS: dict[str, Callable[[Call, list[Any]], Any]] = {
     "Slice": lambda call, arrays: arrays[0][
         tuple([slice(a, None if n == -1 else a + n) for a, n in zip(call.ints(1), call.ints(2))])
     ],
+    "Split": _split,
+    "SplitV": _split_by_sizes,
     "Sqrt": _plain(np.sqrt),
     "Square": _plain(np.square),
     "Squeeze": _squeeze,

@@ -9,9 +9,8 @@ from typing import Any
 from predictor_core.budget import meter
 from predictor_core.errors import ModelFormatError, PredictorError, suggestion
 from predictor_core.frontends.common.file import Buffer, opened
-from predictor_core.frontends.common.protobuf import VARINT
 from predictor_core.frontends.tensorflow.graph import Walk
-from predictor_core.frontends.tensorflow.wire import GraphDef, Signature, fields, saved_model
+from predictor_core.frontends.tensorflow.messages import GraphDef, Signature, read_model
 from predictor_core.ir.graph import Graph
 from predictor_core.ir.layout import channels_last
 from predictor_core.ir.passes import canonical_graph
@@ -44,6 +43,8 @@ def load(model: str | os.PathLike[str], *, input_shape: Any = None, signature: s
         When the model has loops or branches that depend on data, or an op without a known shape.
     GraphError
         When the nodes do not form a valid graph. The message names the node.
+    MissingDependencyError
+        When the package protobuf is not installed.
     """
     if not isinstance(model, (str, os.PathLike)):
         raise ModelFormatError(
@@ -53,10 +54,9 @@ def load(model: str | os.PathLike[str], *, input_shape: Any = None, signature: s
     if path.is_dir():
         path = path / "saved_model.pb"
     with opened(path, "a TensorFlow model") as data:
-        meter().allow_for(len(data))
         _refuse_others(data, path)
         try:
-            return _graph(data, len(data), path, input_shape, signature)
+            return _graph(data, path, input_shape, signature)
         except PredictorError as error:
             raise type(error)(f"{path}: {error}") from error
 
@@ -84,15 +84,9 @@ def _refuse_others(data: Buffer, path: Path) -> None:
         raise ModelFormatError(f"{path} {advice}")
 
 
-def _graph(data: Buffer, size: int, path: Path, input_shape: Any, signature: str | None) -> Graph:
+def _graph(data: Buffer, path: Path, input_shape: Any, signature: str | None) -> Graph:
     try:
-        # Field 1 is the version number of a saved model, and the first node of a graph.
-        number, kind, _ = next(fields(data, 0, size))
-        signatures = None
-        if number == 1 and kind == VARINT:
-            graph, signatures = _saved(data, size)
-        else:
-            graph = GraphDef(data, (0, size))
+        graph, signatures = read_model(data)
         if not graph.nodes:
             raise ModelFormatError("it has no nodes")
     except ModelFormatError as error:
@@ -111,12 +105,12 @@ def _graph(data: Buffer, size: int, path: Path, input_shape: Any, signature: str
     outputs = walk.run(wanted)
     name = path.parent.name if path.name == "saved_model.pb" else path.stem
     if walk.orders == {True}:
-        return channels_last(walk.nodes, name, outputs, walk.warnings)
+        return channels_last(walk.nodes, name, outputs, walk.warnings, meter().look)
     if len(walk.orders) > 1:
         raise ModelFormatError(
             "it mixes images in NHWC and in NCHW; export it with one data_format, best channels_last"
         )
-    return canonical_graph(walk.nodes, name, outputs, walk.free, walk.warnings)
+    return canonical_graph(walk.nodes, name, outputs, walk.free, walk.warnings, meter().look)
 
 
 def _results(graph: GraphDef) -> list[str]:
@@ -127,15 +121,6 @@ def _results(graph: GraphDef) -> list[str]:
         for name, node in graph.nodes.items()
         if name not in read and node.op not in _NO_RESULTS and not node.op.startswith(_NO_RESULT_PREFIXES)
     ]
-
-
-def _saved(data: Buffer, size: int) -> tuple[GraphDef, dict[str, Signature]]:
-    """Return the graph of a saved model, and its signatures."""
-    metas = saved_model(data, size)
-    if not metas:
-        raise ModelFormatError("the saved model holds no graph")
-    _, span, signatures = next((meta for meta in metas if "serve" in meta[0]), metas[0])
-    return GraphDef(data, span), signatures
 
 
 def _signature(signatures: dict[str, Signature], name: str | None) -> Signature:

@@ -14,7 +14,7 @@ from predictor_core.frontends.common.values import NotInferableError, Value, con
 from predictor_core.frontends.tensorflow import data_ops, image_ops, volume_ops
 from predictor_core.frontends.tensorflow.call import MAX_PARTS, Call, Handler, Step
 from predictor_core.frontends.tensorflow.fold import fold
-from predictor_core.frontends.tensorflow.wire import BOOL, FunctionDef, GraphDef, NodeDef
+from predictor_core.frontends.tensorflow.messages import BOOL, FunctionDef, GraphDef, NodeDef
 from predictor_core.ir.graph import Node
 from predictor_core.ir.inputs import InputShapes
 from predictor_core.ir.names import Names
@@ -342,8 +342,7 @@ def _steps(call: Call) -> list[Step]:
     """Return what a node becomes, by its own rule or as the file describes it."""
     handler = _HANDLERS.get(call.op)
     if handler is not None:
-        steps = handler(call)
-        return steps if isinstance(steps, list) else [steps]
+        return call.checked(handler(call))
     shapes = call.node.shapes("_output_shapes")
     known = tuple([shape for shape in shapes if shape is not None and min(shape, default=1) > 0])
     if not known or len(known) < len(shapes):

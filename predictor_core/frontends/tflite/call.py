@@ -36,6 +36,7 @@ class Call(TensorFlowCall):
 
     __slots__ = ()
     inputs: Sequence[Any]
+    node: Any
 
     def __init__(self, operator: Operator, inputs: Sequence[Value | None]) -> None:
         super().__init__(operator, inputs)  # type: ignore[arg-type]
@@ -43,7 +44,8 @@ class Call(TensorFlowCall):
     @property
     def option(self) -> Callable[..., int]:
         """Return a number among the options by its name."""
-        return self.node.integer
+        option: Callable[..., int] = self.node.integer
+        return option
 
     def has(self, index: int) -> bool:
         """Whether an optional input is there."""

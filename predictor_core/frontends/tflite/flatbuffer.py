@@ -10,10 +10,11 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+from predictor_core.budget import meter
 from predictor_core.errors import ModelFormatError
 
-#: Most entries of all vectors, and bytes of all texts, that are read of one file.
-MAX_ENTRIES = 8_000_000
+#: What an entry of a vector takes in memory: a number, and a table with what is made of it.
+_NUMBER_BYTES, _TABLE_BYTES = 40, 400
 
 _UINT16, _INT32, _UINT32 = struct.Struct("<H"), struct.Struct("<i"), struct.Struct("<I")
 _SCALARS = {
@@ -36,12 +37,12 @@ class Data:
     struct.error
         From every reading past the end.
     ModelFormatError
-        When an offset points before the start, or more is read than a model has.
+        When an offset points before the start, or more is read than the budget allows.
     """
 
     def __init__(self, memory: Any) -> None:
         self.memory = memory
-        self.left = MAX_ENTRIES
+        self.meter = meter()
         self._fields: dict[int, tuple[int, ...]] = {}
 
     def root(self) -> int:
@@ -63,16 +64,14 @@ class Data:
         fields = self._fields.get(place)
         if fields is None:
             (size,) = _UINT16.unpack_from(self.memory, place)
-            self.spend(size)
+            self.spend(size * _NUMBER_BYTES)
             fields = struct.unpack_from(f"<{max(size // 2 - 2, 0)}H", self.memory, place + 4)
             self._fields[place] = fields
         return Table(self, position, fields)
 
-    def spend(self, entries: int) -> None:
-        """Count what is read, and refuse more than a model has."""
-        self.left -= entries
-        if self.left < 0:
-            raise ModelFormatError(f"its vectors hold more than {MAX_ENTRIES} entries")
+    def spend(self, memory_bytes: int) -> None:
+        """Count what is made of the file, and refuse more than the budget allows."""
+        self.meter.spend(memory_bytes=memory_bytes)
 
 
 class Table:
@@ -117,7 +116,7 @@ class Table:
         if start is None:
             return ()
         (count,) = _UINT32.unpack_from(self._data.memory, start)
-        self._data.spend(count)
+        self._data.spend(_NUMBER_BYTES * count)
         return struct.unpack_from(f"<{count}{_SCALARS[kind].format[-1]}", self._data.memory, start + 4)
 
     def positions(self, slot: int) -> list[int]:
@@ -129,6 +128,7 @@ class Table:
 
     def tables(self, slot: int) -> list[Table]:
         """Return the tables of a vector."""
+        self._data.spend(_TABLE_BYTES * self.count(slot))
         return [self._data.table(position) for position in self.positions(slot)]
 
     def table(self, slot: int) -> Table | None:
@@ -144,8 +144,12 @@ class Table:
         (length,) = _UINT32.unpack_from(self._data.memory, start)
         return start + 4, start + 4 + length
 
-    def text(self, slot: int) -> str:
-        """Return a text; empty where it is absent."""
+    def content(self, slot: int) -> bytes:
+        """Return the bytes of a vector; empty where it is absent."""
         start, end = self.span(slot)
         self._data.spend(end - start)
-        return bytes(self._data.memory[start:end]).decode("utf-8", "replace")
+        return bytes(self._data.memory[start:end])
+
+    def text(self, slot: int) -> str:
+        """Return a text; empty where it is absent."""
+        return self.content(slot).decode("utf-8", "replace")

@@ -7,7 +7,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
-from predictor_core.budget import metered
+from predictor_core.budget import meter, metered
 from predictor_core.errors import ModelFormatError, PredictorError
 from predictor_core.frontends.common.values import AS_FLOAT
 from predictor_core.frontends.tflite.file import read_structure
@@ -60,7 +60,7 @@ def _graph(path: Path, input_shape: Any, signature: str | None) -> Graph:
     walk = Walk(model, input_shape)
     outputs = walk.run(found.subgraph, found.inputs)
     warnings = (AS_FLOAT,) if walk.quantised else ()
-    return canonical_graph(walk.nodes, path.stem, outputs, walk.free, warnings)
+    return canonical_graph(walk.nodes, path.stem, outputs, walk.free, warnings, meter().look)
 
 
 def _signature(model: Model, name: str | None) -> Signature:

@@ -18,10 +18,13 @@ from predictor_core.frontends.tflite.model import Model, Operator, Subgraph, Ten
 from predictor_core.frontends.tflite.schema import DTYPES, QUANTISED
 from predictor_core.ir.graph import Node
 from predictor_core.ir.inputs import InputShapes
+from predictor_core.ir.names import Names
 
 #: Most calls inside of calls, and most turns of one loop.
 MAX_DEPTH = 64
 MAX_TURNS = 10_000
+#: What a node takes in memory for each tensor that it reads.
+READ_BYTES = 64
 
 _HANDLERS: dict[str, Handler] = {
     **data_ops.HANDLERS,
@@ -67,7 +70,7 @@ class Walk:
         self.free: list[str] = []
         self.quantised = False
         self._given = InputShapes(input_shape)
-        self._names: dict[str, int] = {}
+        self._names = Names()
         self._variables: dict[str, Value] = {}
         self._meter = meter()
         self._as_stated = True
@@ -81,7 +84,7 @@ class Walk:
             name = names.get(index) or _input_name(tensor.name) or f"input_{index}"
             shape = self._given.resolve(name, tensor.signature)
             self._as_stated = self._as_stated and shape == tensor.shape
-            own = self._unique(name)
+            own = self._names.fresh(name)
             self.nodes.append(Node(own, "input", outputs=(shape,)))
             inputs.append(Value(shape, own))
         self._given.check_all_used()
@@ -96,6 +99,8 @@ class Walk:
         """Convert the operators of a subgraph; return the values of its outputs."""
         if depth > MAX_DEPTH:
             raise ModelFormatError(f"subgraphs of the model call each other more than {MAX_DEPTH} deep")
+        # A loop may turn often around an empty subgraph.
+        self._meter.look()
         graph = self.model.subgraph(index)
         if len(inputs) != len(graph.inputs):
             raise GraphError(
@@ -103,7 +108,7 @@ class Walk:
             )
         values: dict[int, Value] = dict(zip(graph.inputs, inputs))
         for operator in graph.operators:
-            self._meter.spend(nodes=1 + len(operator.outputs))
+            self._meter.spend(1 + len(operator.outputs), READ_BYTES * len(operator.inputs))
             operator.name = operator.name or _name(graph, operator)
             try:
                 read = [
@@ -165,15 +170,14 @@ class Walk:
         try:
             if handler is None:
                 raise NotInferableError(f"{_label(operator)} is not a known op")
-            steps = handler(call)
-            return steps if isinstance(steps, list) else [steps]
+            return call.checked(handler(call))
         except NotInferableError:
             shapes = tuple([self._stated(_tensor(graph, place)) for place in operator.outputs])
             if not shapes or None in shapes:
                 raise
             op = custom_ops.canonical(operator.custom) or call.op
             reads = tuple([value for value in call.inputs if value is not None and not value.is_constant])
-            return [Step(op, reads, {}, shapes)]
+            return call.checked(Step(op, reads, {}, shapes))
 
     def _stated(self, tensor: Tensor) -> Any:
         """Return the shape that the file states for a tensor; None where it depends on the inputs or data."""
@@ -186,10 +190,11 @@ class Walk:
         if any(0 in shape for shape in steps[-1].outputs):
             # The part of a list that a loop has not filled yet.
             return [Value(shape) for shape in steps[-1].outputs]
-        name = self._unique(operator.name)
+        self._meter.spend(len(steps) + len(steps[-1].outputs))
+        name = self._names.fresh(operator.name)
         written: list[str] = []
         for index, step in enumerate(steps, 1):
-            own = name if index == len(steps) else self._unique(f"{name}.{index}")
+            own = name if index == len(steps) else self._names.fresh(f"{name}.{index}")
             reads = [
                 written[read] if isinstance(read, int) else read.node
                 for read in step.reads
@@ -199,12 +204,6 @@ class Walk:
             self.nodes.append(made)
             written.append(own)
         return [Value(shape, tensor) for tensor, shape in zip(made.tensors, made.outputs)]
-
-    def _unique(self, name: str) -> str:
-        """Return `name`, or a variation of it that is not taken."""
-        count = self._names.get(name, 0)
-        self._names[name] = count + 1
-        return self._unique(f"{name}_{count}") if count else name
 
     def _same(
         self, graph: Subgraph, operator: Operator, inputs: list[Value | None], depth: int

@@ -50,15 +50,40 @@ def _conv(call: Call) -> Step:
 
 def _transpose_conv(call: Call) -> Step:
     """Read the output's shape, weights (filters, height, width, channels), the image, and a bias."""
-    batch, height, width, channels = call.image(2)
+    sizes = call.value(0).array
+    out = call.ints(0)[1:3] if sizes is not None and sizes.size == 4 else None
+    return transposed_conv(call, 2, _pair(call, "stride", 0), call.padding(), call.has(3), out)
+
+
+def transposed_conv(
+    call: Call,
+    image: int,
+    strides: tuple[int, int],
+    padding: str,
+    bias: bool,
+    out: tuple[int, ...] | None = None,
+) -> Step:
+    """Return a transposed convolution.
+
+    Parameters
+    ----------
+    call : Call
+        Its input 1 are the weights, (filters, height, width, channels).
+    image : int
+        Which input is the image.
+    strides : (int, int)
+    padding : str
+        ``SAME`` or ``VALID``.
+    bias : bool
+    out : (int, int), optional
+        Height and width of the output; default: as the padding implies.
+    """
+    batch, height, width, channels = call.image(image)
     weight = _weight(call, 1)
     if weight.shape[3] != channels:
         raise call.error(f"weights {list(weight.shape)} do not fit {channels} channels")
-    kernel, strides, padding = weight.shape[1:3], _pair(call, "stride", 0), call.padding()
-    sizes = call.value(0).array
-    if sizes is not None and sizes.size == 4:
-        out = call.ints(0)[1:3]
-    else:
+    kernel = weight.shape[1:3]
+    if out is None:
         extra = [max(k - s, 0) if padding == "VALID" else 0 for k, s in zip(kernel, strides)]
         out = (height * strides[0] + extra[0], width * strides[1] + extra[1])
     pads, back = slide((out[0], out[1]), kernel, strides, (1, 1), padding)
@@ -69,13 +94,13 @@ def _transpose_conv(call: Call) -> Step:
     return call.step(
         "convtranspose",
         (batch, *out, weight.shape[0]),
-        2,
+        image,
         kernel=kernel,
         strides=strides,
         pads=pads,
         dilations=(1, 1),
         groups=1,
-        bias=call.has(3),
+        bias=bias,
     )
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from predictor_core.errors import ModelFormatError
-from predictor_core.frontends.common.values import MAX_KNOWN_ELEMENTS, Array
+from predictor_core.frontends.common.values import MAX_KNOWN_ELEMENTS, MAX_RANK, Array
 from predictor_core.frontends.tflite.file import Memory
 from predictor_core.frontends.tflite.flatbuffer import Data, Table
 from predictor_core.frontends.tflite.schema import BUILTINS, BYTES, DTYPES, OPTIONS
@@ -81,11 +81,9 @@ class Operator:
         """Return the number of a type among the options."""
         return self.integer(key)
 
-    def custom_options(self, data: Data) -> bytes:
+    def custom_options(self) -> bytes:
         """Return the options of a custom op as they stand in the file."""
-        start, end = self._table.span(5)
-        data.spend(end - start)
-        return bytes(data.memory[start:end])
+        return self._table.content(5)
 
 
 class Tensor:
@@ -97,6 +95,10 @@ class Tensor:
         self._model = model
         self._table = table
         self.shape: Shape = table.numbers(0)
+        if len(self.shape) > MAX_RANK:
+            raise ModelFormatError(
+                f"a tensor has {len(self.shape)} dimensions; at most {MAX_RANK} are accepted"
+            )
         self.type = table.scalar(1, "int8")
         self.buffer = table.scalar(2, "uint32")
 
@@ -117,10 +119,12 @@ class Tensor:
 
     def constant(self) -> tuple[bool, Array | None]:
         """Return whether the tensor is a constant, and its numbers where they are few."""
+        dtype, count = DTYPES.get(self.type), prod(self.shape)
+        if dtype is not None and 0 in self.shape:
+            return True, np.zeros(self.shape, dtype)
         span = self._model.span(self.buffer)
         if span is None:
             return self.is_variable, None
-        dtype, count = DTYPES.get(self.type), prod(self.shape)
         start, end = span
         if dtype is None or not 0 < count <= MAX_KNOWN_ELEMENTS or end - start != count * dtype.itemsize:
             return True, None

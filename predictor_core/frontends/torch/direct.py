@@ -22,7 +22,7 @@ from predictor_core.ir.graph import Node
 
 def trace(
     model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> tuple[list[Node], tuple[str, ...]]:
+) -> tuple[list[Node], tuple[str, ...], tuple[str, ...]]:
     """Record what a module does to its inputs, in evaluation mode.
 
     Parameters
@@ -40,6 +40,8 @@ def trace(
         Channels first, in the order of execution.
     outputs : tuple of str
         Tensors that ``forward`` returns.
+    warnings : tuple of str
+        What had to be assumed.
 
     Raises
     ------
@@ -83,7 +85,7 @@ def trace(
         raise Untraceable(
             "nothing that it returns depends on its input through functions that the tracer sees"
         )
-    return recorder.nodes, outputs
+    return recorder.nodes, outputs, tuple(recorder.warnings)
 
 
 def rejection(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Exception | None:

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from predictor_core.budget import meter
 from predictor_core.errors import ModelFormatError, PredictorError, missing_dependency
 from predictor_core.frontends import find, model_types
 from predictor_core.frontends.common.values import AS_FLOAT
@@ -87,7 +88,7 @@ def load(
     # Where the way is via ONNX, the trace still tells whether the values of the input decide something.
     for args, kwargs in list(candidates):
         try:
-            nodes, outputs = trace(module, args, kwargs)
+            nodes, outputs, warnings = trace(module, args, kwargs)
         except BatchMissing as error:
             direct_error = error
             if len(candidates) > 1:
@@ -97,7 +98,7 @@ def load(
                 direct_error = error
         else:
             if via != "onnx":
-                return channels_last(nodes, name, outputs)
+                return channels_last(nodes, name, outputs, warnings)
             break
     if via != "onnx":
         if via == "direct" or all(rejection(module, args, kwargs) for args, kwargs in candidates):
@@ -111,7 +112,9 @@ def load(
     onnx_error: Exception | None = None
     for args, kwargs in candidates:
         try:
-            graph = find("onnx")(export(module, args, kwargs))
+            proto = export(module, args, kwargs)
+            meter().restart()
+            graph = find("onnx")(proto)
         except PredictorError as error:
             onnx_error = onnx_error or error
         else:
@@ -145,7 +148,7 @@ def _load_file(path: Path, input_shape: Any, example_inputs: Any, via: str | Non
         graph = load(program, input_shape=input_shape, example_inputs=example_inputs, via=via or "direct")
     except PredictorError as error:
         raise type(error)(f"{path}: {error}") from error
-    warnings = (*graph.warnings, AS_FLOAT) if program.quantised else graph.warnings
+    warnings = dict.fromkeys((*graph.warnings, AS_FLOAT) if program.quantised else graph.warnings)
     return Graph(graph.nodes, path.stem, graph.outputs, graph.free, warnings)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from predictor_core.frontends.torch.call import Handler
 from predictor_core.frontends.torch.data_ops import DATA_HANDLERS
 from predictor_core.frontends.torch.image_ops import IMAGE_HANDLERS
+from predictor_core.frontends.torch.integer_ops import INTEGER_HANDLERS
 from predictor_core.frontends.torch.math_ops import MATH_HANDLERS
 from predictor_core.frontends.torch.product_ops import PRODUCT_HANDLERS
 from predictor_core.frontends.torch.reduce_ops import REDUCE_HANDLERS
@@ -21,4 +22,5 @@ HANDLERS: dict[str, Handler] = {
     **DATA_HANDLERS,
     **SEQUENCE_HANDLERS,
     **PRODUCT_HANDLERS,
+    **INTEGER_HANDLERS,
 }

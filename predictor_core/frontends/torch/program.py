@@ -15,16 +15,23 @@ from typing import Any
 
 import torch
 
+from predictor_core.budget import meter
 from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
 
 #: Largest program that is read, in bytes: the structure of a model of ten thousand ops takes 20 MB.
 MAX_BYTES = 64 * 2**20
 #: Most graphs inside of graphs.
 MAX_DEPTH = 16
+#: Most tensors that one op cuts a tensor into.
+MAX_PARTS = 4096
+#: What parsing makes of a byte of a program, in bytes.
+_EXPANSION = 8
 
 _ENDINGS = ("models/model.json", "serialized_exported_program.json")
 _ATEN = "torch.ops.aten."
-_QUANTISING = "torch.ops.quantized_decomposed."
+_CHECKS = ("torch.ops.aten._assert_", "torch._check", "torch._assert_scalar")
+_QUANTISING = ("torch.ops.quantized_decomposed.", "torch.ops.torchao.")
+_CUTS = frozenset({"aten::chunk", "aten::split", "aten::tensor_split", "aten::unbind"})
 _SCALARS = frozenset({"add", "sub", "mul", "floordiv", "truediv", "mod", "neg", "pow", "getitem"})
 _SCALARS |= {"eq", "ne", "lt", "le", "gt", "ge", "and_", "or_"}
 
@@ -121,6 +128,7 @@ def read_program(path: str | os.PathLike[str]) -> Program:
                 data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
             raise ModelFormatError(f"its program is larger than {MAX_BYTES} bytes")
+        meter().spend(memory_bytes=_EXPANSION * len(data))
         return Program(json.loads(data))
     except OSError as error:
         raise ModelFormatError(f"it can't be read: {error.strerror or error}") from error
@@ -173,8 +181,9 @@ def _run(graph: Mapping[str, Any], values: dict[str, Any], depth: int) -> None:
                 kwargs[given["name"]] = value
             else:
                 args.append(value)
-        result = _call(node["target"], args, kwargs, depth)
         outputs = node["outputs"]
+        meter().spend(1 + len(outputs))
+        result = _call(node["target"], args, kwargs, depth)
         results = [result] if len(outputs) == 1 else list(result or ())
         for output, one in zip(outputs, results):
             _keep(output, one, values)
@@ -182,13 +191,17 @@ def _run(graph: Mapping[str, Any], values: dict[str, Any], depth: int) -> None:
 
 def _call(target: str, args: list[Any], kwargs: dict[str, Any], depth: int) -> Any:
     """Call one of torch's ops, or a function on numbers; nothing else has a name here."""
+    if target.startswith(_CHECKS):
+        return None
     if target.startswith(_ATEN):
         packet, _, overload = target[len(_ATEN) :].partition(".")
         op = getattr(getattr(torch.ops.aten, packet, None), overload or "default", None)
         if isinstance(op, torch._ops.OpOverload):
-            return op(*args, **kwargs)
+            return call_op(op, args, kwargs)
     elif target.startswith(_QUANTISING):
-        return args[0]
+        if "choose_qparams" in target:
+            return torch.ones(1), torch.zeros(1, dtype=torch.int64)
+        return args[0] if args[0].is_floating_point() else torch.empty(args[0].shape, device="meta")
     elif target.startswith("_operator.") and target[len("_operator.") :] in _SCALARS:
         return getattr(operator, target[len("_operator.") :])(*args)
     elif target.endswith(("wrap_with_set_grad_enabled", "wrap_with_autocast")):
@@ -199,9 +212,29 @@ def _call(target: str, args: list[Any], kwargs: dict[str, Any], depth: int) -> A
         _run(inner, values, depth + 1)
         results = [_argument(output, values, depth + 1) for output in inner["outputs"]]
         return results[0] if len(results) == 1 else results
-    elif target.endswith("_assert_scalar") or target.startswith("torch._check"):
-        return None
     raise UnsupportedOpError(f"the program calls {target!r}, which is none of torch's own ops")
+
+
+def call_op(op: torch._ops.OpOverload, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    """Call an op on meta tensors, whatever device it names, where that gives no more tensors than accepted.
+
+    Raises
+    ------
+    GraphError
+        When a tensor would be cut into more than `MAX_PARTS` tensors.
+    """
+    names = [argument.name for argument in op._schema.arguments]
+    if "device" in names:
+        kwargs = {**kwargs, "device": torch.device("meta")}
+    if op._schema.name in _CUTS:
+        bound = {**dict(zip(names, args)), **kwargs}
+        size = bound["self"].shape[bound.get("dim", 0)]
+        parts = bound.get("chunks", bound.get("sections", size))
+        if isinstance(bound.get("split_size"), int):
+            parts = size // max(bound["split_size"], 1)
+        if isinstance(parts, int) and parts > MAX_PARTS:
+            raise GraphError(f"{op} cuts a tensor into {parts} parts; at most {MAX_PARTS} are accepted")
+    return op(*args, **kwargs)
 
 
 def _argument(argument: Mapping[str, Any], values: dict[str, Any], depth: int) -> Any:
@@ -226,7 +259,7 @@ def _argument(argument: Mapping[str, Any], values: dict[str, Any], depth: int) -
     if kind == "as_scalar_type":
         return _DTYPES.get(value)
     if kind == "as_device":
-        return torch.device(value["type"])
+        return torch.device("meta")
     if kind == "as_graph":
         return value["graph"]
     raise UnsupportedOpError(f"the program has an argument of the kind {kind!r}, which is not known")

@@ -100,6 +100,8 @@ class Recorder(TorchFunctionMode):
         super().__init__()
         self.shadow = shadow
         self.nodes: list[Node] = []
+        #: What had to be assumed, each once.
+        self.warnings: dict[str, None] = {}
         #: Tensor name by object id, for tensors that depend on the model's input.
         self.names: dict[int, str] = {}
         #: Result by (op, input, attributes), of ops that are recorded once.

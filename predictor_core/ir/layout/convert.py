@@ -7,7 +7,7 @@ is then free; a transpose is written where an op needs another layout than the o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from predictor_core.ir import ops
 from predictor_core.ir.dims import image_layout
@@ -15,13 +15,17 @@ from predictor_core.ir.graph import Graph, Node
 from predictor_core.ir.layout.ops import passes_image, reads_image, write
 from predictor_core.ir.layout.walk import LayoutWalk
 from predictor_core.ir.mutable import MutableGraph
-from predictor_core.ir.passes import graph_pass, run_passes
+from predictor_core.ir.passes import PASSES, graph_pass, run_passes
 from predictor_core.ir.passes.norms import channel_first_group_norms
 from predictor_core.ir.passes.shuffle import channel_first_shuffles, channel_first_unshuffles
 
 
 def channels_last(
-    nodes: Iterable[Node], name: str = "", outputs: Iterable[str] = (), warnings: Iterable[str] = ()
+    nodes: Iterable[Node],
+    name: str = "",
+    outputs: Iterable[str] = (),
+    warnings: Iterable[str] = (),
+    look: Callable[[], None] | None = None,
 ) -> Graph:
     """Return the canonical, channels-last Graph of nodes written channels first.
 
@@ -37,6 +41,8 @@ def channels_last(
         Tensors that the model returns.
     warnings : iterable of str, optional
         As for `Graph`.
+    look : callable, optional
+        As for `run_passes`.
 
     Returns
     -------
@@ -50,10 +56,7 @@ def channels_last(
         When the nodes are no valid graph.
     """
     graph = MutableGraph(nodes, name, outputs, warnings=warnings)
-    if graph.has("transpose") or graph.has("instancenorm"):
-        run_passes(graph, _CHANNELS_FIRST_PASSES)
-    move_channels(graph)
-    run_passes(graph)
+    run_passes(graph, (*_CHANNELS_FIRST_PASSES, move_channels, *PASSES), look)
     return graph.freeze()
 
 

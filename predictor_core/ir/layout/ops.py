@@ -122,7 +122,11 @@ def _join(walk: LayoutWalk, node: Node) -> None:
     ]
     attrs = dict(node.attrs)
     if "const_shape" in attrs:
-        attrs["const_shape"] = constant_shape(attrs["const_shape"], layout)
+        shape = constant_shape(attrs["const_shape"], layout)
+        if all(len(one) < rank for one in shapes):
+            # The result has its rank from the constant.
+            shape = (1,) * (rank - len(shape)) + shape
+        attrs["const_shape"] = shape
     if "axis" in attrs:
         attrs["axis"] = layout.index(attrs["axis"] % rank)
     walk.write(node, tuple(inputs), attrs, layout)
@@ -131,12 +135,12 @@ def _join(walk: LayoutWalk, node: Node) -> None:
 def _least_moved(walk: LayoutWalk, node: Node, shapes: list[Shape]) -> Layout:
     """Return the layout in which the operands of full rank move least."""
     rank = len(node.shape)
-    full = [
-        (walk.at[tensor][1], prod(shape)) for tensor, shape in zip(node.inputs, shapes) if len(shape) == rank
-    ]
-    if not full:
-        return source_layout(rank)
-    return min((have for have, _ in full), key=lambda goal: sum(size for have, size in full if have != goal))
+    sizes: dict[Layout, int] = {}
+    for tensor, shape in zip(node.inputs, shapes):
+        if len(shape) == rank:
+            have = walk.at[tensor][1]
+            sizes[have] = sizes.get(have, 0) + prod(shape)
+    return max(sizes, key=lambda have: sizes[have]) if sizes else source_layout(rank)
 
 
 def _lifted(walk: LayoutWalk, tensor: str, shape: Shape, layout: Layout) -> str:

@@ -12,7 +12,7 @@ from predictor_core.ir.passes.contract import graph_pass
 _SIXTH = 1 / 6
 
 
-@graph_pass(requires=("no free ops",), ensures="named clips")
+@graph_pass(requires=("no free ops",), ensures="named clips", ops=("clip",))
 def clips(graph: MutableGraph) -> None:
     """Turn ``clip`` with the bounds of relu or relu6 into that op."""
     for node in graph.of("clip"):
@@ -24,7 +24,7 @@ def clips(graph: MutableGraph) -> None:
                 graph.replace(node, "relu6", node.inputs)
 
 
-@graph_pass(requires=("named clips",), ensures="hard activations")
+@graph_pass(requires=("named clips",), ensures="hard activations", ops=("relu6", "hsigmoid"))
 def hard_activations(graph: MutableGraph) -> None:
     """Recognise ``relu6(x + 3) / 6`` as hsigmoid, and ``x * relu6(x + 3) / 6`` in any order as hswish."""
     if graph.has("relu6"):
@@ -53,7 +53,7 @@ def hard_activations(graph: MutableGraph) -> None:
         _gated(graph, "hsigmoid", "hswish")
 
 
-@graph_pass(requires=("no free ops",), ensures="smooth activations")
+@graph_pass(requires=("no free ops",), ensures="smooth activations", ops=("log", "sigmoid", "softplus"))
 def smooth_activations(graph: MutableGraph) -> None:
     """Recognise softplus ``log(1 + exp(x))``, swish ``x * sigmoid(x)`` and mish ``x * tanh(softplus(x))``."""
     for node in graph.of("log"):
@@ -75,7 +75,7 @@ def smooth_activations(graph: MutableGraph) -> None:
                         break
 
 
-@graph_pass(requires=("no free ops",), ensures="gelu")
+@graph_pass(requires=("no free ops",), ensures="gelu", ops=("erf", "tanh"))
 def gelu(graph: MutableGraph) -> None:
     """Recognise gelu, ``x * 0.5 * (1 + erf(x / sqrt(2)))`` or its tanh form, in any order of the factors."""
     for node in graph.of("erf", "tanh"):

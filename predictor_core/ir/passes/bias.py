@@ -8,6 +8,7 @@ from predictor_core.ir.graph import Node
 from predictor_core.ir.mutable import MutableGraph
 from predictor_core.ir.passes.contract import graph_pass
 
+_CHANNELWISE = frozenset({"bn", "biasadd", "add", "sub", "mul", "div"})
 _WITH_WEIGHTS = ("conv", "dwconv", "convtranspose", "conv3d", "convtranspose3d", "deformconv", "fc")
 
 
@@ -22,27 +23,30 @@ _WITH_WEIGHTS = ("conv", "dwconv", "convtranspose", "conv3d", "convtranspose3d",
         "depthwise convs",
     ),
     ensures="folded biases",
+    ops=_WITH_WEIGHTS,
 )
 def fold_bias(graph: MutableGraph) -> None:
     """Fold bn, biasadd and per-channel constants after a conv or fc into its weights and ``bias=True``.
 
     Holds when nothing else reads the conv. The conv keeps its name.
     """
+    folded: dict[str, str] = {}
     for node in graph.of(*_WITH_WEIGHTS):
         bias = bool(node.attrs.get("bias", False))
-        folded = False
+        last = node
         while True:
-            reader = graph.only_reader(node.name)
-            if reader is None or not is_channelwise(reader, node.shape[-1]):
+            reader = graph.only_reader(last.name)
+            if reader is None or reader.op not in _CHANNELWISE or not is_channelwise(reader, node.shape[-1]):
                 break
             bias = bias or reader.op not in ("mul", "div")
-            folded = True
-            graph.bypass(reader, node.name)
-        if folded or "bias" not in node.attrs:
+            folded[reader.name] = node.name
+            last = reader
+        if last is not node or "bias" not in node.attrs:
             graph.replace(node, attrs={**node.attrs, "bias": bias})
+    graph.bypass(folded)
 
 
-@graph_pass(requires=("folded biases",), ensures="affine norms")
+@graph_pass(requires=("folded biases",), ensures="affine norms", ops=("mul",))
 def join_affine(graph: MutableGraph) -> None:
     """Turn a per-channel product followed by a per-channel sum, on an image, into ``bn``."""
     for node in graph.of("mul"):
@@ -60,7 +64,7 @@ def is_channelwise(node: Node, channels: int) -> bool:
     """Whether a node scales or shifts each channel by constants of its own."""
     if node.op in ("bn", "biasadd"):
         return True
-    if node.op not in ("add", "sub", "mul", "div") or len(node.inputs) != 1 or node.attrs.get("const_first"):
+    if node.op not in _CHANNELWISE or len(node.inputs) != 1 or node.attrs.get("const_first"):
         return False
     shape = node.attrs.get("const_shape", (1,) if "const" in node.attrs else ())
     if "const_shape" in node.attrs and prod(shape) == 1:

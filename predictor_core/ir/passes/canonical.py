@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from predictor_core.ir.graph import Graph, Node
 from predictor_core.ir.mutable import MutableGraph
@@ -79,19 +79,37 @@ def canonical_graph(
     outputs: Iterable[str] = (),
     free: Iterable[str] = (),
     warnings: Iterable[str] = (),
+    look: Callable[[], None] | None = None,
 ) -> Graph:
-    """Return the canonical Graph of channels-last nodes; parameters and errors as for `Graph`."""
+    """Return the canonical Graph of channels-last nodes; see `Graph`, and `run_passes` for `look`."""
     mutable = MutableGraph(nodes, name, outputs, free, warnings)
-    run_passes(mutable)
+    run_passes(mutable, look=look)
     return mutable.freeze()
 
 
-def run_passes(graph: MutableGraph, passes: Iterable[GraphPass] = PASSES) -> list[str]:
+def run_passes(
+    graph: MutableGraph, passes: Iterable[GraphPass] = PASSES, look: Callable[[], None] | None = None
+) -> list[str]:
     """Run passes in order, by default those to the canonical form; return the names of those that changed it.
+
+    Parameters
+    ----------
+    graph : MutableGraph
+        Rewritten in place.
+    passes : iterable of GraphPass
+        What to run.
+    look : callable, optional
+        Called before each pass; it ends the work by raising, where that takes more time than it may.
 
     Raises
     ------
     GraphError
         When a node is malformed; the message names it, or the pass that met it.
     """
-    return [one.name for one in passes if one(graph)]
+    changed = []
+    for one in passes:
+        if look is not None:
+            look()
+        if one(graph):
+            changed.append(one.name)
+    return changed

@@ -6,7 +6,7 @@ from predictor_core.ir.mutable import MutableGraph
 from predictor_core.ir.passes.contract import graph_pass
 
 
-@graph_pass(requires=("no idle movement",), ensures="joined concats")
+@graph_pass(requires=("no idle movement",), ensures="joined concats", ops=("concat",))
 def joined_concats(graph: MutableGraph) -> None:
     """Put the inputs of a concat in its place where only another concat on the same axis reads it."""
     concats = {node.name for node in graph.of("concat")}

@@ -24,10 +24,15 @@ class GraphPass:
         Properties of graphs that passes before it have ensured.
     ensures : str
         Property of every graph after it.
+    ops : tuple of str
+        Graphs without any of these ops are as they should be; empty where any graph may not be.
     """
 
-    def __init__(self, rewrite: Rewrite, requires: tuple[str, ...], ensures: str) -> None:
+    def __init__(
+        self, rewrite: Rewrite, requires: tuple[str, ...], ensures: str, ops: tuple[str, ...]
+    ) -> None:
         self.rewrite = rewrite
+        self.ops = ops
         self.name = rewrite.__name__
         self.requires = requires
         self.ensures = ensures
@@ -44,6 +49,8 @@ class GraphPass:
         GraphError
             When a node is malformed: the message names the node, or else the pass that met it.
         """
+        if self.ops and not graph.has(*self.ops):
+            return False
         before, graph.changed = graph.changed, False
         try:
             self.rewrite(graph)
@@ -58,6 +65,8 @@ class GraphPass:
         return changed
 
 
-def graph_pass(*, ensures: str, requires: tuple[str, ...] = ()) -> Callable[[Rewrite], GraphPass]:
+def graph_pass(
+    *, ensures: str, requires: tuple[str, ...] = (), ops: tuple[str, ...] = ()
+) -> Callable[[Rewrite], GraphPass]:
     """Make a `GraphPass` of a function of a `MutableGraph`."""
-    return lambda rewrite: GraphPass(rewrite, requires, ensures)
+    return lambda rewrite: GraphPass(rewrite, requires, ensures, ops)

@@ -6,7 +6,7 @@ from predictor_core.ir.mutable import MutableGraph
 from predictor_core.ir.passes.contract import graph_pass
 
 
-@graph_pass(requires=("dilated convs",), ensures="depthwise convs")
+@graph_pass(requires=("dilated convs",), ensures="depthwise convs", ops=("conv",))
 def depthwise(graph: MutableGraph) -> None:
     """Turn a conv with as many groups as input channels, more than one, into ``dwconv``."""
     for node in graph.of("conv"):

@@ -7,7 +7,7 @@ from predictor_core.ir.ops import ACTIVATION_OPS
 from predictor_core.ir.passes.contract import graph_pass
 
 
-@graph_pass(requires=("no free ops",), ensures="dilated convs")
+@graph_pass(requires=("no free ops",), ensures="dilated convs", ops=("BatchToSpaceND",))
 def dilated_convs(graph: MutableGraph) -> None:
     """Turn a conv between SpaceToBatchND and BatchToSpaceND into one with dilation.
 

@@ -22,7 +22,7 @@ _MAY_BE_NOOP = (
 )
 
 
-@graph_pass(requires=("live",), ensures="no free ops")
+@graph_pass(requires=("live",), ensures="no free ops", ops=tuple(FREE_OPS))
 def drop_free(graph: MutableGraph) -> None:
     """Remove identity, dropout, cast and the like; their names go to ``Graph.free``."""
     found = {
@@ -31,10 +31,10 @@ def drop_free(graph: MutableGraph) -> None:
         if len(node.inputs) == 1 and len(node.outputs) == 1 and graph.shape(node.inputs[0]) == node.shape
     }
     graph.free += found
-    graph.bypass_all(found)
+    graph.bypass(found)
 
 
-@graph_pass(requires=("no free ops", "channel shuffles"), ensures="no idle movement")
+@graph_pass(requires=("no free ops", "channel shuffles"), ensures="no idle movement", ops=_MAY_BE_NOOP)
 def drop_noops(graph: MutableGraph) -> None:
     """Remove reshapes, slices, pools... whose output is their input, and join what is left of chains.
 
@@ -55,10 +55,13 @@ def drop_noops(graph: MutableGraph) -> None:
             if before.op != "reshape" or graph.only_reader(before.name) is None:
                 break
             node = graph.replace(node, "reshape", before.inputs)
-    for node in graph.of(*_MAY_BE_NOOP):
-        if len(node.inputs) == 1 and len(node.outputs) == 1 and _is_noop(graph, node):
-            graph.free.append(node.name)
-            graph.bypass(node, node.inputs[0])
+    idle = {
+        node.name: node.inputs[0]
+        for node in graph.of(*_MAY_BE_NOOP)
+        if len(node.inputs) == 1 and len(node.outputs) == 1 and _is_noop(graph, node)
+    }
+    graph.free += idle
+    graph.bypass(idle)
 
 
 def _keeps_order(graph: MutableGraph, node: Node) -> bool:

@@ -8,7 +8,7 @@ from predictor_core.ir.passes.constants import close, scalar
 from predictor_core.ir.passes.contract import graph_pass
 
 
-@graph_pass(requires=("no idle movement",), ensures="norms")
+@graph_pass(requires=("no idle movement",), ensures="norms", ops=("sqrt", "rsqrt"))
 def root_norms(graph: MutableGraph) -> None:
     """Recognise layernorm, instancenorm and rmsnorm: x, centred or not, divided by its root mean square.
 
@@ -31,7 +31,7 @@ def root_norms(graph: MutableGraph) -> None:
             graph.replace(last, "instancenorm", (source,))
 
 
-@graph_pass(requires=("norms",), ensures="norms of moments")
+@graph_pass(requires=("norms",), ensures="norms of moments", ops=("rsqrt",))
 def moment_norms(graph: MutableGraph) -> None:
     """Recognise ``x * m + (shift - mean * m)`` with m = scale / deviation, as Keras writes a layernorm."""
     for root in graph.of("rsqrt"):
@@ -120,7 +120,7 @@ def _affine_end(graph: MutableGraph, node: Node) -> Node:
     return node
 
 
-@graph_pass(requires=("no idle movement",), ensures="l2 norms")
+@graph_pass(requires=("no idle movement",), ensures="l2 norms", ops=("div",))
 def l2_norms(graph: MutableGraph) -> None:
     """Recognise x divided by its own norm, which is kept from zero by a ``clip`` or ``max``."""
     for node in graph.of("div"):
@@ -135,7 +135,7 @@ def l2_norms(graph: MutableGraph) -> None:
             graph.replace(node, "l2norm", node.inputs[:1])
 
 
-@graph_pass(ensures="group norms, channels first")
+@graph_pass(ensures="group norms, channels first", ops=("instancenorm",))
 def channel_first_group_norms(graph: MutableGraph) -> None:
     """Join a group norm written on a channels-first image: reshape to groups, instancenorm, reshape back."""
     for node in graph.of("instancenorm"):

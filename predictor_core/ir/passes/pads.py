@@ -11,7 +11,7 @@ _NOT_NEGATIVE = frozenset({"relu", "relu6", "sigmoid", "hsigmoid", "softmax"})
 _LOWEST = -6e4
 
 
-@graph_pass(requires=("no idle movement",), ensures="folded pads")
+@graph_pass(requires=("no idle movement",), ensures="folded pads", ops=("pad",))
 def fold_pads(graph: MutableGraph) -> None:
     """Fold a ``pad`` of height and width that changes no result into the one conv or max pool that reads it.
 

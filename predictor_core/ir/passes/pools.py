@@ -9,7 +9,11 @@ from predictor_core.ir.passes.contract import graph_pass
 _REDUCTION = {"avg": "reduce_mean", "max": "reduce_max"}
 
 
-@graph_pass(requires=("no idle movement", "folded pads", "pool indices"), ensures="global pools")
+@graph_pass(
+    requires=("no idle movement", "folded pads", "pool indices"),
+    ensures="global pools",
+    ops=("adaptivepool", "avgpool", "maxpool", "reduce_mean", "reduce_max"),
+)
 def global_pools(graph: MutableGraph) -> None:
     """Turn a pool whose window is the whole feature map into ``reduce_mean``/``reduce_max`` over (1, 2).
 
@@ -28,31 +32,37 @@ def global_pools(graph: MutableGraph) -> None:
             and not any(node.attrs.get("pads", ()))
         ):
             graph.replace(node, _REDUCTION[node.op[:3]], node.inputs, {"axes": (1, 2), "keepdims": True})
+    joined: dict[str, str] = {}
     for node in graph.of("reduce_mean", "reduce_max"):
-        _normalise(graph, node)
+        _normalise(graph, node, joined)
+    graph.bypass(joined)
 
 
-@graph_pass(requires=("no free ops",), ensures="pool indices")
+@graph_pass(requires=("no free ops",), ensures="pool indices", ops=("maxpool",))
 def pool_indices(graph: MutableGraph) -> None:
     """Bring the indices of max pools, the second output, to one form.
 
     Indices that nothing reads go. Exporters make them count from the start of their channel: by subtracting
     those of a pool with a window of one pixel.
     """
+    shifted: dict[str, str] = {}
+    single: dict[str, str] = {}
     for node in graph.of("maxpool"):
         indices = f"{node.name}:1"
         if len(node.outputs) != 2:
             continue
-        for reader in graph.readers(indices):
+        for reader in graph.reading(indices):
             if (
                 reader.op == "sub"
                 and reader.inputs[0] == indices
                 and _is_start(graph, reader.inputs[-1], node)
             ):
-                graph.bypass(reader, indices)
-        if indices not in graph.outputs and not graph.readers(indices):
+                shifted[reader.name] = indices
+        if not graph.is_output(indices) and not graph.readers(indices):
             graph.replace(node, outputs=node.outputs[:1])
-            graph.rewire(f"{node.name}:0", node.name)
+            single[f"{node.name}:0"] = node.name
+    graph.rewire(single)
+    graph.bypass(shifted)
 
 
 def _is_start(graph: MutableGraph, tensor: str, pool: Node) -> bool:
@@ -74,7 +84,7 @@ def _resolve_adaptive(graph: MutableGraph, node: Node) -> None:
         graph.replace(node, node.attrs.get("mode", "avg") + "pool", node.inputs, attrs)
 
 
-def _normalise(graph: MutableGraph, node: Node) -> None:
+def _normalise(graph: MutableGraph, node: Node, joined: dict[str, str]) -> None:
     shape = graph.shape(node.inputs[0])
     axes = tuple(sorted({axis % len(shape) for axis in node.attrs.get("axes", ())})) or tuple(
         range(len(shape))
@@ -94,4 +104,4 @@ def _normalise(graph: MutableGraph, node: Node) -> None:
     if attrs != node.attrs or outputs is not node.outputs or inputs is not node.inputs:
         graph.replace(node, inputs=inputs, attrs=attrs, outputs=outputs)
     if reader is not None and outputs is reader.outputs:
-        graph.bypass(reader, node.name)
+        joined[reader.name] = node.name

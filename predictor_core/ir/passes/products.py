@@ -9,12 +9,13 @@ from predictor_core.ir.mutable import MutableGraph
 from predictor_core.ir.passes.contract import graph_pass
 
 
-@graph_pass(requires=("no idle movement",), ensures="flat products")
+@graph_pass(requires=("no idle movement",), ensures="flat products", ops=("fc",))
 def flat_products(graph: MutableGraph) -> None:
     """Join ``reshape, fc, reshape`` where the reshapes only flatten leading dimensions and restore them.
 
     A constant that is added after the features are split into heads becomes the bias of the fc.
     """
+    idle: dict[str, str] = {}
     for node in graph.of("fc"):
         before, after = graph.producer(node.inputs[0]), graph.only_reader(node.name)
         if before.op == "reshape" and after is not None and after.op == "reshape":
@@ -27,11 +28,15 @@ def flat_products(graph: MutableGraph) -> None:
             ):
                 node = graph.replace(node, inputs=before.inputs, outputs=(out,))
                 if after.shape == out:
-                    graph.bypass(after, node.name)
-        _bias_of_heads(graph, node)
+                    idle[after.name] = node.name
+    graph.bypass(idle)
+    shifts: dict[str, str] = {}
+    for node in graph.of("fc"):
+        _bias_of_heads(graph, node, shifts)
+    graph.bypass(shifts)
 
 
-def _bias_of_heads(graph: MutableGraph, node: Node) -> None:
+def _bias_of_heads(graph: MutableGraph, node: Node, shifts: dict[str, str]) -> None:
     reshape = graph.only_reader(node.name)
     if reshape is None or reshape.op != "reshape":
         return
@@ -43,4 +48,4 @@ def _bias_of_heads(graph: MutableGraph, node: Node) -> None:
     if prod(shape) == prod(heads) and shape[len(shape) - len(heads) :] == heads:
         attrs = {**node.attrs, "bias": True}
         graph.replace(node, attrs=attrs)
-        graph.bypass(shift, reshape.name)
+        shifts[shift.name] = reshape.name

@@ -11,13 +11,13 @@ from predictor_core.ir.passes.contract import graph_pass
 _Grouped = Callable[[Shape, int], Shape]
 
 
-@graph_pass(requires=("no free ops",), ensures="channel shuffles")
+@graph_pass(requires=("no free ops",), ensures="channel shuffles", ops=("transpose",))
 def channel_shuffles(graph: MutableGraph) -> None:
     """Join reshape to (N, H, W, groups, C / groups), swap of the last two, reshape back, to one op."""
     _shuffles(graph, lambda shape, groups: (*shape[:3], groups, shape[3] // groups), (0, 1, 2, 4, 3), 3)
 
 
-@graph_pass(ensures="channel shuffles, channels first")
+@graph_pass(ensures="channel shuffles, channels first", ops=("transpose",))
 def channel_first_shuffles(graph: MutableGraph) -> None:
     """Do the same for the channels-first form, (N, groups, C / groups, H, W)."""
     _shuffles(
@@ -25,7 +25,7 @@ def channel_first_shuffles(graph: MutableGraph) -> None:
     )
 
 
-@graph_pass(ensures="pixel unshuffles, channels first")
+@graph_pass(ensures="pixel unshuffles, channels first", ops=("transpose",))
 def channel_first_unshuffles(graph: MutableGraph) -> None:
     """Join reshape to (N, C, H / b, b, W / b, b), transpose, reshape to (N, C * b * b, ...) to one op."""
     for source, grouped, after in _regrouped(graph, (0, 1, 3, 5, 2, 4)):

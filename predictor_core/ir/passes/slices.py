@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from predictor_core.ir.graph import Node
+from predictor_core.ir.graph import Node, Shape
 from predictor_core.ir.mutable import MutableGraph
 from predictor_core.ir.passes.contract import graph_pass
 
 
-@graph_pass(requires=("no idle movement",), ensures="merged slices")
+@graph_pass(requires=("no idle movement",), ensures="merged slices", ops=("slice",))
 def merged_slices(graph: MutableGraph) -> None:
     """Join slices of slices along other axes, as in ``x[:, ::2, ::2]``."""
+    # Whether nothing but slices reads a slice; what is joined below does not change it.
+    sliced: dict[str, bool] = {}
     for node in graph.of("slice"):
         inner = graph.producer(node.inputs[0])
         if not _is_plain(node) or not _is_plain(inner) or set(inner.attrs["axes"]) & set(node.attrs["axes"]):
             continue
-        if inner.name not in graph.outputs and all(
-            reader.op == "slice" for reader in graph.readers(inner.name)
-        ):
+        if inner.name not in sliced:
+            sliced[inner.name] = not graph.is_output(inner.name) and all(
+                reader.op == "slice" for reader in graph.reading(inner.name)
+            )
+        if sliced[inner.name]:
             attrs = {key: (*inner.attrs[key], *node.attrs[key]) for key in ("axes", "starts", "steps")}
             graph.replace(node, "slice", inner.inputs, attrs)
 
@@ -29,10 +33,13 @@ def _is_plain(node: Node) -> bool:
     )
 
 
-@graph_pass(requires=("merged slices",), ensures="splits")
+@graph_pass(requires=("merged slices",), ensures="splits", ops=("slice",))
 def joined_slices(graph: MutableGraph) -> None:
     """Turn slices that share out a tensor along one axis, in order and without a gap, into one ``split``."""
     looked: set[str] = set()
+    moved: dict[str, str] = {}
+    # Shapes of the slices whose place a split has taken: until the end their readers read them by name.
+    shapes: dict[str, Shape] = {}
     for node in graph.of("slice"):
         source = node.inputs[0]
         # All slices of a tensor are looked at together.
@@ -48,17 +55,16 @@ def joined_slices(graph: MutableGraph) -> None:
             if _start(part) != ends[-1]:
                 break
             ends.append(ends[-1] + part.shape[axis])
-        if ends[-1] == graph.shape(source)[axis] and len(ends) == len(parts) + 1:
+        whole = shapes[source] if source in shapes else graph.shape(source)
+        if ends[-1] == whole[axis] and len(ends) == len(parts) + 1:
             sizes = tuple([part.shape[axis] for part in parts])
             outputs = tuple([part.shape for part in parts])
             attrs = {"axis": axis, "sizes": sizes}
+            shapes[node.name] = node.shape
             graph.replace(node, "split", (source,), attrs=attrs, outputs=outputs)
-            for index, part in enumerate(parts):
-                tensor = f"{node.name}:{index}"
-                if part is node:
-                    graph.rewire(part.name, tensor)
-                else:
-                    graph.bypass(part, tensor)
+            moved.update({part.name: f"{node.name}:{index}" for index, part in enumerate(parts)})
+    graph.rewire(moved)
+    graph.remove(name for name in moved if name not in shapes)
 
 
 def _start(node: Node) -> int:

@@ -18,6 +18,7 @@ from predictor_core.learning.corpus import cut_of
 from predictor_core.measuring.planning import pool
 from predictor_core.measuring.planning.order import plan_order, sensitivities
 from predictor_core.predictor import LatencyPredictor
+from predictor_core.predictor.batch import numbered
 
 #: Predictor that plans are made with when none is named: of a CPU, as most new devices are.
 SOURCE = "cortexA76cpu_tflite21"
@@ -102,7 +103,7 @@ def _ordered(
         for graph in (*offered, *asked)
     ]
     n = len(offered)
-    source_ms = source.predict_kernels([list(parts.elements()) for parts in kernels[:n]])
+    source_ms = source.predict_kernels(*numbered(parts.elements() for parts in kernels[:n]))
     size = np.array([sum(count * weights(spec) for spec, count in parts.items()) for parts in kernels[:n]])
     kept = np.flatnonzero((source_ms <= LONGEST_MS) & (size <= MOST_WEIGHTS))
     if not len(kept):

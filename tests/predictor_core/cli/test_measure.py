@@ -29,7 +29,7 @@ def models(tmp_path: Path) -> Path:
 def test_measure_prints_and_writes(models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("onnxruntime")
     output = tmp_path / "m.csv"
-    command = ["measure", str(models), "--seconds", "0.02", "--output", str(output)]
+    command = ["measure", str(models), "--seconds", "0.02", "--wait", "0.1", "--output", str(output)]
     assert main(command) == 0
     printed = capsys.readouterr()
     lines = printed.out.splitlines()

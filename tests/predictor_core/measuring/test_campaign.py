@@ -12,9 +12,14 @@ pytest.importorskip("onnxruntime")
 from predictor_core.errors import PredictorError
 from predictor_core.learning.measurements import read_measurements
 from predictor_core.measuring.campaign import listed_models, measure_models
+from predictor_core.measuring.pace import Pace
 from predictor_core.measuring.runtimes import find
 
 BUDGET_S = 0.02
+
+
+def calm() -> Pace:
+    return Pace(lambda: 1.0)
 
 
 @pytest.fixture
@@ -26,13 +31,13 @@ def models(tmp_path: Path, small_model: Path) -> list[str]:
 
 def test_a_file_is_gone_on_with(tmp_path: Path, models: list[str]) -> None:
     output = tmp_path / "results" / "m.csv"
-    running = measure_models(models, output, budget_s=BUDGET_S)
+    running = measure_models(models, output, budget_s=BUDGET_S, pace=calm())
     assert next(running).measurement is not None
     # As Ctrl-C does.
     running.close()
     (row,) = read_measurements(output)
     assert row.model == str(output.parent / "../models/a.onnx")
-    outcomes = list(measure_models(models, output, budget_s=BUDGET_S))
+    outcomes = list(measure_models(models, output, budget_s=BUDGET_S, pace=calm()))
     assert [each.measurement is None for each in outcomes] == [True, False, False]
     rows = read_measurements(output)
     assert len(rows) == 3
@@ -44,7 +49,7 @@ def test_a_file_is_gone_on_with(tmp_path: Path, models: list[str]) -> None:
 def test_other_threads_are_another_environment(tmp_path: Path, models: list[str]) -> None:
     output = tmp_path / "m.csv"
     for threads in (1, 2):
-        for outcome in measure_models(models[:1], output, threads=threads, budget_s=BUDGET_S):
+        for outcome in measure_models(models[:1], output, threads=threads, budget_s=BUDGET_S, pace=calm()):
             assert outcome.measurement is not None
     assert len({row.environment for row in read_measurements(output)}) == 2
 
@@ -52,15 +57,36 @@ def test_other_threads_are_another_environment(tmp_path: Path, models: list[str]
 def test_a_model_that_fails_does_not_stop_the_others(tmp_path: Path, models: list[str]) -> None:
     Path(models[1]).write_bytes(b"broken")
     output = tmp_path / "m.csv"
-    outcomes = list(measure_models(models, output, budget_s=BUDGET_S))
+    outcomes = list(measure_models(models, output, budget_s=BUDGET_S, pace=calm()))
     assert [each.error is None for each in outcomes] == [True, False, True]
     assert len(read_measurements(output)) == 2
 
 
 def test_the_time_for_all_models_holds(models: list[str]) -> None:
-    now = iter([0.0, 1.0, 1.0, 50.0, 70.0, 70.0])
-    outcomes = list(measure_models(models, None, budget_s=BUDGET_S, total_s=60.0, clock=lambda: next(now)))
+    now = iter([0.0, 1.0, 50.0, 70.0])
+    outcomes = list(
+        measure_models(models, None, budget_s=BUDGET_S, total_s=60.0, pace=calm(), clock=lambda: next(now))
+    )
     assert len(outcomes) == 2
+
+
+def test_models_that_other_work_slowed_are_timed_again(tmp_path: Path, models: list[str]) -> None:
+    naps = 0
+
+    def sleep(seconds: float) -> None:
+        nonlocal naps
+        naps += 1
+
+    # The first model waits for 0.1 s, that is five naps; the processor is free after the first of the second.
+    pace = Pace(lambda: 2.0 if started and naps <= 5 else 1.0, sleep)
+    started = False
+    pace.is_full()
+    started = True
+    output = tmp_path / "m.csv"
+    outcomes = list(measure_models(models, output, budget_s=BUDGET_S, wait_s=0.1, pace=pace))
+    assert [Path(outcome.model).stem for outcome in outcomes] == ["b", "c", "a"]
+    assert not any(outcome.measurement.is_slowed for outcome in outcomes if outcome.measurement)
+    assert len(read_measurements(output)) == 3
 
 
 def test_folders_are_listed(tmp_path: Path, models: list[str]) -> None:

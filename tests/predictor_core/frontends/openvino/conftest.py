@@ -1,4 +1,4 @@
-"""The OpenVINO fixtures as files, without their ``.bin``."""
+"""The OpenVINO fixtures as files, without their ``.bin`` but for those with bodies."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
     def unpack(name: str) -> Path:
         path = folder / f"{name}.xml"
-        if not path.exists():
-            path.write_bytes(gzip.decompress((FIXTURES / f"{name}.xml.gz").read_bytes()))
+        for ending in (".xml", ".bin"):
+            packed, target = FIXTURES / f"{name}{ending}.gz", path.with_suffix(ending)
+            if packed.exists() and not target.exists():
+                target.write_bytes(gzip.decompress(packed.read_bytes()))
         return path
 
     return unpack
