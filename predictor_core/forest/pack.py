@@ -30,7 +30,8 @@ from numpy.typing import NDArray
 
 from predictor_core.errors import PackError
 from predictor_core.files import write_atomically
-from predictor_core.forest.forest import Floats, Forest, TreeArrays
+from predictor_core.forest.arrays import Floats, TreeArrays
+from predictor_core.forest.forest import Forest
 
 MAGIC = b"NNMPACK1"
 FORMAT = 1

@@ -97,6 +97,7 @@ def test_page(page: str, needs: str, folder: Path, tools: Path, own_home: Path) 
             "PYTHONPATH": os.pathsep.join(map(str, filter(None, search_path))),
             # NNI writes its experiments into the home folder.
             "HOME": str(folder),
+            "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache")),
             "MPLBACKEND": "agg",
         },
         stdout=subprocess.PIPE,
