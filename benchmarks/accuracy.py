@@ -175,7 +175,7 @@ def model_card(
             "## Accuracy on families that were left out",
             "For each line the forests were trained anew without that family, with fewer rounds and on a "
             "third of the other models: what to expect of an architecture unlike all that were measured. The "
-            "intervals are calibrated to hold at least 85 % of each of these families.",
+            "intervals are calibrated to hold 90 % of each of these families.",
             table(shown),
         ]
     sections += [

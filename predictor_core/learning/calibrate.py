@@ -24,7 +24,7 @@ from predictor_core.predictor.interval import NONE, Group, Sides, Widths
 #: Coverage aimed at on unseen models of measured families, half of the rest on each side.
 COVERAGE = 0.90
 #: Coverage aimed at on each family that was left out of the training.
-LEFT_OUT_COVERAGE = 0.85
+LEFT_OUT_COVERAGE = 0.90
 
 #: Least half width.
 LEAST = 0.005
