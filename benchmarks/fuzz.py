@@ -37,7 +37,7 @@ from predictor_core import load_latency_predictor, zoo
 from predictor_core.catalog.registry import check_entry
 from predictor_core.errors import PackError, PredictorError
 from predictor_core.forest import Forest, load_pack, save_pack
-from predictor_core.forest.forest import Tree
+from predictor_core.forest.arrays import Tree
 from predictor_core.frontends.nnmeter_ir import to_document
 from predictor_core.legacy.compact import CompactForests
 from predictor_core.legacy.sklearn_forest import parse_forest

@@ -150,7 +150,7 @@ def accuracy(
         within_10=100.0 * float((np.abs(off) <= 0.10).mean()),
         rmse_ms=float(np.sqrt(np.mean((predicted_ms - measured_ms) ** 2))),
         rmspe=100.0 * float(np.sqrt(np.mean(off**2))),
-        spearman=float(spearmanr(predicted_ms, measured_ms).statistic),
+        spearman=float(spearmanr(predicted_ms, measured_ms)[0]),
         bias=100.0 * float(off.mean()),
         covered=covered,
     )
