@@ -20,6 +20,7 @@ from predictor_core.predictor.design import TERMS, Rows, shared_design
 from predictor_core.predictor.evaluate import KernelLatency
 from predictor_core.predictor.header import MAX_LOG, DeviceHeader
 from predictor_core.predictor.header_bytes import from_bytes, to_bytes
+from predictor_core.predictor.interval import Widths
 from predictor_core.predictor.latency import LatencyPredictor
 from predictor_core.predictor.report import LatencyReport
 from predictor_core.predictor.roofline import Roofline
@@ -73,6 +74,7 @@ class LearnedPredictor(LatencyPredictor):
             **header.facts,
             **{f"accuracy, {key}": value for key, value in header.accuracy.items() if key in _CARD},
         }
+        self.widths = Widths.flat(header.interval)
         #: The data sheet of the device is not known.
         self.roofline = Roofline()
         self._rules = sources[0].rules

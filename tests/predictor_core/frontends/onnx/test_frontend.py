@@ -502,7 +502,6 @@ class OnnxModelWithOpset18(OnnxModel):
 
 
 def test_functions_of_the_model_are_expanded() -> None:
-    pytest.importorskip("onnx.inliner")
     m = OnnxModel((1, 3, 8, 8))
     body = [onnx.helper.make_node("Sigmoid", ["a"], ["s"]), onnx.helper.make_node("Mul", ["a", "s"], ["b"])]
     opsets = [onnx.helper.make_opsetid("", 17)]

@@ -10,7 +10,7 @@ import pytest
 
 from predictor_core.budget import limits, metered
 from predictor_core.errors import MissingDependencyError, ModelFormatError
-from predictor_core.frontends.tensorflow import messages
+from predictor_core.frontends.tensorflow import descriptor
 from predictor_core.frontends.tensorflow.messages import NodeDef, read_model
 from tests.predictor_core.frontends import protobuf as pb
 
@@ -71,7 +71,7 @@ def test_a_graph_over_the_budget_is_refused() -> None:
 
 
 def test_without_protobuf_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    messages._message.cache_clear()
+    descriptor.message_class.cache_clear()
     monkeypatch.setitem(sys.modules, "google.protobuf", None)
     with pytest.raises(MissingDependencyError, match=r"\[tensorflow\]"):
-        messages._message("Graph")
+        descriptor.message_class("Graph")

@@ -53,10 +53,51 @@ class Quantised(torch.nn.Module):
 
 def test_a_quantised_program_is_costed_as_its_float_original(tmp_path: Path) -> None:
     pytest.importorskip("torch.ao.quantization.fx._decomposed")
-    saved(tmp_path / "model.pt2", Quantised(), (1, 8, 16))
-    graph = load(tmp_path / "model.pt2")
-    assert [node.op for node in graph] == ["input", "transpose", "matmul", "relu"]
-    assert any("quantised" in warning for warning in graph.warnings)
+    program = saved(tmp_path / "model.pt2", Quantised(), (1, 8, 16))
+    for graph in (
+        load(tmp_path / "model.pt2"),
+        load(program),
+        load(Quantised(), input_shape=(1, 8, 16), via="direct"),
+    ):
+        assert [node.op for node in graph] == ["input", "transpose", "matmul", "relu"]
+        assert graph.warnings == ("the model is quantised; its ops are costed as ops on floats",)
+
+
+class Small(torch.nn.Module):
+    """Ops whose weights and activations PT2E quantises."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, 8, 3, 2, 1)
+        self.depthwise = torch.nn.Conv2d(8, 8, 3, 1, 1, groups=8)
+        self.fc = torch.nn.Linear(8, 10)
+
+    def forward(self, x: Any) -> Any:
+        x = torch.relu(self.conv(x))
+        return self.fc((torch.relu(self.depthwise(x)) + x).mean((2, 3)))
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_what_pt2e_makes_of_a_module(dynamic: bool, tmp_path: Path) -> None:
+    name = "torchao.quantization.pt2e"
+    pt2e = pytest.importorskip(f"{name}.quantize_pt2e")
+    x86 = pytest.importorskip(f"{name}.quantizer.x86_inductor_quantizer")
+    module, examples = Small().eval(), (torch.randn(1, 3, 32, 32),)
+    quantizer = x86.X86InductorQuantizer()
+    quantizer.set_global(x86.get_default_x86_inductor_quantization_config(is_dynamic=dynamic))
+    prepared = pt2e.prepare_pt2e(torch.export.export(module, examples).module(), quantizer)
+    prepared(*examples)
+    converted = pt2e.convert_pt2e(prepared)
+    program = torch.export.export(converted, examples)
+    torch.export.save(program, tmp_path / "model.pt2")
+    expected = load(module, input_shape=(1, 3, 32, 32))
+    for graph in (
+        load(converted, input_shape=(1, 3, 32, 32)),
+        load(program),
+        load(tmp_path / "model.pt2"),
+    ):
+        assert [(node.op, node.shape) for node in graph] == [(node.op, node.shape) for node in expected]
+        assert graph.warnings == ("the model is quantised; its ops are costed as ops on floats",)
 
 
 def test_what_would_run_code_is_refused(tmp_path: Path) -> None:
