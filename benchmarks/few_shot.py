@@ -363,8 +363,13 @@ def main() -> None:
     options = parser.parse_args()
     for part in options.parts:
         function, title = PARTS[part]
-        how = f"`--parts {part} --draws {options.draws} --stride {options.stride} --held-out {options.held_out}`"
-        publish(f"few_shot_{part}", f"Learning from few measurements: {title}", function(options), [how])
+        how = f"--draws {options.draws} --stride {options.stride} --held-out {options.held_out}"
+        publish(
+            f"few_shot_{part}",
+            f"Learning from few measurements: {title}",
+            function(options),
+            [f"`--parts {part} {how}`"],
+        )
 
 
 if __name__ == "__main__":
