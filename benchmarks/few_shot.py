@@ -363,13 +363,10 @@ def main() -> None:
     options = parser.parse_args()
     for part in options.parts:
         function, title = PARTS[part]
+        rows = function(options)
         how = f"--draws {options.draws} --stride {options.stride} --held-out {options.held_out}"
-        publish(
-            f"few_shot_{part}",
-            f"Learning from few measurements: {title}",
-            function(options),
-            [f"`--parts {part} {how}`"],
-        )
+        notes = [f"`--parts {part} {how}`"]
+        publish(f"few_shot_{part}", f"Learning from few measurements: {title}", rows, notes)
 
 
 if __name__ == "__main__":
