@@ -23,10 +23,11 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from types import FunctionType
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
@@ -731,14 +732,33 @@ def fuzz(name: str, seed: int, *, cases: int | None = None, seconds: float | Non
     return tally.outcome()
 
 
+def own_functions() -> Iterator[FunctionType]:
+    """Return the functions and methods of the package that are loaded, each once."""
+    modules = [module for name, module in sys.modules.items() if name.startswith("predictor_core.")]
+    seen: set[int] = set()
+    for owner in modules:
+        members = list(vars(owner).values())
+        members += [part for kind in members if isinstance(kind, type) for part in vars(kind).values()]
+        for member in members:
+            function = getattr(member, "__func__", member)
+            own = isinstance(function, FunctionType) and function.__module__.startswith("predictor_core.")
+            if own and id(function) not in seen:
+                seen.add(id(function))
+                yield function
+
+
 def fuzz_guided(name: str, seed: int, report: Callable[[Outcome], None], cases: int, seconds: float) -> None:
     """Do the same, guided by what atheris sees of the coverage; it ends the process, so it reports before."""
     import atheris
 
     target = TARGETS[name]
     seeds = target.seeds()
-    atheris.instrument_all()
     with tempfile.TemporaryDirectory() as folder:
+        for content in seeds:
+            # So that what reads such files is loaded.
+            Tally(target, Path(folder)).try_one(content)
+        for function in own_functions():
+            atheris.instrument_func(function)
         corpus = Path(folder, "corpus")
         corpus.mkdir()
         for place, content in enumerate(seeds):

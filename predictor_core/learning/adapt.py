@@ -32,6 +32,8 @@ from predictor_core.predictor.learned import LearnedPredictor
 
 #: Base rates over those of the source's estimates: launch in ms, share of the time per byte and per MAC.
 _LAUNCH_MS, _BYTE_SHARE, _MAC_SHARE, _LEAST_CONSTANT_MS = 0.002, 0.05, 0.5, 0.1
+#: A mixture needs more of a sign than a source alone.
+_MIXED_ODDS = -0.5
 #: Of measurements of which nothing else is known.
 NOISE = Noise()
 #: Rates of the device as a whole, in which even siblings differ.
@@ -58,6 +60,8 @@ class Prior:
         Coefficient -> how far it moves along each direction in which many coefficients vary together.
     looseness : float
         Factor on the deviations of all coefficients but `RATES`, and on the directions.
+    odds : float
+        Logarithm of the odds that a device is like this one rather than like a source by itself.
     label : str
         Whom a device is believed to be like, for tables.
     """
@@ -69,6 +73,7 @@ class Prior:
     deviations: Mapping[str, float] = field(default_factory=dict)
     directions: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     looseness: float = 1.0
+    odds: float = 0.0
     label: str = ""
 
     @classmethod
@@ -92,7 +97,7 @@ class Prior:
         label = (
             f"{source.name}, mixed with {', '.join(one.name for one in others)}" if others else source.name
         )
-        return cls((source, *others), rounded, label=label)
+        return cls((source, *others), rounded, odds=_MIXED_ODDS if others else 0.0, label=label)
 
     def deviation(self, name: str) -> float:
         """Prior standard deviation of a coefficient, but for what it moves with others."""

@@ -147,6 +147,7 @@ def choose(
         own = replace(prior, centers=problem.prior.centers)
         score, tuned = tune(replace(problem, prior=own), measured, noise=noise)
         compared[prior.label] = round(100.0 * score.error, 2)
+        score = replace(score, log_density=score.log_density + prior.odds)
         if best is None or score.log_density > best[0].log_density:
             best = score, prior, tuned
     if best is None:

@@ -34,6 +34,8 @@ _MOST_DIRECTIONS = 12
 _SHRINKAGE = 6.0
 #: Fewest devices that make a population.
 _LEAST_DEVICES = 3
+#: Logarithm of the odds of a population: five measurements must not choose one for a detail.
+_ODDS = -2.0
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ class Members:
             means=dict(zip(self.names, found.mean.tolist())),
             deviations={**lacking, **dict(zip(self.names, found.deviation.tolist()))},
             directions=dict(zip(self.names, map(tuple, found.directions.T.tolist()))),
+            odds=_ODDS,
             label=f"{prior.label}, as {label}",
         )
         sibling = replace(

@@ -1,8 +1,8 @@
 """Coefficients of the highest posterior density, for latencies that are sums of terms.
 
 A term contributes counts @ (base * exp(values @ coefficients)) to the latency of each model. Coefficients
-have a Gaussian prior; errors are those of the logarithm, Gaussian up to a limit and beyond it counted linearly
-(Huber, "Robust estimation of a location parameter", 1964), so that an outlier pulls no harder than that.
+have a Gaussian prior. Errors are those of the logarithm, Gaussian up to a limit and linear beyond it (Huber,
+"Robust estimation of a location parameter", 1964), so that an outlier pulls no harder than that.
 The search is Levenberg-Marquardt's, in the coordinates in which the prior is a unit Gaussian: with few models
 its systems are as large as their number, however many coefficients there are.
 """
@@ -99,7 +99,7 @@ class Gaussian:
         return np.asarray((self.root**2).sum(axis=1))
 
     def rows(self, jacobian: Floats) -> Floats:
-        """Derivatives by the coordinates in which the prior is a unit Gaussian, shape (n, d + r)."""
+        """Return derivatives by the coordinates in which the prior is a unit Gaussian, shape (n, d + r)."""
         own = jacobian * self.deviation
         return own if self.directions is None else np.hstack([own, jacobian @ self.directions.T])
 

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.fuzz import TARGETS, fuzz
 
 #: What is slow to read is tried less often.
-CASES = {"openvino": 60, "pt2": 30}
+CASES = {"openvino": 60, "pt2": 15}
 #: What reads a kind of file, where it is no part of the package.
 NEEDED = {"onnx": "onnx", "pt2": "torch"}
 

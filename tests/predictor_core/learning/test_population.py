@@ -57,8 +57,9 @@ def test_a_population_does_not_know_who_is_left_out(corpus: Corpus, zoo_graphs: 
     odd = base * np.where(["mobile" in name for name in zoo_graphs], 3.0, 1.0)
     fits = [JointFit(problem, {"a": base, "b": 2.0 * base, "c": one}) for one in (base, odd)]
     without = [fit.members(["a", "b"]) for fit in fits]
-    assert without[0].means == pytest.approx(without[1].means, abs=0.02)
-    assert np.abs(fits[0].members().means - fits[1].members().means).max() > 0.1
+    moved = np.abs(without[0].means - without[1].means).max()
+    assert moved < 0.1
+    assert np.abs(fits[0].members().means - fits[1].members().means).max() > 4.0 * moved
 
 
 def test_four_measurements_of_one_more_device_are_enough(

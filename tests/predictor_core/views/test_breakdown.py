@@ -81,6 +81,7 @@ def test_views_compute_no_latencies() -> None:
 
 _BLOCKED = """
 import sys
+import pytest
 from tests.golden.reports import phone, stick, wider
 
 blocked = tuple("predictor_core." + part for part in (
@@ -99,6 +100,13 @@ class Refuse:
 sys.meta_path.insert(0, Refuse())
 from tests.golden.test_views import VIEWS
 
-print(len([make() for make in VIEWS.values()]))
+made = 0
+for make in VIEWS.values():
+    try:
+        make()
+        made += 1
+    except pytest.skip.Exception:
+        pass
+print(made)
 print([name for name in sys.modules if name.startswith(blocked)])
 """
