@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import re
-
 import nox
 
 PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
@@ -39,11 +37,9 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python="3.9")
 def lowest(session: nox.Session) -> None:
-    """Run the tests of the core with the oldest packages that `pyproject.toml` allows."""
-    project = nox.project.load_toml("pyproject.toml")["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["onnx"]]
-    oldest = [re.sub(">=", "==", requirement, count=1) for requirement in wanted]
-    session.install(*oldest, "pytest>=8", "hypothesis>=6", "-e", ".")
+    """Run the tests of the core with the lowest versions that `pyproject.toml` declares."""
+    session.install("-c", ".ci/lowest.txt", "-e", ".[onnx,learn,plot,completion,onnxruntime]")
+    session.install("-c", ".ci/lowest.txt", "hypothesis", "pytest", "scikit-learn", "lightgbm")
     session.run("pytest", *(session.posargs or ["tests/predictor_core", "tests/golden"]))
 
 

@@ -1,17 +1,20 @@
 """How well devices are learned from few measurements: held-out models, repeated draws.
 
 ``python benchmarks/few_shot.py DATA`` computes the tables from the public measurements in a folder
-(``bench``, ``phones``, ``nb201``); ``--parts`` chooses some of them. The graphs of ``phones`` are made by
-pytorchcv (``pip install --no-deps pytorchcv==0.0.67``). Models are cut into kernels once and kept in
-``--cache``.
+(``bench``, ``phones``, ``nb201``); ``--parts`` chooses some of them. The graphs of ``phones`` need the extra
+``phones`` and pytorchcv (``pip install --no-deps pytorchcv==0.0.67``). Models are cut into kernels once and
+kept in ``--cache``.
+
+The populations of phones that a device may be like are estimated anew for every table: without the phone
+that is learned and, but for the table of joint learning, without the models that are predicted. The chips of
+the embedded devices are those of a Pixel 4, so no Pixel 4 is in a population of their tables, and a
+population starts from the sources of the task alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import json
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -19,100 +22,36 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from few_shot_data import (
+    CPU,
+    FOUR,
+    GPU,
+    GPU_OLD,
+    GROUPS,
+    VPU,
+    Bench,
+    Phones,
+    cut_once,
+    phone_of,
+    predictors,
+    source_of,
+)
 from harness import Row, publish
 
-from predictor_core.catalog.loading import load_shared
-from predictor_core.fusion import Rules, detect
 from predictor_core.ir.graph import Graph
-from predictor_core.ir.passes import canonicalize
-from predictor_core.kernels import KernelSpec
-from predictor_core.learning.bench import read_measured
-from predictor_core.learning.corpus import Corpus, Cut, cut_of
-from predictor_core.learning.crossvalidation import (
-    HeldOut,
-    calibrate,
-    covered,
-    cross_validate,
-    spearman,
-)
+from predictor_core.learning.adapt import Prior, Problem, pose
+from predictor_core.learning.choice import choose, plain_priors, tune
+from predictor_core.learning.corpus import Corpus
+from predictor_core.learning.crossvalidation import HeldOut, calibrate, covered, folds_of, spearman
 from predictor_core.learning.dataset import split
-from predictor_core.learning.joint import cross_validate_jointly, share_prior
-from predictor_core.learning.learn import choose_source
-from predictor_core.predictor import LatencyPredictor
+from predictor_core.learning.leaveout import JointFit
 
-CPU, GPU, GPU_OLD, VPU = (
-    "cortexA76cpu_tflite21",
-    "adreno640gpu_tflite21",
-    "adreno630gpu_tflite21",
-    "myriadvpu_openvino2019r2",
-)
-FOUR = (CPU, GPU, GPU_OLD, VPU)
-#: HELP's six test devices without the phones, and the phones.
-NB201_TESTED = (
-    "titan_rtx",
-    "1080ti",
-    "2080ti",
-    "titanx",
-    "titanxp",
-    "gold_6240",
-    "silver_4114",
-    "silver_4210r",
-)
+#: Phone with the chip of the embedded devices, and sources and groups that populations are learned from.
+THEIR_PHONE, POPULATED = "pixel4", (CPU, GPU)
+POPULATIONS = [group for group in GROUPS if not group.endswith("int8")]
+#: Held-out models of a family of the benchmark.
+OF_FAMILY = 30
 NB201_PHONES = ("essential_ph_1", "pixel3", "samsung_a50", "samsung_s7")
-
-
-def predictors(names: Iterable[str]) -> list[LatencyPredictor]:
-    return [load_shared(name, "2.0") for name in names]
-
-
-def rules_of(names: Iterable[str]) -> list[Rules]:
-    """Distinct fusion rules of some predictors."""
-    found: list[Rules] = []
-    for one in predictors(names):
-        if one.rules not in found:
-            found.append(one.rules)
-    return found
-
-
-def cut_once(cache: Path, label: str, names: Sequence[str], graphs: Callable[[], Iterable[Graph]]) -> Corpus:
-    """Corpus of models that are read only if the cache does not hold them, cut by the rules of the four."""
-    rules = rules_of(FOUR)
-    paths = [cache / f"{label}.{i}.npz" for i in range(len(rules))]
-    if not all(path.is_file() for path in paths):
-        cache.mkdir(parents=True, exist_ok=True)
-        parts: list[list[Counter[KernelSpec]]] = [[] for _ in rules]
-        for graph in graphs():
-            for own, into in zip(rules, parts):
-                into.append(Counter(kernel.spec._replace(type="") for kernel in detect(graph, own)))
-        for path, into in zip(paths, parts):
-            save_cut(path, cut_of(into))
-    return Corpus.of_cuts(names, [(own, load_cut(path)) for own, path in zip(rules, paths)])
-
-
-def save_cut(path: Path, cut: Cut) -> None:
-    counts = cut.counts
-    np.savez_compressed(
-        path,
-        specs=np.array(json.dumps(cut.specs)),
-        data=counts.data,
-        indices=counts.indices,
-        indptr=counts.indptr,
-        shape=counts.shape,
-    )
-
-
-def load_cut(path: Path) -> Cut:
-    from scipy import sparse
-
-    def tuples(value: Any) -> Any:
-        return tuple(map(tuples, value)) if isinstance(value, list) else value
-
-    with np.load(path, allow_pickle=False) as file:
-        specs = [KernelSpec(*map(tuples, fields)) for fields in json.loads(str(file["specs"]))]
-        counts = sparse.csr_matrix(
-            (file["data"], file["indices"], file["indptr"]), shape=tuple(file["shape"])
-        )
-    return Cut(specs, counts)
 
 
 def within(error: np.ndarray) -> float:
@@ -124,219 +63,219 @@ def predicted(
     latency_ms: np.ndarray,
     learnt: np.ndarray,
     asked: np.ndarray,
-    sources: Sequence[LatencyPredictor],
-    seed: int,
+    priors: Sequence[Prior],
 ) -> tuple[np.ndarray, str]:
-    """Return predictions in ms for `asked`, learned from `learnt` as ``learn`` does, and the source."""
+    """Return predictions in ms for `asked`, learned from `learnt` as ``learn`` does, and the prior chosen."""
     own = latency_ms[learnt]
-    problem = choose_source(corpus.only(learnt), own, sources, seed).problem.tuned(own)
-    source = problem.prior.sources[0]
-    return problem.predict_cut(problem.fit(own).mean, corpus.cut(source.rules).only(asked)), source.name
+    problem = choose(corpus.only(learnt), own, priors).problem
+    rules = problem.prior.sources[0].rules
+    return problem.predict_cut(problem.fit(own).mean, corpus.cut(rules).only(asked)), problem.prior.label
+
+
+def summary(name: str, values: Sequence[float]) -> Row:
+    return {
+        name: round(float(np.mean(values)), 1),
+        "10 % quantile": round(float(np.quantile(values, 0.1)), 1),
+        "draws": len(values),
+    }
 
 
 # Devices of the benchmark ------------------------------------------------------------------------------
 
 
-def bench_corpus(data: Path, cache: Path) -> tuple[Corpus, np.ndarray, dict[str, np.ndarray]]:
-    """Return distinct models of the benchmark, their families, and their latency on each device."""
-    groups: dict[str, tuple[str, dict[str, list[float]]]] = {}
-    for model in read_measured(data / "bench"):
-        _, values = groups.setdefault(model.group, (model.family, {}))
-        for device, latency_ms in model.latency_ms.items():
-            values.setdefault(device, []).append(latency_ms)
-
-    def graphs() -> Iterable[Graph]:
-        seen = set()
-        for model in read_measured(data / "bench"):
-            if model.group not in seen:
-                seen.add(model.group)
-                yield canonicalize(model.graph)
-
-    corpus = cut_once(cache, "bench", list(groups), graphs)
-    columns = {
-        device: np.array([np.mean(values.get(device, [np.nan])) for _, values in groups.values()])
-        for device in FOUR
-    }
-    return corpus, np.array([family for family, _ in groups.values()]), columns
-
-
-def bench(data: Path, cache: Path, draws: int) -> list[Row]:
+def bench(options: argparse.Namespace) -> list[Row]:
     """Adreno 630 from its sibling; Adreno 640 and Cortex-A76 from strangers only."""
-    corpus, families, columns = bench_corpus(data, cache)
-    part = split(np.array(corpus.names), families, seed=0)
+    data = Bench(options.data, options.cache)
+    phones = Phones(options.data, options.cache)
+    part = split(np.array(data.corpus.names), data.families, seed=0)
     tasks = (
         (GPU_OLD, (GPU,), (5, 10, 50)),
         (GPU, (CPU, VPU), (10, 50, 100, 1000)),
         (CPU, (GPU, GPU_OLD, VPU), (10, 50, 100, 1000)),
     )
-    rows = []
+    rows: list[Row] = []
     for target, sources, sizes in tasks:
-        latency_ms = columns[target]
+        latency_ms = data.latency_ms[target]
         known = np.isfinite(latency_ms)
         train = np.flatnonzero(known & (part == "train"))
-        test = np.flatnonzero(known & (part == "test"))
+        asked = some_of_each(np.flatnonzero(known & (part == options.held_out)), data.families)
+        priors = plain_priors(predictors(sources))
+        for source in sources:
+            if source in POPULATED:
+                for group in POPULATIONS:
+                    priors += phones.priors(group, source, THEIR_PHONE)
+        of = data.families[asked]
         for size in sizes:
             means, chosen = [], Counter[str]()
-            for draw in range(draws if size < 1000 else 1):
+            for draw in range(options.draws if size < 1000 else 1):
                 learnt = np.random.default_rng(draw).permutation(train)[:size]
-                said, name = predicted(corpus, latency_ms, learnt, test, predictors(sources), draw)
-                chosen[name] += 1
-                error = said / latency_ms[test] - 1.0
-                of = families[test]
+                said, label = predicted(data.corpus, latency_ms, learnt, asked, priors)
+                chosen[label] += 1
+                error = said / latency_ms[asked] - 1.0
                 means.append(float(np.mean([within(error[of == family]) for family in np.unique(of)])))
             rows.append(
                 {
                     "target": target,
-                    "from": ", ".join(f"{name} {count}x" for name, count in chosen.items()),
+                    "from": ", ".join(sources),
                     "models": size,
-                    "within 10 %": round(float(np.mean(means)), 1),
-                    "10 % quantile": round(float(np.quantile(means, 0.1)), 1),
-                    "draws": len(means),
+                    **summary("within 10 %", means),
+                    "chosen": "; ".join(f"{label} ({count})" for label, count in chosen.most_common(3)),
                 }
             )
             print(rows[-1], flush=True)
     return rows
 
 
+def some_of_each(models: np.ndarray, families: np.ndarray) -> np.ndarray:
+    """Draw at most `OF_FAMILY` models of each family."""
+    mixed = np.random.default_rng(0).permutation(models)
+    return np.concatenate([mixed[families[mixed] == name][:OF_FAMILY] for name in np.unique(families[mixed])])
+
+
 # Phones --------------------------------------------------------------------------------------------------
 
-
-def phone_latencies(data: Path, table: str) -> dict[str, dict[str, float]]:
-    found: dict[str, dict[str, float]] = {}
-    with (data / "phones" / f"{table}.csv").open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            found.setdefault(row["environment"], {})[row["model"]] = float(row["latency_ms"])
-    return found
-
-
-def phone_corpus(data: Path, cache: Path) -> Corpus:
-    """Return the CNNs, by pytorchcv."""
-    names = sorted(
-        {
-            model
-            for table in ("tflite_cnn", "torch_cnn")
-            for values in phone_latencies(data, table).values()
-            for model in values
-        }
-    )
-
-    def graphs() -> Iterable[Graph]:
-        from pytorchcv.model_provider import get_model
-
-        from predictor_core.predictor import to_graph
-
-        # An alias that numpy has dropped and pytorchcv still uses.
-        setattr(np, "int", int)  # noqa: B010
-        for name in names:
-            yield to_graph(get_model(name, pretrained=False).eval(), "torch", (1, 3, 224, 224))
-
-    return cut_once(cache, "phones", names, graphs)
-
-
-#: Name of a set of environments -> table, and what their names match.
 SETS = {
-    "TFLite fp32 and GPU": ("tflite_cnn", "fp32|gpu"),
-    "TFLite int8": ("tflite_cnn", "int8"),
-    "PyTorch Mobile": ("torch_cnn", ""),
+    "TFLite fp32 and GPU": ("TFLite fp32", "TFLite GPU"),
+    "TFLite int8": ("TFLite int8",),
+    "PyTorch Mobile": ("PyTorch Mobile fp32", "PyTorch Mobile int8", "PyTorch Mobile GPU"),
 }
 
 
-def phones(data: Path, cache: Path, draws: int, stride: int = 1) -> list[Row]:
-    """Each environment learned alone, from the four."""
-    corpus = phone_corpus(data, cache)
-    rows = []
-    for title, (table, pattern) in SETS.items():
-        latencies = phone_latencies(data, table)
-        chosen = [name for name in sorted(latencies) if re.search(pattern, name)][::stride]
-        results: dict[str, dict[str, float]] = {}
-        for environment in chosen:
-            values = latencies[environment]
-            latency_ms = np.array([values.get(name, np.nan) for name in corpus.names])
-            results[environment] = alone(corpus, latency_ms, draws)
-            print(title, environment, {k: round(v, 1) for k, v in results[environment].items()}, flush=True)
-        mean = {key: float(np.mean([one[key] for one in results.values()])) for key in results[chosen[0]]}
-        least = min(one["covered"] for one in results.values())
+def phones(options: argparse.Namespace) -> list[Row]:
+    """Each environment by itself, from the four; what is predicted was measured on no phone."""
+    data = Phones(options.data, options.cache)
+    rows: list[Row] = []
+    for title, groups in SETS.items():
+        environments = [(group, name) for group in groups for name in data.columns[group]]
+        results = []
+        for group, name in environments[:: options.stride]:
+            results.append(alone(data, group, name, options.draws))
+            print(group, name, {k: round(v, 1) for k, v in results[-1].items()}, flush=True)
         rows.append(
             {
-                "environments": f"{title} ({len(chosen)})",
-                **{key: round(value, 1) for key, value in mean.items()},
-                "least covered": round(least, 1),
+                "environments": f"{title} ({len(results)} of {len(environments)})",
+                **{key: round(float(np.mean([one[key] for one in results])), 1) for key in results[0]},
+                "least covered": round(min(one["covered"] for one in results), 1),
             }
         )
         print(rows[-1], flush=True)
     return rows
 
 
-def alone(corpus: Corpus, latency_ms: np.ndarray, draws: int) -> dict[str, float]:
+def priors_without(data: Phones, phone: str, left_out: Iterable[int] = ()) -> list[Prior]:
+    """Return what a new phone may be like: the four, and the populations of the other phones."""
+    models = tuple(sorted(int(i) for i in left_out))
+    found = plain_priors(predictors(FOUR))
+    for group in GROUPS:
+        found += data.priors(group, source_of(group), phone, models)
+    return found
+
+
+def alone(data: Phones, group: str, environment: str, draws: int) -> dict[str, float]:
+    latency_ms, phone = data.columns[group][environment], phone_of(environment)
     known = np.flatnonzero(np.isfinite(latency_ms))
-    few, inside = [], []
+    thirds = folds_of(data.corpus.names, 3, seed=0)
+    few = []
     for draw in range(draws):
-        order = np.random.default_rng(draw).permutation(known)
-        said, _ = predicted(corpus, latency_ms, order[:20], order[20:], predictors(FOUR), draw)
-        few.append(within(said / latency_ms[order[20:]] - 1.0))
-    problem = choose_source(corpus, latency_ms, predictors(FOUR), seed=0).problem
-    problem = problem.tuned(latency_ms, known)
-    start = problem.fit(latency_ms, known).mean
-    every = cross_validate(problem, latency_ms, corpus.names, models=known, start=start)
-    left_out = cross_validate(problem, latency_ms, corpus.families, models=known, start=start, folds=12)
-    # Intervals are calibrated on three quarters of the models and judged on the rest.
-    for draw in range(2):
-        order = np.random.default_rng(draw).permutation(known)
-        learnt, asked = np.sort(order[len(order) // 4 :]), order[: len(order) // 4]
-        inner = cross_validate(problem, latency_ms, corpus.names, models=learnt, start=start, seed=draw)
-        found = problem.fit(latency_ms, learnt, start=start)
-        judged = HeldOut(latency_ms[asked], problem.predict(found.mean, asked), problem.spread(found, asked))
-        inside.append(covered(judged, calibrate(inner)))
+        left_out = np.flatnonzero(thirds == draw % 3)
+        asked = known[thirds[known] == draw % 3]
+        learnt = np.random.default_rng(draw).permutation(known[thirds[known] != draw % 3])[:20]
+        priors = priors_without(data, phone, left_out)
+        said, _ = predicted(data.corpus, latency_ms, learnt, asked, priors)
+        few.append(within(said / latency_ms[asked] - 1.0))
+    problem = choose(data.corpus, latency_ms, priors_without(data, phone)).problem
+    names, families = data.corpus.names, data.corpus.families
+    every = left_out_of_all(data, problem, latency_ms, phone, folds_of(names, 10, seed=0))
+    of_families = left_out_of_all(data, problem, latency_ms, phone, folds_of(families, 12, seed=0))
     return {
         "20 models": float(np.mean(few)),
         "all, 10-fold": within(every.error),
-        "families left out": within(left_out.error),
+        "families left out": within(of_families.error),
         "MAPE": 100.0 * float(np.abs(every.error).mean()),
-        "covered": float(np.mean(inside)),
+        "covered": coverage(every),
     }
 
 
-def joint(data: Path, cache: Path, draws: int, others: int = 12) -> list[Row]:
+def left_out_of_all(
+    data: Phones, problem: Problem, latency_ms: np.ndarray, phone: str, fold: np.ndarray
+) -> HeldOut:
+    """Predict the models of each fold by fits, and populations, that have not seen them."""
+    known = np.flatnonzero(np.isfinite(latency_ms))
+    said, spread = np.full(len(fold), np.nan), np.full(len(fold), np.nan)
+    start = problem.fit(latency_ms, known).mean
+    for number in range(int(fold.max()) + 1):
+        asked, learnt = known[fold[known] == number], known[fold[known] != number]
+        if not len(asked):
+            continue
+        own = without(data, problem, phone, np.flatnonzero(fold == number))
+        found = own.fit(latency_ms, learnt, start=start)
+        said[asked] = own.predict(found.mean, asked)
+        spread[asked] = own.spread(found, asked)
+    return HeldOut(latency_ms[known], said[known], spread[known])
+
+
+def without(data: Phones, problem: Problem, phone: str, left_out: Iterable[int]) -> Problem:
+    """Return the problem with its population, if it starts from one, as it is without some models."""
+    models = tuple(sorted(int(i) for i in left_out))
+    for group in GROUPS:
+        if problem.prior.label.endswith(f" {group}"):
+            for prior in data.priors(group, source_of(group), phone, models):
+                if prior.label == problem.prior.label:
+                    known = {
+                        "means": prior.means,
+                        "deviations": prior.deviations,
+                        "directions": prior.directions,
+                    }
+                    return replace(problem, prior=replace(problem.prior, **known))
+    return problem
+
+
+def coverage(held_out: HeldOut) -> float:
+    """Share of held-out models inside intervals that were calibrated on the others, in percent."""
+    fold = folds_of(range(len(held_out.measured_ms)), 4, seed=0)
+    inside = []
+    for number in range(4):
+        calibrated, judged = (
+            HeldOut(held_out.measured_ms[some], held_out.predicted_ms[some], held_out.spread[some])
+            for some in (fold != number, fold == number)
+        )
+        inside += [covered(judged, calibrate(calibrated))] * int((fold == number).sum())
+    return float(np.mean(inside))
+
+
+def joint(options: argparse.Namespace) -> list[Row]:
     """Learn a hidden phone jointly with the other phones' data of the same runtime."""
-    corpus = phone_corpus(data, cache)
-    rows = []
-    runtimes = {
-        "TFLite fp32 CPU": ("tflite_cnn", "_(?!gpu).*fp32", CPU),
-        "TFLite int8": ("tflite_cnn", "int8", CPU),
-        "TFLite GPU": ("tflite_cnn", "gpu", GPU),
-        "PyTorch Mobile fp32 CPU": ("torch_cnn", "_(?!gpu).*fp32", CPU),
-    }
-    for title, (table, pattern, source) in runtimes.items():
-        latencies = phone_latencies(data, table)
-        columns = {
-            name: np.array([values.get(model, np.nan) for model in corpus.names])
-            for name, values in latencies.items()
-            if re.search(pattern, name)
-        }
-        some = next(iter(columns.values()))
-        problem = choose_source(corpus, some, predictors([source]), seed=0).problem
+    data = Phones(options.data, options.cache)
+    rows: list[Row] = []
+    for group in GROUPS:
+        environments = list(data.columns[group])
+        chosen = environments if len(environments) < 10 else environments[:: options.stride]
         results: dict[str, list[float]] = {"10": [], "20": [], "all": []}
-        for phone in sorted({name.partition("_")[0] for name in columns}):
-            mine = [name for name in sorted(columns) if name.startswith(f"{phone}_")]
-            theirs = [name for name in sorted(columns) if name not in mine]
-            theirs = list(np.random.default_rng(0).permutation(theirs))[:others]
-            shared = replace(problem, prior=share_prior(problem, {name: columns[name] for name in theirs}))
-            for name in mine:
-                column = columns[name]
-                known = np.flatnonzero(np.isfinite(column))
-                for size in (10, 20):
-                    for draw in range(draws):
-                        order = np.random.default_rng(draw).permutation(known)
-                        found = shared.fit(column, order[:size])
-                        said = shared.predict(found.mean, order[size:])
-                        results[str(size)].append(within(said / column[order[size:]] - 1.0))
-                start = shared.fit(column, known).mean
-                every = cross_validate(shared, column, corpus.names, models=known, start=start)
-                results["all"].append(within(every.error))
+        for environment in chosen:
+            latency_ms = data.columns[group][environment]
+            known = np.flatnonzero(np.isfinite(latency_ms))
+            fit = data.fit(group, source_of(group))
+            alike = data.priors(group, source_of(group), phone_of(environment))
+            problem = replace(fit.problem, prior=alike[0])
+            for size in (10, 20):
+                for draw in range(options.draws):
+                    order = np.random.default_rng(draw).permutation(known)
+                    _, own = tune(problem, latency_ms, order[:size])
+                    said = own.predict(own.fit(latency_ms, order[:size]).mean, order[size:])
+                    results[str(size)].append(within(said / latency_ms[order[size:]] - 1.0))
+            _, own = tune(problem, latency_ms, known)
+            start = own.fit(latency_ms, known).mean
+            fold = folds_of(known, 10, seed=0)
+            error = np.empty(len(known))
+            for number in range(10):
+                asked = known[fold == number]
+                found = own.fit(latency_ms, known[fold != number], start=start)
+                error[fold == number] = own.predict(found.mean, asked) / latency_ms[asked] - 1.0
+            results["all"].append(within(error))
         rows.append(
             {
-                "runtime": title,
-                "environments": len(columns),
+                "runtime": group,
+                "environments": f"{len(chosen)} of {len(environments)}",
                 **{f"{key} models": round(float(np.mean(found)), 1) for key, found in results.items()},
             }
         )
@@ -344,33 +283,16 @@ def joint(data: Path, cache: Path, draws: int, others: int = 12) -> list[Row]:
     return rows
 
 
-def jointly(data: Path, cache: Path, draws: int, stride: int = 4) -> list[Row]:
-    """Environments of one runtime learned together; every model is left out of all of them at once."""
-    corpus = phone_corpus(data, cache)
-    rows = []
-    for title, (table, pattern) in {"TFLite fp32 CPU": ("tflite_cnn", "_(?!gpu).*fp32")}.items():
-        latencies = phone_latencies(data, table)
-        columns = {
-            name: np.array([latencies[name].get(model, np.nan) for model in corpus.names])
-            for name in [one for one in sorted(latencies) if re.search(pattern, one)][::stride]
-        }
-        some = next(iter(columns.values()))
-        problem = choose_source(corpus, some, predictors([CPU]), seed=0).problem
-        row: Row = {"runtime": title, "environments": len(columns)}
-        for label, labels in (("all, 10-fold", corpus.names), ("families left out", corpus.families)):
-            found = cross_validate_jointly(problem, columns, labels)
-            row[label] = round(float(np.mean([within(one.error) for one in found.values()])), 1)
-        rows.append(row)
-        print(row, flush=True)
-    return rows
-
-
 # NAS-Bench-201 -----------------------------------------------------------------------------------------
 
 
-def nb201(data: Path, cache: Path, draws: int) -> list[Row]:
-    """Rank correlation on the architectures that 10 samples leave."""
-    with (data / "nb201" / "latency_ms.csv").open(newline="", encoding="utf-8") as file:
+def nb201(options: argparse.Namespace) -> list[Row]:
+    """Rank correlation on the architectures that 10 samples leave.
+
+    Each device alone, and jointly with the others: those of its name, which are the same hardware with
+    another batch, left out.
+    """
+    with (options.data / "nb201" / "latency_ms.csv").open(newline="", encoding="utf-8") as file:
         table = list(csv.DictReader(file))
 
     def graphs() -> Iterable[Graph]:
@@ -381,33 +303,47 @@ def nb201(data: Path, cache: Path, draws: int) -> list[Row]:
         for row in table:
             yield to_graph(network(row["arch_str"]), "torch", (1, 3, 32, 32))
 
-    corpus = cut_once(cache, "nb201", [row["index"] for row in table], graphs)
-    devices = [name for name in table[0] if name not in ("index", "arch_str")]
-    results: dict[str, list[float]] = {}
-    for device in devices:
-        latency_ms = np.array([float(row[device]) if row[device] else np.nan for row in table])
+    corpus = cut_once(options.cache, "nb201", [row["index"] for row in table], graphs)
+    names = [name for name in table[0] if name not in ("index", "arch_str")]
+    columns = {name: np.array([float(row[name]) if row[name] else np.nan for row in table]) for name in names}
+    plain = plain_priors(predictors(FOUR))
+    phones = Phones(options.data, options.cache)
+    for group in GROUPS:
+        plain += phones.priors(group, source_of(group), "")
+    (source,) = predictors([CPU])
+    some = np.random.default_rng(0).permutation(len(corpus))[:100]
+    fit = JointFit(
+        pose(Prior.of(source), corpus.only(some).cut(source.rules)),
+        {name: column[some] for name, column in columns.items() if name not in NB201_PHONES},
+    )
+    rows: list[Row] = []
+    for name, latency_ms in columns.items():
         known = np.flatnonzero(np.isfinite(latency_ms))
-        for draw in range(draws):
+        hardware = name.partition("_")[0] if name not in NB201_PHONES else name
+        others = [one for one in fit.latency_ms if not one.startswith(hardware)]
+        jointly = fit.members(others).priors(fit.problem.prior, "GPUs and Xeons")[:1]
+        found: dict[str, list[float]] = {"alone": [], "jointly": []}
+        for draw in range(options.draws):
             order = np.random.default_rng(draw).permutation(known)
-            said, _ = predicted(corpus, latency_ms, order[:10], order[10:], predictors(FOUR), draw)
-            results.setdefault(device, []).append(spearman(said, latency_ms[order[10:]]))
-        print(device, np.round(results[device], 4), flush=True)
-    rows: list[Row] = [
-        {"device": device, "Spearman": round(float(np.mean(found)), 4)} for device, found in results.items()
-    ]
-    phones_ = [row["Spearman"] for row in rows if row["device"] in NB201_PHONES]
-    rest = [row["Spearman"] for row in rows if row["device"] not in NB201_PHONES]
-    rows.append({"device": "mean of the GPUs and Xeons", "Spearman": round(float(np.mean(rest)), 4)})
-    rows.append({"device": "mean of the phones (whole ms)", "Spearman": round(float(np.mean(phones_)), 4)})
+            for key, priors in (("alone", plain), ("jointly", jointly)):
+                said, _ = predicted(corpus, latency_ms, order[:10], order[10:], priors)
+                found[key].append(spearman(said, latency_ms[order[10:]]))
+        rows.append({"device": name, **{key: round(float(np.mean(one)), 4) for key, one in found.items()}})
+        print(rows[-1], flush=True)
+    for title, phone in (("mean of the GPUs and Xeons", False), ("mean of the phones (whole ms)", True)):
+        part = [
+            row for row in rows if (row["device"] in NB201_PHONES) == phone and "mean" not in row["device"]
+        ]
+        means = {key: round(float(np.mean([row[key] for row in part])), 4) for key in ("alone", "jointly")}
+        rows.append({"device": title, **means})
     return rows
 
 
-PARTS: Mapping[str, Callable[[Path, Path, int], list[Row]]] = {
-    "bench": bench,
-    "phones": phones,
-    "joint": joint,
-    "jointly": jointly,
-    "nb201": nb201,
+PARTS: Mapping[str, tuple[Callable[[Any], list[Row]], str]] = {
+    "bench": (bench, "the embedded devices from each other"),
+    "phones": (phones, "phones, each alone"),
+    "joint": (joint, "a hidden phone with the others of its runtime"),
+    "nb201": (nb201, "NAS-Bench-201, Spearman after 10 samples"),
 }
 
 
@@ -417,10 +353,17 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--cache", type=Path, default=Path("few-shot-cache"))
     parser.add_argument("--draws", type=int, default=5)
+    parser.add_argument("--stride", type=int, default=1, help="every so manieth environment of the phones")
+    parser.add_argument(
+        "--held-out",
+        choices=("validation", "test"),
+        default="test",
+        help="models of the benchmark that are predicted; validation while the method is worked on",
+    )
     options = parser.parse_args()
     for part in options.parts:
-        rows = PARTS[part](options.data, options.cache, options.draws)
-        publish(f"few_shot_{part}", f"Learning from few measurements: {part}", rows)
+        function, title = PARTS[part]
+        publish(f"few_shot_{part}", f"Learning from few measurements: {title}", function(options))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """Feed mutated files to everything that reads files of others: refused or read, within the budgets.
 
-    python benchmarks/fuzz.py --minutes 10 [--seed 0] [--only onnx pickle ...]
+    python benchmarks/fuzz.py --minutes 10 [--seed 0] [--cases N] [--only onnx pickle ...]
 
 Each kind of file runs in a process of its own under limits of memory, so that a crash is counted and named.
 Reported is what left as anything else than an error of the package, on one line, in time. Exits with 1 where
-there is any.
+there is any. Where the package atheris is installed, its coverage guides half of the mutations (``--engine``
+chooses); otherwise all of them are the structural ones below.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import hashlib
+import io
 import json
 import random
 import resource
@@ -20,20 +22,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
+from types import FunctionType
 from typing import Any, NamedTuple
+from xml.etree import ElementTree
 
 import numpy as np
 import yaml
 
 from predictor_core import load_latency_predictor, zoo
-from predictor_core.budget import current
 from predictor_core.catalog.registry import check_entry
 from predictor_core.errors import PackError, PredictorError
 from predictor_core.forest import Forest, load_pack, save_pack
-from predictor_core.forest.forest import Tree
+from predictor_core.forest.arrays import Tree
 from predictor_core.frontends.nnmeter_ir import to_document
 from predictor_core.legacy.compact import CompactForests
 from predictor_core.legacy.sklearn_forest import parse_forest
@@ -44,10 +49,14 @@ ROOT = Path(__file__).resolve().parents[1]
 FIXTURES = ROOT / "tests" / "fixtures"
 PICKLES = ROOT / "tests" / "predictor_core" / "legacy" / "pickles"
 
-#: Larger files of a format are no seeds: their weights would take all mutations.
-MAX_SEED_BYTES = 400_000
+#: Larger files of a format are no seeds: their weights would take all mutations, their reading the time.
+MAX_SEED_BYTES = 70_000
+#: Nodes that a seed keeps of a large model.
+KEPT_NODES = (6, 20)
 #: Address space of a process that reads mutated files.
 MEMORY_BYTES = 4 * 2**30
+#: Processor time that a file of less than a megabyte may take.
+MOST_SECONDS = 20.0
 
 #: Numbers that break what is not checked.
 NUMBERS = (0, 1, -1, 2, 3, 4097, 2**31 - 1, 2**31, 2**40, 2**62, -(2**63), 1e308, float("inf"), float("nan"))
@@ -191,7 +200,7 @@ def mutate_bytes(seeds: Sequence[bytes], rng: random.Random) -> bytes:
                 content[i : i + 1] = rng.choice((b"-1", b"0", b"99999999999", b"1e9", b"3"))
         if len(content) < 2:
             break
-    if rng.random() < 0.05:
+    if content and rng.random() < 0.05:
         del content[rng.randrange(len(content)) :]
     return bytes(content)
 
@@ -269,6 +278,128 @@ def mutate_message(message: Any, rng: random.Random) -> None:
         message.ClearField(field.name)
 
 
+def varint(value: int) -> bytes:
+    """Return a number as protobuf writes it."""
+    out = bytearray()
+    value &= 2**64 - 1
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*out, value])
+
+
+def wire_fields(data: bytes) -> list[tuple[int, int, int, int]]:
+    """Return tag, start, start of the content and end of each field of a serialised message.
+
+    Raises
+    ------
+    ValueError, IndexError
+        The bytes are no message.
+    """
+
+    def number(place: int) -> tuple[int, int]:
+        value = shift = 0
+        while True:
+            byte = data[place]
+            value |= (byte & 0x7F) << shift
+            place, shift = place + 1, shift + 7
+            if byte < 128:
+                return value, place
+
+    found, place = [], 0
+    while place < len(data):
+        start = place
+        tag, place = number(place)
+        body = place
+        if tag & 7 == 2:
+            length, body = number(place)
+            place = body + length
+        elif tag & 7 == 0:
+            place = number(place)[1]
+        elif tag & 7 in (1, 5):
+            place += 8 if tag & 7 == 1 else 4
+        else:
+            raise ValueError(f"wire type {tag & 7}")
+        if place > len(data) or not tag >> 3:
+            raise ValueError("cut short")
+        found.append((tag, start, body, place))
+    return found
+
+
+def mutate_wire(data: bytes, rng: random.Random, depth: int = 0) -> bytes:
+    """Return a serialised message with one wrong field, the lengths around it kept right."""
+    try:
+        fields = wire_fields(data)
+    except (ValueError, IndexError):
+        fields = []
+    if not fields or depth > 7 or (depth > 2 and rng.random() < 0.3):
+        place = rng.randrange(len(data) + 1)
+        piece = rng.choice((b"", bytes([rng.randrange(256)]), rng.choice(WORDS).encode(), data))
+        return data[:place] + piece + data[place + rng.randrange(2) :]
+    tag, start, body, end = rng.choice(fields)
+    kind = rng.random()
+    if tag & 7 == 2 and kind < 0.8:
+        inner = mutate_wire(data[body:end], rng, depth + 1)
+        return data[:start] + varint(tag) + varint(len(inner)) + inner + data[end:]
+    if kind < 0.85:
+        return data[:start] + data[end:]
+    if kind < 0.9:
+        return data[:end] + data[start:end] + data[end:]
+    if tag & 7 == 0:
+        number = rng.choice((0, 1, -1, 2, 3, 7, 64, 2**31, 2**62, -(2**63)))
+        return data[:start] + varint(tag) + varint(number) + data[end:]
+    return data[:start] + varint(rng.randrange(1, 12) << 3 | tag & 7) + data[body if tag & 7 != 2 else end :]
+
+
+def mutate_pb(seeds: Sequence[bytes], rng: random.Random) -> bytes:
+    """Return a TensorFlow graph with wrong fields, or wrong bytes."""
+    if rng.random() < 0.2:
+        return mutate_bytes(seeds, rng)
+    data = rng.choice(seeds)
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        data = mutate_wire(data, rng)
+    return data
+
+
+def mutate_xml(seeds: Sequence[bytes], rng: random.Random) -> bytes:
+    """Return an XML file with wrong attributes, texts and elements, or wrong bytes."""
+    if rng.random() < 0.2:
+        return mutate_bytes(seeds, rng)
+    root = ElementTree.fromstring(rng.choice(seeds))
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        parents = [element for element in root.iter() if len(element)]
+        parent = rng.choice(parents)
+        element, kind = rng.choice(list(parent)), rng.random()
+        wrong = rng.choice((*map(str, NUMBERS), *WORDS, "1,2", "-1,-1", "1,,2", "f32", "Relu"))
+        wrong = "".join(char for char in wrong if char.isprintable())
+        if kind < 0.5 and element.attrib:
+            element.set(rng.choice(list(element.attrib)), wrong)
+        elif kind < 0.7:
+            element.text = wrong
+        elif kind < 0.8:
+            parent.remove(element)
+        elif kind < 0.9:
+            parent.append(element)
+        else:
+            other = rng.choice(parents)
+            # An element inside of itself would have no end.
+            if all(inner is not other for inner in element.iter()):
+                other.append(element)
+    return ElementTree.tostring(root)
+
+
+def mutate_zip(seeds: Sequence[bytes], rng: random.Random) -> bytes:
+    """Return a zip with a wrong JSON member, or wrong bytes."""
+    if rng.random() < 0.2:
+        return mutate_bytes(seeds, rng)
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(rng.choice(seeds))) as source, zipfile.ZipFile(made, "w") as target:
+        for name in source.namelist():
+            content = source.read(name)
+            target.writestr(name, mutate_json([content], rng) if name.endswith("model.json") else content)
+    return made.getvalue()
+
+
 def mutate_pack(seeds: Sequence[bytes], rng: random.Random) -> bytes:
     """Return a pack with a wrong header or wrong trees, and mostly the right digest."""
     content = rng.choice(seeds)
@@ -336,18 +467,162 @@ def _packed(folder: str, ending: str) -> Callable[[], list[bytes]]:
 
 
 def onnx_seeds() -> list[bytes]:
-    """Return published models without their weights."""
+    """Return the starts of published models without their weights, and small models of rare ops."""
+    from onnx import FunctionProto, ModelProto, helper
+
     from predictor_core.frontends.onnx.file import without_payloads
 
-    return [
-        without_payloads(path.read_bytes()) for path in sorted((ROOT / "examples" / "models").glob("*.onnx"))
+    def model(nodes: Sequence[Any], outputs: Sequence[str], init: Sequence[Any] = (), **more: Any) -> bytes:
+        graph = helper.make_graph(
+            list(nodes),
+            "seed",
+            [helper.make_tensor_value_info("x", 1, ["N", 4, 8, 8])],
+            [helper.make_tensor_value_info(name, 1, None) for name in outputs],
+            [helper.make_tensor(name, kind, shape, numbers) for name, kind, shape, numbers in init],
+        )
+        opsets = [helper.make_opsetid("", 17), helper.make_opsetid("my", 1)]
+        return bytes(helper.make_model(graph, opset_imports=opsets, **more).SerializeToString())
+
+    node, found = helper.make_node, []
+    for path in sorted((ROOT / "examples" / "models").glob("*.onnx")):
+        for count in KEPT_NODES:
+            whole = ModelProto.FromString(without_payloads(path.read_bytes()))
+            del whole.graph.node[count:]
+            whole.graph.output[0].name = whole.graph.node[-1].output[0]
+            read = {name for kept in whole.graph.node for name in kept.input}
+            weights = [tensor for tensor in whole.graph.initializer if tensor.name in read]
+            del whole.graph.initializer[:], whole.graph.value_info[:]
+            whole.graph.initializer.extend(weights)
+            found.append(bytes(whole.SerializeToString()))
+    taken = helper.make_graph(
+        [node("Relu", ["x"], ["r"])], "then", [], [helper.make_tensor_value_info("r", 1, None)]
+    )
+    function = helper.make_function(
+        "my", "F", ["a"], ["b"], [node("Relu", ["a"], ["b"])], [helper.make_opsetid("", 17)]
+    )
+    assert isinstance(function, FunctionProto)
+    sizes = [node("Shape", ["x"], ["s"]), node("Gather", ["s", "zero"], ["n"])]
+    sizes += [node("Unsqueeze", ["n", "axes"], ["n1"]), node("Concat", ["n1", "rest"], ["to"], axis=0)]
+    one = ("zero", 7, [], [0]), ("axes", 7, [1], [0]), ("rest", 7, [1], [-1])
+    windows = ("w", 1, [4, 4, 1, 1], [0.0] * 16), ("roi", 1, [4], [1.0, 1.0, 2.0, 2.0])
+    cuts = ("a", 7, [2], [0, 1]), ("b", 7, [2], [2, 9]), ("p", 7, [8], [0, 0, 1, 1, 0, 0, 1, 1])
+    found += [
+        model([*sizes, node("Reshape", ["x", "to"], ["y"])], ["y"], one),
+        model(
+            [
+                node("Conv", ["x", "w"], ["c"], pads=[0] * 4),
+                node("Resize", ["c", "", "roi"], ["r"], mode="linear"),
+                node("Where", ["e", "r", "r"], ["y"]),
+                node("Equal", ["r", "r"], ["e"]),
+            ],
+            ["y"],
+            windows,
+        ),
+        model(
+            [
+                node("Slice", ["x", "a", "b"], ["s"]),
+                node("Pad", ["s", "p"], ["q"]),
+                node("Split", ["q"], ["l", "r"], axis=2),
+                node("Concat", ["l", "r"], ["y"], axis=-1),
+                node("Tile", ["y", "b"], ["t"]),
+            ],
+            ["y", "t"],
+            cuts,
+        ),
+        model(
+            [node("If", ["c"], ["y"], then_branch=taken, else_branch=taken)], ["y"], [("c", 9, [], [True])]
+        ),
+        model([node("F", ["x"], ["y"], domain="my")], ["y"], functions=[function]),
+        model(
+            [
+                node("Einsum", ["x", "x"], ["e"], equation="abcd,abed->abce"),
+                node("ReduceMean", ["e"], ["m"], axes=[-1]),
+                node("TopK", ["m", "axes"], ["v", "i"]),
+                node("NonZero", ["v"], ["z"]),
+                node("Unknown", ["v"], ["u"], domain="my"),
+                node("Softmax", ["e"], ["y"], axis=1),
+            ],
+            ["y"],
+            one,
+        ),
+        model(
+            [
+                node("DequantizeLinear", ["x", "f"], ["d"]),
+                node("Expand", ["d", "to"], ["e"]),
+                node("ConstantOfShape", ["to"], ["k"]),
+                node("Range", ["g", "h", "g"], ["n"]),
+                node("DepthToSpace", ["e"], ["t"], blocksize=2),
+                node("LSTM", ["d", "w", "w"], ["y"], hidden_size=1),
+            ],
+            ["t", "y"],
+            [
+                *(("f", 1, [], [1.0]), ("g", 7, [], [1]), ("h", 7, [], [5])),
+                *(("to", 7, [4], [1, 4, 8, 8]), windows[0]),
+            ],
+        ),
     ]
+    return found
+
+
+def pb_seeds() -> list[bytes]:
+    """Return the small TensorFlow graphs, and the starts of the others."""
+    found = []
+    for path in sorted((FIXTURES / "tensorflow").glob("*_frozen.pb.gz")):
+        data = gzip.decompress(path.read_bytes())
+        fields = wire_fields(data)
+        for count in KEPT_NODES:
+            kept = [data[start:end] for tag, start, _, end in fields if tag == 10]
+            found.append(b"".join(kept[: 2 * count]))
+        if len(data) <= MAX_SEED_BYTES // 4:
+            found.append(data)
+    return found
+
+
+def xml_seeds() -> list[bytes]:
+    """Return the starts of the OpenVINO models."""
+    found = []
+    for path in sorted((FIXTURES / "openvino").glob("*.xml.gz")):
+        root = ElementTree.fromstring(gzip.decompress(path.read_bytes()))
+        layers, edges = root.find("layers"), root.find("edges")
+        if layers is None or edges is None:
+            continue
+        kept = {layer.get("id") for layer in list(layers)[: KEPT_NODES[1]]}
+        for layer in list(layers):
+            if layer.get("id") not in kept:
+                layers.remove(layer)
+        for edge in list(edges):
+            if not {edge.get("from-layer"), edge.get("to-layer")} <= kept:
+                edges.remove(edge)
+        found.append(ElementTree.tostring(root))
+    return found
 
 
 def ir_seeds() -> list[bytes]:
-    """Documents of this package, and of nn-Meter."""
-    own = [json.dumps(to_document(zoo.build(name))).encode() for name in ("squeezenet", "mobilenetv3")]
-    return [*own, *_packed("legacy/ir", ".json")()]
+    """Return the starts of documents of this package and of nn-Meter."""
+    documents = [to_document(zoo.build(name)) for name in ("squeezenet", "mobilenetv3", "shufflenetv2")]
+    documents += [json.loads(data) for data in _packed("legacy/ir", ".json")()]
+    return [
+        json.dumps(dict(list(document.items())[: 2 * count])).encode()
+        for document in documents
+        for count in KEPT_NODES
+    ]
+
+
+def program_seeds() -> list[bytes]:
+    """Return small programs of torch."""
+    import torch
+    from torch import nn
+
+    found = []
+    for module, shape in (
+        (nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU()), (1, 3, 8, 8)),
+        (nn.TransformerEncoderLayer(8, 2, 8, batch_first=True), (1, 4, 8)),
+        (nn.Sequential(nn.Flatten(), nn.Linear(48, 2), nn.Softmax(-1)), (1, 3, 4, 4)),
+    ):
+        target = io.BytesIO()
+        torch.export.save(torch.export.export(module.eval(), (torch.zeros(shape),)), target)
+        found.append(target.getvalue())
+    return found
 
 
 def pack_seeds() -> list[bytes]:
@@ -382,9 +657,10 @@ def entry_seeds() -> list[bytes]:
 
 TARGETS: Mapping[str, Target] = {
     "onnx": Target(onnx_seeds, mutate_onnx, _predicts("onnx", ".onnx")),
-    "pb": Target(_packed("tensorflow", "_frozen.pb"), mutate_bytes, _predicts("pb", ".pb")),
+    "pb": Target(pb_seeds, mutate_pb, _predicts("pb", ".pb")),
     "tflite": Target(_packed("tflite", ".tflite"), mutate_bytes, _predicts("tflite", ".tflite")),
-    "openvino": Target(_packed("openvino", ".xml"), mutate_bytes, _predicts("openvino", ".xml")),
+    "openvino": Target(xml_seeds, mutate_xml, _predicts("openvino", ".xml")),
+    "pt2": Target(program_seeds, mutate_zip, _predicts("torch", ".pt2")),
     "nnmeter-ir": Target(ir_seeds, mutate_json, _predicts("nnmeter-ir", ".json")),
     "pack": Target(pack_seeds, mutate_pack, read_pack),
     "pickle": Target(
@@ -400,6 +676,38 @@ TARGETS: Mapping[str, Target] = {
 }
 
 
+class Tally:
+    """Tries cases of one target, one after the other, and counts what comes of them."""
+
+    def __init__(self, target: Target, folder: Path) -> None:
+        self._target = target
+        self._folder = folder
+        self.cases = self.read = 0
+        self.slowest_s = 0.0
+        self.leaks: list[str] = []
+
+    def try_one(self, content: bytes) -> None:
+        """Try one file."""
+        case, start_s = self.cases, time.thread_time()
+        self.cases += 1
+        try:
+            self.read += self._target.attempt(content, self._folder)
+        except PredictorError as error:
+            text = str(error)
+            if len(text) > MAX_LINE or not text.isprintable():
+                self.leaks.append(f"case {case}: a message of {len(text)} characters, or of several lines")
+        except Exception as error:  # noqa: BLE001  any escape is what this looks for
+            self.leaks.append(f"case {case}: {type(error).__name__}: {error}")
+        spent_s = time.thread_time() - start_s
+        if spent_s > MOST_SECONDS:
+            self.leaks.append(f"case {case}: {spent_s:.1f} s")
+        self.slowest_s = max(self.slowest_s, spent_s)
+
+    def outcome(self) -> Outcome:
+        """Return what came of the cases so far."""
+        return Outcome(self.cases, self.read, self.slowest_s, self.leaks)
+
+
 def fuzz(name: str, seed: int, *, cases: int | None = None, seconds: float | None = None) -> Outcome:
     """Try mutated files of one kind in this process.
 
@@ -410,78 +718,141 @@ def fuzz(name: str, seed: int, *, cases: int | None = None, seconds: float | Non
     seed : int
         Equal seeds make equal files.
     cases : int, optional
-        How many; without it as many as fit in `seconds`.
+        How many at most.
     seconds : float, optional
-        How long; without it until all cases are done.
+        How long at most.
     """
     target, rng = TARGETS[name], random.Random(seed)
     seeds = target.seeds()
-    read, slowest_s, leaks, case = 0, 0.0, [], 0
     end_s = time.monotonic() + (seconds or float("inf"))
     with tempfile.TemporaryDirectory() as folder:
-        while (cases is None or case < cases) and time.monotonic() < end_s:
-            content = target.mutate(seeds, rng)
-            start_s = time.thread_time()
+        tally = Tally(target, Path(folder))
+        while (cases is None or tally.cases < cases) and time.monotonic() < end_s:
+            tally.try_one(target.mutate(seeds, rng))
+    return tally.outcome()
+
+
+def own_functions() -> Iterator[FunctionType]:
+    """Return the functions and methods of the package that are loaded, each once."""
+    modules = [module for name, module in sys.modules.items() if name.startswith("predictor_core.")]
+    seen: set[int] = set()
+    for owner in modules:
+        members = list(vars(owner).values())
+        members += [part for kind in members if isinstance(kind, type) for part in vars(kind).values()]
+        for member in members:
+            function = getattr(member, "__func__", member)
+            own = isinstance(function, FunctionType) and function.__module__.startswith("predictor_core.")
+            if own and id(function) not in seen:
+                seen.add(id(function))
+                yield function
+
+
+def fuzz_guided(name: str, seed: int, report: Callable[[Outcome], None], cases: int, seconds: float) -> None:
+    """Do the same, guided by what atheris sees of the coverage; it ends the process, so it reports before."""
+    import atheris
+
+    target = TARGETS[name]
+    seeds = target.seeds()
+    with tempfile.TemporaryDirectory() as folder:
+        for content in seeds:
+            # So that what reads such files is loaded.
+            Tally(target, Path(folder)).try_one(content)
+        for function in own_functions():
+            atheris.instrument_func(function)
+        corpus = Path(folder, "corpus")
+        corpus.mkdir()
+        for place, content in enumerate(seeds):
+            (corpus / str(place)).write_bytes(content)
+        tally = Tally(target, Path(folder))
+        end_s = time.monotonic() + seconds
+
+        def one(content: bytes) -> None:
+            tally.try_one(content)
+            over = tally.cases >= cases or time.monotonic() > end_s
+            if over or tally.cases % 1000 == 0:
+                report(tally.outcome())
+
+        def mutate(content: bytes, most: int, number: int) -> bytes:
+            rng = random.Random(number)
+            if not content or rng.random() < 0.5:
+                return bytes(atheris.Mutate(content, most))
             try:
-                read += target.attempt(content, Path(folder))
-            except PredictorError as error:
-                text = str(error)
-                if len(text) > MAX_LINE or not text.isprintable():
-                    leaks.append(f"case {case}: a message of {len(text)} characters, or of several lines")
-            except Exception as error:  # noqa: BLE001  any escape is what this looks for
-                leaks.append(f"case {case}: {type(error).__name__}: {error}")
-            spent_s = time.thread_time() - start_s
-            if spent_s > current().seconds:
-                leaks.append(f"case {case}: {spent_s:.1f} s")
-            slowest_s = max(slowest_s, spent_s)
-            case += 1
-    return Outcome(case, read, slowest_s, leaks)
+                return target.mutate([content], rng)[:most]
+            except Exception:  # noqa: BLE001  no longer a file of its kind
+                return bytes(atheris.Mutate(content, most))
+
+        options = [f"-seed={seed + 1}", f"-max_total_time={int(seconds)}", f"-runs={cases}"]
+        options += ["-max_len=100000", "-rss_limit_mb=0", "-timeout=120"]
+        atheris.Setup([sys.argv[0], *options, str(corpus)], one, custom_mutator=mutate)
+        atheris.Fuzz()
 
 
-def _apart(name: str, seed: int, seconds: float) -> dict[str, Any]:
+def _row(name: str, found: Outcome) -> dict[str, Any]:
+    return {
+        "target": name,
+        "cases": found.cases,
+        "read": found.read,
+        "slowest (s)": round(found.slowest_s, 3),
+        "peak (MB)": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "peak of its processes (MB)": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024,
+        "leaks": len(found.leaks),
+        "first": found.leaks[:5],
+    }
+
+
+def _apart(name: str, arguments: argparse.Namespace, seconds: float) -> dict[str, Any]:
     """Fuzz one target in a process of its own; return a row of the table."""
-    done = subprocess.run(
-        [sys.executable, __file__, "--child", name, "--seed", str(seed), "--minutes", str(seconds / 60)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "row.json"
+        command = [sys.executable, __file__, "--child", name, str(report), "--seed", str(arguments.seed)]
+        command += ["--minutes", str(seconds / 60), "--cases", str(arguments.cases)]
+        command += ["--engine", arguments.engine]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        found: dict[str, Any] = json.loads(report.read_text()) if report.exists() else {"target": name}
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or [""]
-        return {"target": name, "leaks": f"the process ended with {done.returncode}: {last[0]}"}
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        found["leaks"] = f"the process ended with {done.returncode}: {last[0]}"
     return found
+
+
+def _child(arguments: argparse.Namespace) -> int:
+    name, path = arguments.child
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    seconds = 60 * arguments.minutes
+
+    def report(found: Outcome) -> None:
+        Path(path).write_text(json.dumps(_row(name, found)))
+
+    if arguments.engine == "atheris":
+        fuzz_guided(name, arguments.seed, report, arguments.cases, seconds)
+    else:
+        report(fuzz(name, arguments.seed, cases=arguments.cases, seconds=seconds))
+    return 0
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--minutes", type=float, default=10.0, help="for all kinds of files together")
+    parser.add_argument(
+        "--minutes", type=float, default=10.0, help="for all kinds of files together, at most"
+    )
+    parser.add_argument("--cases", type=int, default=10**9, help="of each kind, at most")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="+", choices=list(TARGETS), default=list(TARGETS))
-    parser.add_argument("--child", choices=list(TARGETS), help=argparse.SUPPRESS)
+    engine = "atheris" if find_spec("atheris") else "structural"
+    parser.add_argument("--engine", choices=("atheris", "structural"), default=engine)
+    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    seconds = 60 * arguments.minutes
     if arguments.child:
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-        found = fuzz(arguments.child, arguments.seed, seconds=seconds)
-        row = {
-            "target": arguments.child,
-            "cases": found.cases,
-            "read": found.read,
-            "slowest (s)": round(found.slowest_s, 3),
-            "peak (MB)": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-            "leaks": len(found.leaks),
-        }
-        for leak in found.leaks[:20]:
-            print(leak, file=sys.stderr)
-            print(leak)
-        print(json.dumps({**row, "first": found.leaks[:5]}))
-        return 0
+        return _child(arguments)
     from harness import publish  # beside this script; the tests import the functions above alone
 
-    rows = [_apart(name, arguments.seed, seconds / len(arguments.only)) for name in arguments.only]
+    rows, end_s = [], time.monotonic() + 60 * arguments.minutes
+    for place, name in enumerate(arguments.only):
+        # What one kind leaves of its share of the time is for those that follow.
+        rows.append(_apart(name, arguments, (end_s - time.monotonic()) / (len(arguments.only) - place)))
+        print(rows[-1], flush=True)
     for row in rows:
         for leak in row.pop("first", ()):
             print(f"{row['target']}: {leak}")

@@ -31,12 +31,7 @@ LONG = frozenset(
     {
         "nnmeter_nni.space.factors",
         "predictor_core.cli.main",
-        "predictor_core.forest.forest",
-        "predictor_core.frontends.onnx.dense_ops",
-        "predictor_core.frontends.onnx.graph",
         "predictor_core.frontends.openvino.data_ops",
-        "predictor_core.frontends.tensorflow.data_ops",
-        "predictor_core.frontends.tensorflow.graph",
         "predictor_core.frontends.tflite.graph",
         "predictor_core.learning.learn",
         "predictor_core.learning.measurements",

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
+from predictor_core.yaml_files import read_yaml
 
 #: Folder of the package, where the embedded predictors are.
 PACKAGE = Path(__file__).parents[1]
@@ -20,9 +20,7 @@ PHONES_LIST, PHONES_HEADERS = "predictors.json", "headers.jsonl"
 @lru_cache(maxsize=1)
 def embedded_predictors() -> tuple[dict[str, Any], ...]:
     """Entries of the predictors that the package knows by itself, oldest version first."""
-    text = Path(__file__).with_name("predictors.yaml").read_text(encoding="utf-8")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return (*yaml.load(text, Loader=loader), *_phones())
+    return (*read_yaml(Path(__file__).with_name("predictors.yaml")), *_phones())
 
 
 def _phones() -> list[dict[str, Any]]:

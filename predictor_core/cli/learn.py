@@ -14,8 +14,9 @@ from predictor_core.errors import LearningError, OutputError
 from predictor_core.files import HEADER_FILE
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
 from predictor_core.learning.card import accuracy_lines
+from predictor_core.learning.choice import candidates
 from predictor_core.learning.joint import learn_environments
-from predictor_core.learning.learn import candidates, learn_device
+from predictor_core.learning.learn import learn_device
 from predictor_core.learning.measurements import Read, read_measurements, read_models, refuse_contradictions
 from predictor_core.learning.posterior import Floats
 from predictor_core.learning.units import in_ms

@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     several = len(request.predictors) > 1
     failed = False
     rows: list[dict[str, Any]] = []
-    reports: list[LatencyReport] = []
+    kept: list[tuple[Source, LatencyReport]] = []
     try:
         with _Progress(len(sources)) as progress:
             for answer in _answers(request, sources, arguments.jobs):
@@ -75,15 +75,15 @@ def run(arguments: argparse.Namespace) -> int:
                 if arguments.json:
                     rows += _json_rows(answer)
                 if shown or several:
-                    reports += answer.reports
+                    kept += [(answer.source, report) for report in answer.reports]
     finally:
         # After an interrupt, too: what is finished is not lost.
         if arguments.json:
             failed = not result(json.dumps(rows, indent=2, default=str)) or failed
-    if not arguments.json and several and reports and not quiet:
-        result(f"\n{comparison(reports, width())}")
-    if shown and reports:
-        views.show(arguments, reports, [source.path for source in sources])
+    if not arguments.json and several and kept and not quiet:
+        result(f"\n{comparison([report for _, report in kept], width())}")
+    if shown and kept:
+        views.show(arguments, kept, [source.path for source in sources], request.options)
     return FAILED if failed else 0
 
 

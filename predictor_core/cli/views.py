@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from predictor_core.cli.console import UsageError, colour, log, width
 from predictor_core.files import atomic_file, write_atomically
 
 if TYPE_CHECKING:
+    from predictor_core.cli.models import Source
     from predictor_core.predictor.report import LatencyReport
 
 #: Options that name a file to write.
@@ -66,8 +67,25 @@ def wanted(arguments: argparse.Namespace) -> bool:
     return arguments.table is not None or any(getattr(arguments, name) for name in _FILES)
 
 
-def show(arguments: argparse.Namespace, reports: Sequence[LatencyReport], inputs: Sequence[str]) -> None:
-    """Print and write the views that are asked for; the files of `inputs` are never replaced."""
+def show(
+    arguments: argparse.Namespace,
+    answers: Sequence[tuple[Source, LatencyReport]],
+    inputs: Sequence[str],
+    options: Mapping[str, Any],
+) -> None:
+    """Print and write the views that are asked for.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+    answers : sequence of (Source, LatencyReport)
+        Models and their reports.
+    inputs : sequence of str
+        Files that are never replaced.
+    options : mapping
+        How the models were read.
+    """
+    reports = [report for _, report in answers]
     if arguments.table:
         from predictor_core.views.formats import table
 
@@ -91,8 +109,8 @@ def show(arguments: argparse.Namespace, reports: Sequence[LatencyReport], inputs
     if arguments.overlay:
         from predictor_core.views.overlay import overlay_json
 
-        for path, report in zip(_paths(arguments.overlay, reports), reports):
-            _write(path, overlay_json(report), inputs)
+        for path, (source, report) in zip(_paths(arguments.overlay, reports), answers):
+            _write(path, overlay_json(report, _names(source, options)), inputs)
     if arguments.roofline:
         from predictor_core.views.plots import roofline
 
@@ -106,6 +124,15 @@ def show(arguments: argparse.Namespace, reports: Sequence[LatencyReport], inputs
         figure = _figure()
         cumulative(reports, figure.subplots())
         _save(arguments.cumulative, figure, inputs)
+
+
+def _names(source: Source, options: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return what Model Explorer calls the nodes of a model, where it is not what reports call them."""
+    if source.model_type != "tflite":
+        return {}
+    from predictor_core.frontends.tflite import tensor_names
+
+    return tensor_names(source.path, **options)
 
 
 def _paths(path: str, reports: Sequence[LatencyReport]) -> list[str]:

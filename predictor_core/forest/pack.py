@@ -22,6 +22,7 @@ import os
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -29,12 +30,15 @@ from numpy.typing import NDArray
 
 from predictor_core.errors import PackError
 from predictor_core.files import write_atomically
-from predictor_core.forest.forest import Floats, Forest, TreeArrays
+from predictor_core.forest.arrays import Floats, TreeArrays
+from predictor_core.forest.forest import Forest
 
 MAGIC = b"NNMPACK1"
 FORMAT = 1
 MAX_HEADER_BYTES = 16 * 2**20
 MAX_PACK_BYTES = 2 * 2**30
+#: Leaves are logarithms of latencies: beyond this their powers are no numbers.
+MAX_LEAF = 500.0
 _VALUE_TYPES: dict[str, np.dtype[Any]] = {
     "float16": np.dtype("<f2"),
     "float32": np.dtype("<f4"),
@@ -182,7 +186,7 @@ def _parse(body: memoryview, sha256: str) -> Pack:
     start += 4
     if length > MAX_HEADER_BYTES or start + length > len(body):
         raise PackError(f"the header claims {length} bytes")
-    header = json.loads(bytes(body[start : start + length]), parse_constant=_no_number)
+    header = json.loads(bytes(body[start : start + length]), parse_constant=_no_number, parse_float=_finite)
     if header["format"] != FORMAT:
         raise PackError(f"format {header['format']!r}; this version of the package reads format {FORMAT}")
     start += length
@@ -200,6 +204,8 @@ def _parse(body: memoryview, sha256: str) -> Pack:
     threshold = np.frombuffer(body, "<f4", n_inner, start)
     start += 4 * n_inner
     value = np.frombuffer(body, value_type, n_leaves, start)
+    if n_leaves and not (value.min() >= -MAX_LEAF and value.max() <= MAX_LEAF):
+        raise PackError(f"a leaf is outside of -{MAX_LEAF:g} to {MAX_LEAF:g}")
     arrays = TreeArrays.from_breadth_first(leaf, feature, threshold, value, n_trees)
     read = _highest_features(leaf, feature, n_trees)
     forests = {}
@@ -228,6 +234,11 @@ def _highest_features(leaf: NDArray[np.bool_], feature: NDArray[Any], n_trees: i
     highest = np.full(n_trees, -1, np.int64)
     np.maximum.at(highest, tree[inner], feature)
     return highest
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if isfinite(number) else _no_number(text)
 
 
 def _no_number(text: str) -> float:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor_core.errors import missing_dependency
-from predictor_core.forest.forest import Forest, Ints
+from predictor_core.forest.arrays import Ints
+from predictor_core.forest.forest import Forest
 
 
 def to_sklearn(forest: Forest) -> Any:

@@ -52,7 +52,6 @@ def detect(graph: Graph, rules: Rules) -> list[Kernel]:
     starts = rules.patterns_from
     pairs = rules.pairs
     free = free_ops()
-    producer_of = graph.producer
     returned = {graph.producer(tensor).name for tensor in graph.outputs}
     for node in graph.nodes:
         name, op = node.name, node.op
@@ -61,17 +60,17 @@ def detect(graph: Graph, rules: Rules) -> list[Kernel]:
         kernel = _matched(rules, starts[op], node, graph, len(open_kernels)) if op in starts else None
         if kernel is not None:
             for member in kernel.main:
-                owner[member.name] = kernel
+                _note(owner, member, kernel)
             open_kernels.append(kernel)
             continue
-        latest, made = None, None
+        latest, read = None, ""
         for tensor in node.inputs:
-            producer = producer_of(tensor)
-            maker = owner.get(producer.name)
+            maker = owner.get(tensor)
             if maker is not None and (latest is None or maker.position > latest.position):
-                latest, made = maker, producer
-        if latest is not None and made is not None and op in latest.accepts:
+                latest, read = maker, tensor
+        if latest is not None and op in latest.accepts:
             tail = latest.merged[-1] if latest.merged else latest.main[-1]
+            made = graph.producer(read)
             if (
                 tail is made
                 and made.name not in returned
@@ -80,13 +79,20 @@ def detect(graph: Graph, rules: Rules) -> list[Kernel]:
             ):
                 latest.merged.append(node)
                 latest.accepts = pairs.get(f"{latest.op}-{op}", pairs.get(op, _NOTHING))
-                owner[name] = latest
+                _note(owner, node, latest)
                 continue
         kernel = _OpenKernel(main_op(node, graph), (node,), len(open_kernels), rules)
-        owner[name] = kernel
+        _note(owner, node, kernel)
         open_kernels.append(kernel)
     kernels = [_finish(kernel, graph) for kernel in open_kernels]
     return _with_context(kernels, open_kernels, owner, graph, rules) if rules.engine else kernels
+
+
+def _note(owner: dict[str, _OpenKernel], node: Node, kernel: _OpenKernel) -> None:
+    """Note whose a node is: by its name, and by its tensors where it has several."""
+    owner[node.name] = kernel
+    if len(node.outputs) > 1:
+        owner.update(dict.fromkeys(node.tensors, kernel))
 
 
 def _with_context(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from math import prod
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -17,6 +19,7 @@ MAX_DIM = 2**31 - 1
 MAX_ELEMENTS = 2**40
 MAX_RANK = 64
 
+_INTEGERS = frozenset({int})
 _NO_ATTRS: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -100,11 +103,10 @@ class Graph:
         self.free = tuple(free)
         self.warnings = tuple(warnings)
         given = tuple(nodes)
+        _check_shapes(given)
         by_name: dict[str, Node] = {}
         tensors: dict[str, Node] = {}
         shapes: dict[str, Shape] = {}
-        # Nodes share shapes: each is looked at once.
-        looked: set[int] = set()
         in_order = True
         for node in given:
             own, made = node.name, node.outputs
@@ -116,17 +118,7 @@ class Graph:
                     if tensor not in tensors:
                         in_order = False
                         break
-            if len(made) == 1:
-                if id(made[0]) not in looked:
-                    _check_shapes(node)
-                    looked.add(id(made[0]))
-                if own in tensors:
-                    raise GraphError(f"tensor {own!r} of node {own!r} has two producers")
-                tensors[own] = node
-                shapes[own] = made[0]
-                continue
-            _check_shapes(node)
-            for tensor, shape in zip(node.tensors, made):
+            for tensor, shape in zip((own,) if len(made) == 1 else node.tensors, made):
                 if tensor in tensors:
                     raise GraphError(f"tensor {tensor!r} of node {own!r} has two producers")
                 tensors[tensor] = node
@@ -222,24 +214,35 @@ def check_rank(shape: Shape, name: str, op: str) -> None:
         )
 
 
-def _check_shapes(node: Node) -> None:
-    if not node.outputs:
-        raise GraphError(f"node {node.name!r} ({node.op}) has no output shape")
-    for shape in node.outputs:
-        check_rank(shape, node.name, node.op)
-        elements = 1
-        for dim in shape:
-            if type(dim) is not int or dim <= 0 or dim > MAX_DIM:
+def _check_shapes(nodes: Sequence[Node]) -> None:
+    """Raise `GraphError` for an output shape that is missing or that no tensor can have."""
+    # All shapes at once: one by one they would take a good part of the time that a model takes.
+    shapes = [shape for node in nodes for shape in node.outputs]
+    dims = list(chain.from_iterable(shapes))
+    if (
+        all([node.outputs for node in nodes])  # noqa: C419
+        and {*map(type, dims)} <= _INTEGERS
+        and min(dims, default=1) > 0
+        and max(dims, default=1) <= MAX_DIM
+        and max(map(len, shapes), default=0) <= MAX_RANK
+        and max(map(prod, shapes), default=1) <= MAX_ELEMENTS
+    ):
+        return
+    for node in nodes:
+        if not node.outputs:
+            raise GraphError(f"node {node.name!r} ({node.op}) has no output shape")
+        for shape in node.outputs:
+            check_rank(shape, node.name, node.op)
+            if any(type(dim) is not int or not 0 < dim <= MAX_DIM for dim in shape):
                 raise GraphError(
                     f"node {node.name!r} ({node.op}) has output shape {list(shape)}; "
                     f"every dimension must be a positive integer up to {MAX_DIM}"
                 )
-            elements *= dim
-        if elements > MAX_ELEMENTS:
-            raise GraphError(
-                f"node {node.name!r} ({node.op}) has output shape {list(shape)}: {elements} elements, "
-                f"more than the {MAX_ELEMENTS} that a tensor may have"
-            )
+            if prod(shape) > MAX_ELEMENTS:
+                raise GraphError(
+                    f"node {node.name!r} ({node.op}) has output shape {list(shape)}: {prod(shape)} elements, "
+                    f"more than the {MAX_ELEMENTS} that a tensor may have"
+                )
 
 
 def sorted_nodes(nodes: Sequence[Node]) -> list[Node]:

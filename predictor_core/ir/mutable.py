@@ -5,11 +5,12 @@ Every edit keeps the same indices up to date, which stay in one class, hence the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from predictor_core.errors import GraphError
 from predictor_core.ir.graph import Graph, Node, Shape, sorted_nodes
+from predictor_core.ir.ops import check_attributes
 
 
 class MutableGraph:
@@ -27,7 +28,8 @@ class MutableGraph:
     Raises
     ------
     GraphError
-        On a duplicate name, a dangling input or a cycle. Shapes are looked at by `freeze`.
+        On a duplicate name, a dangling input, a cycle, or an attribute of another type than the row of the op
+        says. Shapes are looked at by `freeze`.
     """
 
     __slots__ = ("_by_op", "_places", "_readers", "changed", "free", "name", "nodes", "outputs", "warnings")
@@ -44,7 +46,9 @@ class MutableGraph:
         self.free = list(free)
         self.warnings = tuple(warnings)
         self.changed = False
-        self._set(nodes, list(outputs))
+        given = list(nodes)
+        check_attributes(given)
+        self._set(given, list(outputs))
 
     @classmethod
     def of_graph(cls, graph: Graph) -> MutableGraph:
@@ -64,10 +68,9 @@ class MutableGraph:
     def reset(self, nodes: Iterable[Node], outputs: Iterable[str]) -> None:
         """Take other nodes and outputs instead of all there are; name, free ops and warnings stay."""
         self.changed = True
-        self._set(nodes, list(outputs))
+        self._set(list(nodes), list(outputs))
 
-    def _set(self, nodes: Iterable[Node], outputs: list[str]) -> None:
-        given = list(nodes)
+    def _set(self, given: Sequence[Node], outputs: list[str]) -> None:
         found: dict[str, Node] = {}
         readers: dict[str, dict[str, int]] = {}
         by_op: dict[str, dict[str, None]] = {}

@@ -24,11 +24,16 @@ Beyond what the rows say:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from numbers import Integral, Real
+
+import numpy as np
 
 from predictor_core.errors import GraphError
 from predictor_core.ir import shapes
+from predictor_core.ir.graph import Node
 from predictor_core.ir.shapes import Attrs, Shapes
 
 ShapeFunction = Callable[[Attrs, Shapes], Shapes]
@@ -314,6 +319,50 @@ def free_ops() -> frozenset[str]:
 def is_free(op: str) -> bool:
     """Whether an op costs nothing on any device."""
     return op in free_ops()
+
+
+#: What a value of a type may be: whole numbers are numbers, too, and numpy's are as good as Python's.
+_ACCEPTED: Mapping[type, tuple[type, ...]] = {
+    bool: (Integral, np.bool_),
+    int: (Integral,),
+    float: (Real,),
+    tuple: (tuple, list),
+    str: (str,),
+}
+
+
+def check_attributes(nodes: Iterable[Node]) -> None:
+    """Raise `GraphError` for a node with an attribute of another type than its row says."""
+    for node in nodes:
+        if node.attrs and not _are_accepted(
+            node.op, tuple(node.attrs), tuple(map(type, node.attrs.values()))
+        ):
+            expected = _expected(node.op)
+            key, value = next(
+                (key, value)
+                for key, value in node.attrs.items()
+                if not _is_accepted(expected.get(key), type(value))
+            )
+            raise GraphError(
+                f"node {node.name!r} ({node.op}) has the attribute {key} {value!r:.80}; "
+                f"expected a {expected[key].__name__}"
+            )
+
+
+def _expected(op: str) -> Mapping[str, type]:
+    row = find(op)
+    return {} if row is None else row.attrs
+
+
+def _is_accepted(expected: type | None, given: type) -> bool:
+    # None stands for an attribute that is not given.
+    return expected is None or given is type(None) or issubclass(given, _ACCEPTED.get(expected, expected))
+
+
+@lru_cache(maxsize=1024)
+def _are_accepted(op: str, keys: tuple[str, ...], types: tuple[type, ...]) -> bool:
+    expected = _expected(op)
+    return all(_is_accepted(expected.get(key), given) for key, given in zip(keys, types))
 
 
 def infer(op: str, attrs: Attrs, inputs: Shapes) -> Shapes | None:

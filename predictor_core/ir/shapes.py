@@ -19,15 +19,14 @@ Attrs = Mapping[str, Any]
 
 
 def same_pads(
-    size: Sequence[int], kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int] = (1, 1)
-) -> tuple[int, int, int, int]:
-    """Return the pads (top, left, bottom, right) of TensorFlow's ``SAME``: the odd one goes to the end."""
-    before, after = [], []
-    for n, k, s, d in zip(size, kernel, strides, dilations):
-        total = max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0)
-        before.append(total // 2)
-        after.append(total - total // 2)
-    return before[0], before[1], after[0], after[1]
+    size: Sequence[int], kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int] = ()
+) -> tuple[int, ...]:
+    """Return the pads of TensorFlow's ``SAME``, all before, then all after: the odd one goes to the end."""
+    totals = [
+        max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0)
+        for n, k, s, d in zip(size, kernel, strides, dilations or (1,) * len(size))
+    ]
+    return (*[total // 2 for total in totals], *[total - total // 2 for total in totals])
 
 
 def window(
@@ -35,54 +34,58 @@ def window(
     kernel: Sequence[int],
     strides: Sequence[int],
     pads: Sequence[int],
-    dilations: Sequence[int] = (1, 1),
+    dilations: Sequence[int] = (),
     ceil_mode: bool = False,
-) -> tuple[int, int]:
-    """Height and width after a sliding window: floor((n + pads - (k-1)·d - 1) / s) + 1."""
+) -> tuple[int, ...]:
+    """Size after a sliding window, of any number of dimensions: floor((n + pads - (k-1)·d - 1) / s) + 1."""
+    rank = len(size)
     out = []
-    for i in (0, 1):
-        span = size[i] + pads[i] + pads[i + 2] - (kernel[i] - 1) * dilations[i] - 1
+    for i, dilation in enumerate(dilations or (1,) * rank):
+        span = size[i] + pads[i] + pads[i + rank] - (kernel[i] - 1) * dilation - 1
         steps = -(-span // strides[i]) if ceil_mode else span // strides[i]
-        # A window that would start in the bottom padding is not made.
+        # A window that would start in the padding at the end is not made.
         if ceil_mode and steps * strides[i] >= size[i] + pads[i]:
             steps -= 1
         out.append(steps + 1)
-    return out[0], out[1]
+    return tuple(out)
 
 
 @lru_cache(maxsize=4096)
 def slide(
-    size: tuple[int, int],
-    kernel: tuple[int, int],
-    strides: tuple[int, int],
-    dilations: tuple[int, int],
+    size: tuple[int, ...],
+    kernel: tuple[int, ...],
+    strides: tuple[int, ...],
+    dilations: tuple[int, ...],
     padding: str | tuple[int, ...],
     ceil_mode: bool = False,
-) -> tuple[tuple[int, ...], tuple[int, int]]:
-    """Explicit pads, and height and width after a sliding window.
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Explicit pads, and the size after a sliding window, of any number of dimensions.
 
     Parameters
     ----------
     padding : str or tuple of int
-        ``SAME``, ``SAME_LOWER``, ``VALID``, or the pads (top, left, bottom, right).
+        ``SAME``, ``SAME_LOWER``, ``VALID``, or the pads, all before and then all after.
 
     Raises
     ------
     GraphError
         When the window does not fit.
     """
+    rank = len(size)
+    if not rank == len(kernel) == len(strides) == len(dilations):
+        raise GraphError(f"kernel {kernel}, strides {strides} and dilations {dilations} don't fit {size}")
     if min(strides) < 1 or min(kernel) < 1 or min(dilations) < 1:
         raise GraphError(f"kernel {kernel}, strides {strides} and dilations {dilations} must be positive")
     if padding == "VALID":
-        pads: tuple[int, ...] = (0, 0, 0, 0)
+        pads: tuple[int, ...] = (0,) * (2 * rank)
     elif isinstance(padding, str):
         pads = same_pads(size, kernel, strides, dilations)
         if padding == "SAME_LOWER":
-            pads = (pads[2], pads[3], pads[0], pads[1])
+            pads = pads[rank:] + pads[:rank]
     else:
         pads = padding
-        if min(pads) < 0:
-            raise GraphError(f"pads {pads} must not be negative")
+        if len(pads) != 2 * rank or min(pads) < 0:
+            raise GraphError(f"pads {pads} must be {2 * rank} numbers that are not negative")
     out = window(size, kernel, strides, pads, dilations, ceil_mode)
     if min(out) < 1:
         raise GraphError(f"kernel {kernel} with pads {pads} does not fit a feature map of {size}")
@@ -129,7 +132,7 @@ def conv(attrs: Attrs, inputs: Shapes) -> Shapes:
     """Return the output shapes of a convolution or a window of the same form."""
     n, h, w, _ = inputs[0]
     out_h, out_w = window(
-        (h, w), attrs["kernel"], attrs["strides"], attrs["pads"], attrs.get("dilations", (1, 1))
+        (h, w), attrs["kernel"], attrs["strides"], attrs["pads"], attrs.get("dilations", ())
     )
     return ((n, out_h, out_w, attrs["filters"]),)
 
@@ -138,7 +141,7 @@ def dwconv(attrs: Attrs, inputs: Shapes) -> Shapes:
     """Return the output shapes of a depthwise convolution."""
     n, h, w, c = inputs[0]
     out_h, out_w = window(
-        (h, w), attrs["kernel"], attrs["strides"], attrs["pads"], attrs.get("dilations", (1, 1))
+        (h, w), attrs["kernel"], attrs["strides"], attrs["pads"], attrs.get("dilations", ())
     )
     return ((n, out_h, out_w, attrs.get("filters", c)),)
 

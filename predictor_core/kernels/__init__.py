@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from predictor_core.kernels.costs import Cost
-from predictor_core.kernels.decomposition import Decomposition
+from predictor_core.kernels.decomposition import Decomposition, one_image
 from predictor_core.kernels.registry import (
     FORESTS,
     cost,
@@ -31,6 +31,7 @@ __all__ = [
     "features",
     "is_free",
     "kernel_op",
+    "one_image",
     "register_op",
     "unregister_op",
     "weights",

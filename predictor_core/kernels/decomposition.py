@@ -31,7 +31,7 @@ class Decomposition(NamedTuple):
         Whether the benchmark measured kernels of this sort; False is an estimate.
     combine : str
         ``"mean"``: the weights sum to 1 and the mean is geometric; ``"sum"``: the weighted latencies are
-        added; ``"least"``: the least of them counts.
+        added; ``"least"``: the least weighted latency counts.
     """
 
     parts: tuple[tuple[float, KernelSpec], ...]
@@ -119,13 +119,27 @@ def _depthwise(spec: KernelSpec, channels: int) -> KernelSpec:
 def pool(spec: KernelSpec) -> Decomposition:
     """Take a pool over a batch of n maps for one over n times the channels: it treats each by itself.
 
-    Unused channels can be added, so no pool costs more than one of whole blocks of 4, 8 or 16 channels.
+    Unused channels can be added, so no pool costs more than one of whole blocks of 4, 8 or 16 channels; and
+    none costs more than n pools over one map each.
     """
     batch, channels = spec.output[0], spec.output[-1]
-    whole = batch * channels
-    widths = dict.fromkeys((whole, *(-(-whole // block) * block for block in _CHANNEL_BLOCKS)))
-    parts = tuple((1.0, _with_channels(spec, width)) for width in widths)
-    return Decomposition(parts, measured=batch == 1, combine="least")
+    parts = [(1.0, _with_channels(spec, width)) for width in _widths(batch * channels)]
+    if batch > 1:
+        parts += [(float(batch), _with_channels(spec, width)) for width in _widths(channels)]
+    return Decomposition(tuple(parts), measured=batch == 1, combine="least")
+
+
+def one_image(spec: KernelSpec) -> tuple[KernelSpec, int]:
+    """Return a kernel over a batch of maps as the one over a single map, and the size of the batch."""
+    batch = spec.inputs[0][0] if spec.inputs and len(spec.inputs[0]) == 4 else 1
+    if batch == 1 or not spec.output or spec.output[0] != batch:
+        return spec, 1
+    return _of_batch(spec, batch, _single), batch
+
+
+def _widths(channels: int) -> tuple[int, ...]:
+    """Return the channels themselves, and those of whole blocks."""
+    return tuple(dict.fromkeys((channels, *(-(-channels // block) * block for block in _CHANNEL_BLOCKS))))
 
 
 def _with_channels(spec: KernelSpec, channels: int) -> KernelSpec:

@@ -8,6 +8,7 @@ as they are.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Callable, NamedTuple
 
 import numpy as np
@@ -98,8 +99,9 @@ def feature_rows(
     """
     raw, quantities, widths = [], [], []
     for found, specs, costs in work:
-        numbers = [found.raw(spec, cost) for spec, cost in zip(specs, costs)]
-        block = np.array(numbers, dtype=np.float64).reshape(len(specs), found.layout.length)
+        length = found.layout.length
+        numbers = chain.from_iterable(map(found.raw, specs, costs))
+        block = np.fromiter(numbers, np.float64, len(specs) * length).reshape(len(specs), length)
         logs, channels = len(found.layout.quantities), len(found.layout.channels)
         raw.append(block)
         quantities.append(block[:, :logs].ravel())

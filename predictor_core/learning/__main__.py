@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--output",
         type=Path,
         default=Path("trained"),
-        help="DEVICE/forests.pack goes there (default: trained)",
+        help="DEVICE/forests.pack and interval.json go there (default: trained)",
     )
     parser.add_argument(
         "--cache", type=Path, default=Path("training-cache"), help="for going on after a stop"
@@ -38,9 +38,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--devices", nargs="+", default=None, help="default: all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2, help="fits at once, one core each")
+    parser.add_argument(
+        "--intervals-only", action="store_true", help="write DEVICE/interval.json alone, and no packs"
+    )
     options = parser.parse_args(arguments)
     try:
-        train(options.data, options.output, options.cache, options.devices, options.seed, options.jobs)
+        train(
+            options.data,
+            options.output,
+            options.cache,
+            options.devices,
+            options.seed,
+            options.jobs,
+            options.intervals_only,
+        )
     except PredictorError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
@@ -48,7 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def train(
-    folder: Path, output: Path, cache: Path, devices: Sequence[str] | None, seed: int, jobs: int
+    folder: Path,
+    output: Path,
+    cache: Path,
+    devices: Sequence[str] | None,
+    seed: int,
+    jobs: int,
+    intervals_only: bool = False,
 ) -> list[Path]:
     """Train the devices and write their packs.
 
@@ -66,12 +83,17 @@ def train(
         Of the split and of all fits. Equal seeds give equal files, whatever `jobs` is.
     jobs : int
         Processes.
+    intervals_only : bool
+        Leave the packs of the package as they are, and calibrate their intervals.
 
     Returns
     -------
     list of Path
-        The packs.
+        The packs, or the files of the intervals.
     """
+    from predictor_core.catalog import PACKAGE
+    from predictor_core.files import PACK_FILE
+
     for module, package in _NEEDED.items():
         # Before the measurements are read, which takes long.
         try:
@@ -101,8 +123,19 @@ def train(
     for device in chosen:
         families = sorted(set(load_dataset(pipeline.data_path(cache, device)).families.tolist()))
         tasks += pipeline.held_out_tasks(device, families)
+    if intervals_only:
+        tasks = [task for task in tasks if task.left_out != pipeline.VALIDATION]
     run([delayed(pipeline.run_held_out)(cache, task, seed) for task in tasks], "calibrating")
-    return run([delayed(pipeline.run_final)(cache, device, output, seed) for device in chosen], "packs")
+    if intervals_only:
+        packs = [PACKAGE / "devices" / device / PACK_FILE for device in chosen]
+    else:
+        packs = run([delayed(pipeline.run_final)(cache, device, output, seed) for device in chosen], "packs")
+    intervals = [
+        delayed(pipeline.run_intervals)(cache, device, pack, output, seed)
+        for device, pack in zip(chosen, packs)
+    ]
+    written = run(intervals, "intervals")
+    return written if intervals_only else packs
 
 
 def _prepare(folder: Path, cache: Path, devices: Sequence[str]) -> None:

@@ -17,20 +17,30 @@ from numpy.typing import NDArray
 from predictor_core.kernels import KernelSpec
 from predictor_core.kernels.coordinates import coordinates, group
 from predictor_core.learning.corpus import Cut
-from predictor_core.learning.posterior import Floats, Noise, Posterior, Term, maximum_posterior, predict
+from predictor_core.learning.posterior import (
+    Floats,
+    Gaussian,
+    Noise,
+    Posterior,
+    Term,
+    maximum_posterior,
+    predict,
+)
 from predictor_core.predictor.design import PRIOR, TERMS, Design, Rows, effect_kind, effects, shared_design
 from predictor_core.predictor.latency import LatencyPredictor
 from predictor_core.predictor.learned import LearnedPredictor
 
 #: Base rates over those of the source's estimates: launch in ms, share of the time per byte and per MAC.
 _LAUNCH_MS, _BYTE_SHARE, _MAC_SHARE, _LEAST_CONSTANT_MS = 0.002, 0.05, 0.5, 0.1
+#: A mixture needs more of a sign than a source alone.
+_MIXED_ODDS = -0.5
+#: Of measurements of which nothing else is known.
+NOISE = Noise()
+#: Rates of the device as a whole, in which even siblings differ.
+RATES = ("all:", "arithmetic:")
 #: Centers for each group, and the distance from all centers at which a kernel is worth no new one.
 CENTERS = {"conv": 64, "dwconv": 32, "groupconv": 24, "product": 24, "map": 24}
 _NEAREST = 0.3
-#: Factors on the prior deviations that are tried.
-LOOSENESS = (0.25, 0.5, 1.0)
-#: Noises that are tried: of one thread, of many. Beyond three deviations an error counts linearly.
-NOISES = (Noise(0.03, 0.1), Noise(0.06, 0.2))
 
 
 @dataclass(frozen=True)
@@ -46,8 +56,14 @@ class Prior:
     centers : mapping of str to tuple of points
     means, deviations : mapping of str to float
         Of coefficients that differ from zero and from `predictor_core.predictor.design.PRIOR`.
+    directions : mapping of str to tuple of float
+        Coefficient -> how far it moves along each direction in which many coefficients vary together.
     looseness : float
-        Factor on the deviations of all coefficients but the common factor.
+        Factor on the deviations of all coefficients but `RATES`, and on the directions.
+    odds : float
+        Logarithm of the odds that a device is like this one rather than like a source by itself.
+    label : str
+        Whom a device is believed to be like, for tables.
     """
 
     sources: tuple[LatencyPredictor, ...]
@@ -55,14 +71,21 @@ class Prior:
     centers: Mapping[str, tuple[tuple[float, ...], ...]] = field(default_factory=dict)
     means: Mapping[str, float] = field(default_factory=dict)
     deviations: Mapping[str, float] = field(default_factory=dict)
+    directions: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     looseness: float = 1.0
+    odds: float = 0.0
+    label: str = ""
 
     @classmethod
     def of(cls, source: LatencyPredictor, others: Sequence[LatencyPredictor] = ()) -> Prior:
-        """Return the belief that a device is like `source`; a learned one lends its coefficients too."""
+        """Return the belief that a device is like `source`; a learned one lends its coefficients too.
+
+        With `others` it may be like all of them in part: their ratios to `source` are effects, too.
+        """
         if isinstance(source, LearnedPredictor):
             header = source.device_header
-            return cls(source.sources, header.scale_ms, header.centers, dict(header.coefficients))
+            means = dict(header.coefficients)
+            return cls(source.sources, header.scale_ms, header.centers, means, label=source.name)
         estimate = source.estimate
         scale_ms = {
             "launch": _LAUNCH_MS,
@@ -70,12 +93,26 @@ class Prior:
             "mac": _MAC_SHARE / estimate["macs_per_ms"],
             "constant": max(source.overhead_ms, _LEAST_CONSTANT_MS),
         }
-        return cls((source, *others), {key: float(f"{value:.6g}") for key, value in scale_ms.items()})
+        rounded = {key: float(f"{value:.6g}") for key, value in scale_ms.items()}
+        label = (
+            f"{source.name}, mixed with {', '.join(one.name for one in others)}" if others else source.name
+        )
+        return cls((source, *others), rounded, odds=_MIXED_ODDS if others else 0.0, label=label)
 
     def deviation(self, name: str) -> float:
-        """Prior standard deviation of a coefficient."""
+        """Prior standard deviation of a coefficient, but for what it moves with others."""
         deviation = self.deviations.get(name, PRIOR[effect_kind(name)])
-        return deviation if name == "all:" else deviation * self.looseness
+        return deviation if name in RATES else deviation * self.looseness
+
+    def gaussian(self, names: Sequence[str]) -> Gaussian:
+        """Return the prior of coefficients, in the order of their names."""
+        mean = np.array([self.means.get(name, 0.0) for name in names])
+        deviation = np.array([self.deviation(name) for name in names])
+        if not self.directions:
+            return Gaussian(mean, deviation)
+        still = (0.0,) * len(next(iter(self.directions.values())))
+        moves = np.array([self.directions.get(name, still) for name in names])
+        return Gaussian(mean, deviation, self.looseness * moves.T)
 
 
 @dataclass(frozen=True)
@@ -105,7 +142,7 @@ class Problem:
     design: Design
     rows: Rows
     terms: list[Term]
-    noise: Noise = NOISES[0]
+    noise: Noise = NOISE
 
     @property
     def counts(self) -> Any:
@@ -132,40 +169,20 @@ class Problem:
         """
         chosen = np.arange(len(latency_ms)) if models is None else models
         measured = latency_ms[chosen]
-        means = np.array([self.prior.means.get(name, 0.0) for name in self.names])
-        deviation = np.array([self.prior.deviation(name) for name in self.names])
         terms = [term.of_models(chosen) for term in self.terms]
-        # The common factor is not what the priors are about, so it starts where the median model has it.
-        means[0] += float(np.median(np.log(measured / predict(terms, means))))
-        weight = np.ones(len(chosen))
-        return maximum_posterior(terms, measured, weight, means, deviation, self.noise, start=start)
+        prior = self.prior_of(terms, measured)
+        return maximum_posterior(terms, measured, np.ones(len(chosen)), prior, self.noise, start=start)
 
-    def tuned(
-        self, latency_ms: Floats, models: NDArray[Any] | None = None, *, noise: Noise | None = None
-    ) -> Problem:
-        """Return the problem with the prior's looseness and the noise that the measurements speak for.
+    def prior_of(self, terms: Sequence[Term], measured_ms: Floats) -> Gaussian:
+        """Return the prior of the coefficients, with the common factor where the median model has it.
 
-        A sibling of the source differs from it by less than a stranger does, and many threads scatter more
-        than one: of `LOOSENESS` and `NOISES` the pair of the highest evidence is taken.
-
-        Parameters
-        ----------
-        latency_ms : (n,) float64
-            Of all models; only those asked for are looked at.
-        models : (m,) integers, optional
-            Default: all.
-        noise : Noise, optional
-            Where it is known.
+        It is not what the priors are about: a device may be any number of times faster than its source.
         """
-        start, best, chosen = None, -np.inf, self
-        for one in (noise,) if noise else NOISES:
-            for looseness in LOOSENESS:
-                tried = replace(self, noise=one, prior=replace(self.prior, looseness=looseness))
-                found = tried.fit(latency_ms, models, start=start)
-                start = found.mean
-                if found.log_evidence > best:
-                    best, chosen = found.log_evidence, tried
-        return chosen
+        prior = self.prior.gaussian(self.names)
+        mean = prior.mean.copy()
+        common = self.names.index("all:")
+        mean[common] += float(np.median(np.log(measured_ms / predict(terms, mean))))
+        return replace(prior, mean=mean)
 
     def predict(self, at: Floats, models: NDArray[Any] | None = None) -> Floats:
         """Latency of models in ms by fitted coefficients, shape (m,)."""
@@ -187,7 +204,7 @@ class Problem:
 
     def spread(self, posterior: Posterior, models: NDArray[Any] | None = None) -> Floats:
         """Mean standard deviation of the kernels' logarithms, by share of the latency, shape (m,)."""
-        variances = np.diag(posterior.covariance)[self.terms[0].columns]
+        variances = posterior.variance[self.terms[0].columns]
         deviation = np.sqrt(self.rows.values[0] ** 2 @ variances + self.rows.unknown)
         kernels_ms = self.kernels_ms(posterior.mean)
         counts = self.counts if models is None else self.counts[models]
@@ -204,9 +221,10 @@ def pose(prior: Prior, cut: Cut, centers: Mapping[str, int] | None = None) -> Pr
     cut : Cut
         The models, by the rules of the first source.
     centers : mapping of str to int, optional
-        Most centers of each group. Default: `CENTERS`.
+        Most centers that are added to each group. Default: `CENTERS`.
     """
-    limits = CENTERS if centers is None else centers
+    most = CENTERS if centers is None else centers
+    limits = {name: len(prior.centers.get(name, ())) + limit for name, limit in most.items()}
     placed = place_centers(cut.specs, prior.centers, limits)
     prior = replace(prior, centers=placed)
     names = _names(prior, cut.specs)
@@ -263,7 +281,7 @@ def place_centers(
 def _names(prior: Prior, specs: Sequence[KernelSpec]) -> tuple[str, ...]:
     """Names of the coefficients: those of the source, then those that the kernels need besides."""
     served = prior.sources[0].unbounded.kernel_latencies(specs)
-    names = dict.fromkeys(("all:", *prior.means, "constant:", "launch:", "byte:", "mac:"))
+    names = dict.fromkeys((*RATES, *prior.means, "constant:", "launch:", "byte:", "mac:"))
     for spec in specs:
         for of_term in effects(spec, served[spec].measured):
             names.update(dict.fromkeys(of_term))

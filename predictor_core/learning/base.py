@@ -14,13 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from predictor_core import kernels
 from predictor_core.errors import missing_dependency
 from predictor_core.kernels.base import AnalyticBase
 from predictor_core.kernels.work import WORK
 from predictor_core.learning.dataset import Dataset, Floats
+from predictor_core.learning.posterior import Gaussian, Noise, Term, maximum_posterior
 
 try:
     from scipy import sparse
@@ -31,12 +31,8 @@ except ImportError as error:
 _GROUP, _ALIKE, _WINDOW = 1.5, 0.1, 0.3
 #: Prior of the constant once per model: median in ms, standard deviation of the logarithm.
 _CONSTANT = (0.5, 1.5)
-#: Relative noise of a model's latency, and the relative error beyond which it counts linearly.
-_NOISE, _LINEAR = 0.03, 0.1
 #: Independent models that a family is worth: what the base can't say is alike in all models of a family.
 _INDEPENDENT = 150.0
-_STEPS = 60
-_LARGEST_STEP = 2.0
 _DONE = 1e-7
 
 
@@ -119,7 +115,10 @@ def fit_base(data: Dataset, plan: Plan) -> Base:
     place, effects, prior, deviation = _effects(coefficients, columns, data.latency_ms, plan)
     _, family, models = np.unique(data.families, return_inverse=True, return_counts=True)
     weight = np.minimum(1.0, _INDEPENDENT / models)[family]
-    found = _maximum_posterior(columns, data.latency_ms, weight, effects, prior, deviation)
+    # Each column of work is an item, once a model.
+    work = Term(columns, np.ones(len(columns.T)), effects.toarray(), np.arange(len(prior)))
+    believed = Gaussian(prior, deviation)
+    found = maximum_posterior([work], data.latency_ms, weight, believed, Noise(), done=_DONE).mean
     logs = effects @ found
     # Six digits are more than the fit is worth, and the same whatever order sums were taken in.
     values = [float(f"{value:.6g}") for value in np.exp(logs)]
@@ -204,46 +203,3 @@ def _effects(
     shape = (len(coefficients) + 1, len(place))
     effects = sparse.csr_matrix((np.ones(len(rows)), (rows, places)), shape=shape)
     return place, effects, np.array(prior), np.array(deviation)
-
-
-def _maximum_posterior(
-    columns: Floats,
-    latency_ms: Floats,
-    weight: Floats,
-    effects: sparse.csr_matrix,
-    prior: Floats,
-    deviation: Floats,
-) -> Floats:
-    """Effects of the highest posterior density, by Levenberg-Marquardt with Huber's weights."""
-    precision = deviation**-2.0
-    limit = _LINEAR / _NOISE
-
-    def residuals(at: Floats) -> tuple[Floats, Floats, float]:
-        shares = columns * np.exp(effects @ at)
-        predicted = shares.sum(axis=1)
-        error = np.log(predicted / latency_ms) / _NOISE
-        size = np.abs(error)
-        loss = weight @ np.where(size < limit, 0.5 * error**2, limit * (size - 0.5 * limit))
-        return shares / predicted[:, None], error, float(loss + 0.5 * ((at - prior) ** 2 * precision).sum())
-
-    at, damping = prior.copy(), 1e-3
-    shares, error, loss = residuals(at)
-    for _ in range(_STEPS):
-        linear = weight * np.minimum(1.0, limit / np.maximum(np.abs(error), 1e-9))
-        jacobian: NDArray[np.float64] = (effects.T @ shares.T).T / _NOISE
-        curvature = (jacobian * linear[:, None]).T @ jacobian + np.diag(precision)
-        slope = (jacobian * linear[:, None]).T @ error + (at - prior) * precision
-        gain = 0.0
-        while damping < 1e6:
-            step = np.linalg.solve(curvature + damping * np.diag(np.diag(curvature)), slope)
-            tried = at - np.clip(step, -_LARGEST_STEP, _LARGEST_STEP)
-            candidate = residuals(tried)
-            gain = loss - candidate[2]
-            if gain > 0.0:
-                at, (shares, error, loss) = tried, candidate
-                damping = max(damping / 5.0, 1e-6)
-                break
-            damping *= 5.0
-        if gain < _DONE * abs(loss):
-            break
-    return at

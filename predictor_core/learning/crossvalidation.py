@@ -14,8 +14,8 @@ from predictor_core.learning.posterior import Floats
 from predictor_core.predictor.interval import unfamiliarity
 
 FOLDS = 10
-#: Coverage aimed at: a little over nominal, for the scatter of a sample.
-COVERAGE = 0.905
+#: Coverage aimed at.
+COVERAGE = 0.9
 #: Half width of a kernel that nothing measured, in the logarithm: an estimate may be off by a factor of two.
 ESTIMATED = float(np.log(2.0))
 #: Least half width.
@@ -117,7 +117,8 @@ def calibrate(held_out: HeldOut) -> dict[str, float]:
     """
     error = np.abs(held_out.log_error)
     n = len(error)
-    level = min(np.ceil((n + 1) * COVERAGE) / n, 1.0)
+    # The order statistic of which as many of the next are expected to lie below, of 1 to n as 0 to 1.
+    level = min(((n + 1) * COVERAGE - 1) / max(n - 1, 1), 1.0)
     # Fewer than nine models can't show what one in ten does.
     factor = 1.0 + max(0.0, 9.0 - n) / 9.0
     best = (np.inf, 0.0, 0.0, 1.0)

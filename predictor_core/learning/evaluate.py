@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -12,31 +12,26 @@ from numpy.typing import NDArray
 from predictor_core.errors import missing_dependency
 from predictor_core.learning.dataset import Dataset, Floats, Mask
 from predictor_core.predictor import LatencyPredictor
-from predictor_core.predictor.interval import unfamiliarity
+from predictor_core.predictor.hardness import Hardness, hardness
+from predictor_core.predictor.interval import Widths
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a predictor says about measured models.
+    """What a predictor says about n measured models.
 
     Parameters
     ----------
     families : (n,) array of str
     measured_ms, predicted_ms : (n,) float64
-    outside : (n,) float64
-        Share of the latency in kernels outside the training range.
-    spread : (n,) float64
-        Spread of the trees, weighted by the share of the latency.
-    bounded : (n,) float64
-        Share of the latency in kernels that the peak rates of the device bound.
+    hard : Hardness
+        What makes the models hard to predict.
     """
 
     families: NDArray[np.str_]
     measured_ms: Floats
     predicted_ms: Floats
-    outside: Floats
-    spread: Floats
-    bounded: Floats
+    hard: Hardness
 
     @property
     def log_error(self) -> Floats:
@@ -49,44 +44,43 @@ class Predictions:
             self.families[models],
             self.measured_ms[models],
             self.predicted_ms[models],
-            self.outside[models],
-            self.spread[models],
-            self.bounded[models],
+            self.hard.only(models),
         )
 
-    def half_width(self, widths: Mapping[str, float]) -> Floats:
-        """Return the half widths of the intervals in the logarithm, by the constants of a pack."""
-        inside, outside, estimated = widths["inside"], widths["outside"], widths["estimated"]
-        beyond = (outside - inside) * self.outside + (estimated - inside) * self.bounded
-        return inside + beyond + unfamiliarity(self.spread, widths)
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return plain arrays by name, for a file; `from_arrays` reads them."""
+        return {
+            "families": self.families,
+            "measured_ms": self.measured_ms,
+            "predicted_ms": self.predicted_ms,
+            **self.hard.arrays(),
+        }
 
-    def interval_ms(self, widths: Mapping[str, float]) -> tuple[Floats, Floats]:
-        """Return the ends of the intervals, by the constants of a pack."""
-        half = self.half_width(widths)
-        return self.predicted_ms * np.exp(-half), self.predicted_ms * np.exp(half)
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Predictions:
+        """Make predictions from what `arrays` returned."""
+        hard = Hardness(**{field.name: arrays[field.name] for field in fields(Hardness)})
+        return cls(arrays["families"], arrays["measured_ms"], arrays["predicted_ms"], hard)
+
+    def interval_ms(self, widths: Widths) -> tuple[Floats, Floats]:
+        """Return the ends of the intervals."""
+        return widths.interval_ms(self.predicted_ms, self.hard)
 
 
 def predict(predictor: LatencyPredictor, data: Dataset) -> Predictions:
     """Predict the models of a data set with what ships: the pack, as the predictor evaluates it."""
     used = np.flatnonzero(data.seen())
     specs = [data.specs[i] for i in used]
-    answers = predictor.kernel_latencies(specs)
+    said = predictor.kernel_latencies(specs)
+    answers = [said[spec] for spec in specs]
     counts = data.counts[:, used]
-    latency_ms = np.array([answers[spec].latency_ms for spec in specs])
-    bounded = np.array([answers[spec].bounded for spec in specs])
-    outside = np.array([bool(answers[spec].outside) for spec in specs]) & ~bounded
-    spread = np.array([answers[spec].spread for spec in specs])
-    fitted_ms = counts @ np.array([answers[spec].fitted_ms for spec in specs])
-    least_ms = counts @ np.array([answers[spec].least_ms for spec in specs])
-    predicted_ms = np.maximum(fitted_ms, least_ms) + predictor.overhead_ms
-    bounded_ms = counts @ latency_ms + predictor.overhead_ms
+    fitted_ms = counts @ np.array([answer.fitted_ms for answer in answers])
+    least_ms = counts @ np.array([answer.least_ms for answer in answers])
     return Predictions(
         data.families,
         data.latency_ms,
-        predicted_ms,
-        counts @ (latency_ms * outside) / bounded_ms,
-        counts @ (latency_ms * spread) / bounded_ms,
-        np.where(fitted_ms < least_ms, counts @ (latency_ms * bounded) / bounded_ms, 0.0),
+        np.maximum(fitted_ms, least_ms) + predictor.overhead_ms,
+        hardness(counts, specs, answers, predictor.overhead_ms),
     )
 
 
@@ -156,7 +150,7 @@ def accuracy(
         within_10=100.0 * float((np.abs(off) <= 0.10).mean()),
         rmse_ms=float(np.sqrt(np.mean((predicted_ms - measured_ms) ** 2))),
         rmspe=100.0 * float(np.sqrt(np.mean(off**2))),
-        spearman=float(spearmanr(predicted_ms, measured_ms).statistic),
+        spearman=float(spearmanr(predicted_ms, measured_ms)[0]),
         bias=100.0 * float(off.mean()),
         covered=covered,
     )

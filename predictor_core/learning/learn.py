@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor_core.catalog.loading import load_latency_predictor, load_shared
 from predictor_core.catalog.lookup import list_latency_predictors
 from predictor_core.errors import LearningError
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
 from predictor_core.kernels import KernelSpec
 from predictor_core.kernels.coordinates import NAMES, coordinates, group, sort
-from predictor_core.learning.adapt import Prior, Problem, pose
+from predictor_core.learning.adapt import Problem
+from predictor_core.learning.choice import candidates, choose, priors_of
 from predictor_core.learning.corpus import Corpus
 from predictor_core.learning.crossvalidation import (
     FOLDS,
@@ -35,11 +35,6 @@ from predictor_core.predictor.learned import LearnedPredictor
 
 LEAST_MODELS = 3
 VERSION = "1.0"
-#: Sources that are cross-validated, of those whose latencies are most nearly proportional to the measured.
-_FINALISTS = 4
-_CHOICE_FOLDS = 5
-#: Models that the choice of a source looks at.
-_CHOICE_MODELS = 200
 #: A sort of kernel with less than this share of every model's latency was too little to learn.
 _LITTLE_SHARE, _LITTLE_MODELS = 0.02, 2
 
@@ -124,21 +119,6 @@ class Evidence:
     left_out: HeldOut | None = None
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """A source, the fit that starts from it, and how the candidates compared.
-
-    Parameters
-    ----------
-    problem : Problem
-    compared : dict of str to float
-        Candidate -> mean absolute log error, cross-validated, in percent.
-    """
-
-    problem: Problem
-    compared: Mapping[str, float]
-
-
 def learn_device(
     corpus: Corpus,
     latency_ms: Floats,
@@ -168,18 +148,22 @@ def learn_device(
     """
     latency_ms = in_ms(latency_ms, unit)
     check_latencies(corpus, latency_ms)
-    chosen = choose_source(corpus, latency_ms, candidates(like), seed)
+    chosen = choose(corpus, latency_ms, priors_of(candidates(like)), seed, noise)
     if unit is None:
         check_against_source(chosen.problem, corpus, latency_ms)
     return finish(
-        chosen.problem.tuned(latency_ms, np.flatnonzero(np.isfinite(latency_ms)), noise=noise),
+        chosen.problem,
         corpus,
         latency_ms,
         name=name,
         seed=seed,
         category=category,
         description=description,
-        facts={**(facts or {}), "sources_compared": dict(chosen.compared)},
+        facts={
+            **(facts or {}),
+            "starts from": chosen.problem.prior.label,
+            "sources_compared": dict(chosen.compared),
+        },
     )
 
 
@@ -206,67 +190,6 @@ def check_against_source(problem: Problem, corpus: Corpus, latency_ms: Floats) -
     known = np.flatnonzero(np.isfinite(latency_ms))
     names = [corpus.names[i] for i in known]
     check_units(names, latency_ms[known], _said_ms(source, corpus)[known], source.name)
-
-
-def candidates(
-    like: str | LatencyPredictor | Sequence[str | LatencyPredictor] | None,
-) -> list[LatencyPredictor]:
-    """Predictors to start from: those named, or the latest version of every embedded one.
-
-    Raises
-    ------
-    LearningError
-        One of them is not a predictor that a device can be learned from.
-    """
-    if like is None or like == "auto":
-        names = dict.fromkeys(
-            (entry["name"], str(entry["version"])) for entry in list_latency_predictors() if "pack" in entry
-        )
-        return [load_shared(*key) for key in names]
-    given = [like] if isinstance(like, (str, LatencyPredictor)) else list(like)
-    found = []
-    for one in given:
-        source = load_latency_predictor(one) if isinstance(one, str) else one
-        if not isinstance(source, LatencyPredictor):
-            raise LearningError(
-                f"{getattr(source, 'name', source)} {getattr(source, 'version', '')} has no analytic base to "
-                "start from; choose a version 2.0 or a learned predictor"
-            )
-        found.append(source)
-    return found
-
-
-def choose_source(
-    corpus: Corpus, latency_ms: Floats, sources: Sequence[LatencyPredictor], seed: int
-) -> Chosen:
-    """Choose the source by cross-validation.
-
-    Parameters
-    ----------
-    corpus : Corpus
-    latency_ms : (n,) float64
-    sources : sequence of LatencyPredictor
-    seed : int
-    """
-    if len(sources) > _FINALISTS:
-        sources = sorted(sources, key=lambda one: _disproportion(one, corpus, latency_ms))[:_FINALISTS]
-    problems = [pose(Prior.of(source), corpus.cut(source.rules)) for source in sources]
-    if len(problems) == 1:
-        return Chosen(problems[0], {})
-    known = np.flatnonzero(np.isfinite(latency_ms))
-    some = np.random.default_rng(seed).permutation(known)[:_CHOICE_MODELS]
-    scores = {}
-    for source, problem in zip(sources, problems):
-        start = problem.fit(latency_ms, some).mean
-        fold = np.random.default_rng(seed).permutation(len(some)) % min(_CHOICE_FOLDS, len(some))
-        errors = []
-        for number in range(int(fold.max()) + 1):
-            found = problem.fit(latency_ms, some[fold != number], start=start)
-            asked = some[fold == number]
-            errors.append(np.abs(np.log(problem.predict(found.mean, asked) / latency_ms[asked])))
-        scores[source.name] = round(100.0 * float(np.mean(np.minimum(np.concatenate(errors), 0.5))), 2)
-    best = min(range(len(problems)), key=lambda i: scores[sources[i].name])
-    return Chosen(problems[best], scores)
 
 
 def finish(
@@ -336,13 +259,6 @@ def _cross_validate(
     return Evidence(left_out(same), left_out(families) if enough else None)
 
 
-def _disproportion(source: LatencyPredictor, corpus: Corpus, latency_ms: Floats) -> float:
-    """How far the measured latencies are from a multiple of the source's."""
-    ratio = np.log(latency_ms / _said_ms(source, corpus))
-    ratio = ratio[np.isfinite(ratio)]
-    return float(np.mean(np.minimum(np.abs(ratio - np.median(ratio)), 1.0)))
-
-
 def _said_ms(source: LatencyPredictor, corpus: Corpus) -> Floats:
     """Latency of each model by the source."""
     cut = corpus.cut(source.rules)
@@ -398,13 +314,13 @@ def _ranges(specs: Sequence[KernelSpec]) -> dict[str, tuple[tuple[float, float],
 
 
 def _rounded(names: Sequence[str], values: Floats) -> dict[str, float]:
-    # Five digits are more than the fit is worth, and the same whatever order sums were taken in.
-    return {name: round(float(value), 5) + 0.0 for name, value in zip(names, values)}
+    # Four digits are more than the fit is worth, and the same whatever order sums were taken in.
+    return {name: round(float(value), 4) + 0.0 for name, value in zip(names, values)}
 
 
 def _variances(problem: Problem, found: Posterior) -> dict[str, float]:
-    own = np.diag(found.covariance)[problem.terms[0].columns]
-    return {problem.names[i]: float(f"{value:.3g}") for i, value in zip(problem.terms[0].columns, own)}
+    own = found.variance[problem.terms[0].columns]
+    return {problem.names[i]: float(f"{value:.2g}") for i, value in zip(problem.terms[0].columns, own)}
 
 
 def _category(source: LatencyPredictor) -> str:

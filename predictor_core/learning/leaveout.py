@@ -1,14 +1,19 @@
-"""Joint fits of many environments, and their cross-validation, by steps from fits that are near.
+"""Joint fits of environments, and their cross-validation, by steps from fits that are near.
 
-As `predictor_core.learning.joint`, but for a hundred environments: there, cross-validation fits every one of
-them anew in every fold. Here each fold starts from the fit to all models and takes Gauss-Newton steps
-(Bjorck, "Numerical methods for least squares problems", 1996) in the space of the models, of which there are
-fewer than coefficients. Latencies that are left out enter neither the residuals nor the prior.
+What a runtime does alike on all devices (how much slower a small convolution is than its arithmetic says,
+what a softmax costs) is the same correction everywhere; what differs are rates. So the coefficients of an
+environment have a common mean and, each, a variance over the environments, and both are estimated from all
+of them (empirical Bayes, by expectation maximisation).
+
+There may be a hundred environments, so no fold of a cross-validation fits them anew. It starts from the fit
+to all models and takes Gauss-Newton steps (Bjorck, "Numerical methods for least squares problems", 1996) in
+the space of the models, of which there are fewer than coefficients. Latencies that are left out enter neither
+the residuals nor the prior.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,24 +22,15 @@ from numpy.typing import NDArray
 
 from predictor_core.learning.adapt import Prior, Problem
 from predictor_core.learning.crossvalidation import FOLDS, HeldOut, folds_of
-from predictor_core.learning.posterior import Floats, Term
+from predictor_core.learning.population import Members, moments
+from predictor_core.learning.posterior import Floats, Gaussian, Term, linearise
 
 ROUNDS = 3
 #: Steps with the prior of a fold, each from where the last one led.
 STEPS = 2
-#: Least standard deviation of a coefficient over the environments.
-_LEAST_DEVIATION = 0.02
 #: Rates of the device itself, not of its runtime: their priors stay wide.
 _OWN = ("all:", "constant:")
 _LARGEST_STEP = 1.0
-
-
-@dataclass(frozen=True)
-class Belief:
-    """Prior means and deviations of the coefficients, shape (d,)."""
-
-    mean: Floats
-    deviation: Floats
 
 
 @dataclass(frozen=True)
@@ -56,7 +52,7 @@ class Linear:
     error: Floats
     measured: NDArray[np.bool_]
 
-    def step(self, belief: Belief, kept: NDArray[np.bool_], limit: float) -> tuple[Floats, Floats]:
+    def step(self, belief: Gaussian, kept: NDArray[np.bool_], limit: float) -> tuple[Floats, Floats]:
         """Return the posterior mean and variances under a prior, by some of the models.
 
         Parameters
@@ -67,15 +63,16 @@ class Linear:
             Error beyond which it counts linearly.
         """
         rows = self.measured & kept
-        scaled = self.jacobian[rows] * belief.deviation
+        scaled = belief.rows(self.jacobian[rows])
         error = self.error[rows]
         c = error + self.jacobian[rows] @ (belief.mean - self.at)
         inverse_weight = np.maximum(1.0, np.abs(error) / limit)
         lower = np.linalg.cholesky(scaled @ scaled.T + np.diag(inverse_weight))
         half = np.linalg.solve(lower, np.column_stack([scaled, c]))
         whitened, reduced = half[:, :-1], half[:, -1]
-        mean = belief.mean - belief.deviation * (whitened.T @ reduced)
-        variance = belief.deviation**2 * np.maximum(1.0 - (whitened**2).sum(axis=0), 1e-9)
+        mean = belief.at(-whitened.T @ reduced)
+        told = belief.variance - ((whitened @ belief.root.T) ** 2).sum(axis=0)
+        variance = np.maximum(told, 1e-9 * belief.variance)
         return self.at + np.clip(mean - self.at, -_LARGEST_STEP, _LARGEST_STEP), variance
 
 
@@ -99,7 +96,7 @@ class JointFit:
         self._limit = self.noise.linear / self.noise.relative
         mean = np.array([problem.prior.means.get(name, 0.0) for name in problem.names])
         everywhere = np.ones(problem.counts.shape[0], dtype=bool)
-        self._first = belief = Belief(mean, self._deviation)
+        self._first = belief = Gaussian(mean, self._deviation)
         self._near: dict[str, Linear] = {}
         start = None
         for environment, column in self.latency_ms.items():
@@ -113,6 +110,26 @@ class JointFit:
                 for environment, near in self._near.items()
             }
         self._belief = belief
+
+    def members(
+        self, environments: Iterable[str] | None = None, models: NDArray[np.bool_] | None = None
+    ) -> Members:
+        """Return the coefficients of environments, as they are without all others.
+
+        Parameters
+        ----------
+        environments : iterable of str, optional
+            Default: all.
+        models : (n,) bool, optional
+            Models that are looked at. Default: all.
+        """
+        near = self._near if environments is None else {name: self._near[name] for name in environments}
+        kept = np.ones(self.problem.counts.shape[0], dtype=bool) if models is None else models
+        belief = self._first
+        for _ in range(ROUNDS):
+            belief = self._shared(belief, near, kept)
+        steps = [self._step(belief, one, kept) for one in near.values()]
+        return Members(self.problem.names, np.array([s[0] for s in steps]), np.array([s[1] for s in steps]))
 
     @property
     def prior(self) -> Prior:
@@ -171,32 +188,20 @@ class JointFit:
             )
         return out
 
-    def _step(self, belief: Belief, near: Linear, kept: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    def _step(self, belief: Gaussian, near: Linear, kept: NDArray[np.bool_]) -> tuple[Floats, Floats]:
         # The common factor is not what the priors are about.
         mean = np.where(self._common, near.at, belief.mean)
-        return near.step(Belief(mean, belief.deviation), kept, self._limit)
+        return near.step(Gaussian(mean, belief.deviation), kept, self._limit)
 
-    def _shared(self, belief: Belief, near: Mapping[str, Linear], kept: NDArray[np.bool_]) -> Belief:
+    def _shared(self, belief: Gaussian, near: Mapping[str, Linear], kept: NDArray[np.bool_]) -> Gaussian:
         """Estimate means and deviations over the environments (empirical Bayes)."""
         steps = [self._step(belief, one, kept) for one in near.values()]
         means, variances = np.array([s[0] for s in steps]), np.array([s[1] for s in steps])
-        n = len(means)
-        within = ((means - means.mean(axis=0)) ** 2 + variances).mean(axis=0)
-        # The mean itself is uncertain: what few environments say is drawn towards the source.
-        mean = means.mean(axis=0) / (1.0 + within / n / self._deviation**2)
-        spread = np.sqrt(((means - mean) ** 2 + variances).mean(axis=0) * (n + 1.0) / n)
-        spread = np.where(self._own, self._deviation, np.clip(spread, _LEAST_DEVIATION, self._deviation))
-        return Belief(np.where(self._own, 0.0, mean), spread)
+        return Gaussian(*moments(means, variances, self._deviation, self._own))
 
     def _linear(self, terms: Sequence[Term], environment: str, at: Floats) -> Linear:
         column = self.latency_ms[environment]
         measured = np.isfinite(column)
-        predicted = np.zeros(len(column))
-        jacobian = np.zeros((len(column), len(at)))
-        for term in terms:
-            items_ms = term.items_ms(at)
-            predicted += term.counts @ items_ms
-            jacobian[:, term.columns] += term.counts @ (term.values * items_ms[:, None])
+        predicted, jacobian = linearise(terms, at)
         error = np.log(predicted / np.where(measured, column, predicted)) / self.noise.relative
-        jacobian /= predicted[:, None] * self.noise.relative
-        return Linear(at, jacobian, error, measured)
+        return Linear(at, jacobian / self.noise.relative, error, measured)

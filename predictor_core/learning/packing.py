@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from predictor_core import kernels
@@ -16,6 +15,7 @@ from predictor_core.catalog import PACKAGE
 from predictor_core.forest import Forest, save_pack
 from predictor_core.learning.base import Base
 from predictor_core.learning.dataset import Dataset
+from predictor_core.yaml_files import read_yaml
 
 VERSION = "2.0"
 
@@ -93,4 +93,4 @@ def write_pack(
 def _description(device: str) -> str:
     """Return the line of the device card that heads every report: what the numbers stand for."""
     path = PACKAGE / "devices" / device / "device.yaml"
-    return str(yaml.safe_load(path.read_text(encoding="utf-8"))["description"])
+    return str(read_yaml(path)["description"])

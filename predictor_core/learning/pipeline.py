@@ -1,8 +1,9 @@
 """All of the training: from the data sets of the devices to their packs.
 
 Work is cut into tasks, each a fit that writes one file into the cache, so that an interrupted run goes on
-where it stopped. For each device: one fit without the validation models and one without each family, on which
-the intervals are calibrated; then the fit that ships, which has seen all but the test models.
+where it stopped. For each device: one fit without the validation models and one without each family; the fit
+that ships, which has seen all but the test models; and its intervals, which are calibrated on the test models
+and on the families left out.
 """
 
 from __future__ import annotations
@@ -19,17 +20,28 @@ from numpy.typing import NDArray
 
 from predictor_core import kernels
 from predictor_core.catalog import PACKAGE
+from predictor_core.errors import PackError
 from predictor_core.files import atomic_file
 from predictor_core.forest import load_pack
 from predictor_core.fusion import load_rules
 from predictor_core.learning import distil, teacher
 from predictor_core.learning.base import fit_base
 from predictor_core.learning.calibrate import calibrate
+from predictor_core.learning.crossvalidation import HeldOut
+from predictor_core.learning.crossvalidation import calibrate as calibrate_flat
 from predictor_core.learning.dataset import SHARES, Dataset, load_dataset, split
 from predictor_core.learning.evaluate import Predictions, predict
-from predictor_core.learning.packing import VERSION, write_pack
-from predictor_core.learning.settings import FORESTS, LEFT_OUT_ROUNDS, PLANS, TEACHERS
+from predictor_core.learning.packing import VERSION, digest, write_pack
+from predictor_core.learning.settings import (
+    ESTIMATES,
+    FORESTS,
+    LEFT_OUT_ROUNDS,
+    LEFT_OUT_SHARE,
+    PLANS,
+    TEACHERS,
+)
 from predictor_core.predictor import LatencyPredictor
+from predictor_core.predictor.interval_file import INTERVAL_FILE, write_widths
 from predictor_core.predictor.roofline import CARD_FILE, Roofline, read_roofline
 
 VALIDATION = "validation"
@@ -82,12 +94,41 @@ def run_held_out(cache: Path, task: Task, seed: int) -> None:
     else:
         asked = data.families == task.left_out
         learnt = ~asked & (part != "test")
+        learnt &= np.random.default_rng(seed).random(len(data)) < LEFT_OUT_SHARE
         asked &= part != "test"
     pack = path.with_suffix(".pack")
     _fit(pack, data, features, learnt, settings, _UNKNOWN_WIDTHS, seed)
     said = predict(_predictor(task.device, pack), data.only(asked))
     pack.unlink()
     _write(path, stamp, said)
+
+
+def run_intervals(cache: Path, device: str, pack: Path, output: Path, seed: int) -> Path:
+    """Calibrate the intervals of a pack, on its test models and on what fits said of families left out.
+
+    Only the families that the cache has a fit of count.
+
+    Returns
+    -------
+    Path
+        ``output/DEVICE/interval.json``.
+
+    Raises
+    ------
+    PackError
+        The pack was trained on other models than the split says.
+    """
+    data = load_dataset(data_path(cache, device))
+    test = split(data.groups, data.families, seed) == "test"
+    predictor = _predictor(device, pack)
+    if predictor.header["training"]["trained_ids_sha256"] != digest(data.ids[~test]):
+        raise PackError(f"{pack} was not trained on the split of these measurements; train it again")
+    paths = {
+        family: prediction_path(cache, Task(device, family)) for family in map(str, np.unique(data.families))
+    }
+    left_out = {family: read_predictions(path) for family, path in paths.items() if path.exists()}
+    widths = calibrate(predict(predictor, data.only(test)), left_out, ESTIMATES[device])
+    return write_widths(output / device / INTERVAL_FILE, widths)
 
 
 def run_final(cache: Path, device: str, output: Path, seed: int) -> Path:
@@ -99,20 +140,18 @@ def run_final(cache: Path, device: str, output: Path, seed: int) -> Path:
         ``output/DEVICE/forests.pack``.
     """
     data, features = _load(cache, device)
-    families = sorted(map(str, np.unique(data.families)))
-    held_out, *left_out = [
-        read_predictions(prediction_path(cache, task)) for task in held_out_tasks(device, families)
-    ]
+    held_out = read_predictions(prediction_path(cache, Task(device, VALIDATION)))
+    flat = calibrate_flat(HeldOut(held_out.measured_ms, held_out.predicted_ms, held_out.hard.spread))
     part = split(data.groups, data.families, seed)
     path = output / device / "forests.pack"
-    _fit(path, data, features, part != "test", TEACHERS[device], calibrate(held_out, left_out), seed)
+    _fit(path, data, features, part != "test", TEACHERS[device], flat, seed)
     return path
 
 
 def read_predictions(path: Path) -> Predictions:
     """Read what `run_held_out` wrote."""
     with np.load(path, allow_pickle=False) as file:
-        return Predictions(**{name: file[name] for name in file.files if name != "stamp"})
+        return Predictions.from_arrays(file)
 
 
 def write_features(cache: Path, device: str) -> None:
@@ -165,7 +204,8 @@ def _roofline(device: str) -> Roofline:
 def _stamp(cache: Path, task: Task, settings: teacher.Settings, seed: int) -> str:
     """Name what the result depends on besides the code; a file with another stamp is made again."""
     data = hashlib.sha256(data_path(cache, task.device).read_bytes()).hexdigest()
-    return json.dumps([data, asdict(task), asdict(settings), asdict(FORESTS), seed], sort_keys=True)
+    whole = [data, asdict(task), asdict(settings), asdict(FORESTS), LEFT_OUT_SHARE, seed]
+    return json.dumps(whole, sort_keys=True)
 
 
 def _is_done(path: Path, stamp: str) -> bool:
@@ -176,14 +216,6 @@ def _is_done(path: Path, stamp: str) -> bool:
 
 
 def _write(path: Path, stamp: str, said: Predictions) -> None:
+    arrays: dict[str, Any] = said.arrays()
     with atomic_file(path) as file:
-        np.savez(
-            file,
-            stamp=np.array(stamp),
-            families=said.families,
-            measured_ms=said.measured_ms,
-            predicted_ms=said.predicted_ms,
-            outside=said.outside,
-            spread=said.spread,
-            bounded=said.bounded,
-        )
+        np.savez(file, stamp=np.array(stamp), **arrays)

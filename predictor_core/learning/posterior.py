@@ -1,14 +1,17 @@
 """Coefficients of the highest posterior density, for latencies that are sums of terms.
 
 A term contributes counts @ (base * exp(values @ coefficients)) to the latency of each model. Coefficients
-have Gaussian priors; errors are those of the logarithm, Gaussian up to a limit and beyond it counted linearly
-(Huber, "Robust estimation of a location parameter", 1964), so that an outlier pulls no harder than that.
+have a Gaussian prior. Errors are those of the logarithm, Gaussian up to a limit and linear beyond it (Huber,
+"Robust estimation of a location parameter", 1964), so that an outlier pulls no harder than that.
+The search is Levenberg-Marquardt's, in the coordinates in which the prior is a unit Gaussian: with few models
+its systems are as large as their number, however many coefficients there are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,7 +21,7 @@ Floats = NDArray[np.float64]
 
 _LARGEST_STEP = 2.0
 _MOST_LOG = 24.0
-_MOST_DAMPING = 1e6
+_LEAST_DAMPING, _MOST_DAMPING = 1e-6, 1e6
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,46 @@ class Noise:
 
 
 @dataclass(frozen=True)
+class Gaussian:
+    """A prior: each coefficient varies by itself, and along some directions many vary together.
+
+    Parameters
+    ----------
+    mean, deviation : (d,) float64
+    directions : (r, d) float64, optional
+        The covariance is diag(deviation^2) + directions.T @ directions.
+    """
+
+    mean: Floats
+    deviation: Floats
+    directions: Floats | None = None
+
+    @cached_property
+    def root(self) -> Floats:
+        """Matrix whose product with its transpose is the covariance, shape (d, d + r)."""
+        own = np.diag(self.deviation)
+        return own if self.directions is None else np.hstack([own, self.directions.T])
+
+    @cached_property
+    def variance(self) -> Floats:
+        """Variance of each coefficient, shape (d,)."""
+        return np.asarray((self.root**2).sum(axis=1))
+
+    def rows(self, jacobian: Floats) -> Floats:
+        """Return derivatives by the coordinates in which the prior is a unit Gaussian, shape (n, d + r)."""
+        own = jacobian * self.deviation
+        return own if self.directions is None else np.hstack([own, jacobian @ self.directions.T])
+
+    def at(self, z: Floats) -> Floats:
+        """Coefficients at such coordinates, shape (d,)."""
+        return np.asarray(self.mean + self.root @ z)
+
+    def coordinates(self, at: Floats) -> Floats:
+        """Return the coordinates of coefficients, those nearest to zero, shape (d + r,)."""
+        return np.asarray(self.root.T @ np.linalg.solve(self.root @ self.root.T, at - self.mean))
+
+
+@dataclass(frozen=True)
 class Posterior:
     """What was found.
 
@@ -77,16 +120,12 @@ class Posterior:
     ----------
     mean : (d,) float64
         Coefficients of the highest density.
-    covariance : (d, d) float64
+    variance : (d,) float64
         Of the Gaussian that touches the posterior there (Laplace's approximation).
-    log_evidence : float
-        Logarithm of the probability of the measurements under the prior, by the same approximation: what
-        tells a good prior from a bad one. Comparable between fits to the same models.
     """
 
     mean: Floats
-    covariance: Floats
-    log_evidence: float
+    variance: Floats
 
 
 def predict(terms: Sequence[Term], at: Floats) -> Floats:
@@ -94,12 +133,22 @@ def predict(terms: Sequence[Term], at: Floats) -> Floats:
     return np.asarray(sum(term.counts @ term.items_ms(at) for term in terms))
 
 
+def linearise(terms: Sequence[Term], at: Floats) -> tuple[Floats, Floats]:
+    """Return the latency of each model in ms, shape (n,), and its logarithm's derivatives, shape (n, d)."""
+    n = terms[0].counts.shape[0]
+    predicted, jacobian = np.zeros(n), np.zeros((n, len(at)))
+    for term in terms:
+        items_ms = term.items_ms(at)
+        predicted += term.counts @ items_ms
+        jacobian[:, term.columns] += term.counts @ (term.values * items_ms[:, None])
+    return predicted, jacobian / predicted[:, None]
+
+
 def maximum_posterior(
     terms: Sequence[Term],
     latency_ms: Floats,
     weight: Floats,
-    prior: Floats,
-    deviation: Floats,
+    prior: Gaussian,
     noise: Noise | None = None,
     *,
     start: Floats | None = None,
@@ -113,60 +162,65 @@ def maximum_posterior(
     terms : sequence of Term
     latency_ms, weight : (n,) float64
         Measured latencies, and how much each counts.
-    prior, deviation : (d,) float64
-        Means and standard deviations of the coefficients.
+    prior : Gaussian
     noise : Noise, optional
     start : (d,) float64, optional
-        Where to begin. Default: the prior means.
+        Where to begin. Default: the prior mean.
     steps : int
         Most steps.
     done : float
         Relative gain below which it stops.
     """
     noise = noise or Noise()
-    precision = deviation**-2.0
     limit = noise.linear / noise.relative
 
-    def residuals(at: Floats) -> tuple[Floats, Floats, float]:
-        predicted = np.zeros(len(latency_ms))
-        jacobian = np.zeros((len(latency_ms), len(prior)))
-        for term in terms:
-            items_ms = term.items_ms(at)
-            predicted += term.counts @ items_ms
-            jacobian[:, term.columns] += term.counts @ (term.values * items_ms[:, None])
+    def look(z: Floats) -> tuple[Floats, Floats, float]:
+        predicted, jacobian = linearise(terms, prior.at(z))
         error = np.log(predicted / latency_ms) / noise.relative
         size = np.abs(error)
         loss = weight @ np.where(size < limit, 0.5 * error**2, limit * (size - 0.5 * limit))
-        jacobian /= predicted[:, None] * noise.relative
-        return jacobian, error, float(loss + 0.5 * ((at - prior) ** 2 * precision).sum())
+        return prior.rows(jacobian) / noise.relative, error, float(loss + 0.5 * z @ z)
 
-    at, damping = (prior if start is None else start).copy(), 1e-3
-    jacobian, error, loss = residuals(at)
+    z = np.zeros(prior.root.shape[1]) if start is None else prior.coordinates(start)
+    damping = 1e-3
+    rows, error, loss = look(z)
     for _ in range(steps):
-        curvature, weighted = _curvature(jacobian, error, weight, limit, precision)
-        slope = weighted.T @ error + (at - prior) * precision
+        pull = np.sqrt(weight / np.maximum(np.abs(error) / limit, 1.0))
+        weighted = rows * pull[:, None]
+        slope = weighted.T @ (pull * error) + z
         gain = 0.0
         while damping < _MOST_DAMPING:
-            step = np.linalg.solve(curvature + damping * np.diag(np.diag(curvature)), slope)
-            tried = at - np.clip(step, -_LARGEST_STEP, _LARGEST_STEP)
-            candidate = residuals(tried)
+            step = _solve(weighted, slope, 1.0 + damping)
+            largest = float(np.abs(prior.root @ step).max())
+            tried = z - step * min(1.0, _LARGEST_STEP / max(largest, 1e-12))
+            candidate = look(tried)
             gain = loss - candidate[2]
             if gain > 0.0:
-                at, (jacobian, error, loss) = tried, candidate
-                damping = max(damping / 5.0, 1e-6)
+                z, (rows, error, loss) = tried, candidate
+                damping = max(damping / 5.0, _LEAST_DAMPING)
                 break
             damping *= 5.0
         if gain < done * abs(loss):
             break
-    curvature, _ = _curvature(jacobian, error, weight, limit, precision)
-    determinant = float(np.linalg.slogdet(curvature)[1]) - float(np.log(precision).sum())
-    evidence = -loss - 0.5 * determinant - len(latency_ms) * float(np.log(noise.relative))
-    return Posterior(at, np.asarray(np.linalg.inv(curvature), dtype=np.float64), evidence)
+    pull = np.sqrt(weight / np.maximum(np.abs(error) / limit, 1.0))
+    return Posterior(prior.at(z), _variance(prior, rows * pull[:, None]))
 
 
-def _curvature(
-    jacobian: Floats, error: Floats, weight: Floats, limit: float, precision: Floats
-) -> tuple[Floats, Floats]:
-    linear = weight * np.minimum(1.0, limit / np.maximum(np.abs(error), 1e-9))
-    weighted = jacobian * linear[:, None]
-    return weighted.T @ jacobian + np.diag(precision), weighted
+def _solve(rows: Floats, right: Floats, ridge: float) -> Floats:
+    """Solve (rows.T @ rows + ridge) x = right, in the smaller of the two spaces."""
+    n, d = rows.shape
+    if n < d:
+        inner = np.linalg.solve(rows @ rows.T + ridge * np.eye(n), rows @ right)
+        return np.asarray((right - rows.T @ inner) / ridge)
+    return np.asarray(np.linalg.solve(rows.T @ rows + ridge * np.eye(d), right))
+
+
+def _variance(prior: Gaussian, rows: Floats) -> Floats:
+    """Posterior variance of each coefficient, shape (d,)."""
+    n, d = rows.shape
+    if n < d:
+        lower = np.linalg.cholesky(rows @ rows.T + np.eye(n))
+        told = np.linalg.solve(lower, rows @ prior.root.T)
+        return np.asarray(np.maximum(prior.variance - (told**2).sum(axis=0), 1e-12))
+    lower = np.linalg.cholesky(rows.T @ rows + np.eye(d))
+    return np.asarray((np.linalg.solve(lower, prior.root.T) ** 2).sum(axis=0))

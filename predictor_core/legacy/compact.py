@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from predictor_core.errors import PackError
-from predictor_core.forest.forest import Tree
+from predictor_core.forest.arrays import Tree
 from predictor_core.forest.pack import round_down_to_float32
 from predictor_core.legacy.errors import ParityError
 from predictor_core.legacy.sklearn_forest import PickledForest

@@ -160,7 +160,7 @@ def _pattern(types: str, edges: str) -> Pattern:
 #: (type of the fused node, pattern), tried in this order after the chains of the rules.
 BLOCKS: tuple[tuple[str, Pattern], ...] = (
     (
-        "se",  # TensorFlow: hard sigmoid spelled out, bias apart
+        "se",  # TensorFlow: hard sigmoid in primitive ops, bias apart
         _pattern(
             "x:dummy three:add bias2:BiasAdd clip:relu sixth:mul scale:mul pool:avgpool act:relu "
             "bias1:BiasAdd conv1:conv conv2:conv",

@@ -167,15 +167,15 @@ class LegacyPredictor(Predictor):
     def _latencies(self, specs: Iterable[LegacySpec]) -> dict[LegacySpec, float]:
         """Latency of each kernel that the pack has a forest for."""
         forests = self._pack.forests
-        asked: dict[str, list[LegacySpec]] = {}
+        by_forest: dict[str, list[LegacySpec]] = {}
         for spec in specs:
             if spec.features is not None and spec.forest in forests.slots:
-                asked.setdefault(spec.forest, []).append(spec)
+                by_forest.setdefault(spec.forest, []).append(spec)
         predicted = forests.predict(
-            {name: [spec.features for spec in group if spec.features] for name, group in asked.items()}
+            {name: [spec.features for spec in group if spec.features] for name, group in by_forest.items()}
         )
         return {
-            spec: ms for name, group in asked.items() for spec, ms in zip(group, predicted[name].tolist())
+            spec: ms for name, group in by_forest.items() for spec, ms in zip(group, predicted[name].tolist())
         }
 
 

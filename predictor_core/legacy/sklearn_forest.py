@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor_core.errors import PackError
-from predictor_core.forest.forest import Forest, Tree
+from predictor_core.forest.arrays import Tree
+from predictor_core.forest.forest import Forest
 from predictor_core.legacy.pickle_reader import parse_pickle, read_pickle
 from predictor_core.legacy.pickle_records import Record
 

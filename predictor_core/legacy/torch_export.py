@@ -52,7 +52,7 @@ def export_simplified(model: Any, input_shape: Any) -> Any:
         import onnxsim
     except ImportError as error:
         raise missing_dependency("onnxsim", "all", purpose) from error
-    from predictor_core.frontends.torch.shadow import Shadow
+    from predictor_core.frontends.torch.module_copy import ModuleCopy
     from predictor_core.frontends.torch.tensors import random_state_kept
 
     if not isinstance(model, torch.nn.Module):
@@ -64,7 +64,7 @@ def export_simplified(model: Any, input_shape: Any) -> Any:
         with random_state_kept(), warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                Shadow(model, stand_in=_real).module,
+                ModuleCopy(model, replacement=_real).module,
                 tuple(torch.zeros(shape) for shape in shapes),
                 buffer,
                 opset_version=_OPSET,

@@ -14,7 +14,7 @@ from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE, to_graph
 from predictor_core.ir.graph import Graph
 from predictor_core.legacy.onnx_ir import onnx_to_ir
 
-#: Composites that this package's front ends name and nn-Meter finds spelled out.
+#: Composites that this package's front ends name and nn-Meter finds in primitive ops.
 _COMPOSITES = {"HardSwish": "hswish", "ChannelShuffle": "channelshuffle"}
 
 

@@ -13,8 +13,8 @@ from collections.abc import Callable
 #: A loop that takes this much longer than when the processor is free tells that it is not.
 SLOWER = 1.1
 _LENGTH = 20_000
-_HISTORY = 2_000
-_FIRST_LOOPS = 200
+#: Loops are compared with the best of some blocks of them, that is of the last five to ten minutes.
+_BLOCK, _BLOCKS = 100, 600
 _NAP_S = 0.02
 
 
@@ -36,19 +36,24 @@ class Pace:
     ) -> None:
         self._loop = seconds_of_loop or _seconds_of_loop
         self._sleep = sleep
-        self._past: deque[float] = deque(maxlen=_HISTORY)
-        self._fast = 0.0
+        self._block: list[float] = []
+        self._past: deque[float] = deque(maxlen=_BLOCKS)
 
     def is_full(self) -> bool:
         """Whether the processor runs at its full speed right now."""
-        while len(self._past) < _FIRST_LOOPS:
-            self._past.append(self._loop())
+        seconds = self._timed_loop()
+        while not self._past:
+            seconds = self._timed_loop()
+        return seconds <= SLOWER * min(self._past)
+
+    def _timed_loop(self) -> float:
         seconds = self._loop()
-        self._past.append(seconds)
-        if self._fast == 0.0 or len(self._past) % 50 == 0 or seconds < self._fast:
+        self._block.append(seconds)
+        if len(self._block) == _BLOCK:
             # The tenth percentile: the very fastest loop may be a stroke of luck.
-            self._fast = sorted(self._past)[len(self._past) // 10]
-        return seconds <= SLOWER * self._fast
+            self._past.append(sorted(self._block)[_BLOCK // 10])
+            self._block = []
+        return seconds
 
     def wait(self, seconds: float) -> tuple[float, bool]:
         """Wait until the processor runs at its full speed, and at most some seconds.

@@ -2,7 +2,8 @@
 
 The latency of a kernel is a sum of terms: what the source says, a launch, the bytes that it moves and, where
 the source has no forest, its multiply-accumulates. The logarithm of each term's factor is a sum of effects,
-from coarse to fine: all kernels, the family, the sort, and the neighbourhood. The last is a Gaussian process
+from coarse to fine: all kernels, how far arithmetic bounds them (siblings differ in the ratio of arithmetic
+to memory first of all), the family, the sort, and the neighbourhood. The last is a Gaussian process
 over `predictor_core.kernels.coordinates`, in the form of a Nystroem approximation (Williams and Seeger,
 "Using the Nystroem method to speed up kernel machines", 2001): with C the covariances between some centers
 and L their Cholesky factor, the features of a kernel are L^-1 times its covariances with the centers. Because
@@ -31,6 +32,7 @@ TERMS = ("kernel", "launch", "byte", "mac")
 #: Prior standard deviations of the effects: how far a device may be from its source.
 PRIOR = {
     "all": 4.0,
+    "arithmetic": 0.5,
     "family": 0.5,
     "sort": 0.3,
     "unserved": 1.0,
@@ -43,9 +45,15 @@ PRIOR = {
     "mac": 1.5,
     "constant": 2.0,
 }
+#: MACs per byte of a kernel that arithmetic bounds by half.
+_RIDGE = 32.0
 _JITTER = 1e-4
 #: Rows remembered by a design; past it all are forgotten.
 _MEMO_ROWS = 2**13
+#: Families and ops whose maps are images; leading dimensions of others can be those of attention.
+_OF_IMAGES = frozenset(
+    {"conv", "dwconv", "groupconv", "pool", "bn", "channelshuffle", "concat", "hswish", "relu", "se", "split"}
+)
 #: A ratio of two sources is taken seriously up to a factor of e^3.
 _MOST_MIX = 3.0
 
@@ -168,7 +176,14 @@ class Design:
         return Rows(terms, tuple(np.ascontiguousarray(part) for part in parts), flat[:, -1])
 
     def _compute(self, specs: Sequence[KernelSpec]) -> Floats:
-        """Bases, effects and unknown variance of each kernel, side by side."""
+        """Bases, effects and unknown variance of each kernel, side by side.
+
+        Batches of n images, which were not measured, take n times as long as one.
+        """
+        single = [
+            kernels.one_image(spec) if {family(spec), spec.op} & _OF_IMAGES else (spec, 1) for spec in specs
+        ]
+        specs, images = [spec for spec, _ in single], np.array([n for _, n in single])
         answers = [source.kernel_latencies(specs) for source in self.sources]
         said = [np.array([answer[spec].latency_ms for spec in specs]) for answer in answers]
         costs = [kernels.cost(spec) for spec in specs]
@@ -179,6 +194,7 @@ class Design:
         base_ms[:, 2] = [self._scale_ms["byte"] * cost.bytes for cost in costs]
         base_ms[:, 3] = [self._scale_ms["mac"] * cost.macs for cost in costs]
         base_ms[served, 3] = 0.0
+        base_ms *= images[:, None]
         values = [np.zeros((len(specs), len(columns))) for columns in self.columns]
         unknown = np.zeros(len(specs))
         for row, spec in enumerate(specs):
@@ -195,6 +211,10 @@ class Design:
             if column is not None:
                 ratio = np.log(other / said[0])
                 values[0][:, column] = np.clip(ratio, -_MOST_MIX, _MOST_MIX)
+        column = self._local[0].get("arithmetic:")
+        if column is not None:
+            intensity = np.array([cost.macs / max(cost.bytes, 1) for cost in costs])
+            values[0][:, column] = intensity / (intensity + _RIDGE)
         self._fill_neighbourhoods(specs, values[0])
         return np.concatenate([base_ms, *values, unknown[:, None]], axis=1)
 
@@ -211,7 +231,7 @@ class Design:
 
 
 def effects(spec: KernelSpec, served: bool) -> tuple[tuple[str, ...], ...]:
-    """Names of the effects of a kernel on each term, but for mix and neighbourhood.
+    """Names of the effects of a kernel on each term, but for mix, arithmetic and neighbourhood.
 
     Parameters
     ----------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import exp, inf, log
-from operator import attrgetter
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -18,6 +17,11 @@ from predictor_core.kernels.base import AnalyticBase
 from predictor_core.kernels.feature_matrix import feature_rows
 from predictor_core.kernels.names import current_name
 from predictor_core.predictor.roofline import Roofline
+
+#: No estimate is slower than this many times the roofline of the fit.
+MOST = 50.0
+#: Least time of a launch in that roofline.
+DISPATCH_MS = 0.01
 
 #: What the header states about kernels that no forest predicts.
 _CONSTANTS = ("launch_ms", "macs_per_ms", "bytes_per_ms")
@@ -75,9 +79,6 @@ class _PartAnswer(NamedTuple):
     spread: float
     outside: tuple[str, ...]
     measured: bool
-
-
-_log_ms = attrgetter("log_ms")
 
 
 class KernelEvaluator:
@@ -166,23 +167,25 @@ class KernelEvaluator:
         # A kernel that a wider one stands for is as far outside the training range as it is by itself.
         outside = answers[0].outside
         if combine == "least":
-            answers = [min(answers, key=_log_ms)]
-        if combine == "sum":
+            best = min(range(len(parts)), key=lambda i: log(parts[i][0]) + answers[i].log_ms)
+            parts, answers = (parts[best],), [answers[best]]
+        if combine != "mean":
             shares = [weight * exp(answer.log_ms) for (weight, _), answer in zip(parts, answers)]
             latency_ms = sum(shares)
-            spread = sum(share * answer.spread for share, answer in zip(shares, answers)) / latency_ms
-        elif len(answers) == 1:
-            weight = parts[0][0]
-            latency_ms, spread = exp(weight * answers[0].log_ms), weight * answers[0].spread
+            spread = sum([share * answer.spread for share, answer in zip(shares, answers)]) / latency_ms
         else:
-            latency_ms = exp(sum(weight * answer.log_ms for (weight, _), answer in zip(parts, answers)))
-            spread = sum(weight * answer.spread for (weight, _), answer in zip(parts, answers))
+            latency_ms = exp(sum([weight * answer.log_ms for (weight, _), answer in zip(parts, answers)]))
+            spread = sum([weight * answer.spread for (weight, _), answer in zip(parts, answers)])
         if len(answers) > 1:
             outside = tuple(dict.fromkeys(name for answer in answers for name in answer.outside))
         for answer in answers:
             measured = measured and answer.measured
-        latency_ms *= scale if measured else scale * self._factors.get(spec.op, 1.0)
-        least_ms = self._roofline.least_ms(kernels.cost(spec) if cost is None else cost)
+        latency_ms *= scale
+        if cost is None:
+            cost = kernels.cost(spec)
+        if not measured:
+            latency_ms = min(latency_ms * self._factors.get(spec.op, 1.0), self.most_ms(cost))
+        least_ms = self._roofline.least_ms(cost)
         return KernelLatency(
             max(latency_ms, least_ms), measured, outside, spread, latency_ms < least_ms, latency_ms, least_ms
         )
@@ -215,6 +218,14 @@ class KernelEvaluator:
             for i, row in zip([i for _, group in named for i in group], rows):
                 answers[i] = _PartAnswer(*row, True)
         return [answers[i] for i in range(len(parts))]
+
+    def most_ms(self, cost: Cost) -> float:
+        """Return what a kernel can hardly exceed in ms: 50 times the time by the rates of the fit.
+
+        No launch is counted for less than it takes to hand a kernel to a driver, `DISPATCH_MS`.
+        """
+        missing_ms = max(DISPATCH_MS - self._estimate["launch_ms"], 0.0)
+        return MOST * (self._estimated_ms(cost) + missing_ms)
 
     def _estimated_ms(self, cost: Cost) -> float:
         """Launch plus the slower of computing and moving (a roofline with constants of the fit)."""

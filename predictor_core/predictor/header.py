@@ -168,7 +168,7 @@ class DeviceHeader:
         scale_ms = check.numbers("scale_ms", 1e-18, 1e6)
         if set(scale_ms) != {"launch", "byte", "mac", "constant"}:
             raise PackError(f"{origin}: 'scale_ms' must hold launch, byte, mac and constant")
-        interval = check.numbers("interval", 0.0, 1e3)
+        interval = check.numbers("interval", 0.0, 10.0)
         missing = {"inside", "outside", "estimated", "unfamiliar", "spread_scale"} - set(interval)
         if missing or not interval["spread_scale"] > 0.0:
             raise PackError(

@@ -1,78 +1,191 @@
-"""Prediction intervals: how far a measurement may lie from the prediction."""
+"""Prediction intervals: how far a measurement may lie from the prediction, to either side.
+
+The half widths are those of the measured family of architectures that a model is most like (a conformal
+prediction that is calibrated for each group by itself; Vovk, Lindsay, Nouretdinov and Gammerman, "Mondrian
+confidence machine", 2003), plus what makes the model unlike that family: the distance of its profile, kernels
+that the trees disagree about or that lie outside the training range, and estimates.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from predictor_core.kernels.estimates import KINDS
+from predictor_core.predictor.hardness import PROFILE, Hardness
+
+#: Largest half width in the logarithm: a factor of 22000 to either side.
+MOST = 10.0
+
 Numbers = TypeVar("Numbers", float, NDArray[np.float64])
+Floats = NDArray[np.float64]
 
 
-def interval(
-    header: Mapping[str, Any],
-    latencies_ms: NDArray[np.float64],
-    measured: NDArray[np.bool_],
-    outside: NDArray[np.bool_],
-    spread: NDArray[np.float64],
-) -> tuple[float, float]:
-    """Interval that holds the measured latency of nine models in ten.
-
-    The half width is a mean over the kernels, weighted by their shares of the latency: a kernel outside the
-    training range counts more than one inside, an estimate more still. It grows further, up to a limit,
-    with the spread of the trees: where they disagree about a model's kernels, they have seen few like them.
+@dataclass(frozen=True)
+class Sides:
+    """Half widths in the logarithm of the latency.
 
     Parameters
     ----------
-    header : mapping
-        Header of a pack: ``interval`` holds the half widths, in the logarithm of the latency, of kernels
-        inside (``inside``) and outside (``outside``) the training range and of estimates (``estimated``), the
-        most that the spread adds (``unfamiliar``), and the spread at which it adds 63 % of that
-        (``spread_scale``); ``constant_ms`` is the latency that no kernel has.
-    latencies_ms : (n,) float64
-        Latency of each kernel.
-    measured : (n,) bool
-        False where a kernel was estimated.
-    outside : (n,) bool
-        True where a kernel is outside the training range.
-    spread : (n,) float64
-        Standard deviation of what the trees of its forest say, in the logarithm.
-
-    Returns
-    -------
-    (low_ms, high_ms)
-        Symmetric in the logarithm.
+    below, above : float or (n,) float64
+        How far the measurement may lie below the prediction, and above it.
     """
-    widths = header["interval"]
-    constant_ms = float(header["constant_ms"])
-    total_ms = float(latencies_ms.sum()) + constant_ms
-    if total_ms <= 0.0:
-        return 0.0, 0.0
-    known = np.where(outside, widths["outside"], widths["inside"])
-    of_kernels = np.where(measured, known, widths["estimated"])
-    width = (float(of_kernels @ latencies_ms) + widths["inside"] * constant_ms) / total_ms
-    width += unfamiliarity(float(spread @ latencies_ms) / total_ms, widths)
-    return total_ms * float(np.exp(-width)), total_ms * float(np.exp(width))
+
+    below: Any
+    above: Any
+
+    def __add__(self, other: Sides) -> Sides:
+        return Sides(self.below + other.below, self.above + other.above)
+
+    def __mul__(self, factor: Any) -> Sides:
+        return Sides(self.below * factor, self.above * factor)
 
 
-def check_widths(header: Mapping[str, Any]) -> None:
-    """Check the parts of a header that `interval` needs.
+NONE = Sides(0.0, 0.0)
 
-    Raises
-    ------
-    KeyError, TypeError, ValueError
-        One is absent, no number, or out of range.
+
+@dataclass(frozen=True)
+class Group:
+    """Architectures that are alike: one family of those that were measured.
+
+    Parameters
+    ----------
+    name : str
+    center, scale : (len(PROFILE),) float64
+        Of the profiles of its models.
+    radius : float
+        Root mean square distance from the center, in units of `scale`, that nearly all of its models keep.
+    known : Sides
+        Half widths of its models.
     """
-    widths = header["interval"]
-    for key in ("inside", "outside", "estimated", "unfamiliar", "spread_scale"):
-        # A half width of 10 is a factor of 22000 to either side.
-        if not 0.0 <= float(widths[key]) <= 10.0 or (key == "spread_scale" and not widths[key]):
-            raise ValueError(f"interval: {key} is {widths[key]!r}")
+
+    name: str
+    center: Floats
+    scale: Floats
+    radius: float
+    known: Sides
+
+    def distance(self, profile: Floats) -> Floats:
+        """Distance of profiles from the group; nearly all of its own have less than one. Shape (n,)."""
+        off = (profile - self.center) / self.scale
+        return np.asarray(np.sqrt((off**2).mean(axis=1)) / self.radius)
 
 
-def unfamiliarity(spread: Numbers, widths: Mapping[str, float]) -> Numbers:
-    """Return what the mean spread of a model's kernels adds to the half width, by the constants of a pack."""
-    added: Numbers = widths["unfamiliar"] * (1.0 - np.exp(-spread / widths["spread_scale"]))
-    return added
+@dataclass(frozen=True)
+class Widths:
+    """How wide the intervals of a predictor are.
+
+    Parameters
+    ----------
+    groups : tuple of Group
+        At least one.
+    unlike : Sides
+        The most that the distance from the nearest group adds.
+    edge, unlike_scale : float
+        Distance from which on it adds something, and by how much more it adds 63 % of that.
+    unfamiliar : Sides
+        The most that disagreement of the trees adds.
+    spread_scale : float
+        Spread of the trees at which it adds 63 % of that.
+    outside : Sides
+        What a model would get of which every kernel is outside the training range.
+    estimated : mapping of str to Sides
+        The same for a model of nothing but estimates of a kind (`predictor_core.kernels.estimates.KINDS`).
+    facts : mapping
+        Provenance.
+    """
+
+    groups: tuple[Group, ...]
+    unlike: Sides
+    edge: float
+    unlike_scale: float
+    unfamiliar: Sides
+    spread_scale: float
+    outside: Sides
+    estimated: Mapping[str, Sides]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def flat(cls, constants: Mapping[str, float]) -> Widths:
+        """Half widths that are the same for all architectures and to both sides.
+
+        Parameters
+        ----------
+        constants : mapping
+            Half widths of a model whose kernels are all inside (``inside``) or all outside (``outside``) the
+            training range, or all estimates (``estimated``); the most that the spread adds (``unfamiliar``)
+            and the spread at which it adds 63 % of that (``spread_scale``).
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            One is absent, no number, or out of range.
+        """
+        values = {}
+        for key in ("inside", "outside", "estimated", "unfamiliar", "spread_scale"):
+            values[key] = float(constants[key])
+            if not 0.0 <= values[key] <= MOST or (key == "spread_scale" and not values[key]):
+                raise ValueError(f"interval: {key} is {values[key]!r}")
+        inside = values["inside"]
+        everywhere = Group(
+            "", np.zeros(len(PROFILE)), np.full(len(PROFILE), np.inf), 1.0, Sides(inside, inside)
+        )
+        more = {key: max(values[key] - inside, 0.0) for key in ("outside", "estimated")}
+        unfamiliar = values["unfamiliar"]
+        return cls(
+            groups=(everywhere,),
+            unlike=NONE,
+            edge=1.0,
+            unlike_scale=1.0,
+            unfamiliar=Sides(unfamiliar, unfamiliar),
+            spread_scale=values["spread_scale"],
+            outside=Sides(more["outside"], more["outside"]),
+            estimated={name: Sides(more["estimated"], more["estimated"]) for name in KINDS},
+        )
+
+    def without(self, family: str) -> Widths:
+        """Return those for models of a family that was not measured."""
+        return replace(self, groups=tuple(group for group in self.groups if group.name != family))
+
+    def half(self, hard: Hardness) -> Sides:
+        """Return the half widths of models in the logarithm, each side of shape (n,)."""
+        distances = np.stack([group.distance(hard.profile) for group in self.groups])
+        nearest = distances.argmin(axis=0)
+        known = Sides(
+            np.array([group.known.below for group in self.groups])[nearest],
+            np.array([group.known.above for group in self.groups])[nearest],
+        )
+        return known + self.beyond(hard, distances.min(axis=0))
+
+    def beyond(self, hard: Hardness, distance: Floats) -> Sides:
+        """Return what is added to the half widths of the nearest group, each side of shape (n,)."""
+        excess = np.maximum(distance - self.edge, 0.0)
+        added = (
+            self.unlike * saturating(excess, self.unlike_scale)
+            + self.unfamiliar * saturating(hard.spread, self.spread_scale)
+            + self.outside * hard.outside
+        )
+        for place, name in enumerate(KINDS):
+            added = added + self.estimated[name] * hard.estimated[:, place]
+        return added
+
+    def interval_ms(self, predicted_ms: Floats, hard: Hardness) -> tuple[Floats, Floats]:
+        """Return the ends of intervals that hold nine of ten measured latencies, each of shape (n,)."""
+        half = self.half(hard)
+        below, above = (np.minimum(side, MOST) for side in (half.below, half.above))
+        return predicted_ms * np.exp(-below), predicted_ms * np.exp(above)
+
+
+def saturating(value: Numbers, scale: float) -> Numbers:
+    """Rise from 0 to 1: 63 % at `scale`."""
+    part: Numbers = 1.0 - np.exp(-value / scale)
+    return part
+
+
+def unfamiliarity(spread: Numbers, constants: Mapping[str, float]) -> Numbers:
+    """Return what the spread adds to a half width that is the same for all architectures (`Widths.flat`)."""
+    return constants["unfamiliar"] * saturating(spread, constants["spread_scale"])

@@ -19,7 +19,9 @@ from predictor_core.ir.graph import Graph
 from predictor_core.kernels import Kernel, KernelSpec
 from predictor_core.predictor.base import Predictor
 from predictor_core.predictor.evaluate import Evaluator, KernelEvaluator, KernelLatency, model_ms
-from predictor_core.predictor.interval import check_widths, interval
+from predictor_core.predictor.hardness import hardness
+from predictor_core.predictor.interval import Widths
+from predictor_core.predictor.interval_file import INTERVAL_FILE, read_widths
 from predictor_core.predictor.profile import kernel_report, refuse_estimates, shared_out, warnings_of
 from predictor_core.predictor.report import LatencyReport
 from predictor_core.predictor.roofline import CARD_FILE, Roofline, estimate_factors, read_card
@@ -47,6 +49,8 @@ class LatencyPredictor(Predictor):
         Peak rates of the device, which bound every kernel. Default: no bound.
     card : mapping, optional
         Card of the device, for reports and for factors on its estimates.
+    widths : Widths, optional
+        How wide its intervals are. Default: as wide for all architectures as the header of the pack says.
 
     Examples
     --------
@@ -58,6 +62,8 @@ class LatencyPredictor(Predictor):
 
     #: Card of the device; None where there is none.
     card: Mapping[str, Any] | None = None
+    #: How wide its intervals are.
+    widths: Widths
 
     def __init__(
         self,
@@ -68,6 +74,7 @@ class LatencyPredictor(Predictor):
         path: Path,
         roofline: Roofline | None = None,
         card: Mapping[str, Any] | None = None,
+        widths: Widths | None = None,
     ) -> None:
         super().__init__(name, version)
         self._rules = rules
@@ -77,12 +84,13 @@ class LatencyPredictor(Predictor):
             self.overhead_ms = float(pack.header["constant_ms"])
             if not 0.0 <= self.overhead_ms < float("inf"):
                 raise ValueError(f"constant_ms is {self.overhead_ms}")
-            check_widths(pack.header)
+            flat = Widths.flat(pack.header["interval"])
         except (KeyError, TypeError, ValueError) as error:
             raise PackError(
                 f"pack of {name} {version} lacks a part of its header, or has it wrong: {error!r}"
             ) from error
         self.card = card
+        self.widths = widths or flat
         self.roofline = roofline or Roofline()
         self._evaluator: Evaluator = KernelEvaluator(
             pack, f"{name} {version}", self.roofline, estimate_factors(card or {})
@@ -100,19 +108,22 @@ class LatencyPredictor(Predictor):
         version: str | None = None,
         sha256: str | None = None,
     ) -> LatencyPredictor:
-        """Load a pack file, with the ``fusion_rules.yaml`` and, if there is one, the device card beside it.
+        """Load a pack file, with the ``fusion_rules.yaml`` beside it.
+
+        The device card and the half widths of the intervals are read, too, where they are beside it.
 
         Raises
         ------
         PackError
-            When the pack or its rules are absent or malformed.
+            When the pack or its rules are absent, or one of the files is malformed.
         """
         pack = load_pack(path, sha256)
         device = str(pack.header.get("device", name))
         rules = read_rules(Path(path).with_name("fusion_rules.yaml"))
         card = read_card(Path(path).with_name(CARD_FILE))
         version = version or str(pack.header.get("version", ""))
-        return cls(name or device, version, pack, rules, Path(path), Roofline.from_card(card), card)
+        widths = read_widths(Path(path).with_name(INTERVAL_FILE))
+        return cls(name or device, version, pack, rules, Path(path), Roofline.from_card(card), card, widths)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_load_again, (self._path, self.name, self.version, self._pack.sha256))
@@ -207,24 +218,15 @@ class LatencyPredictor(Predictor):
             kernel_report(kernel, row._replace(latency_ms=latency_ms), self.roofline.element_bytes)
             for kernel, row, latency_ms in zip(found, rows, shared_out(rows))
         ]
-        at_bounds = sum(row.fitted_ms for row in rows) < sum(row.least_ms for row in rows)
-        low_ms, high_ms = interval(
-            self.header,
-            np.array([report.latency_ms for report in reports]),
-            # A bound that the sum of the forests' answers has room for is only another way to share it out.
-            np.array(
-                [report.measured and not (report.bounded and at_bounds) for report in reports], dtype=bool
-            ),
-            np.array([bool(report.outside) for report in reports], dtype=bool),
-            np.array([answers[kernel.spec].spread for kernel in found]),
-        )
+        hard = hardness(np.ones((1, len(rows))), [kernel.spec for kernel in found], rows, self.overhead_ms)
+        low_ms, high_ms = self.widths.interval_ms(np.array([model_ms(rows) + self.overhead_ms]), hard)
         return LatencyReport(
             reading.name or name,
             self.name,
             self.version,
             reports,
             overhead_ms=self.overhead_ms,
-            interval_ms=(low_ms, high_ms),
+            interval_ms=(float(low_ms[0]), float(high_ms[0])),
             free=reading.free,
             warnings=warnings_of(reading, reports, str((self.card or {}).get("precision", ""))),
             device=str(self.header.get("description", "")),

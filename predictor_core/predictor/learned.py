@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from predictor_core.predictor.base import Predictor
 from predictor_core.predictor.design import TERMS, Rows, shared_design
 from predictor_core.predictor.evaluate import KernelLatency
 from predictor_core.predictor.header import MAX_LOG, DeviceHeader
+from predictor_core.predictor.header_bytes import from_bytes, to_bytes
+from predictor_core.predictor.interval import Widths
 from predictor_core.predictor.latency import LatencyPredictor
 from predictor_core.predictor.report import LatencyReport
 from predictor_core.predictor.roofline import Roofline
@@ -41,6 +43,8 @@ class LearnedPredictor(LatencyPredictor):
         What the device has of its own.
     sources : sequence of LatencyPredictor
         Those that the header names, in its order.
+    again : (function, arguments), optional
+        What loads it again, for pickling. Default: the pickle holds the header.
 
     Raises
     ------
@@ -48,7 +52,12 @@ class LearnedPredictor(LatencyPredictor):
         The sources are not those that the header was learned from.
     """
 
-    def __init__(self, header: DeviceHeader, sources: Sequence[LatencyPredictor]) -> None:
+    def __init__(
+        self,
+        header: DeviceHeader,
+        sources: Sequence[LatencyPredictor],
+        again: tuple[Callable[..., LearnedPredictor], tuple[Any, ...]] | None = None,
+    ) -> None:
         for wanted, source in zip(header.sources, sources):
             if source.sha256 != wanted.sha256:
                 raise PackError(
@@ -65,17 +74,19 @@ class LearnedPredictor(LatencyPredictor):
             **header.facts,
             **{f"accuracy, {key}": value for key, value in header.accuracy.items() if key in _CARD},
         }
+        self.widths = Widths.flat(header.interval)
         #: The data sheet of the device is not known.
         self.roofline = Roofline()
         self._rules = sources[0].rules
         self._sources = tuple(sources)
+        self._again = again
         self._learned = LearnedEvaluator(header, self._sources)
         self._evaluator = self._learned
         self._memo: dict[KernelSpec, KernelLatency] = {}
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (LearnedPredictor, (self.device_header, self._sources))
+        return self._again or (_unpickled, (to_bytes(self.device_header), self._sources))
 
     @property
     def header(self) -> dict[str, Any]:
@@ -151,6 +162,10 @@ class LearnedPredictor(LatencyPredictor):
     def to_sklearn(self) -> dict[str, Any]:
         """Export the forests of the source; see `LatencyPredictor.to_sklearn`."""
         return self._sources[0].to_sklearn()
+
+
+def _unpickled(data: bytes, sources: Sequence[LatencyPredictor]) -> LearnedPredictor:
+    return LearnedPredictor(from_bytes(data), sources)
 
 
 class LearnedEvaluator:

@@ -88,7 +88,7 @@ class Builder:
         return self.act(self.op("bn", f"{stem}.bn", x), stem, act)
 
     def act(self, x: str, stem: str, act: str) -> str:
-        """Add ``relu``, ``relu6``, or h-swish spelled as x · relu6(x + 3) / 6; ``""`` adds nothing."""
+        """Add ``relu``, ``relu6``, or h-swish written as x · relu6(x + 3) / 6; ``""`` adds nothing."""
         if act != "hswish":
             return self.op(act, f"{stem}.{act}", x) if act else x
         gate = self._hard_sigmoid(x, f"{stem}.hswish")
@@ -126,7 +126,7 @@ class Builder:
     def _window(self, x: str, kernel: int | tuple[int, int], stride: int, padding: str) -> dict[str, Any]:
         size = kernel if isinstance(kernel, tuple) else (kernel, kernel)
         strides = (stride, stride)
-        pads = (0, 0, 0, 0)
+        pads: tuple[int, ...] = (0, 0, 0, 0)
         if padding == "SAME":
             pads = same_pads(self._shapes[x][1:3], size, strides)
         return {"kernel": size, "strides": strides, "pads": pads, "dilations": (1, 1), "bias": False}

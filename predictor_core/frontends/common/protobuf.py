@@ -16,6 +16,9 @@ from predictor_core.frontends.common.file import Buffer
 #: Wire types: a number of variable length, 8 bytes, a length with as many bytes, 4 bytes.
 _VARINT, _FIXED64, _SPAN, _FIXED32 = 0, 1, 2, 5
 
+#: Most bytes of a tag and the number behind it, and of a block of the file in which they are looked for.
+_HEAD_BYTES, _BLOCK_BYTES = 20, 2**12
+
 #: Messages inside of messages.
 MAX_NESTED = 96
 
@@ -81,18 +84,26 @@ def _kept(data: Buffer, start: int, end: int, fields: Fields, kept_bytes: int, d
     parts: list[bytes] = []
     copied = position = start
     spent, count = meter(), 0
+    # Heads of fields are read from a block of the file.
+    block, base = (data, 0) if isinstance(data, bytes) else (b"", start)
     while position < end:
         field = position
         count += 1
         if not count % 4096:
             spent.look()
-        tag, position = _varint(data, position, end)
+        if position + _HEAD_BYTES > base + len(block) < end:
+            block, base = data[position : min(position + _BLOCK_BYTES, end)], position
+        limit, at = min(len(block), end - base), position - base + 1
+        # Most numbers have one byte.
+        tag = block[at - 1]
+        if tag >= 0x80:
+            tag, at = _varint(block, at - 1, limit)
         wire = tag & 7
         if not tag >> 3:
             raise BrokenWireError(f"byte {field} starts no protobuf field")
         if wire == _SPAN:
-            length, position = _varint(data, position, end)
-            body, position = position, position + length
+            length, at = _varint(block, at, limit)
+            position = base + at + length
             if position > end:
                 raise BrokenWireError(f"a field of {length} bytes at byte {field} runs over the end")
             if length > kept_bytes and tag >> 3 in fields:
@@ -100,13 +111,13 @@ def _kept(data: Buffer, start: int, end: int, fields: Fields, kept_bytes: int, d
                 copied = position
                 inner = fields[tag >> 3]
                 if inner is not None:
-                    kept = _kept(data, body, position, inner, kept_bytes, depth + 1)
+                    kept = _kept(data, base + at, position, inner, kept_bytes, depth + 1)
                     parts.append(_as_varint(tag) + _as_varint(sum(map(len, kept))))
                     parts.extend(kept)
         elif wire == _VARINT:
-            _, position = _varint(data, position, end)
+            position = base + _varint(block, at, limit)[1]
         elif wire in (_FIXED32, _FIXED64):
-            position += 8 if wire == _FIXED64 else 4
+            position = base + at + (8 if wire == _FIXED64 else 4)
             if position > end:
                 raise BrokenWireError(f"a number at byte {field} runs over the end")
         else:
@@ -115,8 +126,10 @@ def _kept(data: Buffer, start: int, end: int, fields: Fields, kept_bytes: int, d
     return parts
 
 
-def _varint(data: Buffer, position: int, end: int) -> tuple[int, int]:
+def _varint(data: bytes, position: int, end: int) -> tuple[int, int]:
     """Read a number of variable length; return it and the position behind it."""
+    if position < end and data[position] < 0x80:
+        return data[position], position + 1
     value = shift = 0
     while position < end and shift < 70:
         byte = data[position]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from predictor_core.ir.order import CycleError, topological_order
 MAX_BYTES = 64 * 2**20
 MAX_NODES = 100_000
 
-_STRINGS = frozenset({str})
-_EMPTY: Mapping[str, Any] = {}
+_STRINGS, _DICTS, _LISTS = frozenset({str}), frozenset({dict}), frozenset({list, tuple})
+_EMPTY: dict[str, Any] = {}
 _EXPECTED = "expected a JSON object from node name to inbounds, outbounds and attr"
 
 
@@ -81,20 +82,35 @@ def check_document(document: object) -> None:
         raise ModelFormatError(
             f"this nn-Meter IR has {len(document)} nodes; at most {MAX_NODES} are accepted"
         )
+    entries = document.values()
+    # All nodes at once: one by one they would take a good part of the time that a model takes.
+    if {*map(type, entries)} <= _DICTS:
+        attrs = [entry.get("attr") for entry in entries]
+        bounds = [entry.get(key, ()) for key in ("inbounds", "outbounds") for entry in entries]
+        if (
+            {*map(type, attrs)} <= _DICTS
+            and {type(attr.get("type")) for attr in attrs} <= _STRINGS
+            and {type(attr.get("attr", _EMPTY)) for attr in attrs} <= _DICTS
+            and {*map(type, bounds)} <= _LISTS
+            and {*map(type, chain.from_iterable(bounds))} <= _STRINGS
+        ):
+            return
     for name, entry in document.items():
-        # Nearly every mapping is a dict, and asking an abstract class is slow.
-        attr: Any = entry.get("attr") if type(entry) is dict or isinstance(entry, Mapping) else None
-        if type(attr) is not dict and not isinstance(attr, Mapping):
-            raise ModelFormatError(f"this is no nn-Meter IR: node {name!r} has no attr; {_EXPECTED}")
-        if not isinstance(attr.get("type"), str):
-            raise ModelFormatError(f"node {name!r} states no type (attr.type)")
-        inner = attr.get("attr", _EMPTY)
-        if type(inner) is not dict and not isinstance(inner, Mapping):
-            raise ModelFormatError(f"the attributes of node {name!r} (attr.attr) are no JSON object")
-        for key in ("inbounds", "outbounds"):
-            bounds = entry.get(key, ())
-            if not isinstance(bounds, (list, tuple)) or not _STRINGS.issuperset(map(type, bounds)):
-                raise ModelFormatError(f"{key} of node {name!r} is no list of node names")
+        _check_node(name, entry)
+
+
+def _check_node(name: str, entry: object) -> None:
+    attr = entry.get("attr") if isinstance(entry, Mapping) else None
+    if not isinstance(entry, Mapping) or not isinstance(attr, Mapping):
+        raise ModelFormatError(f"this is no nn-Meter IR: node {name!r} has no attr; {_EXPECTED}")
+    if not isinstance(attr.get("type"), str):
+        raise ModelFormatError(f"node {name!r} states no type (attr.type)")
+    if not isinstance(attr.get("attr", _EMPTY), Mapping):
+        raise ModelFormatError(f"the attributes of node {name!r} (attr.attr) are no JSON object")
+    for key in ("inbounds", "outbounds"):
+        bounds = entry.get(key, ())
+        if not isinstance(bounds, (list, tuple)) or not {*map(type, bounds)} <= _STRINGS:
+            raise ModelFormatError(f"{key} of node {name!r} is no list of node names")
 
 
 def order(document: Mapping[str, Any]) -> Iterable[str]:

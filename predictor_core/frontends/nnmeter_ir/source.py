@@ -1,4 +1,4 @@
-"""What a node of an nn-Meter IR document states, and helpers that read its many spellings."""
+"""What a node of an nn-Meter IR document states, and helpers that read the many ways to write it."""
 
 from __future__ import annotations
 

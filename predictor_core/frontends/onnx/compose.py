@@ -143,10 +143,10 @@ def on_channels_last(handler: Handler, call: Call) -> Steps:
     rank = len(x.shape)
     steps = Steps()
     turned = steps.transpose(x, (0, rank - 1, *range(1, rank - 1)))
-    stand_in = Value(turned.shape, call.value(0).node)
-    for step in rule(handler, call, [stand_in, *call.inputs[1:]]):
+    channels_first = Value(turned.shape, call.value(0).node)
+    for step in rule(handler, call, [channels_first, *call.inputs[1:]]):
         reads = [
-            0 if source is stand_in else source + 1 if isinstance(source, int) else source
+            0 if source is channels_first else source + 1 if isinstance(source, int) else source
             for source in step.reads
         ]
         steps.append(step._replace(reads=tuple(reads)))

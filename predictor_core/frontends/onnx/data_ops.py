@@ -171,7 +171,32 @@ def _constant_of_shape(call: Call) -> Step:
     return call.step("ConstantOfShape", call.ints(0))
 
 
+def _topk(call: Call) -> Step:
+    x = call.shape(0)
+    axis = call.axis(-1, len(x))
+    count = call.attrs["k"] if "k" in call.attrs else call.ints(1)[0]
+    out = (*x[:axis], count, *x[axis + 1 :])
+    return Step("topk", (call.value(0),), {"axis": axis}, (out,) * call.outputs)
+
+
+def _stft(call: Call) -> Step:
+    """Fourier transforms of overlapping frames: (batch, frames, frequencies, 2)."""
+    batch, samples = call.shape(0)[:2]
+    length = call.shape(2)[0] if call.has(2) else call.ints(3)[0]
+    frames = (samples - length) // call.ints(1)[0] + 1
+    frequencies = length // 2 + 1 if call.attrs.get("onesided", 1) else length
+    return call.step("STFT", (batch, frames, frequencies, 2))
+
+
+def _scatter(call: Call) -> Step:
+    return Step(call.op, tuple(filter(None, call.inputs)), {}, (call.shape(0),))
+
+
 HANDLERS: dict[str, Handler] = {
+    "TopK": _topk,
+    "ScatterND": _scatter,
+    "ScatterElements": _scatter,
+    "STFT": _stft,
     "Cast": same_shape("cast"),
     "CastLike": same_shape("cast"),
     "Concat": _concat,

@@ -155,14 +155,6 @@ def _argmax(call: Call) -> Step:
     return call.step("argmax", reduced(x, (axis,), bool(call.attrs.get("keepdims", 1))), axis=axis)
 
 
-def _topk(call: Call) -> Step:
-    x = call.shape(0)
-    axis = call.axis(-1, len(x))
-    count = call.attrs["k"] if "k" in call.attrs else call.ints(1)[0]
-    out = (*x[:axis], count, *x[axis + 1 :])
-    return Step("topk", (call.value(0),), {"axis": axis}, (out,) * call.outputs)
-
-
 def _recurrent(op: str) -> Handler:
     def handler(call: Call) -> Step:
         x, recurrence = call.shape(0), call.shape(2)
@@ -202,19 +194,6 @@ def _einsum(call: Call) -> list[Step]:
         steps.append(Step("Einsum", reads, attrs, (output,)))
         operands.append(len(steps) - 1)
     return steps
-
-
-def _stft(call: Call) -> Step:
-    """Fourier transforms of overlapping frames: (batch, frames, frequencies, 2)."""
-    batch, samples = call.shape(0)[:2]
-    length = call.shape(2)[0] if call.has(2) else call.ints(3)[0]
-    frames = (samples - length) // call.ints(1)[0] + 1
-    frequencies = length // 2 + 1 if call.attrs.get("onesided", 1) else length
-    return call.step("STFT", (batch, frames, frequencies, 2))
-
-
-def _scatter(call: Call) -> Step:
-    return Step(call.op, tuple(filter(None, call.inputs)), {}, (call.shape(0),))
 
 
 _UNARY = {
@@ -305,12 +284,8 @@ HANDLERS: dict[str, Handler] = {
     "ReduceSumSquare": _reduce("reduce_sum"),
     "ReduceProd": _reduce("reduce_sum"),
     "ReduceLogSumExp": _reduce("reduce_sum"),
-    "STFT": _stft,
-    "ScatterElements": _scatter,
-    "ScatterND": _scatter,
     "Softmax": _softmax("softmax"),
     "Sub": _binary("sub"),
     "Sum": _binary("add"),
-    "TopK": _topk,
     "Where": _broadcasting("where"),
 }

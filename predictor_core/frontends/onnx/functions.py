@@ -33,10 +33,8 @@ def inlined(model: Any) -> Any:
     """
     if not model.functions:
         return model
-    try:
-        from onnx import inliner
-    except ImportError:
-        raise ModelFormatError("the model has functions of its own, which need onnx 1.15 or newer") from None
+    from onnx import inliner
+
     _check_size(model)
     try:
         return inliner.inline_local_functions(model)

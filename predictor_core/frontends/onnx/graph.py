@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 from predictor_core.budget import meter
@@ -25,11 +24,19 @@ from predictor_core.frontends.onnx.file import MAX_NESTED
 from predictor_core.frontends.onnx.fold import fold
 from predictor_core.frontends.onnx.inputs import resolve
 from predictor_core.frontends.onnx.shapes import Declared, Sizes
+from predictor_core.frontends.onnx.source import (
+    SourceNode,
+    attribute_value,
+    check_outputs,
+    label,
+    opset_of,
+    scope_of,
+    sorted_nodes,
+)
 from predictor_core.frontends.onnx.tensors import from_tensor
 from predictor_core.ir.graph import Node, Shape
 from predictor_core.ir.inputs import InputShapes
 from predictor_core.ir.names import Names
-from predictor_core.ir.order import CycleError, topological_order
 
 _HANDLERS: dict[str, Handler] = {
     **attention.HANDLERS,
@@ -59,31 +66,10 @@ _NAMES = {
     "Unsqueeze": "reshape",
     "Upsample": "resize",
 }
-_OLDEST_OPSET = 7
-#: What a model without ops of ONNX itself is read as.
-_NEWEST_OPSET = 18
 
 
 class ShapesUnknownError(ModelFormatError):
     """A shape depends on numbers that the file does not hold, or that are computed at run time."""
-
-
-class SourceNode:
-    """A node of the file, each field of which is read out of its message once."""
-
-    __slots__ = ("attribute", "domain", "input", "message", "metadata_props", "name", "op_type", "output")
-
-    def __init__(self, node: Any) -> None:
-        self.message = node
-        self.name = node.name
-        self.domain = node.domain
-        self.input = list(node.input)
-        self.output = list(node.output)
-        self.attribute = list(node.attribute)
-        # protobuf hands out text that is not UTF-8 as bytes.
-        self.op_type = str(node.op_type)
-        # onnx knows the field since 1.16.
-        self.metadata_props = getattr(node, "metadata_props", ())
 
 
 class Conversion:
@@ -99,7 +85,7 @@ class Conversion:
 
     def __init__(self, model: Any, input_shape: Any) -> None:
         graph = model.graph
-        self.opset = _opset(model)
+        self.opset = opset_of(model)
         self.nodes: list[Node] = []
         self.depth = 0
         self.values: dict[str, Value] = {}
@@ -136,11 +122,11 @@ class Conversion:
 
     def walk(self, nodes: Sequence[SourceNode]) -> None:
         """Convert nodes in order; a file that has them in another order is sorted first."""
-        _check_outputs(nodes)
+        check_outputs(nodes)
         known = set(self.values)
         for node in nodes:
             if any(name and name not in known for name in node.input):
-                nodes = _sorted(nodes, set(self.values))
+                nodes = sorted_nodes(nodes, set(self.values))
                 break
             known.update(node.output)
         for node in nodes:
@@ -149,7 +135,7 @@ class Conversion:
                 self.convert(node)
             except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
                 raise GraphError(
-                    f"node {_label(node)!r} ({node.op_type}) is malformed: {type(error).__name__}: {error}"
+                    f"node {label(node)!r} ({node.op_type}) is malformed: {type(error).__name__}: {error}"
                 ) from error
 
     def convert(self, node: SourceNode) -> None:
@@ -158,7 +144,7 @@ class Conversion:
         attrs: dict[str, Any] = {}
         subgraphs = False
         for attribute in node.attribute:
-            attrs[attribute.name] = _attribute(attribute)
+            attrs[attribute.name] = attribute_value(attribute)
             subgraphs = subgraphs or attribute.type in (5, 10)
         inputs = [self.values[name] if name else None for name in node.input]
         own = node.domain in _DOMAINS
@@ -167,7 +153,7 @@ class Conversion:
             return
         if subgraphs:
             raise UnsupportedOpError(
-                f"node {_label(node)!r} ({op}) has a subgraph that is chosen or repeated at run time; "
+                f"node {label(node)!r} ({op}) has a subgraph that is chosen or repeated at run time; "
                 "such control flow has no fixed latency: export the model without it"
             )
         constants = self.constants(op, attrs, inputs) if own else None
@@ -179,10 +165,10 @@ class Conversion:
     def take_branch(self, node: SourceNode, branch: Any) -> None:
         """Convert the branch of an ``If`` with a constant condition."""
         if not hasattr(branch, "node"):
-            raise GraphError(f"node {_label(node)!r} (If) lacks the graph of the branch that is taken")
+            raise GraphError(f"node {label(node)!r} (If) lacks the graph of the branch that is taken")
         self.depth += 1
         if self.depth > MAX_NESTED:
-            raise GraphError(f"node {_label(node)!r} (If) is nested more than {MAX_NESTED} deep")
+            raise GraphError(f"node {label(node)!r} (If) is nested more than {MAX_NESTED} deep")
         for tensor in branch.initializer:
             self.values[tensor.name] = from_tensor(tensor)
         nodes = [SourceNode(inner) for inner in branch.node]
@@ -192,7 +178,7 @@ class Conversion:
         self.depth -= 1
         for outer, info in zip(node.output, branch.output):
             if info.name not in self.values:
-                raise GraphError(f"node {_label(node)!r} (If) returns {info.name!r}, which nothing makes")
+                raise GraphError(f"node {label(node)!r} (If) returns {info.name!r}, which nothing makes")
             self.values[outer] = self.values[info.name]
 
     def constants(self, op: str, attrs: dict[str, Any], inputs: Sequence[Value | None]) -> list[Value] | None:
@@ -219,7 +205,7 @@ class Conversion:
         op = node.op_type
         used = [index for index, name in enumerate(node.output) if name and name in self.read]
         outputs = len(node.output) if op == "Split" else max(used, default=0) + 1
-        call = Call(_label(node), op, attrs, inputs, outputs, self.opset, self._warnings)
+        call = Call(label(node), op, attrs, inputs, outputs, self.opset, self._warnings)
         steps = self.steps(node, call)
         if all(value is None or value.is_constant for value in inputs):
             self.values.update((name, Value(shape)) for name, shape in zip(node.output, steps[-1].outputs))
@@ -293,51 +279,6 @@ def made_of(result: Read | None, written: Sequence[str]) -> Value | None:
     return source if isinstance(source, Value) else Value(result.shape, written[source])
 
 
-def scope_of(node: SourceNode) -> str:
-    """Return the path of the torch module that a node was exported from, "" where the file doesn't say."""
-    name = str(node.name)
-    if name.startswith("/"):
-        return _module_path(tuple(name.split("/")[1:-1]))
-    for entry in node.metadata_props:
-        if entry.key == "pkg.torch.onnx.name_scopes":
-            return _module_path(
-                tuple([part.strip(" '\"") for part in entry.value.strip("[]").split(",")][:-1])
-            )
-    return ""
-
-
-@lru_cache(maxsize=1024)
-def _module_path(parts: tuple[str, ...]) -> str:
-    """Join the names of nested modules; a child of a container repeats some of the path before it."""
-    path = ""
-    for part in parts:
-        known, _, own = part.rpartition(".")
-        if path and known and f".{path}".endswith(f".{known}"):
-            path = f"{path}.{own}"
-        else:
-            path = f"{path}.{part}" if path else part
-    return path
-
-
-def _attribute(attribute: Any) -> Any:
-    kind = attribute.type
-    if kind == 2:
-        return attribute.i
-    if kind == 7:
-        return tuple(attribute.ints)
-    if kind == 1:
-        return attribute.f
-    if kind == 3:
-        return attribute.s.decode("utf-8", "replace")
-    if kind == 4:
-        return from_tensor(attribute.t)
-    if kind == 6:
-        return tuple(attribute.floats)
-    if kind == 8:
-        return tuple([text.decode("utf-8", "replace") for text in attribute.strings])
-    return attribute.g if kind == 5 else None
-
-
 def _constant(attrs: dict[str, Any]) -> Value:
     value = attrs.get("value")
     if isinstance(value, Value):
@@ -346,58 +287,3 @@ def _constant(attrs: dict[str, Any]) -> Value:
         if key in attrs:
             return constant(attrs[key])
     return Value(())
-
-
-def _opset(model: Any) -> int:
-    opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
-    if not opset and any(entry.domain == "ai.onnx.ml" for entry in model.opset_import):
-        raise ModelFormatError(
-            "the model has ops of ai.onnx.ml alone: trees, linear models and scalers, as converters of "
-            "scikit-learn and the like write them; latency is predicted for neural networks only"
-        )
-    if not opset and all(node.domain not in ("", "ai.onnx") for node in model.graph.node):
-        return _NEWEST_OPSET
-    if opset < _OLDEST_OPSET:
-        raise ModelFormatError(
-            f"the model is written in opset {opset or 'unknown'}, the oldest that can be read is "
-            f"{_OLDEST_OPSET}: convert it with onnx.version_converter"
-        )
-    return int(opset)
-
-
-def _label(node: SourceNode) -> str:
-    """Return what messages call a node: many files leave the name empty."""
-    return str(node.name or next(filter(None, node.output), node.op_type))
-
-
-def _check_outputs(nodes: Sequence[SourceNode]) -> None:
-    """Refuse a tensor that two nodes make."""
-    made: set[str] = set()
-    for node in nodes:
-        for name in node.output:
-            if name in made:
-                raise GraphError(
-                    f"node {_label(node)!r} ({node.op_type}) makes {name!r}, which another node makes, too"
-                )
-            if name:
-                made.add(name)
-
-
-def _sorted(nodes: Sequence[SourceNode], known: set[str]) -> list[SourceNode]:
-    """Return nodes in topological order, or refuse a cycle or an input that nothing makes."""
-    producers = {name: index for index, node in enumerate(nodes) for name in node.output}
-    sources: dict[int, list[int]] = {}
-    for index, node in enumerate(nodes):
-        for name in node.input:
-            if name and name not in producers and name not in known:
-                raise GraphError(
-                    f"node {_label(node)!r} ({node.op_type}) reads {name!r}, which nothing makes"
-                )
-        sources[index] = [producers[name] for name in node.input if name in producers]
-    try:
-        return [nodes[index] for index in topological_order(sources)]
-    except CycleError as error:
-        stuck = nodes[error.item]
-        raise GraphError(
-            f"the graph has a cycle through or before node {_label(stuck)!r} ({stuck.op_type})"
-        ) from None

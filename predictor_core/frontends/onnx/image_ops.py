@@ -4,66 +4,41 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
+from predictor_core.errors import GraphError
 from predictor_core.frontends.onnx.call import Call, Handler, Step, same_shape
 from predictor_core.ir.graph import Shape
+from predictor_core.ir.shapes import slide
 
 _Ints = tuple[int, ...]
 
 
-def _spatial(call: Call, kernel: _Ints, size: _Ints) -> tuple[_Ints, _Ints, _Ints]:
-    """Return strides, dilations and pads (all begins, then all ends) of a sliding window."""
-    rank = len(size)
+def _spatial(call: Call, rank: int) -> tuple[_Ints, _Ints, str | _Ints]:
+    """Return strides, dilations and padding (see `slide`) of a window of `rank` dimensions."""
     strides = tuple(call.attrs.get("strides", (1,) * rank))
     dilations = tuple(call.attrs.get("dilations", (1,) * rank))
     auto = call.attrs.get("auto_pad", "NOTSET")
-    if (
-        len(kernel) != rank
-        or len(strides) != rank
-        or len(dilations) != rank
-        or min(strides + dilations + kernel) < 1
-    ):
-        raise call.error(
-            f"kernel {kernel}, strides {strides}, dilations {dilations} don't fit {rank} dimensions"
-        )
-    if auto in ("SAME_UPPER", "SAME_LOWER"):
-        totals = [
-            max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0)
-            for n, k, s, d in zip(size, kernel, strides, dilations)
-        ]
-        small = tuple([total // 2 for total in totals])
-        large = tuple([total - total // 2 for total in totals])
-        return strides, dilations, small + large if auto == "SAME_UPPER" else large + small
-    pads = tuple(call.attrs.get("pads", ())) if auto == "NOTSET" else ()
-    pads = pads or (0,) * (2 * rank)
-    if len(pads) != 2 * rank:
-        raise call.error(f"pads {pads} don't fit {rank} dimensions")
-    return strides, dilations, pads
+    if auto == "NOTSET":
+        return strides, dilations, tuple(call.attrs.get("pads", ())) or "VALID"
+    return strides, dilations, {"SAME_UPPER": "SAME", "SAME_LOWER": "SAME_LOWER"}.get(auto, "VALID")
 
 
-def _slid(call: Call, size: _Ints, kernel: _Ints, spatial: tuple[_Ints, _Ints, _Ints]) -> _Ints:
-    """Return the size after a sliding window."""
-    strides, dilations, pads = spatial
-    out = []
-    for i, n in enumerate(size):
-        span = n + pads[i] + pads[i + len(size)] - (kernel[i] - 1) * dilations[i] - 1
-        if span < 0:
-            raise call.error(f"the kernel {kernel} is larger than the padded input {size}")
-        steps = span // strides[i]
-        if call.attrs.get("ceil_mode"):
-            steps = -(-span // strides[i])
-            # A window that would start in the end padding is not made.
-            steps -= steps * strides[i] >= n + pads[i]
-        out.append(steps + 1)
-    return tuple(out)
+def _slid(call: Call, size: _Ints, kernel: _Ints) -> tuple[dict[str, _Ints], _Ints]:
+    """Return the attributes of a sliding window, and the size after it."""
+    strides, dilations, padding = _spatial(call, len(size))
+    try:
+        pads, out = slide(size, kernel, strides, dilations, padding, bool(call.attrs.get("ceil_mode")))
+    except GraphError as error:
+        raise call.error(str(error)) from None
+    return _window_attrs(kernel, strides, dilations, pads), out
 
 
 def _as_2d(values: Sequence[int], filler: int) -> _Ints:
     return (values[0], filler) if len(values) == 1 else tuple(values)
 
 
-def _window_attrs(kernel: _Ints, spatial: tuple[_Ints, _Ints, _Ints]) -> dict[str, _Ints]:
-    strides, dilations, pads = spatial
+def _window_attrs(kernel: _Ints, strides: _Ints, dilations: _Ints, pads: _Ints) -> dict[str, _Ints]:
     return {
         "kernel": _as_2d(kernel, 1),
         "strides": _as_2d(strides, 1),
@@ -78,13 +53,12 @@ def _conv(call: Call) -> Step:
     fits = len(x) >= 3 and len(weight) == len(x) and min(*weight, groups) > 0
     if not fits or x[1] != weight[1] * groups or weight[0] % groups:
         raise call.error(f"weights {list(weight)} in {groups} groups don't fit the input {list(x)}")
-    kernel = weight[2:]
-    spatial = _spatial(call, kernel, x[2:])
-    out = (x[0], weight[0], *_slid(call, x[2:], kernel, spatial))
-    attrs = {**_window_attrs(kernel, spatial), "groups": groups, "bias": call.has(2)}
+    attrs, size = _slid(call, x[2:], weight[2:])
+    out = (x[0], weight[0], *size)
     # A computed weight is an input too.
     reads = (call.value(0), call.value(1))
-    return Step("conv3d" if len(x) == 5 else "conv", reads, attrs, (out,))
+    described = {**attrs, "groups": groups, "bias": call.has(2)}
+    return Step("conv3d" if len(x) == 5 else "conv", reads, described, (out,))
 
 
 def _conv_transpose(call: Call) -> Step:
@@ -93,7 +67,12 @@ def _conv_transpose(call: Call) -> Step:
     if len(x) < 3 or len(weight) != len(x) or x[1] != weight[0] or min(*weight, groups) < 1:
         raise call.error(f"weights {list(weight)} don't fit the input {list(x)}")
     kernel, rank = weight[2:], len(x) - 2
-    strides, dilations, pads = _spatial(call, kernel, x[2:])
+    strides, dilations, padding = _spatial(call, rank)
+    pads = (0,) * (2 * rank) if isinstance(padding, str) else padding
+    if not len(strides) == len(dilations) == rank or len(pads) != 2 * rank or min(strides + dilations) < 1:
+        raise call.error(
+            f"strides {strides}, dilations {dilations} and pads {pads} don't fit {rank} dimensions"
+        )
     extra = tuple(call.attrs.get("output_padding", (0,) * rank))
     whole = [(n - 1) * s + (k - 1) * d + 1 for n, s, k, d in zip(x[2:], strides, kernel, dilations)]
     auto = call.attrs.get("auto_pad", "NOTSET")
@@ -109,7 +88,8 @@ def _conv_transpose(call: Call) -> Step:
         extra = tuple([wanted - n + c for n, c, wanted in zip(whole, cut, size)])
         small, large = [n // 2 for n in cut], [n - n // 2 for n in cut]
         pads = tuple(small + large if auto == "SAME_UPPER" else large + small)
-    attrs = {**_window_attrs(kernel, (strides, dilations, pads)), "groups": groups, "bias": call.has(2)}
+    attrs: dict[str, Any] = _window_attrs(kernel, strides, dilations, pads)
+    attrs.update(groups=groups, bias=call.has(2))
     if any(extra):
         attrs["output_padding"] = _as_2d(extra, 0)
     op = "convtranspose3d" if rank == 3 else "convtranspose"
@@ -129,11 +109,10 @@ def _pool(op: str) -> Handler:
         kernel = tuple(call.attrs.get("kernel_shape", ()))
         if len(x) < 3 or not kernel:
             raise call.error(f"can't pool a tensor of shape {list(x)} with kernel {kernel}")
-        spatial = _spatial(call, kernel, x[2:])
-        out: Shape = (*x[:2], *_slid(call, x[2:], kernel, spatial))
-        attrs = _window_attrs(kernel, spatial)
-        if max(attrs.pop("dilations")) > 1:
-            attrs["dilations"] = _as_2d(spatial[1], 1)
+        attrs, size = _slid(call, x[2:], kernel)
+        out: Shape = (*x[:2], *size)
+        if max(attrs["dilations"]) == 1:
+            del attrs["dilations"]
         return Step(op + "3d" if len(x) == 5 else op, (call.value(0),), attrs, (out,) * call.outputs)
 
     return handler

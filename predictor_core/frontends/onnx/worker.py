@@ -45,10 +45,10 @@ def main() -> None:
         _limit(memory, start_s + seconds)
         try:
             sound, answer = 1, _inferred(onnx, content, bool(propagate))
-        except MemoryError:
-            # In a process that has answered others, it is tried again in a new one.
-            break
         except Exception as error:  # noqa: BLE001 - whatever onnx raises is told
+            if isinstance(error, MemoryError) or "alloc" in str(error):
+                # In a process that has answered others, it is tried again in a new one.
+                break
             sound, answer = 0, f"{type(error).__name__}: {error}"[:1000].encode("utf-8", "replace")
         answers.write(ANSWER.pack(sound, time.process_time() - start_s, len(answer)) + answer)
         answers.flush()

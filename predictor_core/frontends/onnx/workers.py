@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections import deque
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -88,7 +87,7 @@ def _end(process: subprocess.Popen[bytes], owner: int) -> None:
 
 
 #: Processes that nobody asks at the moment.
-_IDLE: deque[_Worker] = deque()
+_IDLE: list[_Worker] = []
 
 
 def ask(model: bytes, propagate: bool, memory_bytes: int, seconds: float) -> Inferred:
@@ -136,7 +135,8 @@ def ask(model: bytes, propagate: bool, memory_bytes: int, seconds: float) -> Inf
 def _taken() -> _Worker:
     with suppress(IndexError):
         while True:
-            worker = _IDLE.popleft()
+            # The last one, so that those which are not needed any more end by themselves.
+            worker = _IDLE.pop()
             # A forked process has the list of its parent, whose processes are not its own.
             if worker.owner == os.getpid():
                 return worker

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from predictor_core.budget import meter
 from predictor_core.errors import ModelFormatError, PredictorError, suggestion
 from predictor_core.frontends.common.file import Buffer, opened
 from predictor_core.frontends.tensorflow.graph import Walk

@@ -11,10 +11,11 @@ from predictor_core.budget import meter
 from predictor_core.errors import GraphError, ModelFormatError, PredictorError, UnsupportedOpError
 from predictor_core.frontends.common.call import foreign
 from predictor_core.frontends.common.values import NotInferableError, Value, constant
-from predictor_core.frontends.tensorflow import data_ops, image_ops, volume_ops
-from predictor_core.frontends.tensorflow.call import MAX_PARTS, Call, Handler, Step
+from predictor_core.frontends.tensorflow import data_ops, image_ops, special_ops, volume_ops
+from predictor_core.frontends.tensorflow.call import Call, Handler, Step
 from predictor_core.frontends.tensorflow.fold import fold
 from predictor_core.frontends.tensorflow.messages import BOOL, FunctionDef, GraphDef, NodeDef
+from predictor_core.frontends.tensorflow.order import LOOPS, ordered, pick
 from predictor_core.ir.graph import Node
 from predictor_core.ir.inputs import InputShapes
 from predictor_core.ir.names import Names
@@ -62,12 +63,6 @@ _RANDOM = frozenset(
     }
 )
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
-_LOOPS = frozenset(
-    {"While", "StatelessWhile", "Enter", "Exit", "NextIteration", "LoopCond", "For", "RefEnter", "RefExit"}
-)
-
-#: Place of the outputs of ops whose outputs have names of their own; functions name them so.
-_PLACES = {"output_true": 1, "indices": 1, "value_index": 1, "idx": 1}
 
 
 class Walk:
@@ -86,6 +81,10 @@ class Walk:
     ----------
     nodes : list of Node
         In topological order, with dimensions ordered as the model has them.
+    made : dict of str to Node
+        The same by name.
+    names : Names
+        Those that are taken.
     free : list of str
         Names of nodes that cost nothing.
     """
@@ -97,8 +96,8 @@ class Walk:
         self.orders: set[bool] = set()
         self._given = InputShapes(input_shape, list(map(_input_name, inputs)))
         self.warnings = self._given.warnings
-        self._made: dict[str, Node] = {}
-        self._names = Names()
+        self.made: dict[str, Node] = {}
+        self.names = Names()
         self._meter = meter()
         self._has_random = any(node.op in _RANDOM for node in graph.nodes.values())
 
@@ -120,9 +119,9 @@ class Walk:
         if depth > MAX_DEPTH:
             raise ModelFormatError(f"functions of the model call each other more than {MAX_DEPTH} deep")
         values: dict[str, list[Value]] = {name: [value] for name, value in arguments.items()}
-        for node in _ordered(nodes, wanted, values):
+        for node in ordered(nodes, wanted, values):
             self._meter.spend(nodes=1)
-            inputs = [_pick(values, ref) for ref in node.inputs if not ref.startswith("^")]
+            inputs = [pick(values, ref) for ref in node.inputs if not ref.startswith("^")]
             try:
                 values[node.name] = self._convert(node, inputs, depth)
             except PredictorError as error:
@@ -137,7 +136,7 @@ class Walk:
                 raise GraphError(
                     f"node {node.name!r} ({node.op}) is malformed: {type(error).__name__}: {error}"
                 ) from error
-        return [_pick(values, ref) for ref in wanted]
+        return [pick(values, ref) for ref in wanted]
 
     def _convert(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
         op = node.op
@@ -149,7 +148,7 @@ class Walk:
         special = _SPECIAL.get(op)
         if special is not None:
             return special(self, node, inputs, depth)
-        if op in _LOOPS:
+        if op in LOOPS:
             raise UnsupportedOpError("a loop runs as often as its data say, so it has no fixed latency")
         function = self.graph.function(op)
         if function is not None:
@@ -157,7 +156,7 @@ class Walk:
         call = Call(node, inputs)
         if all(value.is_constant for value in inputs):
             return self._constant(call)
-        return self._emit(call, _steps(call))
+        return self.emit(call, _steps(call))
 
     def _constant(self, call: Call) -> list[Value]:
         """Return the results of an op on constants: their numbers where those are known, else shapes."""
@@ -166,23 +165,25 @@ class Walk:
             return [constant(array) for array in folded]
         return [Value(shape) for shape in _steps(call)[-1].outputs]
 
-    def _emit(self, call: Call, steps: list[Step]) -> list[Value]:
+    def emit(self, call: Call, steps: list[Step]) -> list[Value]:
+        """Write the Nodes of an op; return what it gives."""
         node = call.node
         if node.op in _ORDERED and len(steps[-1].outputs[0]) >= 4:
             self.orders.add(call.channels_first)
         written: list[str] = []
         for index, step in enumerate(steps, 1):
-            own = self._names.fresh(node.name if index == len(steps) else f"{node.name}.{index}")
+            own = self.names.fresh(node.name if index == len(steps) else f"{node.name}.{index}")
             reads = [written[read] if isinstance(read, int) else read.node for read in step.reads]
             made = Node(own, step.op, tuple([r for r in reads if r is not None]), step.attrs, step.outputs)
-            self._append(made)
+            self.append(made)
             written.append(own)
         self._meter.spend(nodes=len(made.outputs))
         return [Value(shape, tensor) for tensor, shape in zip(made.tensors, made.outputs)]
 
-    def _append(self, node: Node) -> None:
+    def append(self, node: Node) -> None:
+        """Write one Node."""
         self.nodes.append(node)
-        self._made[node.name] = node
+        self.made[node.name] = node
 
     def _constant_node(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
         tensor = node.tensor()
@@ -207,7 +208,7 @@ class Walk:
             )
             return [Value(())]
         shape = self._given.resolve(name, node.shape())
-        self._append(Node(self._names.fresh(name), "input", outputs=(shape,)))
+        self.append(Node(self.names.fresh(name), "input", outputs=(shape,)))
         return [Value(shape, self.nodes[-1].name)]
 
     def _same(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
@@ -218,13 +219,6 @@ class Walk:
         elif node.op == "Cast" and inputs[0].array is not None:
             return self._constant(Call(node, inputs))
         return inputs
-
-    def _shape(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
-        if node.op == "Size":
-            return [constant(np.prod(inputs[0].shape, dtype=np.int64))]
-        if node.op == "Rank":
-            return [constant(len(inputs[0].shape))]
-        return [constant(np.array(value.shape, dtype=np.int64)) for value in inputs]
 
     def _switch(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
         data, condition = inputs
@@ -257,78 +251,20 @@ class Walk:
         arguments = dict(zip(function.arguments, inputs))
         return self._evaluate(function.nodes, wanted, arguments, depth + 1)
 
-    def _unpack(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
-        call = Call(node, inputs)
-        shape = call.shape()
-        axis = call.checked_axis(node.integer("axis"), len(shape))
-        if shape[axis] > MAX_PARTS:
-            raise call.error(f"takes {shape[axis]} parts apart; at most {MAX_PARTS} are accepted")
-        if inputs[0].is_constant:
-            folded = fold(call)
-            if folded is not None:
-                return [constant(array) for array in folded]
-            return [Value((*shape[:axis], *shape[axis + 1 :]))] * shape[axis]
-        outputs = ((*shape[:axis], 1, *shape[axis + 1 :]),) * shape[axis]
-        parts = inputs
-        if len(outputs) > 1:
-            sizes = (1,) * len(outputs)
-            parts = self._emit(
-                call, [call.step("split", shape, axis=axis, sizes=sizes)._replace(outputs=outputs)]
-            )
-        out = (*shape[:axis], *shape[axis + 1 :])
-        return [self._emit(call, [Step("reshape", (part,), {}, (out,))])[0] for part in parts]
-
-    def _erfc(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
-        """Write erfc(-x) as 1 + erf(x), which is how gelu is spelled elsewhere."""
-        value = inputs[0]
-        if value.is_constant:
-            return [Value(value.shape)]
-        shapes = (value.shape,)
-        positive = self._negated(value.node or "")
-        steps = [Step("erf", (value if positive is None else value._replace(node=positive),), {}, shapes)]
-        if positive is None:
-            steps.append(Step("sub", (0,), {"const": 1.0, "const_first": True}, shapes))
-        else:
-            steps.append(Step("add", (0,), {"const": 1.0}, shapes))
-        return self._emit(Call(node, inputs), steps)
-
-    def _negated(self, tensor: str) -> str | None:
-        """Return the tensor that is minus this one, where it is there or needs one product alone."""
-        node = self._made.get(tensor)
-        if node is None:
-            return None
-        if node.op == "neg":
-            return node.inputs[0]
-        if node.op == "mul" and "const" in node.attrs:
-            inner = self._made.get(node.inputs[0])
-            if inner is not None and inner.op == "neg":
-                own = self._names.fresh(f"{node.name}.positive")
-                self._append(Node(own, "mul", inner.inputs, node.attrs, node.outputs))
-                return own
-        return None
-
-    def _random(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
-        """Write a tensor of random numbers, as a dropout makes it, as an op that reads nothing."""
-        call = Call(node, inputs)
-        return self._emit(call, [Step(node.op, (), {}, (call.ints(0),))])
-
-    def _nothing(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
-        return []
-
 
 _SPECIAL: dict[str, Callable[[Walk, NodeDef, list[Value], int], list[Value]]] = {
     **dict.fromkeys(_SAME, Walk._same),
     **dict.fromkeys(_VARIABLES, Walk._variable),
     **dict.fromkeys(_CALLS, Walk._partitioned),
-    **dict.fromkeys(("Shape", "ShapeN", "Size", "Rank"), Walk._shape),
+    **dict.fromkeys(("Shape", "ShapeN", "Size", "Rank"), special_ops.shape),
     **dict.fromkeys(("If", "StatelessIf"), Walk._if),
-    **dict.fromkeys(("NoOp", "Assert"), Walk._nothing),
+    **dict.fromkeys(("NoOp", "Assert"), special_ops.nothing),
     "Const": Walk._constant_node,
-    "Erfc": Walk._erfc,
-    **dict.fromkeys(_RANDOM, Walk._random),
+    "Erfc": special_ops.erfc,
+    **dict.fromkeys(_RANDOM, special_ops.random),
     "Placeholder": Walk._placeholder,
     "Switch": Walk._switch,
-    "Unpack": Walk._unpack,
+    "Unpack": special_ops.unpack,
 }
 
 
@@ -348,75 +284,3 @@ def _steps(call: Call) -> list[Step]:
     if not known or len(known) < len(shapes):
         raise UnsupportedOpError("the op is not known, and the file does not state its output shape")
     return [Step(foreign(call.op), tuple(call.inputs), {}, known)]
-
-
-def _pick(values: Mapping[str, list[Value]], ref: str) -> Value:
-    """Return the value of a tensor written as ``name``, ``name:1`` or, in functions, ``name:output:1``."""
-    name, _, place = ref.partition(":")
-    found = values.get(name)
-    if found is None:
-        raise GraphError(f"the graph reads {name!r}, which no node makes")
-    output, _, number = place.rpartition(":")
-    index = (int(number) if number.isdecimal() else 0) + _PLACES.get(output, 0)
-    if index >= len(found):
-        raise UnsupportedOpError(f"output {index} of node {name!r} is used, which is not supported")
-    return found[index]
-
-
-def _ordered(nodes: Mapping[str, NodeDef], wanted: Sequence[str], known: Mapping[str, Any]) -> list[NodeDef]:
-    """Return the nodes that the wanted tensors depend on, producers first."""
-    order: list[NodeDef] = []
-    state: dict[str, bool] = {}
-    stack = [ref.partition(":")[0] for ref in reversed(wanted)]
-    while stack:
-        name = stack[-1]
-        if name in known or state.get(name):
-            stack.pop()
-            continue
-        if name not in nodes:
-            raise GraphError(f"the graph reads {name!r}, which no node makes")
-        node = nodes[name]
-        if name in state:
-            # Seen before, so everything that it reads is in order by now.
-            state[name] = True
-            order.append(node)
-            stack.pop()
-            continue
-        state[name] = False
-        for ref in reversed(node.inputs):
-            if ref.startswith("^"):
-                continue
-            source = ref.partition(":")[0]
-            if source in known or state.get(source):
-                continue
-            if source in state:
-                circle = (nodes[one] for one in _circle(nodes, name, source))
-                loop = next((one for one in circle if one.op in _LOOPS), None)
-                if loop is None:
-                    raise GraphError(f"the graph has a cycle through node {name!r} ({node.op})")
-                raise UnsupportedOpError(
-                    f"node {loop.name!r} ({loop.op}) is part of a loop (while_loop, map_fn, a dynamic RNN), "
-                    "which runs as often as its data say, so it has no fixed latency; export the model "
-                    "without it: its body alone, or unrolled"
-                )
-            stack.append(source)
-    return order
-
-
-def _circle(nodes: Mapping[str, NodeDef], last: str, first: str) -> list[str]:
-    """Return a way through the inputs from a node to itself: from `first` to `last`, which reads `first`."""
-    reached: dict[str, str] = {}
-    stack = [first]
-    while stack:
-        name = stack.pop()
-        if name == last:
-            break
-        for ref in nodes[name].inputs:
-            source = ref.partition(":")[0]
-            if source in nodes and source not in reached:
-                reached[source] = name
-                stack.append(source)
-    way = [last]
-    while way[-1] != first:
-        way.append(reached[way[-1]])
-    return way

@@ -1,23 +1,17 @@
-"""The few protobuf messages of TensorFlow models that matter here.
-
-The package protobuf reads them by a descriptor that is made here and names no more fields than are used; all
-others are skipped. The payloads of weights are left out before. Names and numbers of the fields are those of
-TensorFlow's ``graph.proto``, ``node_def.proto``, ``attr_value.proto``, ``tensor.proto``,
-``tensor_shape.proto``, ``function.proto``, ``op_def.proto``, ``saved_model.proto`` and ``meta_graph.proto``.
-"""
+"""The few messages of TensorFlow models that matter here; payloads of weights are left out before."""
 
 from __future__ import annotations
 
-from functools import cache
 from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor_core.errors import ModelFormatError, missing_dependency
+from predictor_core.errors import ModelFormatError
 from predictor_core.frontends.common import protobuf
 from predictor_core.frontends.common.file import Buffer
+from predictor_core.frontends.tensorflow.descriptor import message_class
 
 #: TensorFlow's numbers of the types whose values are read: how numpy calls them, and the field of the values.
 _DTYPES = {
@@ -40,56 +34,6 @@ BOOL = 10
 #: Constants with more elements, and float ones with more than one, are weights, whose values are never read.
 MAX_VALUES = 4096
 
-#: Message -> (field, its number, its type); a star stands for any number of them, ``|`` for one of several
-#: that exclude each other. A map is, on the wire, any number of entries.
-_MESSAGES = {
-    "Dim": (("size", 1, "int64"),),
-    "Shape": (("dim", 2, "Dim*"), ("unknown_rank", 3, "bool")),
-    "Tensor": (
-        ("dtype", 1, "int32"),
-        ("tensor_shape", 2, "Shape"),
-        ("tensor_content", 4, "bytes"),
-        ("float_val", 5, "float*"),
-        ("double_val", 6, "double*"),
-        ("int_val", 7, "int32*"),
-        ("int64_val", 10, "int64*"),
-        ("bool_val", 11, "bool*"),
-        ("uint32_val", 16, "uint32*"),
-        ("uint64_val", 17, "uint64*"),
-    ),
-    "Function": (("name", 1, "string"),),
-    "List": (("i", 3, "int64*"), ("shape", 7, "Shape*"), ("func", 9, "Function*")),
-    "Attr": (
-        ("list", 1, "List|"),
-        ("s", 2, "bytes|"),
-        ("i", 3, "int64|"),
-        ("b", 5, "bool|"),
-        ("type", 6, "int32|"),
-        ("shape", 7, "Shape|"),
-        ("tensor", 8, "Tensor|"),
-        ("func", 10, "Function|"),
-    ),
-    "AttrEntry": (("key", 1, "string"), ("value", 2, "Attr")),
-    "Node": (("name", 1, "string"), ("op", 2, "string"), ("input", 3, "string*"), ("attr", 5, "AttrEntry*")),
-    "Arg": (("name", 1, "string"),),
-    "OpDef": (("name", 1, "string"), ("input_arg", 2, "Arg*"), ("output_arg", 3, "Arg*")),
-    "RetEntry": (("key", 1, "string"), ("value", 2, "string")),
-    "FunctionDef": (("signature", 1, "OpDef"), ("node_def", 3, "Node*"), ("ret", 4, "RetEntry*")),
-    "Library": (("function", 1, "FunctionDef*"),),
-    "Graph": (("node", 1, "Node*"), ("library", 2, "Library")),
-    "Info": (("tags", 4, "string*"),),
-    "TensorInfo": (("name", 1, "string"),),
-    "InfoEntry": (("key", 1, "string"), ("value", 2, "TensorInfo")),
-    "Signature": (("inputs", 1, "InfoEntry*"), ("outputs", 2, "InfoEntry*")),
-    "SignatureEntry": (("key", 1, "string"), ("value", 2, "Signature")),
-    "MetaGraph": (
-        ("meta_info_def", 1, "Info"),
-        ("graph_def", 2, "Graph"),
-        ("signature_def", 5, "SignatureEntry*"),
-    ),
-    "SavedModel": (("saved_model_schema_version", 1, "int64"), ("meta_graphs", 2, "MetaGraph*")),
-}
-
 #: Where payloads stand: values of tensors, serialised text, collections, objects.
 _KEPT_BYTES = 8 * MAX_VALUES
 _TENSOR: protobuf.Fields = dict.fromkeys((4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17))
@@ -97,38 +41,6 @@ _ATTR: protobuf.Fields = {1: {2: None, 4: None, 8: _TENSOR}, 2: None, 8: _TENSOR
 _NODE: protobuf.Fields = {5: {2: _ATTR}}
 _GRAPH: protobuf.Fields = {1: _NODE, 2: {1: {3: _NODE, 5: {2: _ATTR}}, 2: None}}
 _SAVED_MODEL: protobuf.Fields = {2: {1: {2: None}, 2: _GRAPH, 3: None, 4: None, 7: None}}
-
-
-@cache
-def _message(name: str) -> Any:
-    """Class of a message."""
-    try:
-        from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-    except ImportError:
-        raise missing_dependency("protobuf", "tensorflow", "reading TensorFlow models") from None
-    field_types = descriptor_pb2.FieldDescriptorProto
-    file = descriptor_pb2.FileDescriptorProto(name="tensorflow_model.proto", package="m", syntax="proto3")
-    for message_name, fields in _MESSAGES.items():
-        message = file.message_type.add(name=message_name)
-        for field_name, number, kind in fields:
-            own = kind.rstrip("*|")
-            label = field_types.LABEL_REPEATED if kind.endswith("*") else field_types.LABEL_OPTIONAL
-            field = message.field.add(name=field_name, number=number, label=label)
-            if own in _MESSAGES:
-                field.type, field.type_name = field_types.TYPE_MESSAGE, f".m.{own}"
-            else:
-                field.type = getattr(field_types, f"TYPE_{own.upper()}")
-            if kind.endswith("|"):
-                if not message.oneof_decl:
-                    message.oneof_decl.add(name="value")
-                field.oneof_index = 0
-    pool = descriptor_pool.DescriptorPool()
-    pool.AddSerializedFile(file.SerializeToString())
-    descriptor = pool.FindMessageTypeByName(f"m.{name}")
-    if hasattr(message_factory, "GetMessageClass"):
-        return message_factory.GetMessageClass(descriptor)
-    # Releases before 4.22.
-    return message_factory.MessageFactory(pool).GetPrototype(descriptor)
 
 
 class NodeDef:
@@ -323,11 +235,11 @@ def read_model(data: Buffer) -> tuple[GraphDef, dict[str, Signature] | None]:
     # Field 1 is the version number of a saved model, and the first node of a graph.
     if data[0] != 0x08:
         content = protobuf.without_payloads(data, _GRAPH, _KEPT_BYTES)
-        return GraphDef(protobuf.parse(_message("Graph"), content)), None
+        return GraphDef(protobuf.parse(message_class("Graph"), content)), None
     content = protobuf.without_payloads(data, _SAVED_MODEL, _KEPT_BYTES)
     metas = [
         one
-        for one in protobuf.parse(_message("SavedModel"), content).meta_graphs
+        for one in protobuf.parse(message_class("SavedModel"), content).meta_graphs
         if one.HasField("graph_def")
     ]
     if not metas:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from predictor_core.frontends.tensorflow.call import Call, Handler, Step
 from predictor_core.ir.graph import Shape
+from predictor_core.ir.shapes import slide
 
 
 def _volume(call: Call, index: int = 0) -> Shape:
@@ -27,20 +28,8 @@ def _triple(call: Call, key: str) -> Shape:
     return tuple(values[2:] if call.channels_first else values[1:4])
 
 
-def _slide(call: Call, size: Shape, kernel: Shape, strides: Shape, dilations: Shape) -> tuple[Shape, Shape]:
-    """Return the pads (all before, then all after) and the size after a window of ``SAME`` or ``VALID``."""
-    same = call.padding() == "SAME"
-    before, after, out = [], [], []
-    for n, k, s, d in zip(size, kernel, strides, dilations):
-        reach = (k - 1) * d + 1
-        steps = -(-n // s) if same else (n - reach) // s + 1
-        if k < 1 or steps < 1:
-            raise call.error(f"a window of {list(kernel)} does not fit {list(size)}")
-        total = max((steps - 1) * s + reach - n, 0) if same else 0
-        before.append(total // 2)
-        after.append(total - total // 2)
-        out.append(steps)
-    return (*before, *after), tuple(out)
+def _padding(call: Call) -> str:
+    return "SAME" if call.padding() == "SAME" else "VALID"
 
 
 def _weight(call: Call) -> Shape:
@@ -57,7 +46,7 @@ def _conv(call: Call) -> Step:
     if groups * weight[3] != channels or weight[4] % groups:
         raise call.error(f"weights {list(weight)} do not fit {channels} channels")
     kernel, strides, dilations = weight[:3], _triple(call, "strides"), _triple(call, "dilations")
-    pads, out = _slide(call, tuple(size), kernel, strides, dilations)
+    pads, out = slide(tuple(size), kernel, strides, dilations, _padding(call))
     return call.step(
         "conv3d",
         _ordered(call, (batch, *out, weight[4])),
@@ -81,10 +70,10 @@ def _conv_transpose(call: Call) -> Step:
         given = tuple([int(value) for value in sizes.reshape(-1).tolist()])
         out = given[2:] if call.channels_first else given[1:4]
     else:
-        valid = call.padding() != "SAME"
+        valid = _padding(call) == "VALID"
         reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilations)]
         out = tuple([n * s + (max(r - s, 0) if valid else 0) for n, s, r in zip(size, strides, reach)])
-    pads, back = _slide(call, out, kernel, strides, dilations)
+    pads, back = slide(out, kernel, strides, dilations, _padding(call))
     if back != tuple(size):
         raise call.error(f"an output of {list(out)} does not come from an input of {size}")
     return call.step(
@@ -104,7 +93,7 @@ def _pool(op: str) -> Handler:
     def handler(call: Call) -> Step:
         batch, *size, channels = _volume(call)
         kernel, strides = _triple(call, "ksize"), _triple(call, "strides")
-        pads, out = _slide(call, tuple(size), kernel, strides, (1, 1, 1))
+        pads, out = slide(tuple(size), kernel, strides, (1, 1, 1), _padding(call))
         shape = _ordered(call, (batch, *out, channels))
         return call.step(op, shape, kernel=kernel, strides=strides, pads=pads)
 

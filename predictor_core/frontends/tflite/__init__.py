@@ -1,5 +1,5 @@
 """TensorFlow Lite front end."""
 
-from predictor_core.frontends.tflite.frontend import load
+from predictor_core.frontends.tflite.frontend import load, tensor_names
 
-__all__ = ["load"]
+__all__ = ["load", "tensor_names"]

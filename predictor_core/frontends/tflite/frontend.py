@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,27 @@ def load(model: str | os.PathLike[str], *, input_shape: Any = None, signature: s
     GraphError
         When the operators do not form a valid graph. The message names the operator.
     """
+    with _reading(model) as path:
+        walk, outputs = _walked(path, input_shape, signature)
+        warnings = (AS_FLOAT,) if walk.quantised else ()
+        return canonical_graph(walk.nodes, path.stem, outputs, walk.free, warnings, meter().look)
+
+
+def tensor_names(
+    model: str | os.PathLike[str], *, input_shape: Any = None, signature: str | None = None
+) -> dict[str, str]:
+    """Return the nodes of a model, and what its file calls the tensors that they write.
+
+    A converter joins the names of what it has fused with semicolons; a node has the first of them.
+    Parameters and errors are those of `load`.
+    """
+    with _reading(model) as path:
+        return _walked(path, input_shape, signature)[0].tensors
+
+
+@contextmanager
+def _reading(model: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give the path of a model to a block that reads it; the errors of the block name the file."""
     if not isinstance(model, (str, os.PathLike)):
         raise ModelFormatError(
             f"a TensorFlow Lite model is given as the path of a file, got a {type(model).__name__}"
@@ -47,20 +70,19 @@ def load(model: str | os.PathLike[str], *, input_shape: Any = None, signature: s
     path = Path(model)
     try:
         with metered():
-            return _graph(path, input_shape, signature)
+            yield path
     except PredictorError as error:
         raise type(error)(f"{path}: {error}") from error
     except (struct.error, IndexError, OverflowError, ValueError) as error:
         raise ModelFormatError(f"{path}: the file is truncated or damaged: {error}") from error
 
 
-def _graph(path: Path, input_shape: Any, signature: str | None) -> Graph:
+def _walked(path: Path, input_shape: Any, signature: str | None) -> tuple[Walk, list[str]]:
+    """Return what is made of a file, and the tensors that it gives."""
     model = Model(read_structure(path))
     found = _signature(model, signature)
     walk = Walk(model, input_shape)
-    outputs = walk.run(found.subgraph, found.inputs)
-    warnings = (AS_FLOAT,) if walk.quantised else ()
-    return canonical_graph(walk.nodes, path.stem, outputs, walk.free, warnings, meter().look)
+    return walk, walk.run(found.subgraph, found.inputs)
 
 
 def _signature(model: Model, name: str | None) -> Signature:

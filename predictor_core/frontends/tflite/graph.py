@@ -62,6 +62,8 @@ class Walk:
         Names of operators that cost nothing.
     quantised : bool
         Whether an operator computes in integers.
+    tensors : dict of str to str
+        Nodes, and what the file calls the tensors that they write.
     """
 
     def __init__(self, model: Model, input_shape: Any) -> None:
@@ -69,6 +71,7 @@ class Walk:
         self.nodes: list[Node] = []
         self.free: list[str] = []
         self.quantised = False
+        self.tensors: dict[str, str] = {}
         self._given = InputShapes(input_shape)
         self._names = Names()
         self._variables: dict[str, Value] = {}
@@ -128,6 +131,9 @@ class Walk:
                     f"node {operator.name!r} ({_label(operator)}) is malformed: {error}"
                 ) from error
             values.update(zip(operator.outputs, written))
+            for place, value in zip(operator.outputs, written):
+                if value.node:
+                    self.tensors.setdefault(value.node, _tensor(graph, place).file_name)
         return [self._value(graph, values, place) for place in graph.outputs]
 
     def _value(self, graph: Subgraph, values: dict[int, Value], place: int) -> Value:

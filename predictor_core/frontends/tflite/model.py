@@ -105,7 +105,12 @@ class Tensor:
     @property
     def name(self) -> str:
         """First of the names that the converter joined."""
-        return self._table.text(3).partition(";")[0]
+        return self.file_name.partition(";")[0]
+
+    @property
+    def file_name(self) -> str:
+        """Name as it stands in the file."""
+        return self._table.text(3)
 
     @property
     def signature(self) -> Shape:

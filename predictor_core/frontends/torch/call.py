@@ -100,7 +100,7 @@ class Call:
             if value.numel() != 1:
                 return None
             if value.is_meta:
-                value = self.recorder.shadow.originals.get(id(value))
+                value = self.recorder.module_copy.originals.get(id(value))
                 if value is None or value.is_meta:
                     return None
             return float(value)

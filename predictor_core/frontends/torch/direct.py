@@ -13,9 +13,9 @@ import torch
 
 from predictor_core.errors import PredictorError
 from predictor_core.frontends.torch.call import Untraceable
+from predictor_core.frontends.torch.module_copy import ModuleCopy
 from predictor_core.frontends.torch.ops import HANDLERS
 from predictor_core.frontends.torch.recorder import Recorder
-from predictor_core.frontends.torch.shadow import Shadow
 from predictor_core.frontends.torch.tensors import random_state_kept, tensors_of, to_meta
 from predictor_core.ir.graph import Node
 
@@ -51,8 +51,8 @@ def trace(
     """
     if _is_scripted(model):
         raise Untraceable("it contains TorchScript modules")
-    shadow = Shadow(model)
-    recorder = Recorder(shadow, HANDLERS)
+    module_copy = ModuleCopy(model)
+    recorder = Recorder(module_copy, HANDLERS)
     counter = count()
 
     def as_input(value: Any) -> Any:
@@ -70,14 +70,14 @@ def trace(
     named = {key: as_input(value) for key, value in kwargs.items()}
     with random_state_kept(), torch.no_grad(), recorder:
         try:
-            result = shadow.module(*inputs, **named)
+            result = module_copy.module(*inputs, **named)
         except (PredictorError, Untraceable):
             raise
         except Exception as error:
-            where = f"module {shadow.failed!r}: " if shadow.failed else ""
+            where = f"module {module_copy.failed!r}: " if module_copy.failed else ""
             raise Untraceable(f"{where}{type(error).__name__}: {error}") from error
         finally:
-            shadow.release()
+            module_copy.release()
     outputs = tuple(
         dict.fromkeys(recorder.names[id(t)] for t in tensors_of(result) if id(t) in recorder.names)
     )
@@ -88,21 +88,21 @@ def trace(
     return recorder.nodes, outputs, tuple(recorder.warnings)
 
 
-def rejection(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Exception | None:
+def call_error(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Exception | None:
     """Return the error with which a module refuses inputs of these shapes, whoever runs it.
 
     None where the module runs, fails only because meta tensors have no values, or is scripted.
     """
     if _is_scripted(model):
         return None
-    shadow = Shadow(model)
+    module_copy = ModuleCopy(model)
     with random_state_kept(), torch.no_grad():
         try:
-            shadow.module(*to_meta(list(args)), **to_meta(dict(kwargs)))
+            module_copy.module(*to_meta(list(args)), **to_meta(dict(kwargs)))
         except Exception as error:  # noqa: BLE001 - whatever the user's code raises is the answer
             return None if "meta" in str(error).lower() else error
         finally:
-            shadow.release()
+            module_copy.release()
     return None
 
 

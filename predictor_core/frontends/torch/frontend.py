@@ -83,7 +83,7 @@ def load(
     name = type(module).__name__
     direct_error: Exception | None = None
     from predictor_core.frontends.torch.call import BatchMissing, DataDependent, Untraceable
-    from predictor_core.frontends.torch.direct import rejection, trace
+    from predictor_core.frontends.torch.direct import call_error, trace
 
     # Where the way is via ONNX, the trace still tells whether the values of the input decide something.
     for args, kwargs in list(candidates):
@@ -101,7 +101,7 @@ def load(
                 return channels_last(nodes, name, outputs, warnings)
             break
     if via != "onnx":
-        if via == "direct" or all(rejection(module, args, kwargs) for args, kwargs in candidates):
+        if via == "direct" or all(call_error(module, args, kwargs) for args, kwargs in candidates):
             advice = "check input_shape" if via is None else "check input_shape, or use via='onnx'"
             raise ModelFormatError(
                 f"can't trace {name} with {_described(candidates)}: {direct_error}; {advice}"

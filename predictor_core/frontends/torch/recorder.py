@@ -12,7 +12,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from predictor_core.frontends.torch.call import Call, DataDependent, Handler, Untraceable
-from predictor_core.frontends.torch.shadow import Shadow
+from predictor_core.frontends.torch.module_copy import ModuleCopy
 from predictor_core.frontends.torch.tensors import (
     Indexed,
     modes_see_indexing,
@@ -90,15 +90,15 @@ class Recorder(TorchFunctionMode):
 
     Parameters
     ----------
-    shadow : Shadow
+    module_copy : ModuleCopy
         The module that runs; it tells scopes.
     handlers : mapping of str to Handler
         By function name, in-place marks removed.
     """
 
-    def __init__(self, shadow: Shadow, handlers: Mapping[str, Handler]) -> None:
+    def __init__(self, module_copy: ModuleCopy, handlers: Mapping[str, Handler]) -> None:
         super().__init__()
-        self.shadow = shadow
+        self.module_copy = module_copy
         self.nodes: list[Node] = []
         #: What had to be assumed, each once.
         self.warnings: dict[str, None] = {}
@@ -107,9 +107,9 @@ class Recorder(TorchFunctionMode):
         #: Result by (op, input, attributes), of ops that are recorded once.
         self.repeated: dict[tuple[Any, ...], torch.Tensor] = {}
         self._handlers = handlers
-        self._constants: set[int] = set(shadow.originals)
+        self._constants: set[int] = set(module_copy.originals)
         self._must_adopt = not modes_see_indexing()
-        for tensor in shadow.stand_ins():
+        for tensor in module_copy.replacements():
             self._adopt(tensor)
         self._alive: list[Any] = []
         self._entries: dict[Any, tuple[Handler | None, str, bool]] = {}
@@ -136,8 +136,8 @@ class Recorder(TorchFunctionMode):
             self._constants.update(id(one) for one in results)
             self._alive.append(results)
             return
-        scope = self.shadow.scopes[-1]
-        if scope and scope in self.shadow.leaves and scope not in self._used:
+        scope = self.module_copy.scopes[-1]
+        if scope and scope in self.module_copy.leaves and scope not in self._used:
             base = scope
         else:
             base = f"{scope}.{op}" if scope else op

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from predictor_core.errors import ModelFormatError, PredictorError, missing_dependency
-from predictor_core.frontends.torch.shadow import Shadow
+from predictor_core.frontends.torch.module_copy import ModuleCopy
 from predictor_core.frontends.torch.tensors import random_state_kept
 
 #: Opset of the TorchScript exporter: the first that has LayerNormalization as one op.
@@ -99,13 +99,13 @@ def _torchscript(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[st
 
 
 def _runnable(model: torch.nn.Module) -> torch.nn.Module:
-    shadow = Shadow(model, stand_in=_shared)
-    known = {id(parameter) for parameter in shadow.module.parameters()}
-    for tensor in shadow.stand_ins():
+    module_copy = ModuleCopy(model, replacement=_shared)
+    known = {id(parameter) for parameter in module_copy.module.parameters()}
+    for tensor in module_copy.replacements():
         # The exporter takes parameters of modules that are no submodules for constants without gradient.
         if tensor.is_leaf and id(tensor) not in known:
             tensor.requires_grad_(False)
-    return shadow.module
+    return module_copy.module
 
 
 def _positional(runnable: Any, given: int, kwargs: Mapping[str, Any]) -> list[Any]:
@@ -129,7 +129,7 @@ def _dynamo(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, An
     import onnx_ir
 
     program: Any = torch.onnx.export(
-        Shadow(model).module,
+        ModuleCopy(model).module,
         tuple(_meta(value) for value in args),
         kwargs={name: _meta(value) for name, value in kwargs.items()},
         dynamo=True,
@@ -184,7 +184,7 @@ def _mapped(value: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
 
 @contextmanager
 def _flags_kept(model: torch.nn.Module) -> Iterator[None]:
-    """Put back the modes of scripted modules, which can't be shadowed and are switched by the exporter."""
+    """Put back the modes of scripted modules, which can't be copied and are switched by the exporter."""
     flags = [
         (module, module.training) for module in model.modules() if isinstance(module, torch.jit.ScriptModule)
     ]

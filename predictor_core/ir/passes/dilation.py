@@ -11,8 +11,8 @@ from predictor_core.ir.passes.contract import graph_pass
 def dilated_convs(graph: MutableGraph) -> None:
     """Turn a conv between SpaceToBatchND and BatchToSpaceND into one with dilation.
 
-    An activation between the conv and BatchToSpaceND stays. Runtimes without dilation were served so, and
-    converters mend it where they see it.
+    An activation between the conv and BatchToSpaceND stays. Models were written so for runtimes without
+    dilation, and converters mend it where they see it.
     """
     for last in graph.of("BatchToSpaceND"):
         conv, between = graph.producer(last.inputs[0]), None

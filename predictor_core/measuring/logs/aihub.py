@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from predictor_core.measuring.logs.base import LogFormat, LoggedModel, environment
+from predictor_core.yaml_files import parse_yaml
 
 
 def _matches(text: str) -> bool:
@@ -17,9 +18,7 @@ def _matches(text: str) -> bool:
 
 
 def _read(text: str) -> list[LoggedModel]:
-    import yaml
-
-    document = yaml.safe_load(text)
+    document = parse_yaml(text)
     if not isinstance(document, dict):
         return []
     return [*_devices(document), *_precisions(document)]

@@ -57,12 +57,12 @@ def write_plan(plan: Sequence[Planned], folder: str | os.PathLike[str]) -> list[
     if find_spec("ai_edge_litert") is not None:
         formats.append("tflite")
     for each in plan:
-        _write(target / f"{each.name}.onnx", graph_to_onnx(each.graph).SerializeToString())
+        write_atomically(target / f"{each.name}.onnx", graph_to_onnx(each.graph).SerializeToString())
         if "tflite" in formats:
             from predictor_core.frontends.tflite.writing import graph_to_tflite
 
             try:
-                _write(target / f"{each.name}.tflite", graph_to_tflite(each.graph))
+                write_atomically(target / f"{each.name}.tflite", graph_to_tflite(each.graph))
             except UnsupportedOpError:
                 # The plan is as good without it; the script leaves out what has no file.
                 continue
@@ -91,12 +91,3 @@ def read_plan(folder: str | os.PathLike[str]) -> list[Entry]:
             ]
     except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
         raise PredictorError(f"{path}: not the list of a plan: {error!r}") from error
-
-
-def _write(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from types import ModuleType
 
 
@@ -16,9 +17,10 @@ class _Torchvision:
     ) -> ModuleSpec | None:
         if name == "torchvision":
             sys.meta_path.remove(self)  # type: ignore[arg-type]
-            from tests.torchvision_shim import import_torchvision
+            if find_spec(name) is not None:
+                from tests.torchvision_shim import import_torchvision
 
-            import_torchvision()
+                import_torchvision()
         return None
 
 

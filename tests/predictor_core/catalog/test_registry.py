@@ -307,6 +307,8 @@ def test_packages_ship_devices(form: str, package: Any, pack_folder: Path) -> No
         ("raise OSError('no licence')", "OSError: no licence"),
         ("def offer(): return 1 / 0", "ZeroDivisionError"),
         ("other = 1", "AttributeError"),
+        ("raise SystemExit('bye')", "SystemExit: bye"),
+        ("import sys\ndef offer(): sys.exit(3)", "SystemExit: 3"),
     ],
 )
 def test_a_broken_package_is_reported_and_left_out(

@@ -203,8 +203,10 @@ def test_a_pool_costs_no_more_than_one_of_whole_blocks_of_channels() -> None:
 
 def test_a_batch_of_maps_is_pooled_as_one_map_of_more_channels() -> None:
     decomposition = kernels.decompose(pool(1024, 1))
-    assert decomposition.parts == kernels.decompose(pool(1, 1024)).parts == ((1.0, pool(1, 1024)),)
+    assert decomposition.parts[:1] == kernels.decompose(pool(1, 1024)).parts == ((1.0, pool(1, 1024)),)
     assert not decomposition.measured
+    # Or each map by itself.
+    assert decomposition.parts[1:] == tuple((1024.0, pool(1, width)) for width in (1, 4, 8, 16))
 
 
 def test_a_channel_multiplier_is_served_by_the_channels_it_writes() -> None:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
-from predictor_core.learning.calibrate import calibrate
+from predictor_core.kernels.estimates import KINDS
+from predictor_core.learning.calibrate import calibrate, conformal
 from predictor_core.learning.evaluate import Predictions, accuracy, by_family
+from predictor_core.predictor.hardness import PROFILE, Hardness
+from predictor_core.predictor.interval import Sides, Widths
 
 
 def test_accuracy_of_known_errors() -> None:
@@ -33,36 +36,66 @@ def test_families_are_told_apart() -> None:
     assert found["b"].covered == 100.0
 
 
-def predictions(rng: np.random.Generator, n: int, error: float, spread: float, outside: float) -> Predictions:
+FAMILIES = ("small", "middle", "large")
+ESTIMATES = {name: Sides(0.7, 0.7) for name in KINDS}
+
+
+def predictions(
+    rng: np.random.Generator, n: int, family: int, error: float, bias: float = 0.0, spread: float = 0.0
+) -> Predictions:
+    """Models of one family: their profiles differ in size, which tells the families apart."""
     measured = rng.uniform(10, 100, n)
-    return Predictions(
-        np.repeat("f", n),
-        measured,
-        measured * np.exp(rng.normal(0, error, n)),
-        np.full(n, outside),
-        rng.uniform(0.5, 1.5, n) * spread,
-        np.zeros(n),
-    )
+    profile = rng.normal(0.0, 0.1, (n, len(PROFILE)))
+    profile[:, PROFILE.index("log_ms")] += 3.0 * family
+    hard = Hardness(profile, np.zeros(n), rng.uniform(0.5, 1.5, n) * spread, np.zeros((n, len(KINDS))))
+    predicted = measured * np.exp(rng.normal(bias, error, n))
+    return Predictions(np.repeat(FAMILIES[family], n), measured, predicted, hard)
 
 
-def test_what_the_peak_rates_bound_is_as_unsure_as_an_estimate() -> None:
-    said = predictions(np.random.default_rng(0), 3, 0.0, 0.0, 0.0)
-    widths = {"inside": 0.02, "outside": 0.3, "estimated": 0.7, "unfamiliar": 0.0, "spread_scale": 1.0}
-    half = replace(said, bounded=np.array([0.0, 0.5, 1.0])).half_width(widths)
-    np.testing.assert_allclose(half, [0.02, 0.36, 0.7])
+def together(parts: Sequence[Predictions]) -> Predictions:
+    arrays = [part.arrays() for part in parts]
+    return Predictions.from_arrays({key: np.concatenate([one[key] for one in arrays]) for key in arrays[0]})
 
 
-def test_intervals_are_calibrated_on_both_sorts_of_unseen_models() -> None:
+def covered(said: Predictions, widths: Widths) -> float:
+    low, high = said.interval_ms(widths)
+    return float(((low <= said.measured_ms) & (said.measured_ms <= high)).mean())
+
+
+def test_intervals_hold_for_each_family_and_for_families_left_out() -> None:
     rng = np.random.default_rng(0)
-    known = predictions(rng, 2000, 0.02, 0.0002, 0.0)
-    left_out = [predictions(rng, 500, 0.08, 0.01, share) for share in (0.0, 0.1, 0.3)]
-    widths = calibrate(known, left_out)
-    fresh = predictions(rng, 2000, 0.02, 0.0002, 0.0)
-    low, high = fresh.interval_ms(widths)
-    covered = ((low <= fresh.measured_ms) & (fresh.measured_ms <= high)).mean()
-    assert 0.88 <= covered <= 0.93
-    assert (high / low).mean() < 1.15
-    strange = predictions(rng, 2000, 0.08, 0.01, 0.1)
-    low, high = strange.interval_ms(widths)
-    assert ((low <= strange.measured_ms) & (strange.measured_ms <= high)).mean() > 0.8
-    assert widths["outside"] > widths["inside"] > 0
+    errors = (0.01, 0.03, 0.09)
+
+    def known(n: int) -> list[Predictions]:
+        return [predictions(rng, n, family, error, spread=0.0005) for family, error in enumerate(errors)]
+
+    def strange(n: int) -> dict[str, Predictions]:
+        return {
+            name: predictions(rng, n, family, 0.05, bias=(-0.1, 0.0, 0.2)[family], spread=0.02)
+            for family, name in enumerate(FAMILIES)
+        }
+
+    left_out = strange(500)
+    widths = calibrate(together(known(200)), left_out, ESTIMATES)
+    for error, said in zip(errors, known(2000)):
+        assert 0.84 <= covered(said, widths) <= 0.96
+        half = widths.half(said.hard)
+        assert (half.below + half.above).mean() < 2.4 * 1.645 * error
+    for family, said in strange(2000).items():
+        assert covered(said, widths.without(family)) > 0.8
+    assert widths.estimated == ESTIMATES
+    assert calibrate(together(known(200)), left_out, ESTIMATES).facts["families_left_out"] == sorted(FAMILIES)
+
+
+def test_errors_to_one_side_give_widths_to_one_side() -> None:
+    rng = np.random.default_rng(0)
+    said = predictions(rng, 400, 0, 0.01, bias=0.05)
+    known = calibrate(said, {}, ESTIMATES).groups[0].known
+    # What was predicted 5 % too slow lies below the prediction.
+    assert known.below == pytest.approx(0.05 + 1.645 * 0.01, abs=0.005)
+    assert known.above < 0.01
+
+
+def test_the_conformal_quantile_of_few_values_is_the_largest() -> None:
+    assert conformal(np.arange(5.0), 0.95) == 4.0
+    assert conformal(np.arange(1.0, 100.0), 0.9) == 90.0

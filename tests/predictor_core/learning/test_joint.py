@@ -12,7 +12,8 @@ from predictor_core.errors import LearningError
 from predictor_core.ir.graph import Graph
 from predictor_core.learning.adapt import Prior, pose
 from predictor_core.learning.corpus import Corpus
-from predictor_core.learning.joint import learn_environments, share_prior
+from predictor_core.learning.joint import learn_environments
+from predictor_core.learning.leaveout import JointFit
 
 from .conftest import DEVICE, device_ms
 
@@ -28,7 +29,7 @@ def test_a_hidden_environment_gains_from_the_others(corpus: Corpus, zoo_graphs: 
     known = columns(zoo_graphs)
     hidden = 3.0 * known["middle"]
     few = np.array([0, 7, 13, 21])
-    shared = replace(problem, prior=share_prior(problem, known))
+    shared = replace(problem, prior=JointFit(problem, known).prior)
     errors = [
         np.abs(np.log(one.predict(one.fit(hidden, few).mean) / hidden)).mean() for one in (problem, shared)
     ]

@@ -22,6 +22,7 @@ from predictor_core.learning.distil import grow_forests
 from predictor_core.learning.evaluate import accuracy, predict
 from predictor_core.learning.teacher import Settings, feature_table, fit_teacher
 from predictor_core.predictor import LatencyPredictor
+from predictor_core.predictor.interval_file import INTERVAL_FILE, read_widths
 
 from .conftest import CONSTANT_MS, DEVICE
 
@@ -107,6 +108,13 @@ def test_training_is_repeatable_resumable_and_good(
     )
     assert first == tmp_path / "a" / DEVICE / "forests.pack"
     assert first.read_bytes() == second.read_bytes()
+    widths = read_widths(first.with_name(INTERVAL_FILE))
+    assert widths is not None
+    assert (
+        [group.name for group in widths.groups]
+        == widths.facts["families_left_out"]
+        == ["deep", "flat", "wide"]
+    )
 
     cache = tmp_path / "a-cache"
     task = pipeline.Task(DEVICE, "flat")

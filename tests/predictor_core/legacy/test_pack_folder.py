@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import zipfile
 from pathlib import Path
 
@@ -9,8 +10,8 @@ import numpy as np
 import pytest
 
 from predictor_core.errors import PackError
-from predictor_core.legacy.compact import CompactForests
-from predictor_core.legacy.converted import MAGIC
+from predictor_core.legacy.compact import DTYPES, CompactForests
+from predictor_core.legacy.converted import MAGIC, load_converted
 from predictor_core.legacy.errors import ParityError
 from predictor_core.legacy.pack_folder import CONVERTED_FILE, DIGESTS_FILE, file_digest, is_pack, load_folder
 from predictor_core.legacy.sklearn_forest import read_forest
@@ -82,6 +83,31 @@ def test_a_damaged_converted_file_is_made_anew(pack_folder: Path, damage: str) -
 
     assert _arrays(load_folder(pack_folder).forests) == expected
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("array", list(DTYPES))
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_a_flipped_bit_of_an_array_is_noticed(share: float, array: str, pack_folder: Path) -> None:
+    expected = _arrays(load_folder(pack_folder).forests)
+    path = pack_folder / CONVERTED_FILE
+    sound = path.read_bytes()
+    (length,) = struct.unpack_from("<I", sound, len(MAGIC))
+    position = len(MAGIC) + 4 + length
+    header = json.loads(sound[len(MAGIC) + 4 : position])
+    for name, dtype in DTYPES.items():
+        position += -position % 64
+        size = header["sizes"][name] * np.dtype(dtype).itemsize
+        if name == array:
+            break
+        position += size
+    content = bytearray(sound)
+    content[position + int(share * (size - 1))] ^= 1
+    path.unlink()
+    path.write_bytes(content)
+
+    assert load_converted(path, header["source"]) is None
+    assert _arrays(load_folder(pack_folder).forests) == expected
+    assert path.read_bytes() == sound
 
 
 def test_bad_indices_in_a_converted_file_are_an_error_not_a_crash(pack_folder: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from predictor_core.ir.graph import Graph, Node, Shape
+from predictor_core.ir.names import Names
 
 #: Opset and IR version: the first with layer normalisation as one op, and what runtimes of that time read.
 OPSET, IR_VERSION = 17, 8
@@ -26,12 +27,11 @@ class Writer:
         self.weights: list[Any] = []
         self.images: set[str] = set()
         self._random = np.random.default_rng(seed)
-        self._count = 0
+        self._names = Names(tensor for node in graph for tensor in node.tensors)
 
     def unique(self, stem: str) -> str:
-        """Return a name that no tensor of the Graph has."""
-        self._count += 1
-        return f"{stem}/{self._count}"
+        """Return a name that no tensor has."""
+        return self._names.fresh(stem)
 
     def add(self, op: str, inputs: Sequence[str], outputs: str | Sequence[str] = "", **attrs: Any) -> str:
         """Add an ONNX node; returns its first output."""

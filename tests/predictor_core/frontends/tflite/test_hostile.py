@@ -1,4 +1,4 @@
-"""Files that ask for more than they hold (shared vectors, calls of calls, loops) are refused in the budget."""
+"""Files that ask for more than they hold (shared vectors, loops, calls of calls) end at the budget."""
 
 from __future__ import annotations
 

@@ -7,13 +7,15 @@ import logging
 import random
 import threading
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from types import SimpleNamespace
+from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 from torch import nn  # noqa: E402
@@ -132,6 +134,95 @@ def test_a_state_is_as_it_was(name: str, via: str) -> None:
     assert look(model.state) == before
     model(torch.zeros(1, 3, 4, 4))
     assert look(model.state) != before
+
+
+def reachable(root: Any) -> list[tuple[Any, ...]]:
+    """Everything that hangs on an object: which objects they are, and what they hold."""
+    found: list[tuple[Any, ...]] = []
+    seen: dict[int, Any] = {}
+    pending = [root]
+    while pending:
+        item = pending.pop()
+        if id(item) in seen or isinstance(item, (type, ModuleType)):
+            continue
+        seen[id(item)] = item
+        inner: list[Any] = []
+        content: Any = None
+        if isinstance(item, (torch.Tensor, np.ndarray)):
+            array = item.detach().numpy() if isinstance(item, torch.Tensor) else item
+            content = (array.shape, array.tobytes())
+        elif isinstance(item, (str, bytes, int, float, complex, type(None), slice)):
+            content = repr(item)
+        elif isinstance(item, Mapping):
+            inner = [*item.keys(), *item.values()]
+        elif isinstance(item, (list, tuple, set, frozenset, deque)):
+            inner = list(item)
+        elif isinstance(item, functools.partial):
+            inner = [item.func, item.args, item.keywords]
+        elif isinstance(item, FunctionType):
+            cells = [cell.cell_contents for cell in item.__closure__ or ()]
+            inner = [*cells, item.__defaults__, item.__kwdefaults__]
+        if not isinstance(item, (torch.Tensor, np.ndarray)):
+            inner += list(getattr(item, "__dict__", {}).values())
+            slots = [name for kind in type(item).__mro__ for name in getattr(kind, "__slots__", ())]
+            inner += [getattr(item, name) for name in slots if hasattr(item, name)]
+        found.append((id(item), type(item), content, [id(part) for part in inner]))
+        pending += inner
+    # What is compared must stay alive, or another object may get the same place.
+    found.append((seen,))
+    return found
+
+
+#: What holds states, by what a list of them becomes.
+HOLDERS: tuple[Callable[[list[Any]], Any], ...] = (
+    list,
+    tuple,
+    deque,
+    lambda parts: dict(enumerate(parts)),
+    lambda parts: defaultdict(list, enumerate(parts)),
+    lambda parts: SimpleNamespace(parts=parts),
+    lambda parts: Record(seen=parts),
+    lambda parts: functools.partial(print, *parts),
+    lambda parts: lambda: parts,
+)
+
+
+@given(st.data())
+@settings(max_examples=30, deadline=None)
+def test_everything_reachable_is_as_it_was(data: st.DataObject) -> None:
+    changes: list[Callable[[Any], Any]] = []
+
+    def build(shape: Any) -> Any:
+        if isinstance(shape, str):
+            make, change, _ = STATES[shape]
+            state = make()
+            changes.append(lambda x: change(state, x))
+            return state
+        holder, parts = shape
+        made = [build(part) for part in parts]
+        # One of them is held twice.
+        return HOLDERS[holder]([*made, made[0]])
+
+    holders = st.integers(0, len(HOLDERS) - 1)
+    shapes = st.recursive(
+        st.sampled_from(sorted(STATES)),
+        lambda inner: st.tuples(holders, st.lists(inner, min_size=1, max_size=3)),
+        max_leaves=5,
+    )
+    state = build(data.draw(shapes))
+    if data.draw(st.booleans()):
+        # What nothing but a cell of `forward` holds.
+        model: nn.Module = Keeping(None, lambda _, x: [change(x) for change in changes])
+    else:
+        model = Keeping(state, lambda held, x: [change(x) for change in changes])
+    model = nn.Sequential(model, nn.BatchNorm2d(3).train())
+    before = reachable(model)
+
+    load(model, input_shape=(1, 3, 4, 4))
+
+    assert reachable(model)[:-1] == before[:-1]
+    model(torch.zeros(1, 3, 4, 4))
+    assert reachable(model)[:-1] != before[:-1]
 
 
 def test_batch_norm_in_a_closure() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from predictor_core import zoo
@@ -63,3 +65,17 @@ def test_a_graph_is_validated_when_it_is_frozen() -> None:
     with pytest.raises(GraphError, match="has output shape"):
         MutableGraph([Node("x", "input", outputs=((1, -1),))]).freeze()
     assert canonical_graph(NODES) == Graph([NODES[0], Node("z", "relu", ("x",), {}, (MAP,))])
+
+
+def test_every_pass_has_tests_beside_its_name() -> None:
+    here = Path(__file__).parent
+    modules = {one.rewrite.__module__.rpartition(".")[2] for one in PASSES}
+    assert [name for name in sorted(modules) if not (here / f"test_{name}.py").is_file()] == []
+
+
+def test_a_pass_is_not_run_where_its_ops_are_not() -> None:
+    @graph_pass(ensures="nothing", ops=("conv",))
+    def broken(graph: MutableGraph) -> None:
+        raise IndexError
+
+    assert broken(MutableGraph(NODES)) is False

@@ -1,7 +1,7 @@
-"""Shadow of a torch module: same structure and classes, other tensors for weights, evaluation mode.
+"""Copy of a torch module: same structure and classes, other tensors for weights, evaluation mode.
 
-Running the shadow runs the user's own ``forward`` code without touching the user's model: flags,
-hooks, buffers and containers that ``forward`` may change belong to the shadow, and no weight is
+Running the copy runs the user's own ``forward`` code without touching the user's model: flags,
+hooks, buffers and containers that ``forward`` may change belong to the copy, and no weight is
 copied: a meta tensor, which has a shape and no storage, stands for it.
 """
 
@@ -35,14 +35,14 @@ def _meta(tensor: torch.Tensor) -> torch.Tensor:
     return torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")
 
 
-class Shadow:
+class ModuleCopy:
     """A runnable copy of a module without its weights.
 
     Parameters
     ----------
     model : torch.nn.Module
         Any module; it is only read.
-    stand_in : callable, optional
+    replacement : callable, optional
         Makes the tensor that stands for one of the caller's; a meta tensor by default.
 
     Attributes
@@ -54,7 +54,7 @@ class Shadow:
     leaves : set of str
         Paths of the modules that have no submodules.
     originals : dict of int to Tensor
-        The caller's tensor by the id of its stand-in, to read the value of a scalar constant.
+        The caller's tensor by the id of its replacement, to read the value of a scalar constant.
     failed : str or None
         Path of the innermost module whose ``forward`` has raised.
 
@@ -65,9 +65,9 @@ class Shadow:
     """
 
     def __init__(
-        self, model: torch.nn.Module, stand_in: Callable[[torch.Tensor], torch.Tensor] = _meta
+        self, model: torch.nn.Module, replacement: Callable[[torch.Tensor], torch.Tensor] = _meta
     ) -> None:
-        self._stand_in = stand_in
+        self._replacement = replacement
         self.scopes: list[str] = [""]
         self.leaves: set[str] = set()
         self.originals: dict[int, torch.Tensor] = {}
@@ -84,12 +84,12 @@ class Shadow:
                 raise ModelFormatError(
                     "the model has lazy modules whose shapes are not known; run it once on an input first"
                 )
-            known = self._stand_in(tensor)
+            known = self._replacement(tensor)
             self._memo[id(tensor)] = known
             self.originals[id(known)] = tensor
         return known
 
-    def stand_ins(self) -> list[torch.Tensor]:
+    def replacements(self) -> list[torch.Tensor]:
         """Return the tensors that stand for the caller's."""
         return [value for value in self._memo.values() if isinstance(value, torch.Tensor)]
 
@@ -113,9 +113,9 @@ class Shadow:
             return known
         if isinstance(module, torch.jit.ScriptModule):
             return module
-        shadow: torch.nn.Module = object.__new__(type(module))
-        self._memo[id(module)] = shadow
-        inner = shadow.__dict__
+        copy: torch.nn.Module = object.__new__(type(module))
+        self._memo[id(module)] = copy
+        inner = copy.__dict__
         own = module.__dict__
         inner.update(own)
         for key in _HOOKS:
@@ -137,13 +137,13 @@ class Shadow:
         for key, value in own.items():
             if type(value) not in ATOMS and inner[key] is value:
                 inner[key] = self._copier.copy(value, prefix + key)
-        inner["forward"] = self._scoped(shadow.forward, path)
+        inner["forward"] = self._scoped(copy.forward, path)
         if not own["_modules"]:
             self.leaves.add(path)
-        return shadow
+        return copy
 
     def _own(self, value: Any, path: str) -> Any:
-        """Return the shadow of a module or a tensor, NotImplemented for anything else."""
+        """Return the copy of a module or a tensor, NotImplemented for anything else."""
         if isinstance(value, torch.nn.Module):
             return self._module(value, path)
         return self._buffer(value) if isinstance(value, torch.Tensor) else NotImplemented

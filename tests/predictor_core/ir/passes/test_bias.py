@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+
+from predictor_core.ir.mutable import MutableGraph
+from predictor_core.ir.passes.bias import fold_bias, join_affine
+from tests.graph_factory import NodeList, all_ops
+
+MAP = (1, 4, 4, 8)
+
+
+def test_fold_bias() -> None:
+    m = NodeList(MAP)
+    conv = m.conv("x", groups=1)
+    m("relu", m("add", m("bn", conv), const_shape=(8,)))
+    graph = MutableGraph(m.nodes)
+    assert fold_bias(graph) is True
+    assert all_ops(graph.freeze()) == ["input", "conv", "relu"]
+    assert graph.nodes[conv].attrs["bias"] is True
+    assert fold_bias(graph) is False
+
+
+@pytest.mark.parametrize(("op", "shape"), [("add", (4, 4, 8)), ("mul", (4, 1, 1)), ("sub", (2,))])
+def test_constants_that_are_none_of_the_channels_stay(op: str, shape: tuple[int, ...]) -> None:
+    m = NodeList(MAP)
+    m(op, m.conv("x", groups=1, bias=False), const_shape=shape)
+    assert fold_bias(MutableGraph(m.nodes)) is False
+
+
+def test_join_affine() -> None:
+    m = NodeList(MAP)
+    y = m("add", m("mul", "x", const_shape=(8,)), const_shape=(8,))
+    graph = MutableGraph(m.nodes)
+    assert join_affine(graph) is True
+    assert graph.nodes[y].op == "bn"
+    assert all_ops(graph.freeze()) == ["input", "bn"]
+
+
+def test_a_product_alone_is_no_norm() -> None:
+    m = NodeList(MAP)
+    m("relu", m("mul", "x", const_shape=(8,)))
+    assert join_affine(MutableGraph(m.nodes)) is False
