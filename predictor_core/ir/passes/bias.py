@@ -48,7 +48,10 @@ def fold_bias(graph: MutableGraph) -> None:
 
 @graph_pass(requires=("folded biases",), ensures="affine norms", ops=("mul",))
 def join_affine(graph: MutableGraph) -> None:
-    """Turn a per-channel product followed by a per-channel sum, on an image, into ``bn``."""
+    """Turn a per-channel product followed by a per-channel sum, on an image, into ``bn``.
+
+    A difference before them, that to the mean, is part of it.
+    """
     for node in graph.of("mul"):
         if len(node.shape) == 4 and "const_shape" in node.attrs and is_channelwise(node, node.shape[-1]):
             reader = graph.only_reader(node.name)
@@ -57,7 +60,14 @@ def join_affine(graph: MutableGraph) -> None:
                 and reader.op in ("add", "biasadd")
                 and is_channelwise(reader, node.shape[-1])
             ):
-                graph.replace(reader, "bn", node.inputs)
+                centred = graph.producer(node.inputs[0])
+                is_part = (
+                    centred.op == "sub"
+                    and is_channelwise(centred, node.shape[-1])
+                    and centred.shape == node.shape
+                    and graph.only_reader(centred.name) is node
+                )
+                graph.replace(reader, "bn", centred.inputs if is_part else node.inputs)
 
 
 def is_channelwise(node: Node, channels: int) -> bool:

@@ -33,7 +33,10 @@ def root_norms(graph: MutableGraph) -> None:
 
 @graph_pass(requires=("norms",), ensures="norms of moments", ops=("rsqrt",))
 def moment_norms(graph: MutableGraph) -> None:
-    """Recognise ``x * m + (shift - mean * m)`` with m = scale / deviation, as Keras writes a layernorm."""
+    """Recognise ``x * m + (shift - mean * m)`` with m = scale / deviation, as Keras writes a layernorm.
+
+    So does LiteRT's converter for torch, with reshapes of mean and deviation, and without scale and shift.
+    """
     for root in graph.of("rsqrt"):
         found = _centred_and_axes(graph, root)
         if found is None:
@@ -42,20 +45,40 @@ def moment_norms(graph: MutableGraph) -> None:
         factor = graph.only_reader(root.name)
         if factor is None or factor.op != "mul" or "const_shape" not in factor.attrs:
             factor = root
-        products = graph.readers(factor.name)
+        products = _readers(graph, factor.name)
         direct = [node for node in products if node.op == "mul" and source in node.inputs]
         other = [node for node in products if node not in direct]
         if not centring or len(direct) != 1 or len(other) != 1 or other[0].op != "mul":
             continue
         last = graph.only_reader(direct[0].name)
         shift: Node | None = other[0]
-        if shift is not None and "const_shape" in getattr(graph.only_reader(shift.name), "attrs", {}):
-            shift = graph.only_reader(shift.name)
+        for is_part in (_is_negated, _is_reshape):
+            reader = None if shift is None else graph.only_reader(shift.name)
+            shift = reader if reader is not None and is_part(reader) else shift
         axes, rank = found[1], len(direct[0].shape)
         if last is None or shift is None or last.op not in ("add", "sub") or shift.name not in last.inputs:
             continue
         if axes == tuple(range(axes[0], rank)) and last.shape == graph.shape(source):
-            graph.replace(last, "layernorm", (source,), {"axis": axes[0]})
+            end = _affine_end(graph, last) if factor is root else last
+            graph.replace(end, "layernorm", (source,), {"axis": axes[0]})
+
+
+def _is_reshape(node: Node) -> bool:
+    return node.op == "reshape"
+
+
+def _is_negated(node: Node) -> bool:
+    """Whether a node is a constant less its input, or a constant more."""
+    return node.op == "neg" or "const_shape" in node.attrs or "const" in node.attrs
+
+
+def _readers(graph: MutableGraph, tensor: str) -> list[Node]:
+    """Return what reads a tensor, or a reshape of it."""
+    return [
+        reader
+        for node in graph.readers(tensor)
+        for reader in (graph.readers(node.name) if node.op == "reshape" else [node])
+    ]
 
 
 def _centred_and_axes(graph: MutableGraph, root: Node) -> tuple[str, tuple[int, ...]] | None:
@@ -65,7 +88,7 @@ def _centred_and_axes(graph: MutableGraph, root: Node) -> tuple[str, tuple[int, 
         node = graph.producer(node.inputs[0])
     if node.op != "reduce_mean":
         return None
-    axes = tuple(sorted(axis % len(graph.shape(node.inputs[0])) for axis in node.attrs.get("axes", ())))
+    axes = _reduced(graph, node)
     square = graph.producer(node.inputs[0])
     is_square = (
         square.op == "square"
@@ -73,6 +96,13 @@ def _centred_and_axes(graph: MutableGraph, root: Node) -> tuple[str, tuple[int, 
         or (square.op == "mul" and len(square.inputs) == 2 and square.inputs[0] == square.inputs[1])
     )
     return (square.inputs[0], axes) if is_square and axes else None
+
+
+def _reduced(graph: MutableGraph, node: Node) -> tuple[int, ...]:
+    """Return the axes of a reduction, without that of a batch of one beside others."""
+    shape = graph.shape(node.inputs[0])
+    axes = tuple(sorted(axis % len(shape) for axis in node.attrs.get("axes", ())))
+    return axes[1:] if len(axes) > 1 and axes[0] == 0 and shape[0] == 1 else axes
 
 
 def _quotient(graph: MutableGraph, root: Node) -> Node | None:
@@ -99,10 +129,10 @@ def _uncentred(graph: MutableGraph, tensor: str, axes: tuple[int, ...]) -> tuple
     node = graph.producer(tensor)
     if node.op == "sub" and len(node.inputs) == 2:
         mean = graph.producer(node.inputs[1])
-        if mean.op == "reduce_mean" and mean.inputs == node.inputs[:1]:
-            rank = len(node.shape)
-            if tuple(sorted(axis % rank for axis in mean.attrs.get("axes", ()))) == axes:
-                return node.inputs[0], True
+        if mean.op == "reshape":
+            mean = graph.producer(mean.inputs[0])
+        if mean.op == "reduce_mean" and mean.inputs == node.inputs[:1] and _reduced(graph, mean) == axes:
+            return node.inputs[0], True
     return tensor, False
 
 

@@ -52,6 +52,58 @@ def test_layer_norm_by_moments(scale: bool, shift: bool) -> None:
     assert graph["y"].attrs == {"axis": 2}
 
 
+def by_litert(axes: tuple[int, ...] = (0, 2), batch: int = 1) -> Graph:
+    """Layer norm as LiteRT's converter writes it: means without their dimensions, and reshapes to them."""
+    x, mean = (batch, 16, 32), (16,) if axes == (0, 2) else (batch, 16)
+    kept = (*([1] if axes == (0, 2) else [batch]), 16, 1)
+    reduced: dict[str, Any] = {"axes": axes, "keepdims": False}
+    nodes = [
+        Node("x", "input", outputs=(x,)),
+        Node("mean", "reduce_mean", ("x",), reduced, (mean,)),
+        Node("kept", "reshape", ("mean",), {}, (kept,)),
+        Node("d", "sub", ("x", "kept"), {}, (x,)),
+        Node("square", "square", ("d",), {}, (x,)),
+        Node("variance", "reduce_mean", ("square",), reduced, (mean,)),
+        Node("eps", "add", ("variance",), {"const": 1e-6}, (mean,)),
+        Node("rsqrt", "rsqrt", ("eps",), {}, (mean,)),
+        Node("rm", "mul", ("rsqrt", "mean"), {}, (mean,)),
+        Node("neg", "sub", ("rm",), {"const": 0.0, "const_first": True}, (mean,)),
+        Node("kept_rsqrt", "reshape", ("rsqrt",), {}, (kept,)),
+        Node("xr", "mul", ("x", "kept_rsqrt"), {}, (x,)),
+        Node("kept_shift", "reshape", ("neg",), {}, (kept,)),
+        Node("y", "add", ("xr", "kept_shift"), {}, (x,)),
+        Node("scaled", "mul", ("y",), {"const_shape": (32,)}, (x,)),
+        Node("shifted", "add", ("scaled",), {"const_shape": (32,)}, (x,)),
+    ]
+    return canonicalize(Graph(nodes))
+
+
+@pytest.mark.parametrize(("axes", "batch"), [((0, 2), 1), ((2,), 1), ((2,), 3)])
+def test_layer_norm_by_reshaped_moments(axes: tuple[int, ...], batch: int) -> None:
+    graph = by_litert(axes, batch)
+    assert [node.op for node in graph] == ["input", "layernorm"]
+    assert graph["shifted"].attrs == {"axis": 2}
+
+
+def test_a_mean_over_a_batch_is_no_layer_norm() -> None:
+    assert "layernorm" not in {node.op for node in by_litert((0, 2), 3)}
+
+
+@pytest.mark.parametrize(
+    ("first", "expected"), [("sub", ["input", "bn"]), ("sigmoid", ["input", "sigmoid", "bn"])]
+)
+def test_a_batch_norm_in_three_ops(first: str, expected: list[str]) -> None:
+    """A difference to the mean, a scale and a shift, each by constants of the channels."""
+    shape, constants = (1, 8, 8, 16), {"const_shape": (16,)}
+    nodes = [
+        Node("x", "input", outputs=(shape,)),
+        Node("centred", first, ("x",), constants if first == "sub" else {}, (shape,)),
+        Node("scaled", "mul", ("centred",), constants, (shape,)),
+        Node("shifted", "add", ("scaled",), constants, (shape,)),
+    ]
+    assert [node.op for node in canonicalize(Graph(nodes))] == expected
+
+
 @pytest.mark.parametrize("change", [{"axis": 1}, {"centred_by": "other"}])
 def test_near_misses_stay(change: dict[str, Any]) -> None:
     assert "layernorm" not in {node.op for node in moments(**change)}
