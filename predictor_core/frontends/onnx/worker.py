@@ -46,7 +46,9 @@ def main() -> None:
         try:
             sound, answer = 1, _inferred(onnx, content, bool(propagate))
         except Exception as error:  # noqa: BLE001 - whatever onnx raises is told
-            if isinstance(error, MemoryError) or "alloc" in str(error):
+            name = type(error).__name__
+            # What comes in is a sound message: protobuf fails for want of memory alone.
+            if name in ("MemoryError", "DecodeError") or "bad_alloc" in str(error):
                 # In a process that has answered others, it is tried again in a new one.
                 break
             sound, answer = 0, f"{type(error).__name__}: {error}"[:1000].encode("utf-8", "replace")
