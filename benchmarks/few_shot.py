@@ -363,7 +363,10 @@ def main() -> None:
     options = parser.parse_args()
     for part in options.parts:
         function, title = PARTS[part]
-        publish(f"few_shot_{part}", f"Learning from few measurements: {title}", function(options))
+        rows = function(options)
+        how = f"--draws {options.draws} --stride {options.stride} --held-out {options.held_out}"
+        notes = [f"`--parts {part} {how}`"]
+        publish(f"few_shot_{part}", f"Learning from few measurements: {title}", rows, notes)
 
 
 if __name__ == "__main__":

@@ -105,7 +105,13 @@ def publish(name: str, title: str, rows: Sequence[Row], notes: Sequence[str] = (
     print(f"\n{title}\n\n{table(rows)}")
     for note in notes:
         print(f"\n{note}")
-    content = {"title": title, "machine": machine(), "rows": list(rows), "notes": list(notes)}
+    content = {
+        "title": title,
+        "script": Path(sys.argv[0]).name,
+        "machine": machine(),
+        "rows": list(rows),
+        "notes": list(notes),
+    }
     write_atomically(RESULTS / f"{name}.json", json.dumps(content, indent=1) + "\n")
 
 

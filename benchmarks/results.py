@@ -17,7 +17,8 @@ def main() -> None:
     for path in sorted(RESULTS.glob("*.json")):
         content = json.loads(path.read_text())
         where = ", ".join(f"{key} {value}" for key, value in content["machine"].items())
-        parts.append(f"## {content['title']}\n\n`python benchmarks/{path.stem}.py` on {where}\n")
+        script = content.get("script", f"{path.stem}.py")
+        parts.append(f"## {content['title']}\n\n`python benchmarks/{script}` on {where}\n")
         parts.append(table(content["rows"]) + "\n")
         parts += [f"{note}\n" for note in content["notes"]]
     target = Path(__file__).with_name("RESULTS.md")

@@ -6,12 +6,10 @@ import argparse
 import json
 import os
 import sys
-import threading
 import time
 from collections.abc import Hashable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 from predictor_core.catalog import load_entry, match_predictors
@@ -20,6 +18,7 @@ from predictor_core.cli.comparison import comparison
 from predictor_core.cli.console import FAILED, describe, log, result, width
 from predictor_core.cli.models import Source, reading_options, requested
 from predictor_core.predictor.base import Predictor
+from predictor_core.predictor.batch import end_with
 from predictor_core.predictor.report import LatencyReport
 from predictor_core.views.table import report_text
 
@@ -165,21 +164,8 @@ def _alone(request: _Request, source: Source) -> Answer:
 
 
 def _answer_chunk(request: _Request, sources: Sequence[Source], parent: int) -> list[Answer]:
-    _end_with(parent)
+    end_with(parent)
     return [_answer(request, source) for source in sources]
-
-
-@lru_cache(maxsize=1)
-def _end_with(parent: int) -> None:
-    """End this process, a worker, soon after its parent."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
-        os._exit(1)
-
-    if os.getppid() == parent:
-        threading.Thread(target=watch, daemon=True).start()
 
 
 def _answer(request: _Request, source: Source) -> Answer:

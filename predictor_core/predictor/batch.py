@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence, Sized
+from concurrent.futures import BrokenExecutor
+from functools import lru_cache
 from itertools import chain, islice
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -10,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor_core.errors import PackError, own_errors
+from predictor_core.errors import PackError, PredictorError, own_errors
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
 from predictor_core.kernels.registry import Registration, add_registrations, registrations
 
@@ -110,13 +115,36 @@ def _in_workers(
         size = max(1, min(size, total // (4 * joblib.effective_n_jobs(n_jobs))))
     task = joblib.delayed(_predict_in_worker)
     chunks = _chunks(left, size)
-    done: list[NDArray[np.float64]] = joblib.Parallel(n_jobs=n_jobs, batch_size=1)(
-        task(registrations(), predictors, chunk, *arguments) for chunk in chunks
-    )
+    parent = os.getpid()
+    try:
+        done: list[NDArray[np.float64]] = joblib.Parallel(n_jobs=n_jobs, batch_size=1)(
+            task(parent, registrations(), predictors, chunk, *arguments) for chunk in chunks
+        )
+    except BrokenExecutor as error:
+        raise PredictorError(
+            "a worker process was killed while it read models; did it run out of memory? "
+            "A lower n_jobs takes less"
+        ) from error
     return done
 
 
-def _predict_in_worker(registered: Sequence[Registration], *arguments: Any) -> NDArray[np.float64]:
+@lru_cache(maxsize=1)
+def end_with(parent: int) -> None:
+    """End this process, a worker, soon after its parent."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    if os.getppid() == parent:
+        threading.Thread(target=watch, daemon=True).start()
+
+
+def _predict_in_worker(
+    parent: int, registered: Sequence[Registration], *arguments: Any
+) -> NDArray[np.float64]:
+    end_with(parent)
     add_registrations(registered)
     return _predict_chunk(*arguments)
 

@@ -22,6 +22,7 @@ from predictor_core import zoo
 from predictor_core.cli import predict as command
 from predictor_core.cli.main import main
 from predictor_core.cli.models import Source
+from predictor_core.errors import PredictorError
 from predictor_core.frontends.nnmeter_ir import to_document
 from predictor_core.predictor import LatencyPredictor
 
@@ -72,6 +73,18 @@ def test_a_killed_worker_takes_no_other_model_with_it(model: Path) -> None:
     killed = answers.pop(2)
     assert killed.errors == ["the process that read it was killed; did it run out of memory?"]
     assert all(len(answer.reports) == 1 and not answer.errors for answer in answers)
+
+
+@pytest.mark.slow
+def test_a_killed_worker_of_many_predictions_is_an_error_of_ours(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("predictor_core.predictor.batch.WORKERS_WORTH_S", 0.0)
+    shutil.copy(model, model.with_name("deadly.json"))
+    models = [str(model)] * 60 + [str(model.with_name("deadly.json"))]
+
+    with pytest.raises(PredictorError, match="a worker process was killed"):
+        _deadly().predict_many(models, "nnmeter-ir", n_jobs=2)
 
 
 def _limited() -> None:
@@ -250,23 +263,40 @@ def _is_running(process: int) -> bool:
         return False
 
 
+COMMAND = (
+    "import sys; from predictor_core.cli import main, predict; predict.WORKERS_WORTH_S = 0.0; "
+    "sys.exit(main.main(['predict', '--predictor', sys.argv[1], '--jobs', '2', *[sys.argv[2]] * 20_000]))"
+)
+FUNCTION = """
+import sys
+from predictor_core import load_latency_predictor
+from predictor_core.predictor import batch
+
+batch.WORKERS_WORTH_S = 0.0
+
+def models():
+    for _ in range(100_000):
+        print("[RESULT] is asked for", flush=True)
+        yield sys.argv[2]
+
+load_latency_predictor(sys.argv[1]).predict_many(models(), n_jobs=2)
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="no /proc")
-def test_workers_end_with_their_parent(model: Path) -> None:
-    code = (
-        "import sys; from predictor_core.cli import main, predict; predict.WORKERS_WORTH_S = 0.0; "
-        "sys.exit(main.main(sys.argv[1:]))"
-    )
+@pytest.mark.parametrize("code", [COMMAND, FUNCTION], ids=["command", "function"])
+def test_workers_end_with_their_parent(code: str, model: Path) -> None:
     running = subprocess.Popen(
-        [sys.executable, "-c", code, *RUN[3:], *[str(model)] * 20_000, "--jobs", "2"],
+        [sys.executable, "-c", code, CPU, str(model)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env=ENVIRONMENT,
         text=True,
     )
     assert running.stdout is not None
-    for _ in range(150):
-        # More than this process answers itself before the first chunk of a worker.
+    for _ in range(1200):
+        # More than this process answers itself, and more than waits for a worker.
         assert running.stdout.readline().startswith("[RESULT]")
     children = _children(running.pid)
     assert len(children) >= 2
