@@ -25,9 +25,9 @@ NAMES = sorted(
 
 
 #: What litert-torch really changes, and how far off that is at most: it keeps the channel shuffle in channels
-#: first, with a transpose before and behind; it has a reshape before and behind each layer norm, and cuts windows
-#: and heads by splits; it has a transpose before the last flattening of what is one by one pixel here. The scales
-#: and shifts of these files are one number each, which the converter writes as ops on a scalar.
+#: first, with a transpose before and behind; it has a reshape before and behind each layer norm, and cuts
+#: windows and heads by splits; it has a transpose before the last flattening of one by one pixel.
+#: The scales and shifts of these files are one number each, which the converter writes as ops on a scalar.
 CHANGED = {
     **{"shufflenet_v2_x0_5": 0.14, "convnext_tiny": 0.08, "vit_b_32": 0.01, "swin_t": 0.2},
     # A batch norm that follows no conv in three ops on scalars; a pad of its own before each average pool.
