@@ -58,6 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         with _Progress(len(sources)) as progress:
             for answer in _answers(request, sources, arguments.jobs):
+                # Before anything is told of it: what was told is in the document that an interrupt leaves.
+                if arguments.json:
+                    rows += _json_rows(answer)
                 progress.step()
                 failed = failed or bool(answer.errors)
                 for error in answer.errors:
@@ -71,8 +74,6 @@ def run(arguments: argparse.Namespace) -> int:
                         if arguments.verbose:
                             progress.result(report_text(report, width=width()))
                         failed = failed or not written
-                if arguments.json:
-                    rows += _json_rows(answer)
                 if shown or several:
                     kept += [(answer.source, report) for report in answer.reports]
     finally:
