@@ -34,6 +34,13 @@ class Processor:
     def pace(self) -> Pace:
         return Pace(self.loop, self.sleep)
 
+    def known_pace(self, until: float) -> Pace:
+        """A pace that has looked at the processor for some time."""
+        pace = self.pace()
+        while self.now < until:
+            pace.is_full()
+        return pace
+
     def _work(self, seconds: float) -> float:
         first, last = self._when
         seconds *= self._slowness if first <= self.now < last else 1.0
@@ -58,9 +65,7 @@ def test_without_a_pace_they_count() -> None:
 
 def test_it_waits_for_full_speed_beside_the_budget() -> None:
     processor = Processor(1.8, (0.2, 4.0))
-    pace = processor.pace()
-    while processor.now < 0.2:
-        pace.is_full()
+    pace = processor.known_pace(0.2)
     timing = time_call(processor.call, 0.5, processor.clock, pace, wait_s=10.0)
     assert processor.now > 4.0
     assert max(timing.seconds) < 0.0041
@@ -69,9 +74,7 @@ def test_it_waits_for_full_speed_beside_the_budget() -> None:
 
 def test_it_waits_no_longer_than_it_may_and_says_so() -> None:
     processor = Processor(1.8, (0.2, 100.0))
-    pace = processor.pace()
-    while processor.now < 0.2:
-        pace.is_full()
+    pace = processor.known_pace(0.2)
     timing = time_call(processor.call, 0.5, processor.clock, pace, wait_s=1.0)
     assert processor.now < 2.5
     assert timing.slowed
@@ -82,9 +85,7 @@ def test_it_waits_no_longer_than_it_may_and_says_so() -> None:
 
 def test_a_minute_of_slowness_does_not_become_the_measure() -> None:
     processor = Processor(1.8, (0.2, 1e9))
-    pace = processor.pace()
-    while processor.now < 0.2:
-        pace.is_full()
+    pace = processor.known_pace(0.2)
     assert not any(pace.is_full() for _ in range(20_000))
 
 
