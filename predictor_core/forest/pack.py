@@ -221,18 +221,17 @@ def _parse(body: memoryview, sha256: str) -> Pack:
 
 def _highest_features(leaf: NDArray[np.bool_], feature: NDArray[Any], n_trees: int) -> NDArray[np.int64]:
     """Highest feature that each tree compares, shape (n_trees,); -1 for a tree that is a leaf."""
-    inner = np.flatnonzero(~leaf)
-    tree = np.empty(len(leaf), np.int32)
-    tree[:n_trees] = np.arange(n_trees)
-    done, known = 0, n_trees
-    while done < len(inner):
-        # Trees of all nodes before `known` are known, so those of their children are.
-        end = int(np.searchsorted(inner, known))
-        tree[known : known + 2 * (end - done)] = np.repeat(tree[inner[done:end]], 2)
-        known += 2 * (end - done)
-        done = end
     highest = np.full(n_trees, -1, np.int64)
-    np.maximum.at(highest, tree[inner], feature)
+    inner = np.flatnonzero(~leaf)
+    # Nodes stand level by level, and in each level by tree.
+    level, first, done = np.arange(n_trees, dtype=np.int32), 0, 0
+    while done < len(inner):
+        end = int(np.searchsorted(inner, first + len(level)))
+        tree = level[inner[done:end] - first]
+        starts = np.flatnonzero(np.diff(tree, prepend=-1))
+        trees = tree[starts]
+        highest[trees] = np.maximum(highest[trees], np.maximum.reduceat(feature[done:end], starts))
+        first, level, done = first + len(level), np.repeat(tree, 2), end
     return highest
 
 
