@@ -8,7 +8,6 @@ from predictor_core import frontends
 from predictor_core.budget import metered
 from predictor_core.errors import PredictorError, own_errors
 from predictor_core.ir.graph import Graph
-from predictor_core.ir.passes import canonicalize
 
 
 class _DefaultShape(tuple[int, ...]):
@@ -46,6 +45,8 @@ def _to_graph(
     model: Any, model_type: str | None, input_shape: Any, apply_nni: bool, options: dict[str, Any]
 ) -> Graph:
     if isinstance(model, Graph):
+        from predictor_core.ir.passes import canonicalize
+
         return canonicalize(model)
     if model_type is None:
         model_type = frontends.type_of(model)

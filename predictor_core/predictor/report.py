@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from predictor_core.ir.graph import Shape
-from predictor_core.views import breakdown
-from predictor_core.views.table import report_text
 
 #: Rows of the repr; `to_dict` and `to_dataframe` hold all kernels.
 _REPR_ROWS = 60
@@ -165,13 +163,15 @@ class LatencyReport:
 
     def by_type(self) -> dict[str, float]:
         """Latency in ms by kernel type, largest first."""
-        return breakdown.totals((kernel.type, kernel.latency_ms) for kernel in self.kernels)
+        from predictor_core.views.breakdown import totals
+
+        return totals((kernel.type, kernel.latency_ms) for kernel in self.kernels)
 
     def by_module(self, depth: int = 1) -> dict[str, float]:
         """Latency in ms by the first `depth` parts of the module path, largest first."""
-        return breakdown.totals(
-            (".".join(kernel.module[:depth]), kernel.latency_ms) for kernel in self.kernels
-        )
+        from predictor_core.views.breakdown import totals
+
+        return totals((".".join(kernel.module[:depth]), kernel.latency_ms) for kernel in self.kernels)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form with every kernel."""
@@ -208,6 +208,8 @@ class LatencyReport:
         return to_dataframe([self], by="kernel", details=True)
 
     def __repr__(self) -> str:
+        from predictor_core.views.table import report_text
+
         return report_text(self, max_rows=_REPR_ROWS)
 
     def _repr_html_(self) -> str:
