@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -127,7 +126,7 @@ def load_learned(
             f"{path} holds {header.name} {header.version}, but {name} {version} is registered; "
             "unregister it and register the folder again"
         )
-    return LearnedPredictor(header, load_sources(header), (_load_again, (path, None, "", _digest(header))))
+    return LearnedPredictor(header, load_sources(header), (_load_again, (path, None, "")))
 
 
 def load_from_collection(
@@ -146,18 +145,16 @@ def load_from_collection(
     header = read_collection(path, name, sha256)
     if precision:
         header = replace(header, facts={"precision": precision, **header.facts})
-    again = (_load_again, (path, name, precision, _digest(header)))
+    again = (_load_again, (path, name, precision))
     return LearnedPredictor(header, load_sources(header), again)
 
 
-def _digest(header: DeviceHeader) -> str:
-    return hashlib.sha256(header.to_json().encode()).hexdigest()
-
-
-def _load_again(path: Path, name: str | None, precision: str, digest: str) -> LearnedPredictor:
+def _load_again(path: Path, name: str | None, precision: str, pickled: str) -> LearnedPredictor:
     """Load a pickled predictor from where it was loaded before: a folder or, with a name, a collection."""
+    from predictor_core.predictor.header_bytes import digest
+
     loaded = load_learned(path) if name is None else load_from_collection(path, name, precision=precision)
-    if _digest(loaded.device_header) != digest:
+    if digest(loaded.device_header) != pickled:
         raise PackError(f"{path} has changed since {loaded.name} was pickled; load the predictor anew")
     return loaded
 

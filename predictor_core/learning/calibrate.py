@@ -155,9 +155,9 @@ def _fitted(shape: Widths, known: _Sample, strange: list[_Sample]) -> tuple[Widt
     widths = replace(
         shape,
         groups=_sized(shape.groups, own),
-        unlike=Sides(shape.unlike.below * size.below, shape.unlike.above * size.above),
-        unfamiliar=Sides(shape.unfamiliar.below * size.below, shape.unfamiliar.above * size.above),
-        outside=Sides(shape.outside.below * size.below, shape.outside.above * size.above),
+        unlike=shape.unlike * size,
+        unfamiliar=shape.unfamiliar * size,
+        outside=shape.outside * size,
     )
     if max(size.below, size.above) > _LARGEST:
         return widths, float("inf")

@@ -135,22 +135,27 @@ class Design:
         self._local = [{name: i for i, name in enumerate(of_term[term])} for term in TERMS]
         self._ends = np.cumsum([len(TERMS), *map(len, self.columns)])
         self._memo: dict[KernelSpec, Floats] = {}
-        self._last: tuple[list[list[KernelSpec]], Tally] | None = None
+        self._last: tuple[list[KernelSpec], list[list[int]], Tally] | None = None
         self._lock = threading.Lock()
 
-    def tally(self, models: Sequence[Sequence[KernelSpec]]) -> Tally:
+    def tally(self, specs: Sequence[KernelSpec], models: Sequence[Sequence[int]]) -> Tally:
         """Return the rows of some models' kernels; the last ones asked for are remembered.
 
         Devices that share a design are asked for the same models one after the other.
+
+        Parameters
+        ----------
+        specs : sequence of KernelSpec
+        models : sequence of sequence of int
+            For each model, the places of its kernels in `specs`.
         """
         last = self._last
-        if last is not None and last[0] == models:
-            return last[1]
-        place: dict[KernelSpec, int] = {}
-        items = [place.setdefault(spec, len(place)) for specs in models for spec in specs]
-        model = np.repeat(np.arange(len(models)), [len(specs) for specs in models])
-        tally = Tally(self.rows(list(place)), np.array(items, dtype=np.intp), model)
-        self._last = ([list(specs) for specs in models], tally)
+        if last is not None and last[0] == specs and last[1] == models:
+            return last[2]
+        items = np.array([i for places in models for i in places], dtype=np.intp)
+        model = np.repeat(np.arange(len(models)), [len(places) for places in models])
+        tally = Tally(self.rows(specs), items, model)
+        self._last = (list(specs), [list(places) for places in models], tally)
         return tally
 
     def rows(self, specs: Sequence[KernelSpec]) -> Rows:

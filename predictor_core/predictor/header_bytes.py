@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import lzma
 from typing import Any
@@ -25,6 +26,11 @@ def to_bytes(header: DeviceHeader) -> bytes:
     content[_POINTS] = {group: list(zip(*points)) for group, points in content[_POINTS].items()}
     text = json.dumps(content, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
     return lzma.compress(text.encode(), format=lzma.FORMAT_RAW, filters=_FILTERS)
+
+
+def digest(header: DeviceHeader) -> str:
+    """Return what tells the header from a changed one."""
+    return hashlib.sha256(header.to_json().encode()).hexdigest()
 
 
 def from_bytes(data: bytes) -> DeviceHeader:

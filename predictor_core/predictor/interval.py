@@ -42,7 +42,9 @@ class Sides:
         return Sides(self.below + other.below, self.above + other.above)
 
     def __mul__(self, factor: Any) -> Sides:
-        return Sides(self.below * factor, self.above * factor)
+        """Scale both sides alike, or each by its own of another `Sides`."""
+        of_below, of_above = (factor.below, factor.above) if isinstance(factor, Sides) else (factor, factor)
+        return Sides(self.below * of_below, self.above * of_above)
 
 
 NONE = Sides(0.0, 0.0)

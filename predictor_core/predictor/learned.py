@@ -19,7 +19,7 @@ from predictor_core.predictor.base import Predictor
 from predictor_core.predictor.design import TERMS, Rows, shared_design
 from predictor_core.predictor.evaluate import KernelLatency
 from predictor_core.predictor.header import MAX_LOG, DeviceHeader
-from predictor_core.predictor.header_bytes import from_bytes, to_bytes
+from predictor_core.predictor.header_bytes import digest, from_bytes, to_bytes
 from predictor_core.predictor.interval import Widths
 from predictor_core.predictor.latency import LatencyPredictor
 from predictor_core.predictor.report import LatencyReport
@@ -44,7 +44,8 @@ class LearnedPredictor(LatencyPredictor):
     sources : sequence of LatencyPredictor
         Those that the header names, in its order.
     again : (function, arguments), optional
-        What loads it again, for pickling. Default: the pickle holds the header.
+        What loads it again, for pickling, given the arguments and the digest of the header. Default: the
+        pickle holds the header.
 
     Raises
     ------
@@ -86,7 +87,10 @@ class LearnedPredictor(LatencyPredictor):
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return self._again or (_unpickled, (to_bytes(self.device_header), self._sources))
+        if self._again is None:
+            return (_unpickled, (to_bytes(self.device_header), self._sources))
+        load, arguments = self._again
+        return (load, (*arguments, digest(self.device_header)))
 
     @property
     def header(self) -> dict[str, Any]:
@@ -132,7 +136,7 @@ class LearnedPredictor(LatencyPredictor):
         """Latencies in ms of models given as their kernels; see `Predictor.predict_kernels`."""
         if not specs:
             return np.full(len(models), self.overhead_ms)
-        return self.overhead_ms + self._learned.models_ms([[specs[i] for i in model] for model in models])
+        return self.overhead_ms + self._learned.models_ms(specs, models)
 
     def latencies_ms(self, specs: Sequence[KernelSpec]) -> Floats:
         """Latency of each kernel in ms, shape (n,)."""
@@ -208,15 +212,15 @@ class LearnedEvaluator:
             answers.append(KernelLatency(ms, measured, outside, float(spread[i]), fitted_ms=ms))
         return answers
 
-    def models_ms(self, models: Sequence[Sequence[KernelSpec]]) -> Floats:
-        """Sum of the kernels of each model in ms, shape (n,)."""
-        rows, items, of_model = self._design.tally(models)
+    def models_ms(self, specs: Sequence[KernelSpec], models: Sequence[Sequence[int]]) -> Floats:
+        """Sum of the kernels of each model, given as their places in `specs`, in ms, shape (n,)."""
+        rows, items, of_model = self._design.tally(specs, models)
         sums = np.bincount(of_model, weights=self._latency_ms(rows)[items], minlength=len(models))
         return np.asarray(sums, dtype=np.float64)
 
     def kernels_ms(self, specs: Sequence[KernelSpec]) -> Floats:
         """Latency of each kernel in ms, shape (n,)."""
-        rows, items, _ = self._design.tally([specs])
+        rows, items, _ = self._design.tally(specs, [list(range(len(specs)))])
         return self._latency_ms(rows)[items]
 
     def _latency_ms(self, rows: Rows) -> Floats:
