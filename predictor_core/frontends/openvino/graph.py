@@ -19,8 +19,6 @@ from predictor_core.ir.graph import Node, Shape
 from predictor_core.ir.inputs import InputShapes
 from predictor_core.ir.names import Names
 
-#: Most bodies inside of bodies.
-MAX_DEPTH = 64
 #: What a node takes in memory for each tensor that it reads.
 READ_BYTES = 64
 
@@ -86,10 +84,6 @@ class Walk:
 
     def walk(self, network: Network, given: Mapping[str, Value], depth: int) -> dict[str, Outputs]:
         """Convert the layers of a network; `given` are the values of the inputs of a body by layer."""
-        if depth > MAX_DEPTH:
-            raise ModelFormatError(
-                f"bodies of the model stand inside of each other more than {MAX_DEPTH} deep"
-            )
         # A loop may turn often around an empty body.
         self._meter.look()
         values: dict[str, Outputs] = {}
