@@ -36,7 +36,10 @@ def fold_bias(graph: MutableGraph) -> None:
         last = node
         while True:
             reader = graph.only_reader(last.name)
-            if reader is None or reader.op not in _CHANNELWISE or not is_channelwise(reader, node.shape[-1]):
+            # A constant of more dimensions gives the result its own.
+            if reader is None or reader.op not in _CHANNELWISE or reader.shape != node.shape:
+                break
+            if not is_channelwise(reader, node.shape[-1]):
                 break
             bias = bias or reader.op not in ("mul", "div")
             folded[reader.name] = node.name
@@ -58,6 +61,7 @@ def join_affine(graph: MutableGraph) -> None:
             if (
                 reader is not None
                 and reader.op in ("add", "biasadd")
+                and reader.shape == node.shape == graph.shape(node.inputs[0])
                 and is_channelwise(reader, node.shape[-1])
             ):
                 centred = graph.producer(node.inputs[0])

@@ -40,3 +40,12 @@ def test_a_product_alone_is_no_norm() -> None:
     m = NodeList(MAP)
     m("relu", m("mul", "x", const_shape=(8,)))
     assert join_affine(MutableGraph(m.nodes)) is False
+
+
+def test_a_constant_of_more_dimensions_is_not_folded() -> None:
+    m = NodeList((1, 8))
+    m("add", m("fc", "x", shape=(1, 8), bias=False), shape=(1, 1, 1, 8), const_shape=(1, 1, 1, 8))
+    assert fold_bias(MutableGraph(m.nodes)) is False
+    m = NodeList((1, 1, 8))
+    m("add", m("mul", "x", shape=(1, 1, 1, 8), const_shape=(1, 1, 1, 8)), const_shape=(8,))
+    assert join_affine(MutableGraph(m.nodes)) is False
