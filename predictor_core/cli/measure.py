@@ -48,7 +48,7 @@ def add(commands: Any, common: Callable[[argparse.ArgumentParser], None]) -> Non
         type=positive,
         default=1,
         metavar="N",
-        help="how often all models are timed, one after the other each time, against busy minutes (default: 1)",
+        help="how often all models are timed, in turn, so that a busy minute spoils one figure (default: 1)",
     )
     parser.add_argument(
         "--input-shape",

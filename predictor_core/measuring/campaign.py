@@ -113,10 +113,10 @@ def measure_models(
                 for row in read_measurements(file)
                 if row.environment == environment or row.environment.startswith(environment + ", ")
             )
-        readable = list(models)
+        readable, slowed = list(models), list[str]()
         for repeat, attempt in product(range(repeats), range(1, ATTEMPTS + 1)):
             pending = readable if attempt == 1 else slowed
-            slowed: list[str] = []
+            slowed = []
             for model in pending:
                 name = _relative(model, file)
                 path = name if file is None else str(file.parent / name)
