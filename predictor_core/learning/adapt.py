@@ -239,7 +239,11 @@ def pose(prior: Prior, cut: Cut, centers: Mapping[str, int] | None = None) -> Pr
     prior = replace(prior, centers=placed)
     names = _names(prior, cut.specs)
     design = shared_design(
-        prior.sources, tuple(sorted(prior.scale_ms.items())), tuple(sorted(placed.items())), names, prior.length
+        prior.sources,
+        tuple(sorted(prior.scale_ms.items())),
+        tuple(sorted(placed.items())),
+        names,
+        prior.length,
     )
     rows = design.rows_unshared(cut.specs)
     terms = [

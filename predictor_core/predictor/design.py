@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from predictor_core import kernels
 from predictor_core.kernels import KernelSpec
+from predictor_core.kernels.spec import ONE
 from predictor_core.kernels.coordinates import coordinates, family, group, sort
 from predictor_core.predictor.latency import LatencyPredictor
 
@@ -36,6 +37,7 @@ PRIOR = {
     "family": 0.5,
     "sort": 0.3,
     "unserved": 1.0,
+    "dilated": 0.7,
     "near": 0.3,
     "mix": 0.3,
     "launch": 2.0,
@@ -249,7 +251,9 @@ def effects(spec: KernelSpec, served: bool) -> tuple[tuple[str, ...], ...]:
         Whether a forest of the source serves it: the rate of what none serves is far less certain.
     """
     of, op = family(spec), sort(spec)
-    own = ("all:", f"family:{of}", f"{'sort' if served else 'unserved'}:{op}")
+    own: tuple[str, ...] = ("all:", f"family:{of}", f"{'sort' if served else 'unserved'}:{op}")
+    if spec.dilations != ONE:
+        own += (f"dilated:{of}",)
     launch = ("all:", "launch:", f"launch-family:{of}")
     byte = ("all:", "byte:", f"byte-family:{of}")
     return own, launch, byte, ("all:", "mac:")
