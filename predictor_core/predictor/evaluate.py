@@ -184,7 +184,9 @@ class KernelEvaluator:
         if cost is None:
             cost = kernels.cost(spec)
         if not measured:
-            latency_ms = min(latency_ms * self._factors.get(spec.op, 1.0), self.most_ms(cost))
+            latency_ms *= self._factors.get(spec.op, 1.0)
+        if outside or not measured:
+            latency_ms = min(latency_ms, self.most_ms(cost))
         least_ms = self._roofline.least_ms(cost)
         return KernelLatency(
             max(latency_ms, least_ms), measured, outside, spread, latency_ms < least_ms, latency_ms, least_ms
