@@ -172,7 +172,7 @@ def tune(
     ----------
     problem : Problem
     latency_ms : (n,) float64
-        Of all models; only those asked for are looked at.
+        Of all models; only those of `models` are looked at.
     models : (m,) integers, optional
         Default: all.
     noise : Noise, optional
