@@ -223,7 +223,7 @@ class Read:
 
 
 def read_models(measurements: Sequence[Measurement], *, strict: bool = False) -> Read:
-    """Read the models of measurements, each once; average repeats.
+    """Read the models of measurements, each once, with the median of its repeats.
 
     Parameters
     ----------
@@ -278,7 +278,7 @@ def read_models(measurements: Sequence[Measurement], *, strict: bool = False) ->
         squares += float(((logs - logs.mean()) ** 2).sum())
         degrees += len(logs) - 1
         column = latency_ms.setdefault(environment, np.full(len(graphs), np.nan))
-        column[places[key]] = float(np.mean([value for value, _ in found]))
+        column[places[key]] = float(np.median([value for value, _ in found]))
     repeat = math.sqrt(squares / degrees) if degrees else None
     corpus = Corpus([(name, graph) for name, (_, graph, _) in zip(names, graphs.values())])
     return Read(

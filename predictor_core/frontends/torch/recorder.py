@@ -185,7 +185,7 @@ class Recorder(TorchFunctionMode):
             return self._constant(func, name, args, kwargs, has_meta and has_real)
         result: Any = NotImplemented
         if handler is not None:
-            result = handler(Call(self, func, name, args, kwargs), *args, **kwargs)
+            result = Call(self, func, name, args, kwargs).handled_by(handler)
         elif isinstance(func, FunctionType):
             with self:
                 return self._opened(func)(*args, **kwargs)

@@ -60,7 +60,7 @@ def export(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any
             raise
         except Exception as error:
             _LOGGER.info("%s failed", exporter.__name__, exc_info=error)
-            reasons.append(f"{exporter.__name__[1:]} exporter: {type(error).__name__}: {_first_line(error)}")
+            reasons.append(f"{exporter.__name__[1:]} exporter: {_reason(error)}")
     raise ModelFormatError("; ".join(reasons))
 
 
@@ -204,5 +204,8 @@ def _dump_to_stderr() -> None:
         choose("stderr")
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
+def _reason(error: BaseException) -> str:
+    """Return what went wrong first: exporters wrap it into errors that tell how far they came."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
