@@ -58,7 +58,8 @@ def check_units(names: Sequence[str], latency_ms: Floats, source_ms: Floats, sou
         unit = "us" if middle > 1.0 else "s"
         raise LearningError(
             f"the latencies are {middle:.3g} times what {source} predicts: they look like {_NAMES[unit]}, "
-            f"expected ms; convert them, or name the unit they are in ({unit}, or ms if they are right)"
+            f"expected ms; convert them, or name their unit, or ms if they are right, with --unit {unit} "
+            f"(in Python unit={unit!r})"
         )
     for name, one in zip(names, ratio / middle):
         for unit, factor in (("us", 1000.0), ("s", 0.001)):
