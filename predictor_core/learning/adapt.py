@@ -171,7 +171,7 @@ class Problem:
         Parameters
         ----------
         latency_ms : (n,) float64
-            Of all models; only those asked for are looked at.
+            Of all models; only those of `models` are looked at.
         models : (m,) integers, optional
             Default: all.
         start : (d,) float64, optional
@@ -212,7 +212,7 @@ class Problem:
         )
         return np.asarray(cut.counts @ kernels_ms + self.terms[-1].items_ms(at)[0])
 
-    def spread(self, posterior: Posterior, models: NDArray[Any] | None = None) -> Floats:
+    def deviation(self, posterior: Posterior, models: NDArray[Any] | None = None) -> Floats:
         """Mean standard deviation of the kernels' logarithms, by share of the latency, shape (m,)."""
         variances = posterior.variance[self.terms[0].columns]
         deviation = np.sqrt(self.rows.values[0] ** 2 @ variances + self.rows.unknown)
@@ -297,10 +297,10 @@ def place_centers(
 
 def _names(prior: Prior, specs: Sequence[KernelSpec]) -> tuple[str, ...]:
     """Names of the coefficients: those of the source, then those that the kernels need besides."""
-    served = prior.sources[0].unbounded.kernel_latencies(specs)
+    answers = prior.sources[0].unbounded.kernel_latencies(specs)
     names = dict.fromkeys((*RATES, *prior.means, "constant:", "launch:", "byte:", "mac:"))
     for spec in specs:
-        for of_term in effects(spec, served[spec].measured):
+        for of_term in effects(spec, answers[spec].measured):
             names.update(dict.fromkeys(of_term))
     names.update((f"mix:{source.name}", None) for source in prior.sources[1:])
     for name, points in prior.centers.items():

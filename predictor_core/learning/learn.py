@@ -189,7 +189,7 @@ def check_against_source(problem: Problem, corpus: Corpus, latency_ms: Floats) -
     source = problem.prior.sources[0]
     known = np.flatnonzero(np.isfinite(latency_ms))
     names = [corpus.names[i] for i in known]
-    check_units(names, latency_ms[known], _said_ms(source, corpus)[known], source.name)
+    check_units(names, latency_ms[known], _source_ms(source, corpus)[known], source.name)
 
 
 def finish(
@@ -260,7 +260,7 @@ def _cross_validate(
     return Evidence(left_out(same), left_out(families) if enough else None)
 
 
-def _said_ms(source: LatencyPredictor, corpus: Corpus) -> Floats:
+def _source_ms(source: LatencyPredictor, corpus: Corpus) -> Floats:
     """Latency of each model by the source."""
     cut = corpus.cut(source.rules)
     answers = source.kernel_latencies(cut.specs)

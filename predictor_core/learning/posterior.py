@@ -220,7 +220,7 @@ def _variance(prior: Gaussian, rows: Floats) -> Floats:
     n, d = rows.shape
     if n < d:
         lower = np.linalg.cholesky(rows @ rows.T + np.eye(n))
-        told = np.linalg.solve(lower, rows @ prior.root.T)
-        return np.asarray(np.maximum(prior.variance - (told**2).sum(axis=0), 1e-12))
+        explained = np.linalg.solve(lower, rows @ prior.root.T)
+        return np.asarray(np.maximum(prior.variance - (explained**2).sum(axis=0), 1e-12))
     lower = np.linalg.cholesky(rows.T @ rows + np.eye(d))
     return np.asarray((np.linalg.solve(lower, prior.root.T) ** 2).sum(axis=0))

@@ -152,5 +152,5 @@ def _tables(names: Sequence[str], evidence: Evidence) -> dict[str, Any]:
 
 def table_of(held_out: HeldOut, chosen: NDArray[np.bool_]) -> dict[str, float]:
     """Accuracy on some of the models, with the share within ±20 %."""
-    some = HeldOut(held_out.measured_ms[chosen], held_out.predicted_ms[chosen], held_out.spread[chosen])
+    some = HeldOut(held_out.measured_ms[chosen], held_out.predicted_ms[chosen], held_out.deviation[chosen])
     return {**some.table(), "within_20": round(100.0 * float((np.abs(some.error) <= 0.2).mean()), 1)}
