@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
                 progress.step()
                 failed = failed or bool(answer.errors)
                 for error in answer.errors:
-                    progress.log(f"error: {answer.source.label}: {error}")
+                    progress.log(f"error: {answer.source.failed(error)}")
                 for warning in _warnings(answer, several):
                     progress.log(warning)
                 for report in answer.reports:

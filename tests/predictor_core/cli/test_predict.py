@@ -43,6 +43,14 @@ def test_a_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert float(text) == pytest.approx(expected, abs=1e-6)
 
 
+def test_an_error_names_the_file_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("onnx")
+    path = tmp_path / "broken.onnx"
+    path.write_text("broken")
+    assert predict("--predictor", CPU, "--onnx", path) == 1
+    assert capsys.readouterr().err.startswith("nn-meter: error: broken.onnx: it is no ONNX model: ")
+
+
 def test_a_warning_of_many_devices_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert predict("--predictor", "pixel4*int8_tflite210", "--nn-meter-ir", folder / "squeezenet.json") == 0
     (line,) = (line for line in capsys.readouterr().err.splitlines() if "is not quantised" in line)
