@@ -38,7 +38,7 @@ _MIXED_ODDS = -0.5
 NOISE = Noise()
 #: Rates of the device as a whole, in which even siblings differ.
 RATES = ("all:", "arithmetic:")
-#: Centers for each group, and the distance from all centers at which a kernel is worth no new one.
+#: Centers for each group, and how far from all of them, in lengths, a kernel is worth one more.
 CENTERS = {"conv": 64, "dwconv": 32, "groupconv": 24, "product": 24, "map": 24}
 _NEAREST = 0.3
 
@@ -64,6 +64,8 @@ class Prior:
         Logarithm of the odds that a device is like this one rather than like a source by itself.
     label : str
         Whom a device is believed to be like, for tables.
+    length : float
+        See `predictor_core.predictor.header.DeviceHeader`.
     """
 
     sources: tuple[LatencyPredictor, ...]
@@ -75,6 +77,7 @@ class Prior:
     looseness: float = 1.0
     odds: float = 0.0
     label: str = ""
+    length: float = 1.0
 
     @classmethod
     def of(cls, source: LatencyPredictor, others: Sequence[LatencyPredictor] = ()) -> Prior:
@@ -85,7 +88,14 @@ class Prior:
         if isinstance(source, LearnedPredictor):
             header = source.device_header
             means = dict(header.coefficients)
-            return cls(source.sources, header.scale_ms, header.centers, means, label=source.name)
+            return cls(
+                source.sources,
+                header.scale_ms,
+                header.centers,
+                means,
+                label=source.name,
+                length=header.length,
+            )
         estimate = source.estimate
         scale_ms = {
             "launch": _LAUNCH_MS,
@@ -225,11 +235,11 @@ def pose(prior: Prior, cut: Cut, centers: Mapping[str, int] | None = None) -> Pr
     """
     most = CENTERS if centers is None else centers
     limits = {name: len(prior.centers.get(name, ())) + limit for name, limit in most.items()}
-    placed = place_centers(cut.specs, prior.centers, limits)
+    placed = place_centers(cut.specs, prior.centers, limits, _NEAREST * prior.length)
     prior = replace(prior, centers=placed)
     names = _names(prior, cut.specs)
     design = shared_design(
-        prior.sources, tuple(sorted(prior.scale_ms.items())), tuple(sorted(placed.items())), names
+        prior.sources, tuple(sorted(prior.scale_ms.items())), tuple(sorted(placed.items())), names, prior.length
     )
     rows = design.rows_unshared(cut.specs)
     terms = [
@@ -245,6 +255,7 @@ def place_centers(
     specs: Sequence[KernelSpec],
     known: Mapping[str, tuple[tuple[float, ...], ...]],
     limits: Mapping[str, int],
+    nearest: float = _NEAREST,
 ) -> dict[str, tuple[tuple[float, ...], ...]]:
     """Choose centers among kernels, each the farthest from those before it.
 
@@ -255,6 +266,8 @@ def place_centers(
         Centers that stay, in their order.
     limits : mapping of str to int
         Most centers of each group.
+    nearest : float
+        Distance from all centers at which a kernel is worth no new one.
     """
     groups = np.array([group(spec) for spec in specs])
     placed = dict(known)
@@ -270,7 +283,7 @@ def place_centers(
                 tuple(points[np.argmin(((points - points.mean(axis=0)) ** 2).sum(axis=1))].tolist())
             )
         distance = ((points[:, None, :] - np.array(chosen)[None]) ** 2).sum(axis=2).min(axis=1)
-        while len(chosen) < most and distance.max() > _NEAREST**2:
+        while len(chosen) < most and distance.max() > nearest**2:
             farthest = points[int(np.argmax(distance))]
             chosen.append(tuple(farthest.tolist()))
             distance = np.minimum(distance, ((points - farthest) ** 2).sum(axis=1))

@@ -230,6 +230,7 @@ def finish(
         sources=tuple(Source(one.name, one.version, one.sha256) for one in problem.prior.sources),
         scale_ms=problem.prior.scale_ms,
         centers=problem.prior.centers,
+        length=problem.prior.length,
         coefficients=_rounded(problem.names, found.mean),
         variances=_variances(problem, found),
         ranges=_ranges(measured),

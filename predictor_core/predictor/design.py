@@ -109,6 +109,8 @@ class Design:
     centers : mapping of str to (m, coordinates) array-like
     names : sequence of str
         Names of the coefficients, in their order.
+    length : float
+        Distance over which the corrections of neighbours fade, in units of the coordinates.
     """
 
     def __init__(
@@ -117,13 +119,15 @@ class Design:
         scale_ms: Mapping[str, float],
         centers: Mapping[str, Any],
         names: Sequence[str],
+        length: float = 1.0,
     ) -> None:
         self.sources = tuple(source.unbounded for source in sources)
         self.names = tuple(names)
         self._scale_ms = dict(scale_ms)
         self._centers = {
-            g: np.array(points, dtype=np.float64) for g, points in centers.items() if len(points)
+            g: np.array(points, dtype=np.float64) / length for g, points in centers.items() if len(points)
         }
+        self._length = length
         self._whiten = {g: _whitening(points) for g, points in self._centers.items()}
         place = {name: i for i, name in enumerate(self.names)}
         of_term: dict[str, list[str]] = {term: [] for term in TERMS}
@@ -230,7 +234,7 @@ class Design:
             columns = {i: self._local[0].get(f"near:{name}/{i}") for i in range(len(points))}
             used = {i: column for i, column in columns.items() if column is not None}
             if len(members) and used:
-                at = coordinates([spec for spec, own in zip(specs, groups == name) if own])
+                at = coordinates([spec for spec, own in zip(specs, groups == name) if own]) / self._length
                 found = covariance(at, points) @ self._whiten[name].T
                 values[np.ix_(members, np.array(list(used.values())))] = found[:, list(used)]
 
@@ -263,9 +267,10 @@ def shared_design(
     scale_ms: tuple[tuple[str, float], ...],
     centers: tuple[tuple[str, tuple[tuple[float, ...], ...]], ...],
     names: tuple[str, ...],
+    length: float = 1.0,
 ) -> Design:
     """Return the one design of all devices that agree in these: what one computes, all know."""
-    return Design(sources, dict(scale_ms), dict(centers), names)
+    return Design(sources, dict(scale_ms), dict(centers), names, length)
 
 
 def _terms_of(name: str) -> Iterable[str]:

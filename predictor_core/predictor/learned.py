@@ -185,7 +185,11 @@ class LearnedEvaluator:
         names = tuple(header.coefficients)
         self._source = sources[0].unbounded
         self._design = shared_design(
-            sources, tuple(sorted(header.scale_ms.items())), tuple(sorted(header.centers.items())), names
+            sources,
+            tuple(sorted(header.scale_ms.items())),
+            tuple(sorted(header.centers.items())),
+            names,
+            header.length,
         )
         weights = np.array([header.coefficients[name] for name in names])
         variances = np.array([header.variances.get(name, 0.0) for name in names])

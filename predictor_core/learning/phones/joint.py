@@ -89,13 +89,12 @@ def learn_group(
     fit = JointFit(problem, columns)
     held_out = fit.cross_validate(corpus.cut(problem.prior.sources[0].rules).same(), seed=seed)
     left_out = fit.cross_validate(corpus.families, seed=seed)
-    shared = replace(problem, prior=fit.prior)
     learned = []
     for key, environment in environments.items():
         evidence = Evidence(held_out[key], left_out[key])
         names = [corpus.names[i] for i in np.flatnonzero(np.isfinite(columns[key]))]
         predictor = finish(
-            shared,
+            fit.problems[key],
             corpus,
             columns[key],
             name=environment.name,

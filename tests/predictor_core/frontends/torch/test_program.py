@@ -14,7 +14,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from predictor_core import load_latency_predictor  # noqa: E402
-from predictor_core.errors import ModelFormatError, PredictorError, UnsupportedOpError  # noqa: E402
+from predictor_core.errors import GraphError, ModelFormatError, PredictorError, UnsupportedOpError  # noqa: E402
 from predictor_core.frontends.torch import load  # noqa: E402
 from predictor_core.frontends.torch import torchvision as frontend  # noqa: E402
 from tests.torchvision_shim import import_torchvision  # noqa: E402
@@ -131,3 +131,19 @@ def test_a_program_names_ops_of_torch_alone(tmp_path: Path) -> None:
         archive.writestr(name, json.dumps({"graph_module": {}}))
     with pytest.raises(PredictorError, match="its program is malformed"):
         load(tmp_path / "cut.pt2")
+
+
+@pytest.mark.parametrize("layers", [0, -1, 2, 2**62])
+def test_the_layers_of_a_recurrent_op_are_those_it_has_weights_for(layers: int, tmp_path: Path) -> None:
+    saved(tmp_path / "model.pt2", torch.nn.LSTM(4, 8), (3, 1, 4))
+    with zipfile.ZipFile(tmp_path / "model.pt2") as archive:
+        name = next(name for name in archive.namelist() if name.endswith("model.json"))
+        program = json.loads(archive.read(name))
+    (node,) = [node for node in program["graph_module"]["graph"]["nodes"] if "lstm" in node["target"]]
+    counts = [given["arg"] for given in node["inputs"] if "as_int" in given["arg"]]
+    assert counts == [{"as_int": 1}]
+    counts[0]["as_int"] = layers
+    with zipfile.ZipFile(tmp_path / "forged.pt2", "w") as archive:
+        archive.writestr(name, json.dumps(program))
+    with pytest.raises(GraphError, match=f"a recurrent op of {layers} layers in 1 directions has 4 weights"):
+        load(tmp_path / "forged.pt2")
