@@ -272,7 +272,8 @@ def read_models(measurements: Sequence[Measurement], *, strict: bool = False) ->
     Raises
     ------
     LearningError
-        There is no measurement, a latency is not a positive number, or measurements of one model contradict each other.
+        There is no measurement, a latency is not a positive number, or measurements of one model contradict
+        each other.
     PredictorError
         When `strict` and a model can't be read.
     """
