@@ -130,8 +130,6 @@ def read_measurements(
     for name in KNOWN:
         if columns.count(name) > 1:
             raise LearningError(f"{file} has {columns.count(name)} columns {name!r}; expected one")
-    if len(rows) == 1:
-        raise LearningError(f"{file} has no rows below the names of its columns; expected one a measurement")
     if len(rows) > MAX_ROWS:
         raise LearningError(f"{file} has more than {MAX_ROWS} rows")
     # Where a comma does not separate columns it is a decimal comma.
@@ -274,10 +272,13 @@ def read_models(measurements: Sequence[Measurement], *, strict: bool = False) ->
     Raises
     ------
     LearningError
-        A latency is not a positive number, or measurements of one model contradict each other.
+        There is no measurement, a latency is not a positive number, or measurements of one model contradict
+        each other.
     PredictorError
         When `strict` and a model can't be read.
     """
+    if not measurements:
+        raise LearningError("there is no measurement: no row stands below the names of the columns")
     graphs: dict[Any, tuple[str, Graph, int]] = {}
     values: dict[tuple[str, Any], list[tuple[float, int]]] = {}
     failed: dict[Any, Unreadable] = {}

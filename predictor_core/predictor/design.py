@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from predictor_core import kernels
 from predictor_core.kernels import KernelSpec
 from predictor_core.kernels.coordinates import coordinates, family, group, sort
+from predictor_core.kernels.spec import ONE
 from predictor_core.predictor.latency import LatencyPredictor
 
 Floats = NDArray[np.float64]
@@ -37,6 +38,7 @@ PRIOR = {
     "sort": 0.3,
     # Kernels that the source only estimates.
     "unserved": 1.0,
+    "dilated": 0.7,
     "near": 0.3,
     "mix": 0.3,
     "launch": 2.0,
@@ -250,7 +252,9 @@ def effects(spec: KernelSpec, measured: bool) -> tuple[tuple[str, ...], ...]:
         Whether a forest of the source predicts it: the rate of what is only estimated is far less certain.
     """
     of, op = family(spec), sort(spec)
-    own = ("all:", f"family:{of}", f"{'sort' if measured else 'unserved'}:{op}")
+    own: tuple[str, ...] = ("all:", f"family:{of}", f"{'sort' if measured else 'unserved'}:{op}")
+    if spec.dilations != ONE:
+        own += (f"dilated:{of}",)
     launch = ("all:", "launch:", f"launch-family:{of}")
     byte = ("all:", "byte:", f"byte-family:{of}")
     return own, launch, byte, ("all:", "mac:")

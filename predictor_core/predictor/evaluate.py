@@ -169,22 +169,29 @@ class KernelEvaluator:
         if combine == "least":
             best = min(range(len(parts)), key=lambda i: log(parts[i][0]) + answers[i].log_ms)
             parts, answers = (parts[best],), [answers[best]]
-        if combine != "mean":
-            shares = [weight * exp(answer.log_ms) for (weight, _), answer in zip(parts, answers)]
-            latency_ms = sum(shares)
-            deviation = sum([share * answer.deviation for share, answer in zip(shares, answers)]) / latency_ms
+        if len(parts) == 1:
+            log_ms, deviation, _, known = answers[0]
+            latency_ms = parts[0][0] * exp(log_ms)
         else:
-            latency_ms = exp(sum([weight * answer.log_ms for (weight, _), answer in zip(parts, answers)]))
-            deviation = sum([weight * answer.deviation for (weight, _), answer in zip(parts, answers)])
-        if len(answers) > 1:
+            if combine == "mean":
+                shares = [weight for weight, _ in parts]
+                latency_ms = exp(sum([share * answer.log_ms for share, answer in zip(shares, answers)]))
+            else:
+                shares = [weight * exp(answer.log_ms) for (weight, _), answer in zip(parts, answers)]
+                latency_ms = sum(shares)
+            deviation = sum([share * answer.deviation for share, answer in zip(shares, answers)]) / sum(
+                shares
+            )
             outside = tuple(dict.fromkeys(name for answer in answers for name in answer.outside))
-        for answer in answers:
-            measured = measured and answer.measured
+            known = all(answer.measured for answer in answers)
+        measured = measured and known
         latency_ms *= scale
         if cost is None:
             cost = kernels.cost(spec)
         if not measured:
-            latency_ms = min(latency_ms * self._factors.get(spec.op, 1.0), self.most_ms(cost))
+            latency_ms *= self._factors.get(spec.op, 1.0)
+        if outside or not measured:
+            latency_ms = min(latency_ms, self.most_ms(cost))
         least_ms = self._roofline.least_ms(cost)
         return KernelLatency(
             max(latency_ms, least_ms),

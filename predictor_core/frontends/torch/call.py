@@ -24,7 +24,11 @@ class BatchMissing(Untraceable):
     """An op on images or sequences has met an input with one dimension less."""
 
 
-class DataDependent(Untraceable):
+class Valueless(Untraceable):
+    """The model reads a value where there is a shape alone."""
+
+
+class DataDependent(Valueless):
     """The model reads a value that depends on its input: which way it goes, only the input tells."""
 
 

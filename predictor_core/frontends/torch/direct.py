@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from predictor_core.errors import PredictorError
-from predictor_core.frontends.torch.call import DataDependent, Untraceable
+from predictor_core.frontends.torch.call import Untraceable, Valueless
 from predictor_core.frontends.torch.module_copy import ModuleCopy
 from predictor_core.frontends.torch.ops import HANDLERS
 from predictor_core.frontends.torch.recorder import Recorder
@@ -57,7 +57,7 @@ def trace(
     """
     try:
         return _traced(model, args, kwargs)
-    except DataDependent as error:
+    except Valueless as error:
         try:
             with _as_captured():
                 return _traced(model, args, kwargs)

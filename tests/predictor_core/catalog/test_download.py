@@ -41,7 +41,7 @@ def _zip(files: dict[str, bytes] | None = None) -> bytes:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as out:
         for name, content in files.items():
             # Of one date: made twice, it is the same.
-            out.writestr(zipfile.ZipInfo(name), content)
+            out.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 
 

@@ -56,7 +56,6 @@ def test_all_columns(tmp_path: Path) -> None:
         ("model,latency_ms,std_ms\nresnet18,3,-1\n", "row 2: std_ms is '-1'"),
         ("model,latency_ms,input_shape\nresnet18,3,wide\n", "row 2: input_shape is 'wide'"),
         ('model,latency_ms\n"resnet18,3\n', "row 2"),
-        ("model,latency_ms\n", "has no rows below"),
         ("model,latency_ms\nresnet18,3,5\n", "row 2: 3 values, expected 2"),
         ('model,latency_ms\nresnet18,"3,5"\n', "row 2: latency_ms is '3,5'"),
         ("model;latency_ms\nresnet18;1.234,5\n", "row 2: latency_ms is '1.234,5'"),
@@ -67,6 +66,13 @@ def test_a_bad_file_is_one_line(tmp_path: Path, text: str, message: str) -> None
         read_measurements(write(tmp_path, text))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_without_rows_can_be_read_and_added_to_but_not_learned_from(tmp_path: Path) -> None:
+    rows = read_measurements(write(tmp_path, "model,latency_ms\n"))
+    assert rows == []
+    with pytest.raises(LearningError, match="there is no measurement"):
+        read_models(rows)
 
 
 @pytest.mark.parametrize(

@@ -419,18 +419,22 @@ def test_the_experts_of_a_mixture_are_products_of_equal_groups() -> None:
 class ChecksValues(nn.Module):
     """Looks at values, unless torch captures it."""
 
-    def __init__(self) -> None:
+    def __init__(self, values: Callable[[Any], Any]) -> None:
         super().__init__()
         self.layer = nn.Linear(4, 4)
+        self.values = values
 
     def forward(self, x: Any) -> Any:
-        if not torch.compiler.is_compiling() and x.isnan().any():
+        if not torch.compiler.is_compiling() and self.values(x).isnan().any():
             raise ValueError("not a number")
         return self.layer(x)
 
 
-def test_checks_that_are_left_out_of_captured_models_are_left_out() -> None:
-    graph = load(ChecksValues(), input_shape=(1, 4), via="direct")
+@pytest.mark.parametrize(
+    "values", [lambda x: x, lambda x: torch.zeros(4, device=x.device)], ids=["input", "constant"]
+)
+def test_checks_that_are_left_out_of_captured_models_are_left_out(values: Callable[[Any], Any]) -> None:
+    graph = load(ChecksValues(values), input_shape=(1, 4), via="direct")
     assert ops(graph) == "fc"
     assert not graph.warnings
     assert not torch.compiler.is_compiling()
