@@ -77,7 +77,7 @@ class Linear:
         half = np.linalg.solve(lower, np.column_stack([scaled, c]))
         whitened, reduced = half[:, :-1], half[:, -1]
         mean = belief.at(-whitened.T @ reduced)
-        explained = belief.variance - ((whitened @ belief.root.T) ** 2).sum(axis=0)
+        explained = belief.variance - (belief.moves(whitened) ** 2).sum(axis=0)
         variance = np.maximum(explained, 1e-9 * belief.variance)
         return self.at + np.clip(mean - self.at, -_LARGEST_STEP, _LARGEST_STEP), variance
 
