@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from predictor_core.errors import PredictorError
+from predictor_core.plugins import entry_points_of
 
 if TYPE_CHECKING:
     from predictor_core.ir.graph import Graph
@@ -134,7 +134,7 @@ ENTRY_POINT_GROUP = "predictor_core.frontends"
 
 def model_types() -> list[str]:
     """Names of the model types that can be read here."""
-    return sorted({*FRONTENDS, *(point.name for point in _plugins())})
+    return sorted({*FRONTENDS, *(point.name for point in entry_points_of(ENTRY_POINT_GROUP))})
 
 
 def find(model_type: str) -> Load:
@@ -150,7 +150,7 @@ def find(model_type: str) -> Load:
         module, _, function = known.load.partition(":")
         load: Load = getattr(import_module(module), function)
         return load
-    for point in _plugins():
+    for point in entry_points_of(ENTRY_POINT_GROUP):
         if point.name == model_type:
             plugin: Load = point.load()
             return plugin
@@ -241,10 +241,3 @@ def check_options(model_type: str, options: Collection[str]) -> None:
             raise PredictorError(
                 f"model type {model_type!r} has no option {option!r}; {meant}it has: {', '.join(known)}"
             )
-
-
-def _plugins() -> Any:
-    found: Any = entry_points()
-    if hasattr(found, "select"):
-        return found.select(group=ENTRY_POINT_GROUP)
-    return found.get(ENTRY_POINT_GROUP, ())
