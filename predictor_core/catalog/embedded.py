@@ -23,6 +23,12 @@ def embedded_predictors() -> tuple[dict[str, Any], ...]:
     return (*read_yaml(Path(__file__).with_name("predictors.yaml")), *_phones())
 
 
+def is_embedded(name: str) -> bool:
+    """Whether the package knows a predictor of that name by itself; case does not matter."""
+    wanted = name.strip().lower()
+    return any(entry["name"].lower() == wanted for entry in embedded_predictors())
+
+
 def _phones() -> list[dict[str, Any]]:
     """Entries of the phones; JSON, because a hundred and more of them in YAML take long."""
     try:

@@ -7,8 +7,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from predictor_core.catalog.cards import facts_of
-from predictor_core.catalog.embedded import embedded_predictors
-from predictor_core.catalog.registry import registered_predictors
+from predictor_core.catalog.embedded import embedded_predictors, is_embedded
+from predictor_core.catalog.registry import offered_predictors, registered_predictors
 from predictor_core.catalog.versions import version_key
 from predictor_core.errors import UnknownPredictorError, suggestion
 
@@ -18,7 +18,8 @@ _LISTED = 12
 
 def entries() -> list[dict[str, Any]]:
     """Return every predictor that can be loaded, without what its card says; the quick way to the names."""
-    return [dict(entry) for entry in (*embedded_predictors(), *registered_predictors())]
+    known = (*embedded_predictors(), *registered_predictors(), *offered_predictors())
+    return [dict(entry) for entry in known]
 
 
 def list_latency_predictors() -> list[dict[str, Any]]:
@@ -51,8 +52,9 @@ def find_predictor(name: str, version: str | float | None = None) -> dict[str, A
     """
     if not isinstance(name, str):
         raise UnknownPredictorError(f"a predictor name must be a string, got {name!r}")
-    known = entries()
-    named = [entry for entry in known if entry["name"].lower() == name.strip().lower()]
+    # Other packages are not looked through for a name that none of them may take.
+    known = [*embedded_predictors(), *registered_predictors()] if is_embedded(name) else entries()
+    named = [dict(entry) for entry in known if entry["name"].lower() == name.strip().lower()]
     if not named:
         raise UnknownPredictorError(f"unknown predictor {name!r}{hint(name, _names(known))}")
     return _of_version(named, version)

@@ -6,7 +6,6 @@ import logging
 import os
 from collections.abc import Mapping
 from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,16 @@ from typing import Any
 import yaml
 
 from predictor_core import yaml_files
+from predictor_core.catalog.embedded import is_embedded
 from predictor_core.catalog.home import predictors_file
 from predictor_core.catalog.versions import version_key
 from predictor_core.errors import PredictorError, RegistryError
 from predictor_core.files import HEADER_FILE, PACK_FILE, write_atomically
+from predictor_core.plugins import entry_points_of
 
 #: A package offers predictors through entry points of this group. Each names an entry (a dict in the
 #: format of a meta file), a list of such, or a function of no arguments that returns one of the two.
+#: The names of embedded predictors are taken.
 ENTRY_POINT_GROUP = "predictor_core.predictors"
 
 #: Longest name, version or category.
@@ -30,7 +32,7 @@ _LOGGER = logging.getLogger(__name__)
 
 
 def registered_predictors() -> list[dict[str, Any]]:
-    """Entries of the user's list and of installed packages, versions as strings.
+    """Entries of the user's list, versions as strings.
 
     Entries that nn-Meter itself wrote for its built-in predictors are left out: those are built in here too.
     What can't be read, a list or an entry of it, is left out with a warning in the log: the other predictors
@@ -48,12 +50,7 @@ def registered_predictors() -> list[dict[str, Any]]:
             own.append(check_entry(entry, str(file), file.parent))
         except RegistryError as error:
             _LOGGER.warning("a predictor of your own is left out: %s", error)
-    return [*own, *offered_predictors()]
-
-
-def offered_predictors() -> list[dict[str, Any]]:
-    """Entries that installed packages offer."""
-    return [dict(entry) for entry in _from_packages()]
+    return own
 
 
 def check_name(name: Any, where: str = "the name") -> None:
@@ -182,23 +179,20 @@ def _yaml(entries: list[Any]) -> str:
 
 
 @lru_cache(maxsize=1)
-def _from_packages() -> tuple[dict[str, Any], ...]:
+def offered_predictors() -> tuple[dict[str, Any], ...]:
     """Entries that installed packages offer; one that is broken is reported in the log and left out."""
     found = []
-    for point in _points():
+    for point in entry_points_of(ENTRY_POINT_GROUP):
         origin = f"entry point {point.name!r} ({point.value})"
         try:
             offered = point.load()
             offered = offered() if callable(offered) else offered
             entries = offered if isinstance(offered, (list, tuple)) else [offered]
-            found += [check_entry(entry, origin, Path.cwd()) for entry in entries]
+            checked = [check_entry(entry, origin, Path.cwd()) for entry in entries]
+            for entry in checked:
+                if is_embedded(entry["name"]):
+                    raise RegistryError(f"the name {entry['name']!r} is taken by an embedded predictor")
+            found += checked
         except (Exception, SystemExit) as error:  # noqa: BLE001 - another package's code, not to take ours down
             _LOGGER.warning("predictors of %s are left out: %s: %s", origin, type(error).__name__, error)
     return tuple(found)
-
-
-def _points() -> list[EntryPoint]:
-    points: Any = entry_points()
-    if hasattr(points, "select"):
-        return list(points.select(group=ENTRY_POINT_GROUP))
-    return list(points.get(ENTRY_POINT_GROUP, ()))

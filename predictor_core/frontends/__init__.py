@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 from importlib import import_module
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from predictor_core.errors import PredictorError
+from predictor_core.plugins import entry_points_of
 
 if TYPE_CHECKING:
     from predictor_core.ir.graph import Graph
@@ -40,6 +40,8 @@ class Frontend(NamedTuple):
         ``module.Class`` of its objects; the module is the one that the class is defined in.
     flag, metavar, help : str
         Option of the command line, "" for none, and how it is explained.
+    magic : bytes
+        How its files begin, where that tells; four bytes of any value first for ``b"....TFL3"``.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Frontend(NamedTuple):
     flag: str = ""
     metavar: str = "PATH"
     help: str = ""
+    magic: bytes = b""
 
 
 #: Front ends by model type.
@@ -76,6 +79,7 @@ FRONTENDS: dict[str, Frontend] = {
             (".tflite",),
             flag="--tflite",
             help=".tflite files",
+            magic=b"....TFL3",
         ),
         Frontend(
             "openvino",
@@ -83,6 +87,7 @@ FRONTENDS: dict[str, Frontend] = {
             (".xml",),
             flag="--openvino",
             help=".xml files of OpenVINO IR",
+            magic=b"<?xml",
         ),
         Frontend(
             "torch",
@@ -103,6 +108,7 @@ FRONTENDS: dict[str, Frontend] = {
             ),
             "--keras",
             help=".keras and .h5 files",
+            magic=b"\x89HDF\r\n\x1a\n",
         ),
         Frontend(
             "nnmeter-ir",
@@ -128,7 +134,7 @@ ENTRY_POINT_GROUP = "predictor_core.frontends"
 
 def model_types() -> list[str]:
     """Names of the model types that can be read here."""
-    return sorted({*FRONTENDS, *(point.name for point in _plugins())})
+    return sorted({*FRONTENDS, *(point.name for point in entry_points_of(ENTRY_POINT_GROUP))})
 
 
 def find(model_type: str) -> Load:
@@ -144,7 +150,7 @@ def find(model_type: str) -> Load:
         module, _, function = known.load.partition(":")
         load: Load = getattr(import_module(module), function)
         return load
-    for point in _plugins():
+    for point in entry_points_of(ENTRY_POINT_GROUP):
         if point.name == model_type:
             plugin: Load = point.load()
             return plugin
@@ -181,6 +187,30 @@ def type_of(model: Any) -> str:
     )
 
 
+def recognised(model: Any) -> Frontend | None:
+    """Return the front end that the first bytes, or the ending, of a file speak for; None where none do."""
+    if not isinstance(model, (str, os.PathLike)):
+        return None
+    path = Path(model)
+    start = b""
+    try:
+        # A pipe would wait for its writer.
+        if path.is_file():
+            with path.open("rb") as file:
+                start = file.read(8)
+    except (OSError, ValueError):
+        return None
+    for entry in FRONTENDS.values():
+        if entry.magic and _begins(start, entry.magic):
+            return entry
+    return next((entry for entry in FRONTENDS.values() if path.suffix.lower() in entry.suffixes), None)
+
+
+def _begins(start: bytes, magic: bytes) -> bool:
+    anything = len(magic) - len(magic.lstrip(b"."))
+    return start[anything : len(magic)] == magic[anything:]
+
+
 def check_options(model_type: str, options: Collection[str]) -> None:
     """Refuse options that a front end does not have.
 
@@ -211,10 +241,3 @@ def check_options(model_type: str, options: Collection[str]) -> None:
             raise PredictorError(
                 f"model type {model_type!r} has no option {option!r}; {meant}it has: {', '.join(known)}"
             )
-
-
-def _plugins() -> Any:
-    found: Any = entry_points()
-    if hasattr(found, "select"):
-        return found.select(group=ENTRY_POINT_GROUP)
-    return found.get(ENTRY_POINT_GROUP, ())

@@ -31,7 +31,7 @@ def build(op: str, main: Sequence[Node], merged: Sequence[Node], graph: Graph) -
         The graph they are in.
     """
     head, last = main[0], main[-1]
-    inputs = [*graph.input_shapes(head)]
+    inputs = list(graph.input_shapes(head))
     if "const_shape" in head.attrs:
         constant = tuple(head.attrs["const_shape"])
         # The first operand of a product, or the sequence of a recurrent layer, tells its cost.
@@ -39,19 +39,18 @@ def build(op: str, main: Sequence[Node], merged: Sequence[Node], graph: Graph) -
         inputs.insert(0 if first else len(inputs), constant)
     epilogue: list[str] = []
     pool: tuple[int, ...] = ()
-    if merged:
-        previous = last.name
-        for node in merged:
-            if node.op not in DATA_OPS:
-                epilogue.append(node.op)
-            if node.op in POOL_OPS:
-                pool = (*node.attrs["kernel"], *node.attrs["strides"])
-            for tensor in node.inputs:
-                if tensor != previous:
-                    inputs.append(graph.shape(tensor))
-            if "const_shape" in node.attrs:
-                inputs.append(tuple(node.attrs["const_shape"]))
-            previous = node.name
+    previous = last.name
+    for node in merged:
+        name, merged_op, reads, attrs, _, _ = node
+        if merged_op not in DATA_OPS:
+            epilogue.append(merged_op)
+        if merged_op in POOL_OPS:
+            pool = (*attrs["kernel"], *attrs["strides"])
+        if len(reads) > 1:
+            inputs += [graph.shape(tensor) for tensor in reads if tensor != previous]
+        if "const_shape" in attrs:
+            inputs.append(tuple(attrs["const_shape"]))
+        previous = name
     has_bias = "bias" in head.attrs and head.attrs["bias"] and len(main) == 1
     label = "-".join((op, FOLDED, *epilogue) if has_bias else (op, *epilogue))
     output, kernel, strides, dilations, groups, extra = kernel_op(op).fields(main, graph)

@@ -54,7 +54,7 @@ def detect(graph: Graph, rules: Rules) -> list[Kernel]:
     free = free_ops()
     returned = {graph.producer(tensor).name for tensor in graph.outputs}
     for node in graph.nodes:
-        name, op = node.name, node.op
+        name, op, inputs, *_ = node
         if op in free or name in owner:
             continue
         kernel = _matched(rules, starts[op], node, graph, len(open_kernels)) if op in starts else None
@@ -64,7 +64,7 @@ def detect(graph: Graph, rules: Rules) -> list[Kernel]:
             open_kernels.append(kernel)
             continue
         latest, read = None, ""
-        for tensor in node.inputs:
+        for tensor in inputs:
             maker = owner.get(tensor)
             if maker is not None and (latest is None or maker.position > latest.position):
                 latest, read = maker, tensor

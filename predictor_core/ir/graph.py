@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from math import prod
@@ -109,17 +110,19 @@ class Graph:
         shapes: dict[str, Shape] = {}
         in_order = True
         for node in given:
-            own, made = node.name, node.outputs
-            if own in by_name:
+            own, _, inputs, _, made, _ = node
+            if own in by_name or own in shapes:
                 raise GraphError(f"node {own!r} stands in the graph twice; names must be unique")
             by_name[own] = node
-            if in_order:
-                for tensor in node.inputs:
-                    if tensor not in tensors:
-                        in_order = False
-                        break
-            for tensor, shape in zip((own,) if len(made) == 1 else node.tensors, made):
-                if tensor in tensors:
+            for tensor in inputs:
+                if tensor not in shapes:
+                    in_order = False
+            if len(made) == 1:
+                tensors[own] = node
+                (shapes[own],) = made
+                continue
+            for tensor, shape in zip(node.tensors, made):
+                if tensor in shapes:
                     raise GraphError(f"tensor {tensor!r} of node {own!r} has two producers")
                 tensors[tensor] = node
                 shapes[tensor] = shape
@@ -127,7 +130,7 @@ class Graph:
         self._tensors = tensors
         self._shapes = shapes
         self.nodes: tuple[Node, ...] = given if in_order else tuple(sorted_nodes(given))
-        self._consumers: dict[str, tuple[Node, ...]] | None = None
+        self._consumers: Mapping[str, Sequence[Node]] | None = None
         wanted = tuple(outputs)
         for tensor in wanted:
             if tensor not in tensors:
@@ -181,7 +184,7 @@ class Graph:
     def input_shapes(self, node: Node) -> tuple[Shape, ...]:
         """Shapes of the tensors that a node reads."""
         shapes = self._shapes
-        return tuple([shapes[tensor] for tensor in node.inputs])
+        return tuple(map(shapes.__getitem__, node.inputs))
 
     def consumers(self, name: str) -> Sequence[Node]:
         """Nodes that read any output of the node `name`, each once, in order."""
@@ -194,15 +197,15 @@ class Graph:
         """Whether the model returns a tensor."""
         return tensor in self._returned
 
-    def _find_consumers(self) -> dict[str, tuple[Node, ...]]:
-        consumers: dict[str, list[Node]] = {}
+    def _find_consumers(self) -> Mapping[str, Sequence[Node]]:
+        consumers: dict[str, list[Node]] = defaultdict(list)
         tensors = self._tensors
         for node in self.nodes:
             for tensor in node.inputs:
-                readers = consumers.setdefault(tensors[tensor].name, [])
+                readers = consumers[tensors[tensor].name]
                 if not readers or readers[-1] is not node:
                     readers.append(node)
-        return {name: tuple(readers) for name, readers in consumers.items()}
+        return consumers
 
 
 def check_rank(shape: Shape, name: str, op: str) -> None:

@@ -5,6 +5,7 @@ Every edit keeps the same indices up to date, which stay in one class, hence the
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -73,36 +74,26 @@ class MutableGraph:
     def _set(self, given: Sequence[Node], outputs: list[str]) -> None:
         found: dict[str, Node] = {}
         readers: dict[str, dict[str, int]] = {}
-        by_op: dict[str, dict[str, None]] = {}
-        in_order = True
+        by_op: dict[str, dict[str, None]] = defaultdict(dict)
         for node in given:
-            own = node.name
+            own, op, inputs, _, made, _ = node
             if own in found or own in readers:
                 raise GraphError(f"node {own!r} stands in the graph twice; names must be unique")
-            for tensor in node.inputs:
+            for tensor in inputs:
                 reading = readers.get(tensor)
                 if reading is None:
-                    in_order = False
-                else:
-                    reading[own] = reading.get(own, 0) + 1
-            if not in_order:
-                break
+                    self._set(sorted_nodes(given), outputs)
+                    return
+                reading[own] = reading.get(own, 0) + 1
             found[own] = node
-            named = by_op.get(node.op)
-            if named is None:
-                by_op[node.op] = {own: None}
-            else:
-                named[own] = None
-            if len(node.outputs) <= 1:
+            by_op[op][own] = None
+            if len(made) <= 1:
                 readers[own] = {}
-            else:
-                for tensor in node.tensors:
-                    if tensor in readers:
-                        raise GraphError(f"tensor {tensor!r} of node {own!r} has two producers")
-                    readers[tensor] = {}
-        if not in_order:
-            self._set(sorted_nodes(given), outputs)
-            return
+                continue
+            for tensor in node.tensors:
+                if tensor in readers:
+                    raise GraphError(f"tensor {tensor!r} of node {own!r} has two producers")
+                readers[tensor] = {}
         self.nodes = found
         self._readers = readers
         self._by_op = by_op
@@ -200,7 +191,7 @@ class MutableGraph:
         self.changed = True
         if new.op != old.op:
             self._forget(old)
-            self._by_op.setdefault(new.op, {})[name] = None
+            self._by_op[new.op][name] = None
         if len(new.outputs) != len(old.outputs):
             kept = {tensor: self._readers.pop(tensor, {}) for tensor in old.tensors}
             for tensor in new.tensors:

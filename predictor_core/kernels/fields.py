@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
-from typing import Callable, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 from predictor_core.ir.graph import Graph, Node, Shape
 from predictor_core.kernels.spec import ONE, Pair
@@ -35,20 +35,18 @@ def plain(main: Sequence[Node], graph: Graph) -> Fields:
 
 def window(main: Sequence[Node], graph: Graph) -> Fields:
     """Return window, strides, dilations and groups of an op on images."""
-    attrs = main[0].attrs
-    kernel, strides, dilations = attrs["kernel"], attrs.get("strides", ONE), attrs.get("dilations", ONE)
-    return Fields(
-        None,
-        (kernel[0], kernel[1]),
-        (strides[0], strides[1]),
-        (dilations[0], dilations[1]),
-        attrs.get("groups", 1),
-    )
+    return _window(main[0].attrs, main[0].attrs.get("groups", 1))
 
 
 def depthwise(main: Sequence[Node], graph: Graph) -> Fields:
     """Return the same as `window`; there is a group for each channel."""
-    return window(main, graph)._replace(groups=graph.shape(main[0].inputs[0])[-1])
+    return _window(main[0].attrs, graph.shape(main[0].inputs[0])[-1])
+
+
+def _window(attrs: Mapping[str, Any], groups: int) -> Fields:
+    kernel, strides, dilations = attrs["kernel"], attrs.get("strides", ONE), attrs.get("dilations", ONE)
+    pairs = (kernel[0], kernel[1]), (strides[0], strides[1]), (dilations[0], dilations[1])
+    return Fields(None, *pairs, groups)
 
 
 def conv3d(main: Sequence[Node], graph: Graph) -> Fields:

@@ -188,11 +188,11 @@ def _effects(
     prior, deviation = [], []
     entries = []
 
-    def add(row: int, effect: object, mean: float, spread: float) -> None:
+    def add(row: int, effect: object, mean: float, prior_deviation: float) -> None:
         if effect not in place:
             place[effect] = len(place)
             prior.append(mean)
-            deviation.append(spread)
+            deviation.append(prior_deviation)
         entries.append((row, place[effect]))
 
     for row, c in enumerate(coefficients):
@@ -200,8 +200,8 @@ def _effects(
         streams = c.term == "bytes" and c.forest in plan.streams
         group = ("stream", c.kind) if streams else (alike, c.kind)
         add(row, group, float(np.log(start.get(c.kind, 0.3 * per_mac))), _GROUP)
-        spread = _ALIKE if alike else plan.launch if c.term == "launch" else plan.forest
-        add(row, (c.forest, c.term), 0.0, _STREAM if streams else spread)
+        own = _ALIKE if alike else plan.launch if c.term == "launch" else plan.forest
+        add(row, (c.forest, c.term), 0.0, _STREAM if streams else own)
         if forests[c.forest, c.term] > 1:
             add(row, c, 0.0, _WINDOW)
     add(len(coefficients), "constant", float(np.log(_CONSTANT[0])), _CONSTANT[1])

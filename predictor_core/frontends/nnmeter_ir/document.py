@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
-from itertools import chain
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ MAX_NODES = 100_000
 
 _STRINGS, _DICTS, _LISTS = frozenset({str}), frozenset({dict}), frozenset({list, tuple})
 _EMPTY: dict[str, Any] = {}
+_get: Callable[..., Any] = dict.get
 _EXPECTED = "expected a JSON object from node name to inbounds, outbounds and attr"
 
 
@@ -85,12 +86,13 @@ def check_document(document: object) -> None:
     entries = document.values()
     # All nodes at once: one by one they would take a good part of the time that a model takes.
     if {*map(type, entries)} <= _DICTS:
-        attrs = [entry.get("attr") for entry in entries]
-        bounds = [entry.get(key, ()) for key in ("inbounds", "outbounds") for entry in entries]
+        attrs = [*map(_get, entries, repeat("attr"))]
+        inbounds = map(_get, entries, repeat("inbounds"), repeat(()))
+        bounds = [*inbounds, *map(_get, entries, repeat("outbounds"), repeat(()))]
         if (
             {*map(type, attrs)} <= _DICTS
-            and {type(attr.get("type")) for attr in attrs} <= _STRINGS
-            and {type(attr.get("attr", _EMPTY)) for attr in attrs} <= _DICTS
+            and {*map(type, map(_get, attrs, repeat("type")))} <= _STRINGS
+            and {*map(type, map(_get, attrs, repeat("attr"), repeat(_EMPTY)))} <= _DICTS
             and {*map(type, bounds)} <= _LISTS
             and {*map(type, chain.from_iterable(bounds))} <= _STRINGS
         ):
@@ -117,9 +119,9 @@ def order(document: Mapping[str, Any]) -> Iterable[str]:
     """Return the names in an order in which producers come first; the document's own where it does that."""
     seen: set[str] = set()
     for name, entry in document.items():
-        for source in entry.get("inbounds", ()):
-            if source not in seen and source in document:
-                return _sorted(document)
+        inbounds = entry.get("inbounds", ())
+        if not seen.issuperset(inbounds) and not document.keys().isdisjoint({*inbounds} - seen):
+            return _sorted(document)
         seen.add(name)
     return document
 

@@ -140,10 +140,10 @@ class _Reader:
         constant_first = False
         inputs = tuple(entry.get("inbounds", ()))
         try:
-            read = tuple([shapes[source] for source in inputs])
+            read = tuple(map(shapes.__getitem__, inputs))
         except KeyError:
             inputs, constants, constant_first = self._resolved(name, kind, entry)
-            read = tuple([shapes[tensor] for tensor in inputs])
+            read = tuple(map(shapes.__getitem__, inputs))
         if not inputs:
             if constants:
                 # Computed from constants alone: a constant whose values are not known.
@@ -196,7 +196,7 @@ class _Reader:
         node = Node(name, op, inputs, attrs, outputs, attr.get("scope", ""))
         self.nodes.append(node)
         if len(outputs) == 1:
-            self.shapes[name] = outputs[0]
+            (self.shapes[name],) = outputs
         else:
             self.several[name] = len(outputs)
             self.meter.spend(nodes=len(outputs))

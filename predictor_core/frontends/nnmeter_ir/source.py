@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from predictor_core.errors import GraphError, ModelFormatError
 from predictor_core.ir.graph import Shape
@@ -16,7 +16,7 @@ Constant = tuple[Shape, Any]
 Converted = tuple[str, Mapping[str, Any], Shapes]
 
 
-class Source:
+class Source(NamedTuple):
     """One node of a document, as its converter sees it.
 
     Parameters
@@ -38,25 +38,13 @@ class Source:
         shapes of all tensors of rank 4 as if they were channels-last images.
     """
 
-    __slots__ = ("attrs", "channels_first", "constant_first", "constants", "inputs", "stated", "type")
-
-    def __init__(
-        self,
-        type: str,
-        attrs: Mapping[str, Any],
-        inputs: Shapes,
-        stated: Any,
-        constants: Sequence[Constant],
-        constant_first: bool,
-        channels_first: bool,
-    ) -> None:
-        self.type = type
-        self.attrs = attrs
-        self.inputs = inputs
-        self.stated = stated
-        self.constants = constants
-        self.constant_first = constant_first
-        self.channels_first = channels_first
+    type: str
+    attrs: Mapping[str, Any]
+    inputs: Shapes
+    stated: Any
+    constants: Sequence[Constant]
+    constant_first: bool
+    channels_first: bool
 
     def first(self, *names: str) -> Any:
         """Value of the first attribute that is present, or None."""
@@ -142,6 +130,10 @@ def flat_ints(value: Any) -> list[int]:
     return [value] if isinstance(value, int) else [int(item) for item in value]
 
 
+#: Paddings that follow from the sizes, by the names that documents give them.
+_PADDINGS = {"SAME": "SAME", "SAME_UPPER": "SAME", "SAME_LOWER": "SAME_LOWER", "VALID": "VALID"}
+
+
 def padding_of(attrs: Mapping[str, Any]) -> str | tuple[int, ...]:
     """Return ``SAME``, ``SAME_LOWER``, ``VALID``, or four explicit pads (top, left, bottom, right)."""
     padding = attrs.get("padding")
@@ -149,10 +141,8 @@ def padding_of(attrs: Mapping[str, Any]) -> str | tuple[int, ...]:
         padding = attrs.get("auto_pad")
     if isinstance(padding, str):
         name = padding.strip("b'\"").upper()
-        if name in ("SAME", "VALID"):
-            return name
-        if name in ("SAME_UPPER", "SAME_LOWER"):
-            return "SAME" if name == "SAME_UPPER" else name
+        if name in _PADDINGS:
+            return _PADDINGS[name]
         if name not in ("EXPLICIT", "NOTSET"):
             raise ModelFormatError(f"unknown padding {padding!r}; expected SAME, VALID or EXPLICIT")
         padding = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from operator import itemgetter
 from typing import Any
 
 from predictor_core.frontends.common.call import foreign
@@ -94,7 +95,7 @@ def is_channels_first(document: Mapping[str, Any]) -> bool:
     Documents made of such models do, and have no inputs as nodes. In one that has, with types of ONNX all the
     same, the axes of its first reduction or concatenation tell.
     """
-    types = {entry["attr"]["type"] for entry in document.values()}
+    types = {*map(itemgetter("type"), map(itemgetter("attr"), document.values()))}
     if types.isdisjoint(INPUT_TYPES):
         return types.isdisjoint(TENSORFLOW_TYPES)
     if types.isdisjoint(ONNX_TYPES) or not types.isdisjoint(TENSORFLOW_TYPES):

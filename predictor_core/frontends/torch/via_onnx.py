@@ -19,6 +19,9 @@ from predictor_core.frontends.torch.tensors import random_state_kept
 #: Opset of the TorchScript exporter: the first that has LayerNormalization as one op.
 _OPSET = 17
 
+#: What the exporter prints with.
+_DUMP: Any = getattr(torch._C, "_jit_onnx_log", None)
+
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -73,8 +76,7 @@ def _torchscript(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[st
     if kwargs:
         inputs += _positional(runnable, len(args), {key: _real(one, device) for key, one in kwargs.items()})
     buffer = io.BytesIO()
-    _dump_to_stderr()
-    with _flags_kept(model), torch.enable_grad():
+    with _flags_kept(model), _no_dump(), torch.enable_grad():
         torch.onnx.export(
             runnable,
             tuple(inputs),
@@ -197,11 +199,19 @@ def _flags_kept(model: torch.nn.Module) -> Iterator[None]:
             module.training = flag
 
 
-def _dump_to_stderr() -> None:
-    """Send the graph that the exporter prints when it fails to stderr; stdout is for results."""
-    choose = getattr(torch._C, "_jit_set_onnx_log_output_stream", None)
-    if choose is not None:
-        choose("stderr")
+@contextmanager
+def _no_dump() -> Iterator[None]:
+    """Leave out the whole graph that the exporter prints where it fails, whatever its options say."""
+    if _DUMP is None:
+        yield
+        return
+    # The exporter's passes print to stdout, which is for results.
+    torch._C._jit_set_onnx_log_output_stream("stderr")
+    torch._C._jit_onnx_log = lambda *_: None
+    try:
+        yield
+    finally:
+        torch._C._jit_onnx_log = _DUMP
 
 
 def _reason(error: BaseException) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from importlib.metadata import entry_points
 from random import Random
 from typing import Any
 
 from predictor_core.errors import PredictorError
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE, to_graph
 from predictor_core.ir.graph import Graph
+from predictor_core.plugins import entry_points_of
 
 #: Packages that know a kind of spaces register a function here: ``(space, input_shape)`` to a function that
 #: makes a Graph from a ``random.Random``, or to None where the space is of another kind.
@@ -40,7 +40,7 @@ def space_samples(name: str, input_shape: Any = None, count: int = SAMPLES, seed
     space = _load(name)
     shape = input_shape or DEFAULT_INPUT_SHAPE
     random = Random(seed)
-    known = (point.load()(space, shape) for point in _points())
+    known = (point.load()(space, shape) for point in entry_points_of(ENTRY_POINT_GROUP))
     sample = next((found for found in known if found is not None), None)
     graphs = []
     for i in range(count):
@@ -77,10 +77,3 @@ def _made(space: Any, random: Random, shape: Any, name: str) -> Graph:
     except TypeError as error:
         raise PredictorError(f"{name} can't make a model from a random.Random: {error}") from error
     return to_graph(model, None if isinstance(model, Graph) else "torch", shape)
-
-
-def _points() -> Any:
-    found: Any = entry_points()
-    if hasattr(found, "select"):
-        return list(found.select(group=ENTRY_POINT_GROUP))
-    return list(found.get(ENTRY_POINT_GROUP, ()))

@@ -15,15 +15,15 @@ import yaml
 from predictor_core import list_latency_predictors, load_latency_predictor
 from predictor_core.catalog import registry
 from predictor_core.catalog.register import register_predictor, unregister_predictor
-from predictor_core.catalog.registry import registered_predictors
+from predictor_core.catalog.registry import offered_predictors, registered_predictors
 from predictor_core.errors import RegistryError, UnknownPredictorError
 
 
 @pytest.fixture(autouse=True)
 def no_memory_of_packages() -> Iterator[None]:
-    registry._from_packages.cache_clear()
+    registry.offered_predictors.cache_clear()
     yield
-    registry._from_packages.cache_clear()
+    registry.offered_predictors.cache_clear()
 
 
 def _meta(folder: Path, **changes: Any) -> Path:
@@ -296,7 +296,7 @@ def _offer(folder: Path, version: Any = "7") -> str:
 def test_packages_ship_devices(form: str, package: Any, pack_folder: Path) -> None:
     package(form.format(_offer(pack_folder)))
 
-    assert [entry["name"] for entry in registered_predictors()] == ["board"]
+    assert [entry["name"] for entry in offered_predictors()] == ["board"]
     assert load_latency_predictor("board").version == "7"
 
 
@@ -304,6 +304,11 @@ def test_packages_ship_devices(form: str, package: Any, pack_folder: Path) -> No
     ("source", "message"),
     [
         ("offer = {'name': 'board'}", "RegistryError: entry point 'boards'.*the key 'version' is missing"),
+        (
+            "offer = {'name': 'CortexA76cpu_tflite21', 'version': 3, "
+            "'category': 'cpu', 'package_location': '.'}",
+            "RegistryError: the name 'CortexA76cpu_tflite21' is taken by an embedded predictor",
+        ),
         ("raise OSError('no licence')", "OSError: no licence"),
         ("def offer(): return 1 / 0", "ZeroDivisionError"),
         ("other = 1", "AttributeError"),
@@ -316,7 +321,7 @@ def test_a_broken_package_is_reported_and_left_out(
 ) -> None:
     package(source)
 
-    assert registered_predictors() == []
+    assert offered_predictors() == ()
     assert re.search(
         rf"entry point 'boards' \(devicepack_entries:offer\) are left out: {message}", caplog.text
     )

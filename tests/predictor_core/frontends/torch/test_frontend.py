@@ -367,3 +367,15 @@ def test_the_exporters_first_failure_is_told_in_one_line(caplog: pytest.LogCaptu
         load(ReturnsUnknown(), input_shape=(1, 4))
     assert "\\x1b" not in str(caught.value)
     assert all("\n" not in record.getMessage() for record in caplog.records)
+
+
+class WithoutForm(nn.Module):
+    def forward(self, x: Any) -> Any:
+        return torch.linalg.householder_product(x, x[0]) if x.sum() > -1 else x
+
+
+def test_the_exporters_graph_is_not_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("onnxscript")
+    with pytest.raises(ModelFormatError, match="torchscript exporter: UnsupportedOperatorError"):
+        load(WithoutForm(), input_shape=(4, 4))
+    assert "graph" not in "".join(capfd.readouterr())
