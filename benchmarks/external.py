@@ -75,10 +75,10 @@ column `checked` (see the sources): look them up before you quote them.
 What it shows, as far as the unchecked figures are right:
 
 - On the CPU one constant explains a setup to 4 to 10 percent, with four threads (unchecked) as with one.
-- On the Adrenos the one figure from inside an app on a Mi 9 (unchecked) agrees with the predictor; every newer
-  build of the GPU delegate is 1.4 to 3 times as fast, and not evenly so: over different architectures one
-  constant leaves 17 to 31 percent. For such builds take the predictors that were learned from them, such as
-  `pixel4_gpu_fp16_tflite210`.
+- On the Adrenos the one figure from inside an app on a Mi 9 (unchecked) agrees with the predictor; every
+  newer build of the GPU delegate is 1.4 to 3 times as fast, and not evenly so: over different architectures
+  one constant leaves 17 to 31 percent. For such builds take the predictors that were learned from them, such
+  as `pixel4_gpu_fp16_tflite210`.
 - On the NCS2 both Inceptions were measured (unchecked) 30 to 40 percent slower than predicted. They hold
   convolutions of 1 x 7 and 7 x 1, which no measured family has. ResNet-50 is predicted 1.5 percent above what
   others report.
