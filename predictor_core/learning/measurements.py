@@ -319,7 +319,7 @@ def read_models(measurements: Sequence[Measurement], *, strict: bool = False) ->
                     reason = f"took {value:.4g} ms, its repeats {np.exp(np.median(logs)):.4g} ms"
                     failed[key, row] = Unreadable(names[places[key]], row, reason)
             ms, logs = ms[near], logs[near]
-        if np.ptp(logs) > math.log(_CONTRADICTION):
+        elif np.ptp(logs) > math.log(_CONTRADICTION):
             raise LearningError(
                 f"rows {found[int(np.argmin(logs))][1]} and {found[int(np.argmax(logs))][1]}: "
                 f"{names[places[key]]} took {np.exp(logs.min()):.4g} ms and {np.exp(logs.max()):.4g} ms; "
