@@ -309,8 +309,17 @@ def read_models(measurements: Sequence[Measurement], *, strict: bool = False) ->
     latency_ms: dict[str, Floats] = {}
     squares, degrees = 0.0, 0
     for (environment, key), found in values.items():
-        logs = np.log([value for value, _ in found])
-        if np.ptp(logs) > math.log(_CONTRADICTION):
+        ms = np.array([value for value, _ in found])
+        logs = np.log(ms)
+        near = np.abs(logs - np.median(logs)) <= math.log(_CONTRADICTION)
+        if len(found) > 2 and near.sum() > 0.5 * len(found):
+            # Most agree: what is far from their median was disturbed.
+            for (value, row), agrees in zip(found, near):
+                if not agrees:
+                    reason = f"took {value:.4g} ms, its repeats {np.exp(np.median(logs)):.4g} ms"
+                    failed[key, row] = Unreadable(names[places[key]], row, reason)
+            ms, logs = ms[near], logs[near]
+        elif np.ptp(logs) > math.log(_CONTRADICTION):
             raise LearningError(
                 f"rows {found[int(np.argmin(logs))][1]} and {found[int(np.argmax(logs))][1]}: "
                 f"{names[places[key]]} took {np.exp(logs.min()):.4g} ms and {np.exp(logs.max()):.4g} ms; "
@@ -319,7 +328,7 @@ def read_models(measurements: Sequence[Measurement], *, strict: bool = False) ->
         squares += float(((logs - logs.mean()) ** 2).sum())
         degrees += len(logs) - 1
         column = latency_ms.setdefault(environment, np.full(len(graphs), np.nan))
-        column[places[key]] = float(np.median([value for value, _ in found]))
+        column[places[key]] = float(np.median(ms))
     repeat = math.sqrt(squares / degrees) if degrees else None
     corpus = Corpus([(name, graph) for name, (_, graph, _) in zip(names, graphs.values())])
     return Read(

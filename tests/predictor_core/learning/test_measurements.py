@@ -126,6 +126,17 @@ def test_repeats_that_contradict_each_other() -> None:
         read_models([Measurement(resnet, 10.0, row=4), Measurement(resnet, 40.0, row=9)])
 
 
+def test_a_repeat_that_most_others_contradict_is_listed_and_left_out() -> None:
+    resnet = zoo.build("resnet18")
+    rows = [Measurement(resnet, ms, row=row) for row, ms in ((2, 20.0), (3, 8.0), (4, 10.0), (5, 11.0))]
+    read = read_models(rows)
+    assert read.latency_ms[""].tolist() == [10.0]
+    assert [(one.model, one.row) for one in read.unreadable] == [("resnet18", 2)]
+    assert "took 20 ms, its repeats 10.49 ms" in read.unreadable[0].reason
+    with pytest.raises(LearningError, match="expected repeats"):
+        read_models([rows[0], rows[1]])
+
+
 def test_a_model_that_cannot_be_read_is_listed_and_left_out(tmp_path: Path) -> None:
     path = tmp_path / "broken.onnx"
     path.write_bytes(b"nothing")

@@ -147,3 +147,24 @@ def test_the_layers_of_a_recurrent_op_are_those_it_has_weights_for(layers: int, 
         archive.writestr(name, json.dumps(program))
     with pytest.raises(GraphError, match=f"a recurrent op of {layers} layers in 1 directions has 4 weights"):
         load(tmp_path / "forged.pt2")
+
+
+class Picked(torch.nn.Module):
+    """Indices, one of a kind with two outputs of which one is read, and rows that are written."""
+
+    def forward(self, x: Any) -> Any:
+        x = x[:, [0, 2, 3]]
+        x = torch.nn.functional.adaptive_max_pool2d(x, 3)
+        x[:, [0, 1]] = 0.0
+        return x * 2
+
+
+def test_indices_of_a_program_are_what_they_are_in_a_module(tmp_path: Path) -> None:
+    saved(tmp_path / "model.pt2", Picked(), (1, 4, 10, 10))
+    direct = load(Picked(), input_shape=(1, 4, 10, 10), via="direct")
+    program = load(tmp_path / "model.pt2")
+    wanted = {"gather": 1, "adaptivepool": 1, "ScatterND": 1, "mul": 1}
+    for graph in (direct, program):
+        assert Counter(node.op for node in graph if node.op in wanted) == wanted
+    predictor = load_latency_predictor("cortexA76cpu_tflite21")
+    assert predictor.predict(program) == pytest.approx(predictor.predict(direct), rel=0.01)
