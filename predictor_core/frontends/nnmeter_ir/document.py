@@ -85,7 +85,7 @@ def check_document(document: object) -> None:
     entries = document.values()
     # All nodes at once: one by one they would take a good part of the time that a model takes.
     if {*map(type, entries)} <= _DICTS:
-        attrs = [*map(dict.get, entries, repeat("attr"))]
+        attrs: list[Any] = [*map(dict.get, entries, repeat("attr"))]
         inbounds = map(dict.get, entries, repeat("inbounds"), repeat(()))
         bounds = [*inbounds, *map(dict.get, entries, repeat("outbounds"), repeat(()))]
         if (
