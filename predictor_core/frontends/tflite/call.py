@@ -58,11 +58,12 @@ class Call(TensorFlowCall):
             raise self.error(f"has padding {padding}; expected 0 (SAME) or 1 (VALID)")
         return PADDINGS[padding]
 
-    def image(self, index: int = 0) -> Shape:
-        """Return the shape of an input that is an image, (N, H, W, C)."""
+    def image(self, index: int = 0, dims: int = 2) -> Shape:
+        """Return the shape of an input with `dims` dimensions in space, (N, H, W, C) or (N, D, H, W, C)."""
         shape = self.shape(index)
-        if len(shape) != 4:
-            raise self.error(f"takes an image of 4 dimensions, got {list(shape)}")
+        if len(shape) != dims + 2:
+            kind = "an image" if dims == 2 else "a volume"
+            raise self.error(f"takes {kind} of {dims + 2} dimensions, got {list(shape)}")
         return shape
 
 
