@@ -60,8 +60,8 @@ WEAK_SPOTS = {
     "myriadvpu_openvino2019r2": (
         "Latency jumps with channel counts and tiles: wide convolutions between the measured widths (vgg) "
         "are off most. Which kernels of parallel branches run at once is only approximated (nasbench201). "
-        "Ops that one family alone has measured (channel shuffles, squeeze-and-excitation over large maps, "
-        "large fully connected layers) can be off by tens of percent in a family unlike the trained ones."
+        "Ops that one family alone has measured (channel shuffles, average pools, activations by themselves) "
+        "can be off by tens of percent in a family unlike the trained ones."
     ),
 }
 

@@ -6,6 +6,7 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ from predictor_core.fusion import Rules, detect
 from predictor_core.ir.graph import Graph
 from predictor_core.ir.passes import canonicalize
 from predictor_core.kernels import KernelSpec
-from predictor_core.learning.adapt import Prior, pose
+from predictor_core.learning.adapt import Prior, Problem, pose
 from predictor_core.learning.bench import read_latencies, read_measured
 from predictor_core.learning.corpus import Corpus, Cut, cut_of
+from predictor_core.learning.joint import pose_jointly
 from predictor_core.learning.leaveout import JointFit
 from predictor_core.predictor import LatencyPredictor
 
@@ -147,10 +149,21 @@ class Phones:
         }
         self.fit = cache(self._fit)
         self.priors = cache(self._priors)
+        self.jointly = cache(self._jointly)
 
     def _fit(self, group: str, source: str) -> JointFit:
         (loaded,) = predictors([source])
         return JointFit(pose(Prior.of(loaded), self.corpus.cut(loaded.rules)), self.columns[group])
+
+    def _jointly(self, group: str) -> JointFit:
+        (loaded,) = predictors([source_of(group)])
+        return JointFit(pose_jointly(Prior.of(loaded), self.corpus.cut(loaded.rules)), self.columns[group])
+
+    def hidden(self, group: str, phone: str) -> Problem:
+        """Return the fit of a phone that is believed to be like the other phones of its group."""
+        fit = self.jointly(group)
+        others = fit.members(name for name in self.columns[group] if phone_of(name) != phone)
+        return replace(fit.problem, prior=others.priors(fit.problem.prior, group)[0])
 
     def _priors(
         self, group: str, source: str, phone: str, left_out: tuple[int, ...] = ()

@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     answers = reports_of(arguments)
     if len(answers) < 2:
         raise UsageError(f"expected at least two models to compare, got {len(answers)}")
-    errors = [f"{answer.source.label}: {error}" for answer in answers for error in answer.errors]
+    errors = [answer.source.failed(error) for answer in answers for error in answer.errors]
     for error in errors:
         log(f"error: {error}")
     first, *others = answers

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
             dump(document, target, overwrite=arguments.force, inputs=inputs)
         except Exception as error:  # noqa: BLE001 - one bad model must not stop the others
             failed = True
-            log(f"error: {source.label}: {describe(error, arguments.debug)}")
+            log(f"error: {source.failed(describe(error, arguments.debug))}")
             continue
         result(f"[RESULT] nn-Meter IR of {source.label}: {printable(str(target))}")
     return FAILED if failed else 0

@@ -102,7 +102,8 @@ def _learn(
 def _show(predictor: LearnedPredictor) -> None:
     header = predictor.device_header
     sources = ", ".join(f"{source.name} {source.version}" for source in header.sources)
-    print(f"{predictor.name}: {header.facts.get('models')} models, starting from {sources}")
+    start = header.facts.get("starts from", sources)
+    print(f"{predictor.name}: {header.facts.get('models')} models, starting from {start}")
     for line in accuracy_lines(predictor.accuracy):
         print(line)
     verdict = predictor.accuracy.get("verdict")

@@ -44,6 +44,13 @@ def add(commands: Any, common: Callable[[argparse.ArgumentParser], None]) -> Non
         help="time to wait for each model while other work slows the processor (default: 10)",
     )
     parser.add_argument(
+        "--repeats",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="how often all models are timed, in turn, so that a busy minute spoils one figure (default: 1)",
+    )
+    parser.add_argument(
         "--input-shape",
         nargs="+",
         metavar="SHAPE",
@@ -73,17 +80,20 @@ def run(arguments: argparse.Namespace) -> int:
         input_shape=input_shapes(arguments.input_shape),
         budget_s=arguments.seconds,
         wait_s=arguments.wait,
+        repeats=arguments.repeats,
         total_s=None if arguments.minutes is None else 60.0 * arguments.minutes,
     )
     done = failed = 0
+    total = len(models) * arguments.repeats
     hidden = not sys.stderr.isatty()
-    with tqdm(total=len(models), unit="model", leave=False, disable=hidden, file=sys.stderr) as bar:
+    with tqdm(total=total, unit="model", leave=False, disable=hidden, file=sys.stderr) as bar:
         for outcome in outcomes:
             done += 1
             bar.update()
             with bar.external_write_mode(file=sys.stderr):
                 if outcome.error is not None:
                     failed += 1
+                    total -= arguments.repeats - 1
                     log(f"error: {outcome.model}: {describe(outcome.error, arguments.debug)}")
                     continue
                 if outcome.measurement is None:
@@ -98,8 +108,8 @@ def run(arguments: argparse.Namespace) -> int:
                     log(f"{outcome.model}: std {measured.std_ms:.3g} ms, {measured.runs} runs")
                 for warning in measured.warnings:
                     log(f"warning: {outcome.model}: {warning}")
-    if done < len(models):
-        log(f"the time is used up after {done} of {len(models)} models; run the command again for the rest")
+    if done < total:
+        log(f"the time is used up after {done} of {total} timings; run the command again for the rest")
     if arguments.output and done > failed:
         log(f"{arguments.output}: next, nn-meter learn {arguments.output} --name NAME")
     return FAILED if failed else 0

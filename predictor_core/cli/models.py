@@ -27,6 +27,13 @@ class Source(NamedTuple):
     model_type: str = ""
     error: PredictorError | None = None
 
+    def failed(self, error: str) -> str:
+        """Return an error behind the name of the model, without the path, which many repeat."""
+        path = printable(self.path)
+        if error.startswith(f"{path} is "):
+            error = f"it{error[len(path) :]}"
+        return f"{self.label}: {error.removeprefix(f'{path}: ')}"
+
 
 def add_models(parser: argparse.ArgumentParser) -> None:
     """Add the options that name models: paths of any type, or one option a type."""

@@ -24,6 +24,8 @@ from predictor_core.views.table import report_text
 
 #: Seconds of work left that are worth the start of worker processes.
 WORKERS_WORTH_S = 5.0
+#: Predictors that a warning names; the others are counted.
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,10 @@ def run(arguments: argparse.Namespace) -> int:
                 progress.step()
                 failed = failed or bool(answer.errors)
                 for error in answer.errors:
-                    progress.log(f"error: {answer.source.label}: {error}")
+                    progress.log(f"error: {answer.source.failed(error)}")
+                for warning in _warnings(answer, several):
+                    progress.log(warning)
                 for report in answer.reports:
-                    where = f" on {report.predictor}" if several else ""
-                    for warning in report.warnings:
-                        progress.log(f"warning: {answer.source.label}{where}: {warning}")
                     if not quiet:
                         written = progress.result(_result(report, several))
                         if arguments.verbose:
@@ -92,9 +93,8 @@ def reports_of(arguments: argparse.Namespace) -> list[Answer]:
     sources = requested(arguments)
     answers = []
     for answer in _answers(_request(arguments, sources), sources, jobs=1):
-        for report in answer.reports:
-            for warning in report.warnings:
-                log(f"warning: {answer.source.label} on {report.predictor}: {warning}")
+        for warning in _warnings(answer, several=True):
+            log(warning)
         answers.append(answer)
     return answers
 
@@ -106,6 +106,20 @@ def _request(arguments: argparse.Namespace, sources: Sequence[Source]) -> _Reque
         arguments.strict,
         arguments.debug,
     )
+
+
+def _warnings(answer: Answer, several: bool) -> Iterator[str]:
+    """Yield the warnings about a model, each once for all predictors that have it."""
+    found: dict[str, list[str]] = {}
+    for report in answer.reports:
+        for warning in report.warnings:
+            found.setdefault(warning, []).append(report.predictor)
+    for warning, names in found.items():
+        listed = ", ".join(names[:_NAMED])
+        if len(names) > _NAMED:
+            listed += f" and {len(names) - _NAMED} more"
+        where = f" on {listed}" if several else ""
+        yield f"warning: {answer.source.label}{where}: {warning}"
 
 
 def _result(report: LatencyReport, several: bool) -> str:

@@ -40,6 +40,8 @@ class Frontend(NamedTuple):
         ``module.Class`` of its objects; the module is the one that the class is defined in.
     flag, metavar, help : str
         Option of the command line, "" for none, and how it is explained.
+    magic : bytes
+        How its files begin, where that tells; four bytes of any value first for ``b"....TFL3"``.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Frontend(NamedTuple):
     flag: str = ""
     metavar: str = "PATH"
     help: str = ""
+    magic: bytes = b""
 
 
 #: Front ends by model type.
@@ -76,6 +79,7 @@ FRONTENDS: dict[str, Frontend] = {
             (".tflite",),
             flag="--tflite",
             help=".tflite files",
+            magic=b"....TFL3",
         ),
         Frontend(
             "openvino",
@@ -83,6 +87,7 @@ FRONTENDS: dict[str, Frontend] = {
             (".xml",),
             flag="--openvino",
             help=".xml files of OpenVINO IR",
+            magic=b"<?xml",
         ),
         Frontend(
             "torch",
@@ -103,6 +108,7 @@ FRONTENDS: dict[str, Frontend] = {
             ),
             "--keras",
             help=".keras and .h5 files",
+            magic=b"\x89HDF\r\n\x1a\n",
         ),
         Frontend(
             "nnmeter-ir",
@@ -179,6 +185,30 @@ def type_of(model: Any) -> str:
         f"a {type(model).__name__} does not tell its model type; give model_type, one of "
         f"{', '.join(model_types())}"
     )
+
+
+def recognised(model: Any) -> Frontend | None:
+    """Return the front end that the first bytes, or the ending, of a file speak for; None where none do."""
+    if not isinstance(model, (str, os.PathLike)):
+        return None
+    path = Path(model)
+    start = b""
+    try:
+        # A pipe would wait for its writer.
+        if path.is_file():
+            with path.open("rb") as file:
+                start = file.read(8)
+    except (OSError, ValueError):
+        return None
+    for entry in FRONTENDS.values():
+        if entry.magic and _begins(start, entry.magic):
+            return entry
+    return next((entry for entry in FRONTENDS.values() if path.suffix.lower() in entry.suffixes), None)
+
+
+def _begins(start: bytes, magic: bytes) -> bool:
+    anything = len(magic) - len(magic.lstrip(b"."))
+    return start[anything : len(magic)] == magic[anything:]
 
 
 def check_options(model_type: str, options: Collection[str]) -> None:

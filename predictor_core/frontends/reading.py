@@ -6,7 +6,7 @@ from typing import Any
 
 from predictor_core import frontends
 from predictor_core.budget import metered
-from predictor_core.errors import PredictorError, own_errors
+from predictor_core.errors import MissingDependencyError, ModelFormatError, PredictorError, own_errors
 from predictor_core.ir.graph import Graph
 
 
@@ -62,4 +62,14 @@ def _to_graph(
     if isinstance(input_shape, _DefaultShape):
         input_shape = None
     frontends.check_options(kind, options)
-    return frontends.find(kind)(model, input_shape=input_shape, **options)
+    load = frontends.find(kind)
+    try:
+        return load(model, input_shape=input_shape, **options)
+    except (MissingDependencyError, ModelFormatError) as error:
+        found = frontends.recognised(model)
+        if found is None or found.name == kind or not found.flag:
+            raise
+        raise ModelFormatError(
+            f"{error}; it looks like a {found.suffixes[0]} file: give it with {found.flag}, or as model type "
+            f"{found.name!r}"
+        ) from error

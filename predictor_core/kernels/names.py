@@ -6,7 +6,7 @@ Packs are pinned by their hash and keep the names that they were written with.
 from __future__ import annotations
 
 #: Name in older headers -> name now.
-_RENAMED = {"beside": "overlap", "chain": "reduction_depth", "crowded_macs": "line_buffer_spill"}
+_RENAMED = {"beside": "overlap", "chain": "reduction_depth"}
 
 
 def current_name(name: str) -> str:

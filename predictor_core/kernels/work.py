@@ -11,7 +11,6 @@ from math import prod
 from types import MappingProxyType
 from typing import Callable
 
-from predictor_core.ir.graph import Shape
 from predictor_core.kernels.costs import ELEMENT_BYTES, Cost
 from predictor_core.kernels.feature_sets import area
 from predictor_core.kernels.myriad import schedule
@@ -19,9 +18,11 @@ from predictor_core.kernels.spec import KernelSpec
 
 WorkFunction = Callable[[KernelSpec, Cost], float]
 
-#: Elements in a row of input and output together that the Myriad X's convolution engine takes without
-#: cutting the map into flat tiles; read off the benchmark's VGG models, whose cost per cycle steps up here.
-ROW_ELEMENTS = 15700
+#: Elements in a row of the output over all channels that the Myriad X's convolution engine takes at full
+#: speed: 16 KB. The slowdown beyond it levels off at this many times the time of the multiplications. Both
+#: chosen on families left out (alexnet, resnet, vgg).
+ROW_ELEMENTS = 8192
+_MOST_SPILL = 2.0
 #: Multiplications per cycle of that engine.
 ENGINE_MULTIPLIERS = 256
 
@@ -72,20 +73,15 @@ def engine_macs(spec: KernelSpec, cost: Cost) -> float:
     return float(ENGINE_MULTIPLIERS * cycles * prod(spec.output[:-1]))
 
 
-def line_buffer_spill(spec: KernelSpec, cost: Cost) -> float:
-    """`engine_macs` times how far a row of input and output exceeds the line buffer (0 if it doesn't)."""
-    excess = (_row(spec.inputs[0]) + _row(spec.output)) / ROW_ELEMENTS - 1.0
-    return engine_macs(spec, cost) * excess if excess > 0.0 else 0.0
+def row_spill(spec: KernelSpec, cost: Cost) -> float:
+    """`engine_macs` times how far a row of the output exceeds what the engine holds (0 if it doesn't)."""
+    excess = area(spec.output)[0] * spec.output[-1] / ROW_ELEMENTS - 1.0
+    return engine_macs(spec, cost) * excess / (1.0 + excess / _MOST_SPILL) if excess > 0.0 else 0.0
 
 
 def rows(spec: KernelSpec, cost: Cost) -> float:
     """Rows of the output over all channels: what a vector processor starts anew for each."""
     return float(prod(spec.output[:-2]) * spec.output[-1])
-
-
-def _row(shape: Shape) -> float:
-    """Elements in a row of the square map of equal area: only square maps were measured."""
-    return area(shape)[0] * shape[-1]
 
 
 WORK: Mapping[str, WorkFunction] = MappingProxyType(
@@ -98,7 +94,7 @@ WORK: Mapping[str, WorkFunction] = MappingProxyType(
         "unfolded": unfolded,
         "reduction_depth": reduction_depth,
         "engine_macs": engine_macs,
-        "line_buffer_spill": line_buffer_spill,
+        "row_spill": row_spill,
         "rows": rows,
     }
 )

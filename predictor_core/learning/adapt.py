@@ -38,7 +38,7 @@ _MIXED_ODDS = -0.5
 NOISE = Noise()
 #: Rates of the device as a whole, in which even siblings differ.
 RATES = ("all:", "arithmetic:")
-#: Centers for each group, and the distance from all centers at which a kernel is worth no new one.
+#: Centers for each group, and how far from all of them, in lengths, a kernel is worth one more.
 CENTERS = {"conv": 64, "dwconv": 32, "groupconv": 24, "product": 24, "map": 24}
 _NEAREST = 0.3
 
@@ -64,6 +64,8 @@ class Prior:
         Logarithm of the odds that a device is like this one rather than like a source by itself.
     label : str
         Whom a device is believed to be like, for tables.
+    length : float
+        See `predictor_core.predictor.header.DeviceHeader`.
     """
 
     sources: tuple[LatencyPredictor, ...]
@@ -75,6 +77,7 @@ class Prior:
     looseness: float = 1.0
     odds: float = 0.0
     label: str = ""
+    length: float = 1.0
 
     @classmethod
     def of(cls, source: LatencyPredictor, others: Sequence[LatencyPredictor] = ()) -> Prior:
@@ -85,7 +88,14 @@ class Prior:
         if isinstance(source, LearnedPredictor):
             header = source.device_header
             means = dict(header.coefficients)
-            return cls(source.sources, header.scale_ms, header.centers, means, label=source.name)
+            return cls(
+                source.sources,
+                header.scale_ms,
+                header.centers,
+                means,
+                label=source.name,
+                length=header.length,
+            )
         estimate = source.estimate
         scale_ms = {
             "launch": _LAUNCH_MS,
@@ -161,7 +171,7 @@ class Problem:
         Parameters
         ----------
         latency_ms : (n,) float64
-            Of all models; only those asked for are looked at.
+            Of all models; only those of `models` are looked at.
         models : (m,) integers, optional
             Default: all.
         start : (d,) float64, optional
@@ -202,7 +212,7 @@ class Problem:
         )
         return np.asarray(cut.counts @ kernels_ms + self.terms[-1].items_ms(at)[0])
 
-    def spread(self, posterior: Posterior, models: NDArray[Any] | None = None) -> Floats:
+    def deviation(self, posterior: Posterior, models: NDArray[Any] | None = None) -> Floats:
         """Mean standard deviation of the kernels' logarithms, by share of the latency, shape (m,)."""
         variances = posterior.variance[self.terms[0].columns]
         deviation = np.sqrt(self.rows.values[0] ** 2 @ variances + self.rows.unknown)
@@ -225,11 +235,15 @@ def pose(prior: Prior, cut: Cut, centers: Mapping[str, int] | None = None) -> Pr
     """
     most = CENTERS if centers is None else centers
     limits = {name: len(prior.centers.get(name, ())) + limit for name, limit in most.items()}
-    placed = place_centers(cut.specs, prior.centers, limits)
+    placed = place_centers(cut.specs, prior.centers, limits, _NEAREST * prior.length)
     prior = replace(prior, centers=placed)
     names = _names(prior, cut.specs)
     design = shared_design(
-        prior.sources, tuple(sorted(prior.scale_ms.items())), tuple(sorted(placed.items())), names
+        prior.sources,
+        tuple(sorted(prior.scale_ms.items())),
+        tuple(sorted(placed.items())),
+        names,
+        prior.length,
     )
     rows = design.rows_unshared(cut.specs)
     terms = [
@@ -245,6 +259,7 @@ def place_centers(
     specs: Sequence[KernelSpec],
     known: Mapping[str, tuple[tuple[float, ...], ...]],
     limits: Mapping[str, int],
+    nearest: float = _NEAREST,
 ) -> dict[str, tuple[tuple[float, ...], ...]]:
     """Choose centers among kernels, each the farthest from those before it.
 
@@ -255,6 +270,8 @@ def place_centers(
         Centers that stay, in their order.
     limits : mapping of str to int
         Most centers of each group.
+    nearest : float
+        Distance from all centers at which a kernel is worth no new one.
     """
     groups = np.array([group(spec) for spec in specs])
     placed = dict(known)
@@ -270,7 +287,7 @@ def place_centers(
                 tuple(points[np.argmin(((points - points.mean(axis=0)) ** 2).sum(axis=1))].tolist())
             )
         distance = ((points[:, None, :] - np.array(chosen)[None]) ** 2).sum(axis=2).min(axis=1)
-        while len(chosen) < most and distance.max() > _NEAREST**2:
+        while len(chosen) < most and distance.max() > nearest**2:
             farthest = points[int(np.argmax(distance))]
             chosen.append(tuple(farthest.tolist()))
             distance = np.minimum(distance, ((points - farthest) ** 2).sum(axis=1))
@@ -280,10 +297,10 @@ def place_centers(
 
 def _names(prior: Prior, specs: Sequence[KernelSpec]) -> tuple[str, ...]:
     """Names of the coefficients: those of the source, then those that the kernels need besides."""
-    served = prior.sources[0].unbounded.kernel_latencies(specs)
+    answers = prior.sources[0].unbounded.kernel_latencies(specs)
     names = dict.fromkeys((*RATES, *prior.means, "constant:", "launch:", "byte:", "mac:"))
     for spec in specs:
-        for of_term in effects(spec, served[spec].measured):
+        for of_term in effects(spec, answers[spec].measured):
             names.update(dict.fromkeys(of_term))
     names.update((f"mix:{source.name}", None) for source in prior.sources[1:])
     for name, points in prior.centers.items():

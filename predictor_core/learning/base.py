@@ -27,8 +27,9 @@ try:
 except ImportError as error:
     raise missing_dependency("scipy", "train", "Training") from error
 
-#: Prior standard deviations of the logarithm: of a group, of forests that are alike, of a window.
-_GROUP, _ALIKE, _WINDOW = 1.5, 0.1, 0.3
+#: Prior standard deviations of the logarithm: of a group, of forests that are alike, of those that stream
+#: from memory, of a window.
+_GROUP, _ALIKE, _STREAM, _WINDOW = 1.5, 0.1, 0.15, 0.3
 #: Prior of the constant once per model: median in ms, standard deviation of the logarithm.
 _CONSTANT = (0.5, 1.5)
 #: Independent models that a family is worth: what the base can't say is alike in all models of a family.
@@ -46,6 +47,8 @@ class Plan:
         Forest -> names of `predictor_core.kernels.work.WORK`; of all other forests under ``""``.
     alike : frozenset of str
         Forests that move data more than they compute, and cost much the same per byte.
+    streams : frozenset of str
+        Forests that cost much the same per byte because memory bounds what they move.
     one_window : frozenset of str
         Forests whose coefficients are the same for all window sizes.
     forest, launch : float
@@ -54,6 +57,7 @@ class Plan:
 
     terms: Mapping[str, tuple[str, ...]]
     alike: frozenset[str] = frozenset()
+    streams: frozenset[str] = frozenset()
     one_window: frozenset[str] = frozenset()
     forest: float = 1.5
     launch: float = 1.5
@@ -184,18 +188,20 @@ def _effects(
     prior, deviation = [], []
     entries = []
 
-    def add(row: int, effect: object, mean: float, spread: float) -> None:
+    def add(row: int, effect: object, mean: float, prior_deviation: float) -> None:
         if effect not in place:
             place[effect] = len(place)
             prior.append(mean)
-            deviation.append(spread)
+            deviation.append(prior_deviation)
         entries.append((row, place[effect]))
 
     for row, c in enumerate(coefficients):
         alike = c.forest in plan.alike
-        add(row, (alike, c.kind), float(np.log(start.get(c.kind, 0.3 * per_mac))), _GROUP)
-        spread = plan.launch if c.term == "launch" else plan.forest
-        add(row, (c.forest, c.term), 0.0, _ALIKE if alike else spread)
+        streams = c.term == "bytes" and c.forest in plan.streams
+        group = ("stream", c.kind) if streams else (alike, c.kind)
+        add(row, group, float(np.log(start.get(c.kind, 0.3 * per_mac))), _GROUP)
+        own = _ALIKE if alike else plan.launch if c.term == "launch" else plan.forest
+        add(row, (c.forest, c.term), 0.0, _STREAM if streams else own)
         if forests[c.forest, c.term] > 1:
             add(row, c, 0.0, _WINDOW)
     add(len(coefficients), "constant", float(np.log(_CONSTANT[0])), _CONSTANT[1])

@@ -35,12 +35,12 @@ _LEAST_SHARE, _LEAST_LOG = 0.01, 0.1
 #: Shapes of what is added: weights of distance, disagreement and kernels outside the range; edge and scale of
 #: the distance; scale of the disagreement.
 _WEIGHTS = tuple(
-    (unlike, unfamiliar, round(1.0 - unlike - unfamiliar, 2))
-    for unlike, unfamiliar in product((0.0, 0.25, 0.5, 0.75, 1.0), repeat=2)
-    if unlike + unfamiliar <= 1.0
+    (unlike, epistemic, round(1.0 - unlike - epistemic, 2))
+    for unlike, epistemic in product((0.0, 0.25, 0.5, 0.75, 1.0), repeat=2)
+    if unlike + epistemic <= 1.0
 )
 _RAMPS = tuple(product((0.5, 0.75, 1.0), (0.1, 0.4, 1.6)))
-_SPREAD_SCALES = (0.0005, 0.002, 0.01, 0.05)
+_DEVIATION_SCALES = (0.0005, 0.002, 0.01, 0.05)
 _ROUNDS = 3
 #: Additions that reach further than this, in the logarithm, have the wrong shape.
 _LARGEST = 5.0
@@ -58,7 +58,7 @@ def calibrate(
     held_out : Predictions
         Models of families that were trained on.
     left_out : mapping of str to Predictions
-        What a fit without a family said about that family.
+        Predictions of a fit without a family for that family.
     estimated : mapping of str to Sides
         What models of nothing but estimates add, by kind.
 
@@ -69,7 +69,7 @@ def calibrate(
     best, chosen = np.inf, None
     bare = Widths(_groups(held_out), NONE, 1.0, 1.0, NONE, 1.0, NONE, estimated)
     known = _Sample.of(held_out, bare)
-    strange = [_Sample.of(said, bare.without(family)) for family, said in left_out.items()]
+    strange = [_Sample.of(predictions, bare.without(family)) for family, predictions in left_out.items()]
     for shape in _shapes(bare):
         widths, cost = _fitted(shape, known, strange)
         if cost < best:
@@ -88,17 +88,19 @@ class _Sample(NamedTuple):
     """Models that a fit has not seen: log(measured / predicted), and where they lie."""
 
     error: Floats
-    said: Predictions
+    predictions: Predictions
     nearest: Any
     distance: Floats
     #: For each place in `nearest`, the place of that group among all.
     places: Any
 
     @classmethod
-    def of(cls, said: Predictions, widths: Widths) -> _Sample:
-        distances = np.stack([group.distance(said.hard.profile) for group in widths.groups])
+    def of(cls, predictions: Predictions, widths: Widths) -> _Sample:
+        distances = np.stack([group.distance(predictions.hard.profile) for group in widths.groups])
         names = [group.name for group in widths.groups]
-        return cls(-said.log_error, said, distances.argmin(axis=0), distances.min(axis=0), names)
+        return cls(
+            -predictions.log_error, predictions, distances.argmin(axis=0), distances.min(axis=0), names
+        )
 
 
 def _groups(held_out: Predictions) -> tuple[Group, ...]:
@@ -114,29 +116,29 @@ def _groups(held_out: Predictions) -> tuple[Group, ...]:
 
 def _shapes(bare: Widths) -> Iterator[Widths]:
     """Widths whose additions have all shapes that are tried, not yet their size."""
-    for (unlike, unfamiliar, outside), ramp, spread in product(_WEIGHTS, _RAMPS, _SPREAD_SCALES):
-        if (not unlike and ramp != _RAMPS[0]) or (not unfamiliar and spread != _SPREAD_SCALES[0]):
+    for (unlike, epistemic, outside), ramp, deviation_scale in product(_WEIGHTS, _RAMPS, _DEVIATION_SCALES):
+        if (not unlike and ramp != _RAMPS[0]) or (not epistemic and deviation_scale != _DEVIATION_SCALES[0]):
             continue
         yield replace(
             bare,
             unlike=Sides(unlike, unlike),
             edge=ramp[0],
             unlike_scale=ramp[1],
-            unfamiliar=Sides(unfamiliar, unfamiliar),
-            spread_scale=spread,
+            epistemic=Sides(epistemic, epistemic),
+            deviation_scale=deviation_scale,
             outside=Sides(outside, outside),
         )
 
 
 def _fitted(shape: Widths, known: _Sample, strange: list[_Sample]) -> tuple[Widths, float]:
     """Size the additions so that every left-out family is covered, and the groups by what is left."""
-    bare = replace(shape, unlike=NONE, unfamiliar=NONE, outside=NONE)
+    bare = replace(shape, unlike=NONE, epistemic=NONE, outside=NONE)
     side = 0.5 + LEFT_OUT_COVERAGE / 2.0
     names = [group.name for group in shape.groups]
     units, of_estimates, places = [], [], []
     for sample in (known, *strange):
-        of_estimates.append(bare.beyond(sample.said.hard, sample.distance))
-        whole = shape.beyond(sample.said.hard, sample.distance)
+        of_estimates.append(bare.beyond(sample.predictions.hard, sample.distance))
+        whole = shape.beyond(sample.predictions.hard, sample.distance)
         units.append(np.maximum(whole.below - of_estimates[-1].below, 1e-6))
         places.append(np.array([names.index(name) for name in sample.places])[sample.nearest])
     size, own = NONE, np.zeros((2, len(names)))
@@ -156,7 +158,7 @@ def _fitted(shape: Widths, known: _Sample, strange: list[_Sample]) -> tuple[Widt
         shape,
         groups=_sized(shape.groups, own),
         unlike=shape.unlike * size,
-        unfamiliar=shape.unfamiliar * size,
+        epistemic=shape.epistemic * size,
         outside=shape.outside * size,
     )
     if max(size.below, size.above) > _LARGEST:
@@ -178,11 +180,11 @@ def cross_fitted(held_out: Predictions, widths: Widths) -> tuple[Floats, Floats]
     beyond = widths.beyond(held_out.hard, sample.distance)
     low_ms, high_ms = np.empty(len(sample.error)), np.empty(len(sample.error))
     even = np.arange(len(sample.error)) % 2 == 0
-    for asked in (even, ~even):
-        other = Sides(beyond.below[~asked], beyond.above[~asked])
-        own = _known(sample.error[~asked], sample.nearest[~asked], other, len(widths.groups))
+    for judged in (even, ~even):
+        other = Sides(beyond.below[~judged], beyond.above[~judged])
+        own = _known(sample.error[~judged], sample.nearest[~judged], other, len(widths.groups))
         fitted = replace(widths, groups=_sized(widths.groups, own))
-        low_ms[asked], high_ms[asked] = held_out.only(asked).interval_ms(fitted)
+        low_ms[judged], high_ms[judged] = held_out.only(judged).interval_ms(fitted)
     return low_ms, high_ms
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from predictor_core.files import write_atomically
 from predictor_core.predictor.header import DeviceHeader
 
+#: From so many models on, the share within ±10 % is known well enough to stand alone.
+_MANY = 50
 CARD_FILE = "MODEL_CARD.md"
 
 
@@ -74,4 +77,27 @@ def accuracy_lines(accuracy: Mapping[str, Any]) -> list[str]:
     if little:
         lines += ["", f"Too little to learn their rates: {', '.join(little)}."]
     lines += ["", f"Verdict: {accuracy.get('verdict', 'unknown')}."]
-    return lines
+    return [*lines, *_how_sure(accuracy)]
+
+
+def _how_sure(accuracy: Mapping[str, Any]) -> list[str]:
+    """Say what few models show at most."""
+    table = accuracy.get("cross_validated")
+    n, within = (table.get("models"), table.get("within_10")) if isinstance(table, Mapping) else (None, None)
+    if not isinstance(n, int) or not isinstance(within, (int, float)) or not 0 < n < _MANY:
+        return []
+    least = lower_bound(within / 100.0, n)
+    return [
+        f"With {n} models it is only sure (95 % confidence) that {100.0 * least:.0f} % or more of all such "
+        "models are within ±10 %."
+    ]
+
+
+def lower_bound(share: float, n: int) -> float:
+    """Return the share that the true one is not below, with 95 % confidence, when `share` of n was seen.
+
+    Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
+    """
+    z = 1.645
+    centre = share + z**2 / (2 * n)
+    return (centre - z * math.sqrt(share * (1.0 - share) / n + z**2 / (4 * n**2))) / (1.0 + z**2 / n)

@@ -1,10 +1,11 @@
 """Which prior a device starts from, how loose it is, and how noisy the measurements are.
 
-All three are chosen by cross-validation: each measurement is predicted from the others, and the choice is
-that under which the measurements are likeliest. The fits are not repeated for it. Near the coefficients of a
-first fit the logarithms of the latencies are linear in the coefficients, hence Gaussian, and for a Gaussian
-leaving one out has a closed form (Rasmussen and Williams, "Gaussian processes for machine learning", 2006,
-section 5.4.2).
+Looseness and noise are chosen by cross-validation: each measurement is predicted from the others, and the
+choice is that under which they are likeliest. Among priors the marginal likelihood decides: it also counts
+how well the first measurements are predicted, before there are others that would correct a wrong prior. The
+fits are not repeated for it. Near the coefficients of a first fit the logarithms of the latencies are linear
+in the coefficients, hence Gaussian, and for a Gaussian both have a closed form (Rasmussen and Williams,
+"Gaussian processes for machine learning", 2006, sections 5.4.1 and 5.4.2).
 """
 
 from __future__ import annotations
@@ -47,10 +48,14 @@ class Score:
         Sum of the logarithms of the densities that they had, and of the odds of the noise.
     error : float
         Mean absolute log error.
+    log_evidence : float
+        Logarithm of the marginal likelihood of all measurements, at the looseness and noise where it is
+        highest, and of the odds of the noise.
     """
 
     log_density: float
     error: float
+    log_evidence: float = -np.inf
 
 
 @dataclass(frozen=True)
@@ -147,8 +152,8 @@ def choose(
         own = replace(prior, centers=problem.prior.centers)
         score, tuned = tune(replace(problem, prior=own), measured, noise=noise)
         compared[prior.label] = round(100.0 * score.error, 2)
-        score = replace(score, log_density=score.log_density + prior.odds)
-        if best is None or score.log_density > best[0].log_density:
+        score = replace(score, log_evidence=score.log_evidence + prior.odds)
+        if best is None or score.log_evidence > best[0].log_evidence:
             best = score, prior, tuned
     if best is None:
         raise LearningError("no predictor to start from")
@@ -172,7 +177,7 @@ def tune(
     ----------
     problem : Problem
     latency_ms : (n,) float64
-        Of all models; only those asked for are looked at.
+        Of all models; only those of `models` are looked at.
     models : (m,) integers, optional
         Default: all.
     noise : Noise, optional
@@ -191,17 +196,27 @@ def tune(
         prior = replace(current, prior=replace(current.prior, looseness=1.0)).prior_of(terms, measured)
         at_mean = log_error + jacobian @ (prior.mean - found.mean)
         fixed, scaled = _covariances(prior, jacobian, np.isin(problem.names, RATES))
-        score = Score(-np.inf, np.inf)
+        score, log_evidence = Score(-np.inf, np.inf), -np.inf
         for one, odds in ({noise: 0.0} if noise else NOISES).items():
             scatter = one.relative**2 * np.maximum(1.0, np.abs(log_error) / one.linear)
             for looseness in LOOSENESS:
                 covariance = fixed + looseness**2 * scaled + np.diag(scatter)
                 tried = leave_one_out(covariance, at_mean)
                 tried = replace(tried, log_density=tried.log_density + odds)
+                log_evidence = max(log_evidence, log_likelihood(covariance, at_mean) + odds)
                 if tried.log_density > score.log_density:
                     score = tried
                     current = replace(problem, noise=one, prior=replace(problem.prior, looseness=looseness))
+        score = replace(score, log_evidence=log_evidence)
     return score, current
+
+
+def log_likelihood(covariance: Floats, deviation: Floats) -> float:
+    """Logarithm of the joint density of some Gaussian numbers, parameters as for `leave_one_out`."""
+    lower = np.linalg.cholesky(covariance)
+    whitened = np.linalg.solve(lower, deviation)
+    logs = np.log(np.diag(lower)).sum() + 0.5 * len(deviation) * np.log(2.0 * np.pi)
+    return float(-0.5 * whitened @ whitened - logs)
 
 
 def leave_one_out(covariance: Floats, deviation: Floats) -> Score:

@@ -74,7 +74,7 @@ class Corpus:
 
     @classmethod
     def of_cuts(cls, names: Sequence[str], cuts: Sequence[tuple[Rules, Cut]]) -> Corpus:
-        """Build a corpus of models that are cut already, by each set of rules that will be asked for."""
+        """Build a corpus of models that are cut already, by each set of rules that they will be cut by."""
         corpus = cls([])
         corpus.names = list(names)
         corpus.families = np.array([family_of(name) for name in names])

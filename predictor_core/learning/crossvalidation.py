@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from predictor_core.learning.adapt import Problem
 from predictor_core.learning.posterior import Floats
-from predictor_core.predictor.interval import unfamiliarity
+from predictor_core.predictor.interval import epistemic
 
 FOLDS = 10
 #: Coverage aimed at.
@@ -23,8 +23,8 @@ LEAST = 0.01
 #: A predictor with fewer models within ±10 % than this (in percent) is rough; below the second, of no use.
 ROUGH, USELESS = 80.0, 50.0
 _WORST = 5
-_UNFAMILIAR = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5)
-_SPREAD_SCALE = (0.03, 0.06, 0.12, 0.25)
+_EPISTEMIC = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5)
+_DEVIATION_SCALES = (0.03, 0.06, 0.12, 0.25)
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,14 @@ class HeldOut:
     Parameters
     ----------
     measured_ms, predicted_ms : (n,) float64
-    spread : (n,) float64
-        What the fit knew about their kernels; see `predictor_core.learning.adapt.Problem.spread`.
+    deviation : (n,) float64
+        Standard deviation of their kernels' logarithms; see
+        `predictor_core.learning.adapt.Problem.deviation`.
     """
 
     measured_ms: Floats
     predicted_ms: Floats
-    spread: Floats
+    deviation: Floats
 
     @property
     def error(self) -> Floats:
@@ -100,20 +101,20 @@ def cross_validate(
     known = np.arange(len(latency_ms)) if models is None else models
     of_known = np.asarray(labels)[known]
     fold = folds_of(of_known, min(folds, len(np.unique(of_known))), seed)
-    predicted, spread = np.empty(len(known)), np.empty(len(known))
+    predicted, deviation = np.empty(len(known)), np.empty(len(known))
     for number in range(int(fold.max()) + 1):
-        asked = fold == number
-        found = problem.fit(latency_ms, known[~asked], start=start)
-        predicted[asked] = problem.predict(found.mean, known[asked])
-        spread[asked] = problem.spread(found, known[asked])
-    return HeldOut(latency_ms[known], predicted, spread)
+        held_out = fold == number
+        found = problem.fit(latency_ms, known[~held_out], start=start)
+        predicted[held_out] = problem.predict(found.mean, known[held_out])
+        deviation[held_out] = problem.deviation(found, known[held_out])
+    return HeldOut(latency_ms[known], predicted, deviation)
 
 
 def calibrate(held_out: HeldOut) -> dict[str, float]:
     """Find the constants of `predictor_core.predictor.interval` from held-out predictions.
 
-    The half width is a constant plus what the spread adds; among those that cover nine in ten, the narrowest
-    median. With few models the quantile is the conformal one, which covers in expectation.
+    The half width is a constant plus what the deviation adds; among those that cover nine in ten, the
+    narrowest median. With few models the quantile is the conformal one, which covers in expectation.
     """
     error = np.abs(held_out.log_error)
     n = len(error)
@@ -122,27 +123,27 @@ def calibrate(held_out: HeldOut) -> dict[str, float]:
     # Fewer than nine models can't show what one in ten does.
     factor = 1.0 + max(0.0, 9.0 - n) / 9.0
     best = (np.inf, 0.0, 0.0, 1.0)
-    for unfamiliar in _UNFAMILIAR:
-        for scale in _SPREAD_SCALE if unfamiliar else (1.0,):
-            constants = {"unfamiliar": unfamiliar, "spread_scale": scale}
-            added = unfamiliarity(held_out.spread, constants)
+    for most in _EPISTEMIC:
+        for scale in _DEVIATION_SCALES if most else (1.0,):
+            constants = {"unfamiliar": most, "spread_scale": scale}
+            added = epistemic(held_out.deviation, constants)
             inside = max(factor * float(np.quantile(error - added, level)), LEAST)
             key = float(np.mean(inside + added))
             if key < best[0] * 0.97:
-                best = (key, inside, unfamiliar, scale)
-    _, inside, unfamiliar, scale = best
+                best = (key, inside, most, scale)
+    _, inside, most, scale = best
     return {
         "inside": round(inside, 5),
         "outside": round(inside + 0.1, 5),
         "estimated": round(max(ESTIMATED, inside), 5),
-        "unfamiliar": unfamiliar,
+        "unfamiliar": most,
         "spread_scale": scale,
     }
 
 
 def covered(held_out: HeldOut, interval: Mapping[str, float]) -> float:
     """Share of the measurements inside the intervals, in percent."""
-    half = interval["inside"] + unfamiliarity(held_out.spread, interval)
+    half = interval["inside"] + epistemic(held_out.deviation, interval)
     return 100.0 * float((np.abs(held_out.log_error) <= half).mean())
 
 

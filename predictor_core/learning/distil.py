@@ -1,8 +1,8 @@
 """Distillation: a random forest per kernel type that says what the teacher says.
 
 Few deep trees without bootstrap: each reproduces the teacher on the kernels it was grown on, and they differ
-in the features that they were allowed to look at, so between known kernels they average, and their spread
-says how far an answer can be trusted.
+in the features that they were allowed to look at, so between known kernels they average, and their standard
+deviation says how far an answer can be trusted.
 """
 
 from __future__ import annotations

@@ -71,8 +71,8 @@ def predict(predictor: LatencyPredictor, data: Dataset) -> Predictions:
     """Predict the models of a data set with what ships: the pack, as the predictor evaluates it."""
     used = np.flatnonzero(data.seen())
     specs = [data.specs[i] for i in used]
-    said = predictor.kernel_latencies(specs)
-    answers = [said[spec] for spec in specs]
+    of_spec = predictor.kernel_latencies(specs)
+    answers = [of_spec[spec] for spec in specs]
     counts = data.counts[:, used]
     fitted_ms = counts @ np.array([answer.fitted_ms for answer in answers])
     least_ms = counts @ np.array([answer.least_ms for answer in answers])

@@ -13,17 +13,21 @@ from typing import Any
 import numpy as np
 
 from predictor_core.errors import LearningError
-from predictor_core.learning.adapt import Prior, Problem, pose
+from predictor_core.learning.adapt import CENTERS, Prior, Problem, pose
 from predictor_core.learning.choice import candidates, choose
-from predictor_core.learning.corpus import Corpus
+from predictor_core.learning.corpus import Corpus, Cut
 from predictor_core.learning.learn import LEAST_MODELS, Evidence, check_against_source, finish
 from predictor_core.learning.leaveout import JointFit
 from predictor_core.learning.posterior import Floats
+from predictor_core.predictor.design import effect_kind
 from predictor_core.predictor.latency import LatencyPredictor
 from predictor_core.predictor.learned import LearnedPredictor
 
 #: Environments that choose the source for all.
 _CHOOSERS = 3
+#: Of corrections of neighbours that many environments share: length, standard deviation, centers over those
+#: of one device.
+_LENGTH, _NEAR, _MORE_CENTERS = 0.7, 0.4, 3
 
 
 def learn_environments(
@@ -81,10 +85,9 @@ def learn_environments(
     left_out = {}
     if LEAST_MODELS <= len(np.unique(corpus.families)) < len(corpus):
         left_out = fit.cross_validate(corpus.families, seed=seed)
-    shared = replace(problem, prior=fit.prior)
     return {
         environment: finish(
-            shared,
+            fit.problems[environment],
             corpus,
             column,
             name=names[environment],
@@ -107,4 +110,13 @@ def _common_problem(
         for environment in sorted(latency_ms)[:: max(1, len(latency_ms) // _CHOOSERS)][:_CHOOSERS]
     )
     best = max(priors, key=lambda prior: (votes[prior.label], prior.label))
-    return pose(best, corpus.cut(best.sources[0].rules))
+    return pose_jointly(best, corpus.cut(best.sources[0].rules))
+
+
+def pose_jointly(prior: Prior, cut: Cut) -> Problem:
+    """Set up the fit of many environments, whose measurements together tell finer corrections apart."""
+    if not prior.centers:
+        prior = replace(prior, length=_LENGTH)
+    problem = pose(prior, cut, {name: _MORE_CENTERS * limit for name, limit in CENTERS.items()})
+    near = {name: _NEAR for name in problem.names if effect_kind(name) == "near"}
+    return replace(problem, prior=replace(problem.prior, deviations={**near, **problem.prior.deviations}))

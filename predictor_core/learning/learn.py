@@ -189,7 +189,7 @@ def check_against_source(problem: Problem, corpus: Corpus, latency_ms: Floats) -
     source = problem.prior.sources[0]
     known = np.flatnonzero(np.isfinite(latency_ms))
     names = [corpus.names[i] for i in known]
-    check_units(names, latency_ms[known], _said_ms(source, corpus)[known], source.name)
+    check_units(names, latency_ms[known], _source_ms(source, corpus)[known], source.name)
 
 
 def finish(
@@ -230,6 +230,7 @@ def finish(
         sources=tuple(Source(one.name, one.version, one.sha256) for one in problem.prior.sources),
         scale_ms=problem.prior.scale_ms,
         centers=problem.prior.centers,
+        length=problem.prior.length,
         coefficients=_rounded(problem.names, found.mean),
         variances=_variances(problem, found),
         ranges=_ranges(measured),
@@ -259,7 +260,7 @@ def _cross_validate(
     return Evidence(left_out(same), left_out(families) if enough else None)
 
 
-def _said_ms(source: LatencyPredictor, corpus: Corpus) -> Floats:
+def _source_ms(source: LatencyPredictor, corpus: Corpus) -> Floats:
     """Latency of each model by the source."""
     cut = corpus.cut(source.rules)
     answers = source.kernel_latencies(cut.specs)

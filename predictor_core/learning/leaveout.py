@@ -15,15 +15,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from predictor_core.learning.adapt import Prior, Problem
+from predictor_core.learning.choice import tune
 from predictor_core.learning.crossvalidation import FOLDS, HeldOut, folds_of
-from predictor_core.learning.population import Members, moments
-from predictor_core.learning.posterior import Floats, Gaussian, Term, linearise
+from predictor_core.learning.population import LEAST_DEVICES, Members, moments
+from predictor_core.learning.posterior import Floats, Gaussian, Noise, Term, linearise
 
 ROUNDS = 3
 #: Steps with the prior of a fold, each from where the last one led.
@@ -52,12 +54,16 @@ class Linear:
     error: Floats
     measured: NDArray[np.bool_]
 
+    def with_noise(self, factor: float) -> Linear:
+        """Return the residuals in standard deviations of a noise that is so many times as large."""
+        return replace(self, jacobian=self.jacobian / factor, error=self.error / factor)
+
     def step(self, belief: Gaussian, kept: NDArray[np.bool_], limit: float) -> tuple[Floats, Floats]:
         """Return the posterior mean and variances under a prior, by some of the models.
 
         Parameters
         ----------
-        belief : Belief
+        belief : Gaussian
         kept : (n,) bool
         limit : float
             Error beyond which it counts linearly.
@@ -71,8 +77,8 @@ class Linear:
         half = np.linalg.solve(lower, np.column_stack([scaled, c]))
         whitened, reduced = half[:, :-1], half[:, -1]
         mean = belief.at(-whitened.T @ reduced)
-        told = belief.variance - ((whitened @ belief.root.T) ** 2).sum(axis=0)
-        variance = np.maximum(told, 1e-9 * belief.variance)
+        explained = belief.variance - (belief.moves(whitened) ** 2).sum(axis=0)
+        variance = np.maximum(explained, 1e-9 * belief.variance)
         return self.at + np.clip(mean - self.at, -_LARGEST_STEP, _LARGEST_STEP), variance
 
 
@@ -128,18 +134,33 @@ class JointFit:
         belief = self._first
         for _ in range(ROUNDS):
             belief = self._shared(belief, near, kept)
-        steps = [self._step(belief, one, kept) for one in near.values()]
-        return Members(self.problem.names, np.array([s[0] for s in steps]), np.array([s[1] for s in steps]))
+        return self._members(belief, near, kept)
 
     @property
     def prior(self) -> Prior:
         """Prior of the problem with the means and deviations of the environments."""
-        names = self.problem.names
-        return replace(
-            self.problem.prior,
-            means={name: float(value) for name, value in zip(names, self._belief.mean)},
-            deviations={name: float(value) for name, value in zip(names, self._belief.deviation)},
-        )
+        return self._prior_with(self._belief)
+
+    @cached_property
+    def problems(self) -> Mapping[str, Problem]:
+        """The fit of each environment: what it is believed to be by the others, and its own noise.
+
+        With fewer than three others it starts from the common mean and deviations.
+        """
+        if len(self.latency_ms) <= LEAST_DEVICES:
+            return dict.fromkeys(self.latency_ms, replace(self.problem, prior=self.prior))
+        members = self.members()
+        tuned = {}
+        for place, (environment, column) in enumerate(self.latency_ms.items()):
+            problem = replace(self.problem, prior=self._prior_of(members, place, self.prior))
+            tuned[environment] = tune(problem, column, np.flatnonzero(np.isfinite(column)))[1]
+        return tuned
+
+    def _prior_of(self, members: Members, place: int, shared: Prior) -> Prior:
+        """Return the prior of an environment from the others, or the shared one if they are too few."""
+        if len(members.means) <= LEAST_DEVICES:
+            return shared
+        return members.without(place).priors(self.problem.prior, "the others")[0]
 
     def cross_validate(
         self, labels: Sequence[Any] | NDArray[Any], *, folds: int = FOLDS, seed: int = 0
@@ -159,49 +180,70 @@ class JointFit:
         """
         fold = folds_of(labels, min(folds, len(np.unique(np.asarray(labels)))), seed)
         predicted = {environment: np.full(len(fold), np.nan) for environment in self.latency_ms}
-        spread = {environment: np.full(len(fold), np.nan) for environment in self.latency_ms}
+        deviation = {environment: np.full(len(fold), np.nan) for environment in self.latency_ms}
         for number in range(int(fold.max()) + 1):
-            kept, asked = fold != number, np.flatnonzero(fold == number)
+            kept, held_out = fold != number, np.flatnonzero(fold == number)
             belief = self._first
-            near = self._near
             for _ in range(ROUNDS):
-                belief = self._shared(belief, near, kept)
-            terms = [term.of_models(asked) for term in self.problem.terms]
+                belief = self._shared(belief, self._near, kept)
+            members = self._members(belief, self._near, kept)
+            shared = self._prior_with(belief)
+            terms = [term.of_models(held_out) for term in self.problem.terms]
             squares = terms[0].values ** 2
-            used = np.flatnonzero(np.asarray(abs(self.problem.counts[asked]).sum(axis=0)).ravel())
+            used = np.flatnonzero(np.asarray(abs(self.problem.counts[held_out]).sum(axis=0)).ravel())
             unknown = self.problem.rows.unknown[used[self.problem.rows.base_ms[used, 0] > 0.0]]
-            for environment in self.latency_ms:
-                at = near[environment]
+            for place, (environment, near) in enumerate(self._near.items()):
+                own = self.problems[environment]
+                prior = replace(
+                    self._prior_of(members, place, shared), looseness=own.prior.looseness
+                ).gaussian(self.problem.names)
+                at = near.with_noise(own.noise.relative / self.noise.relative)
                 for left in range(STEPS, 0, -1):
-                    mean, variance = self._step(belief, at, kept)
+                    mean, variance = self._step(prior, at, kept)
                     if left > 1:
-                        at = self._linear(self.problem.terms, environment, mean)
+                        at = self._linear(self.problem.terms, environment, mean, own.noise)
                 total = np.asarray(sum(term.counts @ term.items_ms(mean) for term in terms))
-                deviation = np.sqrt(squares @ variance[terms[0].columns] + unknown)
-                predicted[environment][asked] = total
-                spread[environment][asked] = terms[0].counts @ (terms[0].items_ms(mean) * deviation) / total
+                of_kernels = np.sqrt(squares @ variance[terms[0].columns] + unknown)
+                predicted[environment][held_out] = total
+                deviation[environment][held_out] = (
+                    terms[0].counts @ (terms[0].items_ms(mean) * of_kernels) / total
+                )
         out = {}
         for environment, column in self.latency_ms.items():
             known = np.isfinite(column)
             out[environment] = HeldOut(
-                column[known], predicted[environment][known], spread[environment][known]
+                column[known], predicted[environment][known], deviation[environment][known]
             )
         return out
+
+    def _members(self, belief: Gaussian, near: Mapping[str, Linear], kept: NDArray[np.bool_]) -> Members:
+        steps = [self._step(belief, one, kept) for one in near.values()]
+        return Members(self.problem.names, np.array([s[0] for s in steps]), np.array([s[1] for s in steps]))
 
     def _step(self, belief: Gaussian, near: Linear, kept: NDArray[np.bool_]) -> tuple[Floats, Floats]:
         # The common factor is not what the priors are about.
         mean = np.where(self._common, near.at, belief.mean)
-        return near.step(Gaussian(mean, belief.deviation), kept, self._limit)
+        return near.step(replace(belief, mean=mean), kept, self._limit)
 
     def _shared(self, belief: Gaussian, near: Mapping[str, Linear], kept: NDArray[np.bool_]) -> Gaussian:
         """Estimate means and deviations over the environments (empirical Bayes)."""
-        steps = [self._step(belief, one, kept) for one in near.values()]
-        means, variances = np.array([s[0] for s in steps]), np.array([s[1] for s in steps])
-        return Gaussian(*moments(means, variances, self._deviation, self._own))
+        members = self._members(belief, near, kept)
+        return Gaussian(*moments(members.means, members.variances, self._deviation, self._own))
 
-    def _linear(self, terms: Sequence[Term], environment: str, at: Floats) -> Linear:
+    def _prior_with(self, belief: Gaussian) -> Prior:
+        names = self.problem.names
+        return replace(
+            self.problem.prior,
+            means=dict(zip(names, belief.mean.tolist())),
+            deviations=dict(zip(names, belief.deviation.tolist())),
+        )
+
+    def _linear(
+        self, terms: Sequence[Term], environment: str, at: Floats, noise: Noise | None = None
+    ) -> Linear:
+        relative = (noise or self.noise).relative
         column = self.latency_ms[environment]
         measured = np.isfinite(column)
         predicted, jacobian = linearise(terms, at)
-        error = np.log(predicted / np.where(measured, column, predicted)) / self.noise.relative
-        return Linear(at, jacobian / self.noise.relative, error, measured)
+        error = np.log(predicted / np.where(measured, column, predicted)) / relative
+        return Linear(at, jacobian / relative, error, measured)

@@ -24,10 +24,14 @@ from predictor_core.measuring.logs import is_log, read_log, to_rows
 Floats = NDArray[np.float64]
 
 REQUIRED = ("model", "latency_ms")
+KNOWN = (*REQUIRED, "std_ms", "model_type", "input_shape", "environment")
 MAX_BYTES = 64 * 2**20
 MAX_ROWS = 200_000
 #: Measurements of one model that differ by more than this factor are no repeats of each other.
 _CONTRADICTION = 1.5
+#: What separates columns, and the marks at the start of UTF-16 text: spreadsheets write all of these.
+_DELIMITERS = (",", ";", "\t")
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _TYPES = {".onnx": "onnx", ".pb": "pb", ".json": "nnmeter-ir", ".tflite": "tflite", ".xml": "openvino"}
 
 
@@ -79,7 +83,8 @@ def read_measurements(
         The output of a benchmark tool (`predictor_core.measuring.logs`), with the models beside it or in the
         folder above; or UTF-8 text with the columns ``model`` (path relative to the file, or a torchvision
         name) and ``latency_ms``; optional ``std_ms``, ``model_type``, ``input_shape`` (such as 1x3x224x224),
-        ``environment``. Others are not looked at.
+        ``environment``. Others are not looked at. What spreadsheets write is read, too: semicolons or tabs
+        between the columns, with decimal commas; UTF-16; empty columns behind the last.
     input_shape : tuple of int, or several
         Of rows that name none.
 
@@ -93,32 +98,58 @@ def read_measurements(
     try:
         if file.stat().st_size > MAX_BYTES:
             raise LearningError(f"{file} has more than {MAX_BYTES} bytes; it is no table of measurements")
-        text = file.read_text(encoding="utf-8-sig")
+        raw = file.read_bytes()
+        text = raw.decode("utf-16" if raw.startswith(_UTF16) else "utf-8-sig")
     except OSError as error:
         raise LearningError(f"can't read {file}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise LearningError(f"{file} is not UTF-8 text: {error.reason} at byte {error.start}") from error
+        raise LearningError(
+            f"{file} is not UTF-8 text: {error.reason} at byte {error.start}; save it as CSV UTF-8"
+        ) from error
     if is_log(file):
         return _of_log(file, input_shape)
-    reader = csv.reader(io.StringIO(text), skipinitialspace=True)
+    delimiter = _delimiter(text)
+    # Carriage returns by themselves end lines too, and keep the numbers of the lines right.
+    lines = io.StringIO(text.replace("\r\n", "\n").replace("\r", "\n"))
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
     try:
         rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     except csv.Error as error:
         raise LearningError(f"{file}, row {reader.line_num}: {error}") from error
+    if rows and rows[0][1][0].lower().startswith("sep="):
+        rows = rows[1:]
     if not rows:
         raise LearningError(f"{file} is empty; expected the columns {', '.join(REQUIRED)}")
-    columns = [cell.strip().lower() for cell in rows[0][1]]
+    columns = [cell.strip().lower() for cell in _without_empty_ends(rows[0][1])]
     for name in REQUIRED:
         if name not in columns:
             raise LearningError(
                 f"{file} has no column {name!r}; its columns are {', '.join(columns) or 'none'}, expected "
-                "model, latency_ms and perhaps std_ms, model_type, input_shape, environment"
+                f"{', '.join(REQUIRED)} and perhaps {', '.join(KNOWN[2:])}"
             )
-    if len(set(columns)) < len(columns):
-        raise LearningError(f"{file}: a column stands twice in {', '.join(columns)}")
+    for name in KNOWN:
+        if columns.count(name) > 1:
+            raise LearningError(f"{file} has {columns.count(name)} columns {name!r}; expected one")
     if len(rows) > MAX_ROWS:
         raise LearningError(f"{file} has more than {MAX_ROWS} rows")
-    return [_row(file, number, columns, cells, input_shape) for number, cells in rows[1:]]
+    # Where a comma does not separate columns it is a decimal comma.
+    points = str.maketrans("", "") if delimiter == "," else str.maketrans(",", ".")
+    return [_row(file, number, columns, cells, input_shape, points) for number, cells in rows[1:]]
+
+
+def _delimiter(text: str) -> str:
+    """Return what separates the columns: a comma, or what spreadsheets write instead."""
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    if first.lower().startswith("sep=") and first[4:5] in ("\t", *_DELIMITERS):
+        return first[4:5]
+    return max(_DELIMITERS, key=first.count)
+
+
+def _without_empty_ends(cells: list[str]) -> list[str]:
+    """Return a row without the empty cells behind the last full one, which spreadsheets add."""
+    while cells and not cells[-1].strip():
+        cells = cells[:-1]
+    return cells
 
 
 def _of_log(file: Path, input_shape: Any) -> list[Measurement]:
@@ -136,11 +167,18 @@ def _of_log(file: Path, input_shape: Any) -> list[Measurement]:
     return found
 
 
-def _row(file: Path, number: int, columns: list[str], cells: list[str], input_shape: Any) -> Measurement:
+def _row(
+    file: Path, number: int, columns: list[str], cells: list[str], input_shape: Any, points: dict[int, int]
+) -> Measurement:
     where = f"{file}, row {number}"
-    if len(cells) != len(columns):
-        raise LearningError(f"{where}: {len(cells)} values, expected {len(columns)}, as many as columns")
-    values = {name: cell.strip() for name, cell in zip(columns, cells)}
+    cells = _without_empty_ends(cells)
+    if len(cells) > len(columns):
+        raise LearningError(
+            f"{where}: {len(cells)} values, expected {len(columns)}, as many as columns; quote a value that "
+            "holds the separator, and write decimals with a point"
+        )
+    values = dict.fromkeys(columns, "")
+    values.update((name, cell.strip()) for name, cell in zip(columns, cells))
     if not values["model"]:
         raise LearningError(f"{where}: no model is named")
     std = values.get("std_ms")
@@ -151,11 +189,11 @@ def _row(file: Path, number: int, columns: list[str], cells: list[str], input_sh
         model = str(beside)
     return Measurement(
         model,
-        _positive(values["latency_ms"], f"{where}: latency_ms"),
+        _positive(values["latency_ms"], f"{where}: latency_ms", points),
         model_type or type_of(model),
         _shape(values["input_shape"], where) if values.get("input_shape") else input_shape,
         values.get("environment", ""),
-        _number(std, f"{where}: std_ms") if std else None,
+        _number(std, f"{where}: std_ms", points) if std else None,
         number,
     )
 
@@ -170,9 +208,9 @@ def type_of(model: str) -> str | None:
     return "torchvision" if not suffix or suffix[1:].isdigit() or "_" in suffix else None
 
 
-def _number(text: str, where: str) -> float:
+def _number(text: str, where: str, points: dict[int, int]) -> float:
     try:
-        value = float(text)
+        value = float(text.translate(points))
     except ValueError:
         value = math.nan
     if not math.isfinite(value) or value < 0.0:
@@ -180,9 +218,9 @@ def _number(text: str, where: str) -> float:
     return value
 
 
-def _positive(text: str, where: str) -> float:
+def _positive(text: str, where: str, points: dict[int, int]) -> float:
     try:
-        value = float(text)
+        value = float(text.translate(points))
     except ValueError:
         value = math.nan
     if not math.isfinite(value) or value <= 0.0:
@@ -223,7 +261,7 @@ class Read:
 
 
 def read_models(measurements: Sequence[Measurement], *, strict: bool = False) -> Read:
-    """Read the models of measurements, each once; average repeats.
+    """Read the models of measurements, each once, with the median of its repeats.
 
     Parameters
     ----------
@@ -234,10 +272,13 @@ def read_models(measurements: Sequence[Measurement], *, strict: bool = False) ->
     Raises
     ------
     LearningError
-        A latency is not a positive number, or measurements of one model contradict each other.
+        There is no measurement, a latency is not a positive number, or measurements of one model contradict
+        each other.
     PredictorError
         When `strict` and a model can't be read.
     """
+    if not measurements:
+        raise LearningError("there is no measurement: no row stands below the names of the columns")
     graphs: dict[Any, tuple[str, Graph, int]] = {}
     values: dict[tuple[str, Any], list[tuple[float, int]]] = {}
     failed: dict[Any, Unreadable] = {}
@@ -268,8 +309,17 @@ def read_models(measurements: Sequence[Measurement], *, strict: bool = False) ->
     latency_ms: dict[str, Floats] = {}
     squares, degrees = 0.0, 0
     for (environment, key), found in values.items():
-        logs = np.log([value for value, _ in found])
-        if np.ptp(logs) > math.log(_CONTRADICTION):
+        ms = np.array([value for value, _ in found])
+        logs = np.log(ms)
+        near = np.abs(logs - np.median(logs)) <= math.log(_CONTRADICTION)
+        if len(found) > 2 and near.sum() > 0.5 * len(found):
+            # Most agree: what is far from their median was disturbed.
+            for (value, row), agrees in zip(found, near):
+                if not agrees:
+                    reason = f"took {value:.4g} ms, its repeats {np.exp(np.median(logs)):.4g} ms"
+                    failed[key, row] = Unreadable(names[places[key]], row, reason)
+            ms, logs = ms[near], logs[near]
+        elif np.ptp(logs) > math.log(_CONTRADICTION):
             raise LearningError(
                 f"rows {found[int(np.argmin(logs))][1]} and {found[int(np.argmax(logs))][1]}: "
                 f"{names[places[key]]} took {np.exp(logs.min()):.4g} ms and {np.exp(logs.max()):.4g} ms; "
@@ -278,7 +328,7 @@ def read_models(measurements: Sequence[Measurement], *, strict: bool = False) ->
         squares += float(((logs - logs.mean()) ** 2).sum())
         degrees += len(logs) - 1
         column = latency_ms.setdefault(environment, np.full(len(graphs), np.nan))
-        column[places[key]] = float(np.mean([value for value, _ in found]))
+        column[places[key]] = float(np.median(ms))
     repeat = math.sqrt(squares / degrees) if degrees else None
     corpus = Corpus([(name, graph) for name, (_, graph, _) in zip(names, graphs.values())])
     return Read(

@@ -90,21 +90,21 @@ def run_held_out(cache: Path, task: Task, seed: int) -> None:
     data, features = _load(cache, task.device)
     part = split(data.groups, data.families, seed)
     if task.left_out == VALIDATION:
-        learnt, asked = part == "train", part == VALIDATION
+        trained, held_out = part == "train", part == VALIDATION
     else:
-        asked = data.families == task.left_out
-        learnt = ~asked & (part != "test")
-        learnt &= np.random.default_rng(seed).random(len(data)) < LEFT_OUT_SHARE
-        asked &= part != "test"
+        held_out = data.families == task.left_out
+        trained = ~held_out & (part != "test")
+        trained &= np.random.default_rng(seed).random(len(data)) < LEFT_OUT_SHARE
+        held_out &= part != "test"
     pack = path.with_suffix(".pack")
-    _fit(pack, data, features, learnt, settings, _UNKNOWN_WIDTHS, seed)
-    said = predict(_predictor(task.device, pack), data.only(asked))
+    _fit(pack, data, features, trained, settings, _UNKNOWN_WIDTHS, seed)
+    predictions = predict(_predictor(task.device, pack), data.only(held_out))
     pack.unlink()
-    _write(path, stamp, said)
+    _write(path, stamp, predictions)
 
 
 def run_intervals(cache: Path, device: str, pack: Path, output: Path, seed: int) -> Path:
-    """Calibrate the intervals of a pack, on its test models and on what fits said of families left out.
+    """Calibrate the intervals of a pack, on its test models and on what fits predicted for families left out.
 
     Only the families that the cache has a fit of count.
 
@@ -141,7 +141,7 @@ def run_final(cache: Path, device: str, output: Path, seed: int) -> Path:
     """
     data, features = _load(cache, device)
     held_out = read_predictions(prediction_path(cache, Task(device, VALIDATION)))
-    flat = calibrate_flat(HeldOut(held_out.measured_ms, held_out.predicted_ms, held_out.hard.spread))
+    flat = calibrate_flat(HeldOut(held_out.measured_ms, held_out.predicted_ms, held_out.hard.deviation))
     part = split(data.groups, data.families, seed)
     path = output / device / "forests.pack"
     _fit(path, data, features, part != "test", TEACHERS[device], flat, seed)
@@ -172,12 +172,12 @@ def _fit(
     path: Path,
     data: Dataset,
     features: dict[str, NDArray[np.float32]],
-    learnt: NDArray[np.bool_],
+    trained: NDArray[np.bool_],
     settings: teacher.Settings,
     widths: dict[str, float],
     seed: int,
 ) -> None:
-    trained_on = data.only(learnt)
+    trained_on = data.only(trained)
     base = fit_base(trained_on, PLANS[data.device])
     roofline = _roofline(data.device)
     least_ms = np.array([roofline.least_ms(kernels.cost(spec)) for spec in data.specs])
@@ -215,7 +215,7 @@ def _is_done(path: Path, stamp: str) -> bool:
         return str(file["stamp"]) == stamp
 
 
-def _write(path: Path, stamp: str, said: Predictions) -> None:
-    arrays: dict[str, Any] = said.arrays()
+def _write(path: Path, stamp: str, predictions: Predictions) -> None:
+    arrays: dict[str, Any] = predictions.arrays()
     with atomic_file(path) as file:
         np.savez(file, stamp=np.array(stamp), **arrays)

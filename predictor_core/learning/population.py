@@ -33,7 +33,7 @@ _MOST_DIRECTIONS = 12
 #: Devices that the shrinkage of correlations counts against those that were seen.
 _SHRINKAGE = 6.0
 #: Fewest devices that make a population.
-_LEAST_DEVICES = 3
+LEAST_DEVICES = 3
 #: Logarithm of the odds of a population: five measurements must not choose one for a detail.
 _ODDS = -2.0
 
@@ -53,6 +53,10 @@ class Members:
     names: tuple[str, ...]
     means: Floats
     variances: Floats
+
+    def without(self, place: int) -> Members:
+        """Return the population without one of its devices."""
+        return Members(self.names, *(np.delete(a, place, axis=0) for a in (self.means, self.variances)))
 
     def gaussian(self, prior: Prior) -> Gaussian:
         """Estimate the population.
@@ -149,7 +153,8 @@ def known_populations() -> Mapping[str, tuple[Prior, Prior]]:
             groups.setdefault(label, []).append(device)
     found = {}
     for label, devices in groups.items():
-        if len(devices) >= _LEAST_DEVICES:
+        if len(devices) >= LEAST_DEVICES:
             prior = replace(Prior.of(devices[0].sources[0]), centers=devices[0].device_header.centers)
+            prior = replace(prior, length=devices[0].device_header.length)
             found[label] = members_of(devices).priors(prior, label)
     return found

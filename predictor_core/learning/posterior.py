@@ -96,19 +96,28 @@ class Gaussian:
     @cached_property
     def variance(self) -> Floats:
         """Variance of each coefficient, shape (d,)."""
-        return np.asarray((self.root**2).sum(axis=1))
+        own = self.deviation**2
+        return own if self.directions is None else own + (self.directions**2).sum(axis=0)
 
     def rows(self, jacobian: Floats) -> Floats:
         """Return derivatives by the coordinates in which the prior is a unit Gaussian, shape (n, d + r)."""
         own = jacobian * self.deviation
         return own if self.directions is None else np.hstack([own, jacobian @ self.directions.T])
 
+    def moves(self, rows: Floats) -> Floats:
+        """Return how far each row of such coordinates is from the mean, shape (n, d)."""
+        d = len(self.deviation)
+        own = rows[:, :d] * self.deviation
+        return own if self.directions is None else own + rows[:, d:] @ self.directions
+
     def at(self, z: Floats) -> Floats:
         """Coefficients at such coordinates, shape (d,)."""
-        return np.asarray(self.mean + self.root @ z)
+        return np.asarray(self.mean + self.moves(z[None])[0])
 
     def coordinates(self, at: Floats) -> Floats:
         """Return the coordinates of coefficients, those nearest to zero, shape (d + r,)."""
+        if self.directions is None:
+            return np.asarray((at - self.mean) / self.deviation)
         return np.asarray(self.root.T @ np.linalg.solve(self.root @ self.root.T, at - self.mean))
 
 
@@ -181,7 +190,8 @@ def maximum_posterior(
         loss = weight @ np.where(size < limit, 0.5 * error**2, limit * (size - 0.5 * limit))
         return prior.rows(jacobian) / noise.relative, error, float(loss + 0.5 * z @ z)
 
-    z = np.zeros(prior.root.shape[1]) if start is None else prior.coordinates(start)
+    size = len(prior.deviation) + (0 if prior.directions is None else len(prior.directions))
+    z = np.zeros(size) if start is None else prior.coordinates(start)
     damping = 1e-3
     rows, error, loss = look(z)
     for _ in range(steps):
@@ -191,7 +201,7 @@ def maximum_posterior(
         gain = 0.0
         while damping < _MOST_DAMPING:
             step = _solve(weighted, slope, 1.0 + damping)
-            largest = float(np.abs(prior.root @ step).max())
+            largest = float(np.abs(prior.moves(step[None])).max())
             tried = z - step * min(1.0, _LARGEST_STEP / max(largest, 1e-12))
             candidate = look(tried)
             gain = loss - candidate[2]
@@ -220,7 +230,7 @@ def _variance(prior: Gaussian, rows: Floats) -> Floats:
     n, d = rows.shape
     if n < d:
         lower = np.linalg.cholesky(rows @ rows.T + np.eye(n))
-        told = np.linalg.solve(lower, rows @ prior.root.T)
-        return np.asarray(np.maximum(prior.variance - (told**2).sum(axis=0), 1e-12))
+        explained = prior.moves(np.linalg.solve(lower, rows))
+        return np.asarray(np.maximum(prior.variance - (explained**2).sum(axis=0), 1e-12))
     lower = np.linalg.cholesky(rows.T @ rows + np.eye(d))
     return np.asarray((np.linalg.solve(lower, prior.root.T) ** 2).sum(axis=0))

@@ -25,14 +25,17 @@ _GPU = Plan(
     alike=_MOVING,
 )
 
-#: The VPU has an engine for dense convolutions; vector processors do all else, row by row.
+#: The VPU has an engine for dense convolutions; vector processors do all else, row by row. What the engine
+#: and the copying of data move streams from memory: a fully connected layer moves its weights once.
 _VPU = Plan(
     {
         **_COMMON,
-        "conv": ("engine_macs", "bytes", "launch", "line_buffer_spill"),
+        "conv": ("engine_macs", "bytes", "launch", "row_spill"),
+        "fc": _MOVES,
         "dwconv": (*_ANY, "rows"),
     },
     alike=ELEMENTWISE,
+    streams=_POOLS | {"concat", "conv", "fc"},
     one_window=frozenset({"conv"}),
     forest=1.0,
     launch=1.0,

@@ -33,7 +33,7 @@ def in_ms(latencies: Floats, unit: str | None) -> Floats:
     return latencies * UNITS_MS[unit]
 
 
-def check_units(names: Sequence[str], latency_ms: Floats, said_ms: Floats, source: str) -> None:
+def check_units(names: Sequence[str], latency_ms: Floats, source_ms: Floats, source: str) -> None:
     """Notice a wrong unit, of all latencies or of single ones.
 
     Parameters
@@ -42,8 +42,8 @@ def check_units(names: Sequence[str], latency_ms: Floats, said_ms: Floats, sourc
         Of the models, for the message.
     latency_ms : (n,) float64
         Measured.
-    said_ms : (n,) float64
-        By the source.
+    source_ms : (n,) float64
+        Predicted by the source.
     source : str
         Its name.
 
@@ -52,13 +52,14 @@ def check_units(names: Sequence[str], latency_ms: Floats, said_ms: Floats, sourc
     LearningError
         The message names the unit that the latencies look like, or the model.
     """
-    ratio = latency_ms / said_ms
+    ratio = latency_ms / source_ms
     middle = float(np.median(ratio))
     if not 1.0 / _FAR < middle < _FAR:
         unit = "us" if middle > 1.0 else "s"
         raise LearningError(
-            f"the latencies are {middle:.3g} times what {source} says: they look like {_NAMES[unit]}, "
-            f"expected ms; convert them, or name the unit they are in ({unit}, or ms if they are right)"
+            f"the latencies are {middle:.3g} times what {source} predicts: they look like {_NAMES[unit]}, "
+            f"expected ms; convert them, or name their unit, or ms if they are right, with --unit {unit} "
+            f"(in Python unit={unit!r})"
         )
     for name, one in zip(names, ratio / middle):
         for unit, factor in (("us", 1000.0), ("s", 0.001)):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +65,7 @@ def measure_models(
     budget_s: float = BUDGET_S,
     total_s: float | None = None,
     wait_s: float = WAIT_S,
+    repeats: int = 1,
     pace: Pace | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Outcome]:
@@ -75,16 +78,19 @@ def measure_models(
     models : sequence of str
         Files, or names of torchvision models.
     output : path, optional
-        Measurements file. Models that it has for this environment are not timed again.
+        Measurements file. Models that it has for this environment, as often as wanted, are not timed again.
     runtime, threads, input_shape, budget_s, wait_s, pace
         As for `measure_latency`.
     total_s : float, optional
         Seconds for all models. When they are used up, the rest is left for another call.
+    repeats : int
+        How often all models are timed, one after the other each time, so that a busy minute of the machine
+        spoils one figure of a model and not all of them. `learn` takes the median.
 
     Yields
     ------
     Outcome
-        Of each model until the time is used up; in order, but for those that are timed again.
+        Of each model and repeat until the time is used up; in order, but for those that are timed again.
 
     Raises
     ------
@@ -97,22 +103,24 @@ def measure_models(
     end = None if total_s is None else clock() + total_s
     pace = pace or Pace()
     with ExitStack() as stack:
-        known: set[str] = set()
         add: Callable[[Row], None] = _nowhere
+        known: Counter[str] = Counter()
         if file is not None:
             add = stack.enter_context(appending(file)).add
             # The precision, which only the loaded model tells, stands last.
-            known = {
+            known.update(
                 row.model
                 for row in read_measurements(file)
                 if row.environment == environment or row.environment.startswith(environment + ", ")
-            }
-        pending = list(models)
-        for attempt in range(1, ATTEMPTS + 1):
+            )
+        readable, slowed = list(models), list[str]()
+        for repeat, attempt in product(range(repeats), range(1, ATTEMPTS + 1)):
+            pending = readable if attempt == 1 else slowed
             slowed = []
             for model in pending:
                 name = _relative(model, file)
-                if name in known or (file is not None and str(file.parent / name) in known):
+                path = name if file is None else str(file.parent / name)
+                if known[name] + (known[path] if path != name else 0) > repeat:
                     yield Outcome(model)
                     continue
                 seconds, wait = budget_s, wait_s
@@ -134,6 +142,7 @@ def measure_models(
                         pace=pace,
                     )
                 except PredictorError as error:
+                    readable = [other for other in readable if other != model]
                     yield Outcome(model, error=error)
                     continue
                 if measured.is_slowed and attempt < ATTEMPTS:
@@ -151,7 +160,6 @@ def measure_models(
                 )
                 add(row)
                 yield Outcome(model, measured, row)
-            pending = slowed
 
 
 def listed_models(arguments: Sequence[str], adapter: Runtime) -> list[str]:

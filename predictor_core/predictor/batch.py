@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Sized
 from concurrent.futures import BrokenExecutor
 from functools import lru_cache
 from itertools import chain, islice
+from numbers import Integral
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from predictor_core.errors import PackError, PredictorError, own_errors
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
+from predictor_core.ir.graph import Graph
 from predictor_core.kernels.registry import Registration, add_registrations, registrations
 
 if TYPE_CHECKING:
@@ -64,7 +66,13 @@ def predict_many(
     -------
     (number of predictors, number of models) float64
         Latencies in ms.
+
+    Raises
+    ------
+    PredictorError
+        When `models` is one model, `n_jobs` is no number of processes, or a model can't be read.
     """
+    _check(models, n_jobs)
     arguments = (model_type, input_shape, apply_nni, strict, options)
     left = iter(models)
     if n_jobs is None or n_jobs == 1:
@@ -76,6 +84,22 @@ def predict_many(
         if first is not _NOTHING:
             parts += _in_workers(n_jobs, predictors, chain([first], left), total, arguments)
     return np.concatenate(parts, axis=1) if parts else np.empty((len(predictors), 0))
+
+
+def _check(models: Any, n_jobs: Any) -> None:
+    try:
+        # Torch's containers of modules can be iterated over, and are models.
+        several = not isinstance(models, (str, bytes, Mapping, Graph)) and not callable(models)
+        iter(models)
+    except TypeError:
+        several = False
+    if not several:
+        raise PredictorError(
+            f"models: expected several, such as a list of them, got one {type(models).__name__}; "
+            "predict takes a single model"
+        )
+    if n_jobs is not None and (n_jobs == 0 or not isinstance(n_jobs, Integral)):
+        raise PredictorError(f"n_jobs={n_jobs!r}; expected a number of processes, -1 for one a core")
 
 
 def _until_workers_pay(

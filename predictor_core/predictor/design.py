@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from predictor_core import kernels
 from predictor_core.kernels import KernelSpec
 from predictor_core.kernels.coordinates import coordinates, family, group, sort
+from predictor_core.kernels.spec import ONE
 from predictor_core.predictor.latency import LatencyPredictor
 
 Floats = NDArray[np.float64]
@@ -35,7 +36,9 @@ PRIOR = {
     "arithmetic": 0.5,
     "family": 0.5,
     "sort": 0.3,
+    # Kernels that the source only estimates.
     "unserved": 1.0,
+    "dilated": 0.7,
     "near": 0.3,
     "mix": 0.3,
     "launch": 2.0,
@@ -109,6 +112,8 @@ class Design:
     centers : mapping of str to (m, coordinates) array-like
     names : sequence of str
         Names of the coefficients, in their order.
+    length : float
+        Distance over which the corrections of neighbours fade, in units of the coordinates.
     """
 
     def __init__(
@@ -117,13 +122,15 @@ class Design:
         scale_ms: Mapping[str, float],
         centers: Mapping[str, Any],
         names: Sequence[str],
+        length: float = 1.0,
     ) -> None:
         self.sources = tuple(source.unbounded for source in sources)
         self.names = tuple(names)
         self._scale_ms = dict(scale_ms)
         self._centers = {
-            g: np.array(points, dtype=np.float64) for g, points in centers.items() if len(points)
+            g: np.array(points, dtype=np.float64) / length for g, points in centers.items() if len(points)
         }
+        self._length = length
         self._whiten = {g: _whitening(points) for g, points in self._centers.items()}
         place = {name: i for i, name in enumerate(self.names)}
         of_term: dict[str, list[str]] = {term: [] for term in TERMS}
@@ -139,9 +146,9 @@ class Design:
         self._lock = threading.Lock()
 
     def tally(self, specs: Sequence[KernelSpec], models: Sequence[Sequence[int]]) -> Tally:
-        """Return the rows of some models' kernels; the last ones asked for are remembered.
+        """Return the rows of some models' kernels; the last ones computed are remembered.
 
-        Devices that share a design are asked for the same models one after the other.
+        Devices that share a design predict the same models one after the other.
 
         Parameters
         ----------
@@ -190,20 +197,20 @@ class Design:
         ]
         specs, images = [spec for spec, _ in single], np.array([n for _, n in single])
         answers = [source.kernel_latencies(specs) for source in self.sources]
-        said = [np.array([answer[spec].latency_ms for spec in specs]) for answer in answers]
+        source_ms = [np.array([answer[spec].latency_ms for spec in specs]) for answer in answers]
         costs = [kernels.cost(spec) for spec in specs]
-        served = np.array([answers[0][spec].measured for spec in specs])
+        measured = np.array([answers[0][spec].measured for spec in specs])
         base_ms = np.empty((len(specs), len(TERMS)))
-        base_ms[:, 0] = said[0]
+        base_ms[:, 0] = source_ms[0]
         base_ms[:, 1] = self._scale_ms["launch"]
         base_ms[:, 2] = [self._scale_ms["byte"] * cost.bytes for cost in costs]
         base_ms[:, 3] = [self._scale_ms["mac"] * cost.macs for cost in costs]
-        base_ms[served, 3] = 0.0
+        base_ms[measured, 3] = 0.0
         base_ms *= images[:, None]
         values = [np.zeros((len(specs), len(columns))) for columns in self.columns]
         unknown = np.zeros(len(specs))
         for row, spec in enumerate(specs):
-            for term, names in enumerate(effects(spec, bool(served[row]))):
+            for term, names in enumerate(effects(spec, bool(measured[row]))):
                 local = self._local[term]
                 for name in names:
                     column = local.get(name)
@@ -211,10 +218,10 @@ class Design:
                         values[term][row, column] = 1.0
                     elif term == 0:
                         unknown[row] += PRIOR[effect_kind(name)] ** 2
-        for source, other in zip(self.sources[1:], said[1:]):
+        for source, other in zip(self.sources[1:], source_ms[1:]):
             column = self._local[0].get(f"mix:{source.name}")
             if column is not None:
-                ratio = np.log(other / said[0])
+                ratio = np.log(other / source_ms[0])
                 values[0][:, column] = np.clip(ratio, -_MOST_MIX, _MOST_MIX)
         column = self._local[0].get("arithmetic:")
         if column is not None:
@@ -230,22 +237,24 @@ class Design:
             columns = {i: self._local[0].get(f"near:{name}/{i}") for i in range(len(points))}
             used = {i: column for i, column in columns.items() if column is not None}
             if len(members) and used:
-                at = coordinates([spec for spec, own in zip(specs, groups == name) if own])
+                at = coordinates([spec for spec, own in zip(specs, groups == name) if own]) / self._length
                 found = covariance(at, points) @ self._whiten[name].T
                 values[np.ix_(members, np.array(list(used.values())))] = found[:, list(used)]
 
 
-def effects(spec: KernelSpec, served: bool) -> tuple[tuple[str, ...], ...]:
+def effects(spec: KernelSpec, measured: bool) -> tuple[tuple[str, ...], ...]:
     """Names of the effects of a kernel on each term, but for mix, arithmetic and neighbourhood.
 
     Parameters
     ----------
     spec : KernelSpec
-    served : bool
-        Whether a forest of the source serves it: the rate of what none serves is far less certain.
+    measured : bool
+        Whether a forest of the source predicts it: the rate of what is only estimated is far less certain.
     """
     of, op = family(spec), sort(spec)
-    own = ("all:", f"family:{of}", f"{'sort' if served else 'unserved'}:{op}")
+    own: tuple[str, ...] = ("all:", f"family:{of}", f"{'sort' if measured else 'unserved'}:{op}")
+    if spec.dilations != ONE:
+        own += (f"dilated:{of}",)
     launch = ("all:", "launch:", f"launch-family:{of}")
     byte = ("all:", "byte:", f"byte-family:{of}")
     return own, launch, byte, ("all:", "mac:")
@@ -263,9 +272,10 @@ def shared_design(
     scale_ms: tuple[tuple[str, float], ...],
     centers: tuple[tuple[str, tuple[tuple[float, ...], ...]], ...],
     names: tuple[str, ...],
+    length: float = 1.0,
 ) -> Design:
     """Return the one design of all devices that agree in these: what one computes, all know."""
-    return Design(sources, dict(scale_ms), dict(centers), names)
+    return Design(sources, dict(scale_ms), dict(centers), names, length)
 
 
 def _terms_of(name: str) -> Iterable[str]:

@@ -37,7 +37,7 @@ class KernelLatency(NamedTuple):
         False for an estimate.
     outside : tuple of str
         Features out of the training range.
-    spread : float
+    deviation : float
         Standard deviation of what the trees say, in the logarithm.
     bounded : bool
         Whether the peak rates of the device set the latency, because the forest's answer was faster.
@@ -51,7 +51,7 @@ class KernelLatency(NamedTuple):
     latency_ms: float
     measured: bool
     outside: tuple[str, ...]
-    spread: float
+    deviation: float
     bounded: bool = False
     fitted_ms: float = 0.0
     least_ms: float = 0.0
@@ -76,7 +76,7 @@ class _PartAnswer(NamedTuple):
     """What a forest says about a kernel that is not decomposed, or the estimate of it."""
 
     log_ms: float
-    spread: float
+    deviation: float
     outside: tuple[str, ...]
     measured: bool
 
@@ -170,7 +170,7 @@ class KernelEvaluator:
             best = min(range(len(parts)), key=lambda i: log(parts[i][0]) + answers[i].log_ms)
             parts, answers = (parts[best],), [answers[best]]
         if len(parts) == 1:
-            log_ms, spread, _, known = answers[0]
+            log_ms, deviation, _, known = answers[0]
             latency_ms = parts[0][0] * exp(log_ms)
         else:
             if combine == "mean":
@@ -179,7 +179,9 @@ class KernelEvaluator:
             else:
                 shares = [weight * exp(answer.log_ms) for (weight, _), answer in zip(parts, answers)]
                 latency_ms = sum(shares)
-            spread = sum([share * answer.spread for share, answer in zip(shares, answers)]) / sum(shares)
+            deviation = sum([share * answer.deviation for share, answer in zip(shares, answers)]) / sum(
+                shares
+            )
             outside = tuple(dict.fromkeys(name for answer in answers for name in answer.outside))
             known = all(answer.measured for answer in answers)
         measured = measured and known
@@ -187,10 +189,18 @@ class KernelEvaluator:
         if cost is None:
             cost = kernels.cost(spec)
         if not measured:
-            latency_ms = min(latency_ms * self._factors.get(spec.op, 1.0), self.most_ms(cost))
+            latency_ms *= self._factors.get(spec.op, 1.0)
+        if outside or not measured:
+            latency_ms = min(latency_ms, self.most_ms(cost))
         least_ms = self._roofline.least_ms(cost)
         return KernelLatency(
-            max(latency_ms, least_ms), measured, outside, spread, latency_ms < least_ms, latency_ms, least_ms
+            max(latency_ms, least_ms),
+            measured,
+            outside,
+            deviation,
+            latency_ms < least_ms,
+            latency_ms,
+            least_ms,
         )
 
     def _part_answers(self, parts: Sequence[KernelSpec], costs: Sequence[Cost]) -> list[_PartAnswer]:
@@ -209,7 +219,7 @@ class KernelEvaluator:
             x = feature_rows(
                 [(kernels.FORESTS[name], *one) for (name, _), one in zip(named, zip(specs, known))]
             )
-            ratios, spreads = predict_rows([(self._forests[name], len(group)) for name, group in named], x)
+            ratios, deviations = predict_rows([(self._forests[name], len(group)) for name, group in named], x)
             bases_ms = [
                 ms
                 for (name, _), one, cost in zip(named, specs, known)
@@ -217,7 +227,7 @@ class KernelEvaluator:
             ]
             log_ms = np.log(np.array(bases_ms)) + ratios
             outside = self._outside([(name, len(group)) for name, group in named], x)
-            rows = zip(log_ms.tolist(), spreads.tolist(), outside)
+            rows = zip(log_ms.tolist(), deviations.tolist(), outside)
             for i, row in zip([i for _, group in named for i in group], rows):
                 answers[i] = _PartAnswer(*row, True)
         return [answers[i] for i in range(len(parts))]

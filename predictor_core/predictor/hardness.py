@@ -33,7 +33,7 @@ class Hardness:
         What the models are made of.
     outside : (n,) float64
         Share of the latency in measured kernels outside the training range.
-    spread : (n,) float64
+    deviation : (n,) float64
         Standard deviation of what the trees say in the logarithm, weighted by the share of the latency: where
         they disagree about a kernel, they have seen few like it.
     estimated : (n, len(KINDS)) float64
@@ -42,13 +42,13 @@ class Hardness:
 
     profile: Floats
     outside: Floats
-    spread: Floats
+    deviation: Floats
     estimated: Floats
 
     def only(self, models: Any) -> Hardness:
         """Return that of some of the models."""
         return Hardness(
-            self.profile[models], self.outside[models], self.spread[models], self.estimated[models]
+            self.profile[models], self.outside[models], self.deviation[models], self.estimated[models]
         )
 
     def arrays(self) -> Mapping[str, Floats]:
@@ -74,7 +74,7 @@ def hardness(
     measured = np.array([answer.measured for answer in answers], dtype=bool)
     bounded = np.array([answer.bounded for answer in answers], dtype=bool)
     outside = np.array([bool(answer.outside) for answer in answers], dtype=bool)
-    spread = np.array([answer.spread for answer in answers], dtype=np.float64)
+    deviation = np.array([answer.deviation for answer in answers], dtype=np.float64)
     fitted_ms = counts @ np.array([answer.fitted_ms for answer in answers], dtype=np.float64)
     least_ms = counts @ np.array([answer.least_ms for answer in answers], dtype=np.float64)
     whole_ms = np.maximum(counts @ latency_ms + constant_ms, np.finfo(np.float64).tiny)
@@ -102,6 +102,6 @@ def hardness(
     return Hardness(
         profile,
         counts @ (latency_ms * (outside & measured & ~bounded)) / whole_ms,
-        counts @ (latency_ms * spread) / whole_ms,
+        counts @ (latency_ms * deviation) / whole_ms,
         estimated,
     )

@@ -71,6 +71,8 @@ class DeviceHeader:
         Cross-validated table.
     facts : dict
         Provenance: number of models, runtime, seed...
+    length : float
+        Distance over which the smooth part fades, in units of the coordinates.
     """
 
     name: str
@@ -87,6 +89,7 @@ class DeviceHeader:
     interval: Mapping[str, float]
     accuracy: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    length: float = 1.0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as they are written."""
@@ -106,6 +109,7 @@ class DeviceHeader:
             "interval": dict(self.interval),
             "accuracy": dict(self.accuracy),
             "facts": dict(self.facts),
+            **({} if self.length == 1.0 else {"length": self.length}),
         }
 
     def to_json(self) -> str:
@@ -193,6 +197,7 @@ class DeviceHeader:
             interval=interval,
             accuracy=check.mapping("accuracy"),
             facts=check.mapping("facts"),
+            length=check.number("length", 0.01, 100.0, default=1.0),
         )
 
 
@@ -226,6 +231,9 @@ class _Checker:
             name: self._number(f"{key}.{name}", value, lowest, highest)
             for name, value in self.mapping(key).items()
         }
+
+    def number(self, key: str, lowest: float, highest: float, default: float) -> float:
+        return self._number(key, self.content.get(key, default), lowest, highest)
 
     def points(self, key: str) -> dict[str, tuple[tuple[float, ...], ...]]:
         out = {}

@@ -89,10 +89,10 @@ class Widths:
         The most that the distance from the nearest group adds.
     edge, unlike_scale : float
         Distance from which on it adds something, and by how much more it adds 63 % of that.
-    unfamiliar : Sides
+    epistemic : Sides
         The most that disagreement of the trees adds.
-    spread_scale : float
-        Spread of the trees at which it adds 63 % of that.
+    deviation_scale : float
+        Ensemble standard deviation at which it adds 63 % of that.
     outside : Sides
         What a model would get of which every kernel is outside the training range.
     estimated : mapping of str to Sides
@@ -105,8 +105,8 @@ class Widths:
     unlike: Sides
     edge: float
     unlike_scale: float
-    unfamiliar: Sides
-    spread_scale: float
+    epistemic: Sides
+    deviation_scale: float
     outside: Sides
     estimated: Mapping[str, Sides]
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -119,8 +119,8 @@ class Widths:
         ----------
         constants : mapping
             Half widths of a model whose kernels are all inside (``inside``) or all outside (``outside``) the
-            training range, or all estimates (``estimated``); the most that the spread adds (``unfamiliar``)
-            and the spread at which it adds 63 % of that (``spread_scale``).
+            training range, or all estimates (``estimated``); the most that the deviation adds
+            (``unfamiliar``) and the deviation at which it adds 63 % of that (``spread_scale``).
 
         Raises
         ------
@@ -137,14 +137,14 @@ class Widths:
             "", np.zeros(len(PROFILE)), np.full(len(PROFILE), np.inf), 1.0, Sides(inside, inside)
         )
         more = {key: max(values[key] - inside, 0.0) for key in ("outside", "estimated")}
-        unfamiliar = values["unfamiliar"]
+        epistemic = values["unfamiliar"]
         return cls(
             groups=(everywhere,),
             unlike=NONE,
             edge=1.0,
             unlike_scale=1.0,
-            unfamiliar=Sides(unfamiliar, unfamiliar),
-            spread_scale=values["spread_scale"],
+            epistemic=Sides(epistemic, epistemic),
+            deviation_scale=values["spread_scale"],
             outside=Sides(more["outside"], more["outside"]),
             estimated={name: Sides(more["estimated"], more["estimated"]) for name in KINDS},
         )
@@ -168,7 +168,7 @@ class Widths:
         excess = np.maximum(distance - self.edge, 0.0)
         added = (
             self.unlike * saturating(excess, self.unlike_scale)
-            + self.unfamiliar * saturating(hard.spread, self.spread_scale)
+            + self.epistemic * saturating(hard.deviation, self.deviation_scale)
             + self.outside * hard.outside
         )
         for place, name in enumerate(KINDS):
@@ -188,6 +188,6 @@ def saturating(value: Numbers, scale: float) -> Numbers:
     return part
 
 
-def unfamiliarity(spread: Numbers, constants: Mapping[str, float]) -> Numbers:
-    """Return what the spread adds to a half width that is the same for all architectures (`Widths.flat`)."""
-    return constants["unfamiliar"] * saturating(spread, constants["spread_scale"])
+def epistemic(deviation: Numbers, constants: Mapping[str, float]) -> Numbers:
+    """Return what the deviation adds to a half width that is the same for all models (`Widths.flat`)."""
+    return constants["unfamiliar"] * saturating(deviation, constants["spread_scale"])

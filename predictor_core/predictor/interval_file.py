@@ -56,8 +56,8 @@ def to_dict(widths: Widths) -> dict[str, Any]:
         "unlike": _pair(widths.unlike),
         "edge": widths.edge,
         "unlike_scale": widths.unlike_scale,
-        "unfamiliar": _pair(widths.unfamiliar),
-        "spread_scale": widths.spread_scale,
+        "unfamiliar": _pair(widths.epistemic),
+        "spread_scale": widths.deviation_scale,
         "outside": _pair(widths.outside),
         "estimated": {name: _pair(sides) for name, sides in widths.estimated.items()},
         "groups": [

@@ -59,11 +59,11 @@ class LearnedPredictor(LatencyPredictor):
         sources: Sequence[LatencyPredictor],
         again: tuple[Callable[..., LearnedPredictor], tuple[Any, ...]] | None = None,
     ) -> None:
-        for wanted, source in zip(header.sources, sources):
-            if source.sha256 != wanted.sha256:
+        for expected, source in zip(header.sources, sources):
+            if source.sha256 != expected.sha256:
                 raise PackError(
-                    f"{header.name} was learned from {wanted.name} {wanted.version} with SHA-256 "
-                    f"{wanted.sha256}, but that predictor has {source.sha256} here; learn it again"
+                    f"{header.name} was learned from {expected.name} {expected.version} with SHA-256 "
+                    f"{expected.sha256}, but that predictor has {source.sha256} here; learn it again"
                 )
         Predictor.__init__(self, header.name, header.version)
         self.device_header = header
@@ -185,7 +185,11 @@ class LearnedEvaluator:
         names = tuple(header.coefficients)
         self._source = sources[0].unbounded
         self._design = shared_design(
-            sources, tuple(sorted(header.scale_ms.items())), tuple(sorted(header.centers.items())), names
+            sources,
+            tuple(sorted(header.scale_ms.items())),
+            tuple(sorted(header.centers.items())),
+            names,
+            header.length,
         )
         weights = np.array([header.coefficients[name] for name in names])
         variances = np.array([header.variances.get(name, 0.0) for name in names])
@@ -200,16 +204,16 @@ class LearnedEvaluator:
         """Return the latency of distinct kernels, in their order."""
         rows = self._design.rows(specs)
         latency_ms = self._latency_ms(rows)
-        spread = np.sqrt(rows.values[0] ** 2 @ self._variances + rows.unknown)
-        said = self._source.kernel_latencies(specs)
+        deviation = np.sqrt(rows.values[0] ** 2 @ self._variances + rows.unknown)
+        of_source = self._source.kernel_latencies(specs)
         inside = self._inside(specs)
         answers = []
         for i, spec in enumerate(specs):
             known = sort(spec) in self._measured
-            outside = () if known and inside[i] else said[spec].outside
+            outside = () if known and inside[i] else of_source[spec].outside
             ms = float(latency_ms[i])
-            measured = known or said[spec].measured
-            answers.append(KernelLatency(ms, measured, outside, float(spread[i]), fitted_ms=ms))
+            measured = known or of_source[spec].measured
+            answers.append(KernelLatency(ms, measured, outside, float(deviation[i]), fitted_ms=ms))
         return answers
 
     def models_ms(self, specs: Sequence[KernelSpec], models: Sequence[Sequence[int]]) -> Floats:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from predictor_core.errors import GraphError
 from predictor_core.frontends.common.values import Array, NotInferableError, Value, as_ints
-from predictor_core.ir.graph import Shape, check_rank
+from predictor_core.ir.graph import MAX_RANK, Shape, check_rank
 
 
 class Step(NamedTuple):
@@ -47,8 +47,10 @@ class BaseCall:
 
     def value(self, index: int = 0) -> Value:
         """Return an input that must be there; a negative index counts from the end."""
-        inputs = self.inputs
-        value = inputs[index] if -len(inputs) <= index < len(inputs) else None
+        try:
+            value = self.inputs[index]
+        except IndexError:
+            value = None
         if value is None:
             raise self.error(f"lacks its input {index}")
         return value
@@ -85,7 +87,8 @@ class BaseCall:
         listed = steps if isinstance(steps, list) else [steps]
         for step in listed:
             for shape in step.outputs:
-                check_rank(shape, self.name, self.op)
+                if len(shape) > MAX_RANK:
+                    check_rank(shape, self.name, self.op)
         return listed
 
     def error(self, message: str) -> GraphError:

@@ -182,7 +182,7 @@ def _einsum(call: Call) -> list[Step]:
     for equation, places, output in planned:
         reads = tuple([operands[place] for place in places])
         constants = [isinstance(read, Value) and read.is_constant for read in reads]
-        if all(constants):
+        if all(constants) and len(operands) < len(values) + len(planned) - 1:
             operands.append(Value(output))
             continue
         attrs: dict[str, Any] = {"equation": equation}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 from predictor_core.frontends.common.values import NotInferableError, Value, constant
@@ -226,10 +227,19 @@ def _of_shape(index: int) -> Handler:
     return handler
 
 
-def _embedding_bag(call: Call) -> Step:
+def _embedding_bag(call: Call) -> list[Step]:
+    """Rows of a table, summed by bags, which are taken for equally long."""
     table, indices = call.shape(0), call.shape(1)
-    rows = indices[0] if call.op == "EmbeddingBagPackedSum" else call.shape(2)[0]
-    return Step("embedding", (call.value(1),), {"table": table}, ((rows, *table[1:]),))
+    if "Packed" in call.op:
+        rows = indices[0]
+    elif call.op == "EmbeddingSegmentsSum":
+        rows = call.ints(3)[0]
+    else:
+        rows = call.shape(2)[0]
+    each = max(prod(indices) // max(rows, 1), 1)
+    found = Step("embedding", (call.value(1),), {"table": table}, ((rows, each, *table[1:]),))
+    op = "reduce_mean" if call.text("reduction").lower() == "mean" else "reduce_sum"
+    return [found, Step(op, (0,), {"axes": (1,), "keepdims": False}, ((rows, *table[1:]),))]
 
 
 _NAMES = {
@@ -323,8 +333,8 @@ HANDLERS: dict[str, Handler] = {
     **{op: as_onnx(arrange) for op, arrange in ARRANGED.items()},
     **dict.fromkeys(("CumSum", "ReverseSequence", "Reverse", "SoftSign", "IsNaN", "IsInf"), _of_shape(0)),
     **dict.fromkeys(("ScatterUpdate", "ScatterNDUpdate", "ScatterElementsUpdate"), _of_shape(0)),
-    "EmbeddingBagOffsetsSum": _embedding_bag,
-    "EmbeddingBagPackedSum": _embedding_bag,
+    **dict.fromkeys(("EmbeddingBagOffsets", "EmbeddingBagOffsetsSum"), _embedding_bag),
+    **dict.fromkeys(("EmbeddingBagPacked", "EmbeddingBagPackedSum", "EmbeddingSegmentsSum"), _embedding_bag),
     "GRUCell": cell("gru"),
     "GRUSequence": recurrent("gru"),
     "LSTMCell": cell("lstm"),

@@ -9,8 +9,8 @@ from typing import Any
 from predictor_core.budget import meter, metered
 from predictor_core.errors import ModelFormatError, PredictorError
 from predictor_core.frontends.common.values import AS_FLOAT
-from predictor_core.frontends.openvino.document import read_network
 from predictor_core.frontends.openvino.graph import Walk
+from predictor_core.frontends.openvino.reader import read_network
 from predictor_core.frontends.openvino.weights import Weights
 from predictor_core.ir.graph import Graph
 from predictor_core.ir.layout import channels_last

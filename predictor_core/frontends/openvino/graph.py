@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from predictor_core.budget import meter
 from predictor_core.errors import GraphError, ModelFormatError, PredictorError, UnsupportedOpError
-from predictor_core.frontends.common.values import NotInferableError, Value, constant
+from predictor_core.frontends.common.values import MAX_KNOWN_ELEMENTS, NotInferableError, Value, constant
 from predictor_core.frontends.onnx.fold import fold
 from predictor_core.frontends.openvino import data_ops, image_ops, loops, stated, version7
 from predictor_core.frontends.openvino.call import Call, Handler, Step
@@ -19,8 +20,6 @@ from predictor_core.ir.graph import Node, Shape
 from predictor_core.ir.inputs import InputShapes
 from predictor_core.ir.names import Names
 
-#: Most bodies inside of bodies.
-MAX_DEPTH = 64
 #: What a node takes in memory for each tensor that it reads.
 READ_BYTES = 64
 
@@ -69,13 +68,12 @@ class Walk:
         read = set(network.sources.values())
         found = []
         for layer in network.layers:
+            ident = layer.ident
             if layer.type == "Result":
-                found += [
-                    source for port in layer.inputs if (source := network.sources.get((layer.ident, port)))
-                ]
-            elif not any((layer.ident, port) in read for port in layer.outputs):
+                found += [source for port in layer.inputs if (source := network.sources.get((ident, port)))]
+            elif layer.outputs and read.isdisjoint([(ident, port) for port in layer.outputs]):
                 # Version 7 has no results: what nothing reads is one.
-                found += [(layer.ident, port) for port in layer.outputs[:1]]
+                found.append((ident, layer.outputs[0]))
         results = [values[ident][port].node for ident, port in found if port in values.get(ident, {})]
         outputs = [name for name in dict.fromkeys(results) if name]
         if not outputs:
@@ -86,17 +84,14 @@ class Walk:
 
     def walk(self, network: Network, given: Mapping[str, Value], depth: int) -> dict[str, Outputs]:
         """Convert the layers of a network; `given` are the values of the inputs of a body by layer."""
-        if depth > MAX_DEPTH:
-            raise ModelFormatError(
-                f"bodies of the model stand inside of each other more than {MAX_DEPTH} deep"
-            )
         # A loop may turn often around an empty body.
         self._meter.look()
         values: dict[str, Outputs] = {}
+        sources, spend = network.sources, self._meter.spend
         for layer in network.ordered():
-            self._meter.spend(1 + len(layer.outputs), READ_BYTES * len(layer.inputs))
+            spend(1 + len(layer.outputs), READ_BYTES * len(layer.inputs))
             try:
-                inputs = [_source(network, values, layer, port) for port in layer.inputs]
+                inputs = [_source(sources, values, layer.ident, port) for port in layer.inputs]
                 if layer.ident in given and layer.type in _INPUTS:
                     values[layer.ident] = dict.fromkeys(layer.outputs, given[layer.ident])
                 else:
@@ -125,10 +120,10 @@ class Walk:
         found = self._constants(call)
         if found is None:
             steps = self._steps(call)
-            if all(value is None or value.is_constant for value in inputs):
-                found = [Value(shape) for shape in steps[-1].outputs]
-            else:
+            if any(value is not None and value.node is not None for value in inputs):
                 found = self._emit(call, steps)
+            else:
+                found = [Value(shape) for shape in steps[-1].outputs]
         return dict(zip(layer.outputs, found))
 
     def _same(self, call: Call) -> Value:
@@ -147,8 +142,9 @@ class Walk:
         """Return the outputs of a layer that are known numbers, or None when there are no such."""
         if call.op == "ShapeOf":
             return [constant(np.array(call.shape(), dtype=np.int64))]
-        if any(value is not None and value.array is None for value in call.inputs):
-            return None
+        for value in call.inputs:
+            if value is not None and value.array is None:
+                return None
         if call.op == "Range":
             arrays = [None if value is None else value.array for value in call.inputs]
             folded = fold("Range", arrays, {})
@@ -180,6 +176,15 @@ class Walk:
     def _emit(self, call: Call, steps: Sequence[Step]) -> list[Value]:
         self._meter.spend(len(steps) + len(steps[-1].outputs))
         name = self._names.fresh(call.name)
+        if len(steps) == 1:
+            # As almost all layers are.
+            ((op, read, attrs, outputs),) = steps
+            inputs = tuple([value.node for value in read if isinstance(value, Value) and value.node])
+            made = Node(name, op, inputs, attrs, outputs)
+            self.nodes.append(made)
+            if len(outputs) == 1:
+                return [Value(outputs[0], name)]
+            return [Value(shape, tensor) for tensor, shape in zip(made.tensors, outputs)]
         written: list[str] = []
         for index, step in enumerate(steps, 1):
             own = name if index == len(steps) else self._names.fresh(f"{name}.{index}")
@@ -203,7 +208,10 @@ class Walk:
 
     def _constant(self, layer: Layer, inputs: list[Value | None], depth: int) -> Outputs:
         (port,) = layer.outputs
-        shape, span = layer.constant_shape, layer.span()
+        shape = layer.constant_shape
+        if prod(shape) > MAX_KNOWN_ELEMENTS:
+            return {port: Value(shape)}
+        span = layer.span()
         array = None if span is None else self._weights.read(*span, shape, layer.element_type)
         return {port: Value(shape, None, array)}
 
@@ -226,15 +234,17 @@ _SPECIAL: dict[str, Callable[[Walk, Layer, list[Any], int], Outputs]] = {
 }
 
 
-def _source(network: Network, values: Mapping[str, Outputs], layer: Layer, port: str) -> Value | None:
-    """Return what an input port reads; None where nothing is attached."""
-    source = network.sources.get((layer.ident, port))
+def _source(
+    sources: Mapping[tuple[str, str], tuple[str, str]], values: Mapping[str, Outputs], ident: str, port: str
+) -> Value | None:
+    """Return what an input port of a layer reads; None where nothing is attached."""
+    source = sources.get((ident, port))
     if source is None:
         return None
-    found = values.get(source[0], {}).get(source[1])
-    if found is None:
+    made = values.get(source[0])
+    if made is None or source[1] not in made:
         raise GraphError(f"input {port} reads output {source[1]} of layer {source[0]!r}, which is not there")
-    return found
+    return made[source[1]]
 
 
 def _known(shape: Shape, inputs: Sequence[Value | None]) -> Shape:

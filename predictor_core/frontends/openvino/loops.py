@@ -27,7 +27,7 @@ def branch(walk: Walk, layer: Layer, inputs: list[Value | None], depth: int) -> 
     taken = "then" if condition.array.any() else "else"
     body = _body(layer, f"{taken}_body")
     by_port = dict(zip(layer.inputs, inputs))
-    entries = layer.mapping(f"{taken}_port_map")
+    entries = layer.entries.get(f"{taken}_port_map", [])
     values = walk.walk(body, _handed(entries, by_port), depth + 1)
     return {
         entry["external_port_id"]: result(body, values, entry["internal_layer_id"])
@@ -40,7 +40,7 @@ def unroll(walk: Walk, layer: Layer, inputs: list[Value | None], depth: int) -> 
     """Convert a ``TensorIterator`` or ``Loop`` turn by turn."""
     body = _body(layer, "body")
     by_port = dict(zip(layer.inputs, inputs))
-    entries, edges = layer.mapping("port_map"), layer.mapping("back_edges")
+    entries, edges = layer.entries.get("port_map", []), layer.entries.get("back_edges", [])
     turns = _turns(layer, by_port, entries)
     given = _handed([entry for entry in entries if "axis" not in entry[1]], by_port)
     collected: dict[str, list[Value]] = {}
@@ -78,7 +78,7 @@ def unroll(walk: Walk, layer: Layer, inputs: list[Value | None], depth: int) -> 
 
 def result(body: Network, values: dict[str, Outputs], ident: str) -> Value:
     """Return what a ``Result`` layer of a body, or another layer, gives."""
-    layer = body.by_id.get(ident)
+    layer = body.find(ident)
     if layer is None:
         raise GraphError(f"its body has no layer {ident!r}")
     if layer.type == "Result":
@@ -90,7 +90,7 @@ def result(body: Network, values: dict[str, Outputs], ident: str) -> Value:
 
 
 def _body(layer: Layer, tag: str) -> Network:
-    body = layer.body(tag)
+    body = layer.bodies.get(tag)
     if body is None:
         raise GraphError(f"lacks its <{tag}>")
     return body

@@ -65,14 +65,12 @@ def _refuse_others(data: Buffer, path: Path) -> None:
     """Say what to do with a file of another format that people keep TensorFlow models in."""
     suffix, start = path.suffix.lower(), bytes(data[:8])
     advice = None
-    if start == b"\x89HDF\r\n\x1a\n" or start[:4] == b"PK\x03\x04" or suffix in (".keras", ".h5", ".hdf5"):
+    if start == b"\x89HDF\r\n\x1a\n" or suffix in (".keras", ".h5", ".hdf5"):
         advice = (
             "is a Keras file, which needs Keras to be read; load it there and write a SavedModel: "
             "keras.models.load_model(FILE).export(FOLDER), or tf.saved_model.save(model, FOLDER); then give "
             "that folder"
         )
-    elif start[4:] == b"TFL3":
-        advice = "is a TensorFlow Lite model; give it with --tflite, or as model type 'tflite'"
     elif suffix == ".pbtxt":
         advice = "is a graph in text form; write it in binary form: tf.io.write_graph(..., as_text=False)"
     elif suffix in (".meta", ".index", ".ckpt") or ".data-" in path.name:

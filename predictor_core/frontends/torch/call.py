@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,11 @@ class BatchMissing(Untraceable):
     """An op on images or sequences has met an input with one dimension less."""
 
 
-class DataDependent(Untraceable):
+class Valueless(Untraceable):
+    """The model reads a value where there is a shape alone."""
+
+
+class DataDependent(Valueless):
     """The model reads a value that depends on its input: which way it goes, only the input tells."""
 
 
@@ -42,6 +47,17 @@ class Call:
         self.name = name
         self.args = args
         self.kwargs = kwargs
+
+    def handled_by(self, handler: Handler) -> Any:
+        """Return what a handler makes of the call, whichever arguments are given by keyword."""
+        try:
+            return handler(self, *self.args, **self.kwargs)
+        except TypeError:
+            ordered = None if _fits(handler, self) else _in_order(self.func, self.args, self.kwargs)
+            if ordered is None:
+                raise
+        self.args, self.kwargs = ordered
+        return handler(self, *self.args, **self.kwargs)
 
     def run(self) -> Any:
         """Return what torch returns, as meta tensors."""
@@ -105,3 +121,29 @@ class Call:
                     return None
             return float(value)
         return float(value)
+
+
+def _fits(handler: Handler, call: Call) -> bool:
+    """Whether a handler takes the arguments of a call, by the names that they have."""
+    try:
+        inspect.signature(handler).bind(call, *call.args, **call.kwargs)
+    except TypeError:
+        return False
+    return True
+
+
+def _in_order(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, dict[str, Any]] | None:
+    """Return the arguments of one of torch's own functions with as many as possible in order."""
+    packet = getattr(torch.ops.aten, getattr(func, "__name__", ""), None)
+    for overload in packet.overloads() if packet is not None else ():
+        known = getattr(packet, overload)._schema.arguments
+        names = ["input" if one.name == "self" else one.name for one in known if not one.kwarg_only]
+        if not set(kwargs) <= {*names, *(one.name for one in known)}:
+            continue
+        ordered, rest = list(args), dict(kwargs)
+        for name in names[len(args) :]:
+            if name not in rest:
+                break
+            ordered.append(rest.pop(name))
+        return tuple(ordered), rest
+    return None

@@ -146,6 +146,20 @@ def _setitem(call: Call, input: torch.Tensor, index: Any, value: Any) -> None:
     call.recorder.overwrite(input, call.emit("ScatterND", sources, tuple(input.shape)))
 
 
+def _index(call: Call, input: torch.Tensor, indices: Any) -> Any:
+    """Read indices of a program: one for each dimension, None for a whole one."""
+    given = [index for index in indices if index is not None]
+    if not given or any(index.dtype in (torch.bool, torch.uint8) for index in given):
+        return NotImplemented
+    axis = next(place for place, index in enumerate(indices) if index is not None)
+    return call.emit("gather", [input, *given], call.run(), {"axis": axis})
+
+
+def _index_put(call: Call, input: torch.Tensor, indices: Any, values: Any, *_: Any, **__: Any) -> Any:
+    sources = [part for part in (input, values) if isinstance(part, torch.Tensor)]
+    return call.emit("ScatterND", sources, tuple(input.shape))
+
+
 def _scatter(call: Call, input: torch.Tensor, dim: int, index: torch.Tensor, src: Any, **_: Any) -> Any:
     sources = [part for part in (input, index, src) if isinstance(part, torch.Tensor)]
     return call.emit("ScatterElements", sources, tuple(input.shape))
@@ -284,6 +298,8 @@ DATA_HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(("gather", "take_along_dim"), _index_select),
     **dict.fromkeys(("scatter", "scatter_add"), _scatter),
     "getitem": _getitem,
+    "index": _index,
+    "index_put": _index_put,
     "setitem": _setitem,
     "copy": _copy,
     "masked_fill": _masked_fill,

@@ -5,19 +5,25 @@ Nothing is computed and no weight is allocated. Nodes come out channels first, a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import count
+from threading import Lock
 from typing import Any
 
 import torch
 
 from predictor_core.errors import PredictorError
-from predictor_core.frontends.torch.call import Untraceable
+from predictor_core.frontends.torch.call import Untraceable, Valueless
 from predictor_core.frontends.torch.module_copy import ModuleCopy
 from predictor_core.frontends.torch.ops import HANDLERS
 from predictor_core.frontends.torch.recorder import Recorder
 from predictor_core.frontends.torch.tensors import random_state_kept, tensors_of, to_meta
 from predictor_core.ir.graph import Node
+
+#: What ``torch.compiler.is_compiling`` returns; `_CAPTURE` is held while it is changed.
+_FLAG = "_is_compiling_flag"
+_CAPTURE = Lock()
 
 
 def trace(
@@ -49,6 +55,33 @@ def trace(
         When the model is scripted, branches on the values of its input, or returns nothing that
         the tracer has seen.
     """
+    try:
+        return _traced(model, args, kwargs)
+    except Valueless as error:
+        try:
+            with _as_captured():
+                return _traced(model, args, kwargs)
+        except Untraceable:
+            raise error from None
+
+
+@contextmanager
+def _as_captured() -> Iterator[None]:
+    """Tell libraries that torch captures the model: many leave out checks of values then."""
+    with _CAPTURE:
+        known = getattr(torch.compiler, _FLAG, None)
+        try:
+            if known is not None:
+                setattr(torch.compiler, _FLAG, True)
+            yield
+        finally:
+            if known is not None:
+                setattr(torch.compiler, _FLAG, known)
+
+
+def _traced(
+    model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> tuple[list[Node], tuple[str, ...], tuple[str, ...]]:
     if _is_scripted(model):
         raise Untraceable("it contains TorchScript modules")
     module_copy = ModuleCopy(model)

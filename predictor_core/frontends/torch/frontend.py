@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -16,10 +17,15 @@ from predictor_core.frontends.common.values import AS_FLOAT
 from predictor_core.ir.graph import Graph, Shape
 from predictor_core.ir.inputs import InputShapes
 from predictor_core.ir.layout import channels_last
+from predictor_core.text import one_line
 
 DEFAULT_SHAPE = (1, 3, 224, 224)
 
 _VIAS = (None, "direct", "onnx")
+#: Packages of the modules that torch.ao puts in place of float ones.
+_QUANTISED = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized")
+#: Characters of what a library says about its failure; some of it is pages long.
+_MAX_REASON = 400
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -42,7 +48,7 @@ def load(
         A module on any device, the meta device included. A path is that of a ``.pt2`` file of
         ``torch.export.save``; nothing in it is run. Pickled modules and TorchScript archives are refused.
     input_shape : sequence of int, sequence of those, or mapping, optional
-        Shape of the input, of each positional input, or of inputs by their name in ``forward``; with or
+        Shape of the input, of each input in order, or of inputs by their name in ``forward``; with or
         without the batch dimension. Default: (1, 3, 224, 224); of an exported program, its example's.
     example_inputs : Tensor, sequence or mapping, optional
         Inputs to take shapes and types from, in place of `input_shape`: one tensor, the positional
@@ -81,6 +87,7 @@ def load(
         example_inputs = _exported_with(model)
     candidates = _arguments(module, input_shape, example_inputs)
     name = type(module).__name__
+    advice = "check input_shape" if example_inputs is None else "check example_inputs"
     direct_error: Exception | None = None
     from predictor_core.frontends.torch.call import BatchMissing, DataDependent, Untraceable
     from predictor_core.frontends.torch.direct import call_error, trace
@@ -102,11 +109,12 @@ def load(
             break
     if via != "onnx":
         if via == "direct" or all(call_error(module, args, kwargs) for args, kwargs in candidates):
-            advice = "check input_shape" if via is None else "check input_shape, or use via='onnx'"
+            advice += "" if via is None else ", or use via='onnx'"
             raise ModelFormatError(
                 f"can't trace {name} with {_described(candidates)}: {direct_error}; {advice}"
             ) from direct_error
-        _LOGGER.warning("%s can't be traced directly (%s); converting via ONNX", name, direct_error)
+        reason = one_line(str(direct_error), _MAX_REASON)
+        _LOGGER.warning("%s can't be traced directly (%s); converting via ONNX", name, reason)
     from predictor_core.frontends.torch.via_onnx import export
 
     onnx_error: Exception | None = None
@@ -126,10 +134,12 @@ def load(
                 f"this is its latency for {values}"
             )
             return Graph(graph.nodes, graph.name, graph.outputs, graph.free, (*graph.warnings, warning))
-    reasons = [f"directly: {direct_error}"] if direct_error and via != "onnx" else []
+    reasons = []
+    if direct_error and via != "onnx":
+        reasons.append(f"directly: {one_line(str(direct_error), _MAX_REASON)}")
     reasons.append(f"via ONNX: {onnx_error}")
     raise ModelFormatError(
-        f"can't convert {name} with {_described(candidates)} ({'; '.join(reasons)}); check input_shape"
+        f"can't convert {name} with {_described(candidates)} ({'; '.join(reasons)}); {advice}"
     ) from (direct_error or onnx_error)
 
 
@@ -184,7 +194,15 @@ def _module(model: Any) -> Any:
     if isinstance(model, (torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel)):
         return _module(model.module)
     compiled = getattr(model, "_orig_mod", None)
-    return _module(compiled) if isinstance(compiled, torch.nn.Module) else model
+    if isinstance(compiled, torch.nn.Module):
+        return _module(compiled)
+    for path, module in model.named_modules():
+        if type(module).__module__.startswith(_QUANTISED):
+            raise ModelFormatError(
+                f"module {path!r} is quantised ({type(module).__name__} of torch.ao) and can't be traced; "
+                "give the float model: int8 predictors cost its int8 form"
+            )
+    return model
 
 
 _Arguments = tuple[tuple[Any, ...], dict[str, Any]]
@@ -212,13 +230,28 @@ def _arguments(module: Any, input_shape: Any, example_inputs: Any) -> list[_Argu
     def empty(shape: Shape) -> Any:
         return torch.empty(shape, dtype=dtype, device="meta")
 
+    by_name = _keyword_only(module, len(given.ordered))
+    places = len(given.ordered) - len(by_name)
+    named = {**dict(zip(by_name, given.ordered[places:])), **given.named}
     return [
         (
-            tuple([empty(batch + shape) for shape in given.ordered]),
-            {name: empty(batch + shape) for name, shape in given.named.items()},
+            tuple([empty(batch + shape) for shape in given.ordered[:places]]),
+            {name: empty(batch + shape) for name, shape in named.items()},
         )
         for batch in batches
     ]
+
+
+def _keyword_only(module: Any, inputs: int) -> list[str]:
+    """Names of the last of some inputs in order, which ``forward`` takes by keyword alone."""
+    try:
+        parameters = list(inspect.signature(module.forward).parameters.values())
+    except (TypeError, ValueError):
+        return []
+    if any(one.kind is one.VAR_POSITIONAL for one in parameters):
+        return []
+    names = [one.name for one in parameters if one.kind is one.KEYWORD_ONLY]
+    return names[: max(0, inputs - (len(parameters) - len(names)))]
 
 
 def _described(candidates: Sequence[_Arguments]) -> str:

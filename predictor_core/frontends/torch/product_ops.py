@@ -127,6 +127,22 @@ def _bilinear(
     return made if bias is None else binary_node(call, "add", made, bias, (*lead, outputs))
 
 
+def _grouped(
+    call: Call, left: torch.Tensor, right: torch.Tensor, *, offs: Any = None, bias: Any = None, **_: Any
+) -> Any:
+    """Rows in groups, each times a matrix of its own (experts); every group is taken to have as many rows."""
+    if left.dim() == right.dim() == 3:
+        return product(call, left, right, (*left.shape[:2], right.shape[2]))
+    if left.dim() != 2 or right.dim() != 3:
+        return NotImplemented
+    rows, columns = left.shape[0], right.shape[2]
+    groups = max(size for size in range(1, right.shape[0] + 1) if rows % size == 0)
+    made = reshaped(call, left, (groups, rows // groups, left.shape[1]))
+    made = product(call, made, right[:groups], (groups, rows // groups, columns))
+    made = reshaped(call, made, (rows, columns))
+    return made if bias is None else binary_node(call, "add", made, bias, (rows, columns))
+
+
 PRODUCT_HANDLERS: dict[str, Handler] = {
     "einsum": _einsum,
     "tensordot": _tensordot,
@@ -140,4 +156,5 @@ PRODUCT_HANDLERS: dict[str, Handler] = {
     "addbmm": _added("bij,bjk->ik"),
     **dict.fromkeys(("chain_matmul", "linalg_multi_dot", "multi_dot"), _chain),
     "bilinear": _bilinear,
+    **dict.fromkeys(("grouped_mm", "_grouped_mm", "grouped_mm_fallback"), _grouped),
 }

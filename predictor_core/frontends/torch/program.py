@@ -184,7 +184,9 @@ def _run(graph: Mapping[str, Any], values: dict[str, Any], depth: int) -> None:
         outputs = node["outputs"]
         meter().spend(1 + len(outputs))
         result = _call(node["target"], args, kwargs, depth)
-        results = [result] if len(outputs) == 1 else list(result or ())
+        # An op whose further outputs cost nothing may give its first one alone.
+        several = len(outputs) != 1 and not isinstance(result, torch.Tensor)
+        results = list(result or ()) if several else [result]
         for output, one in zip(outputs, results):
             _keep(output, one, values)
 

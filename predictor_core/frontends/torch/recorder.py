@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from predictor_core.frontends.torch.call import Call, DataDependent, Handler, Untraceable
+from predictor_core.frontends.torch.call import Call, DataDependent, Handler, Untraceable, Valueless
 from predictor_core.frontends.torch.module_copy import ModuleCopy
 from predictor_core.frontends.torch.tensors import (
     Indexed,
@@ -33,7 +33,6 @@ _QUERIES = frozenset(
     }
 )
 
-
 #: Functions that turn a tensor into values of Python.
 _READINGS = frozenset(
     {
@@ -41,7 +40,6 @@ _READINGS = frozenset(
         *("item", "tolist", "numpy", "is_nonzero", "equal", "allclose"),
     }
 )
-
 
 #: Attributes of a tensor that are tensors; all others are queries.
 _TENSOR_ATTRIBUTES = {
@@ -165,8 +163,7 @@ class Recorder(TorchFunctionMode):
 
     def run(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Call `func` with every real tensor among the arguments turned into a meta tensor."""
-        result = func(*to_meta(args), **to_meta(kwargs))
-        return result
+        return func(*to_meta(args), **to_meta(kwargs))
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if sys._getframe(1).f_globals.get("__name__", "").startswith(_KERNEL_MODULES):
@@ -179,13 +176,16 @@ class Recorder(TorchFunctionMode):
         if name in _QUERIES:
             return func(*args, **kwargs)
         has_input, has_meta, has_real = self._scan(args, kwargs)
-        if has_input and func.__name__ in _READINGS:
-            raise DataDependent(f"{func.__name__} of a tensor that depends on the input, {_place()}")
+        if (has_input or has_meta) and func.__name__ in _READINGS:
+            kind, of = (
+                (DataDependent, "that depends on the input") if has_input else (Valueless, "of weights")
+            )
+            raise kind(f"{func.__name__} of a tensor {of}, {_place()}")
         if not has_input or name in _FACTORIES:
             return self._constant(func, name, args, kwargs, has_meta and has_real)
         result: Any = NotImplemented
         if handler is not None:
-            result = handler(Call(self, func, name, args, kwargs), *args, **kwargs)
+            result = Call(self, func, name, args, kwargs).handled_by(handler)
         elif isinstance(func, FunctionType):
             with self:
                 return self._opened(func)(*args, **kwargs)

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from predictor_core.errors import GraphError
 from predictor_core.frontends.torch.call import BatchMissing, Call, Handler, Untraceable
 from predictor_core.frontends.torch.math_ops import constant_operand
 from predictor_core.frontends.torch.view_ops import reshaped, transposed
@@ -101,6 +102,11 @@ def _recurrent(op: str) -> Handler:
             )
         initial = list(hx) if isinstance(hx, (tuple, list)) else [hx]
         directions = 2 if bidirectional else 1
+        # Each has weights for its input and for its state, and a bias for both.
+        if not 0 < num_layers * directions * (4 if has_biases else 2) <= len(params):
+            raise GraphError(
+                f"a recurrent op of {num_layers} layers in {directions} directions has {len(params)} weights"
+            )
         hidden = initial[0].shape[-1]
         steps, batch = (input.shape[1], input.shape[0]) if batch_first else (input.shape[0], input.shape[1])
         x = transposed(call, input, (1, 0, 2)) if batch_first else input

@@ -19,6 +19,9 @@ from predictor_core.frontends.torch.tensors import random_state_kept
 #: Opset of the TorchScript exporter: the first that has LayerNormalization as one op.
 _OPSET = 17
 
+#: What the exporter prints with.
+_DUMP: Any = getattr(torch._C, "_jit_onnx_log", None)
+
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -60,7 +63,7 @@ def export(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any
             raise
         except Exception as error:
             _LOGGER.info("%s failed", exporter.__name__, exc_info=error)
-            reasons.append(f"{exporter.__name__[1:]} exporter: {type(error).__name__}: {_first_line(error)}")
+            reasons.append(f"{exporter.__name__[1:]} exporter: {_reason(error)}")
     raise ModelFormatError("; ".join(reasons))
 
 
@@ -73,8 +76,7 @@ def _torchscript(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[st
     if kwargs:
         inputs += _positional(runnable, len(args), {key: _real(one, device) for key, one in kwargs.items()})
     buffer = io.BytesIO()
-    _dump_to_stderr()
-    with _flags_kept(model), torch.enable_grad():
+    with _flags_kept(model), _no_dump(), torch.enable_grad():
         torch.onnx.export(
             runnable,
             tuple(inputs),
@@ -197,12 +199,23 @@ def _flags_kept(model: torch.nn.Module) -> Iterator[None]:
             module.training = flag
 
 
-def _dump_to_stderr() -> None:
-    """Send the graph that the exporter prints when it fails to stderr; stdout is for results."""
-    choose = getattr(torch._C, "_jit_set_onnx_log_output_stream", None)
-    if choose is not None:
-        choose("stderr")
+@contextmanager
+def _no_dump() -> Iterator[None]:
+    """Leave out the whole graph that the exporter prints where it fails, whatever its options say."""
+    if _DUMP is None:
+        yield
+        return
+    # The exporter's passes print to stdout, which is for results.
+    torch._C._jit_set_onnx_log_output_stream("stderr")
+    torch._C._jit_onnx_log = lambda *_: None
+    try:
+        yield
+    finally:
+        torch._C._jit_onnx_log = _DUMP
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
+def _reason(error: BaseException) -> str:
+    """Return what went wrong first: exporters wrap it into errors that tell how far they came."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"

@@ -89,13 +89,12 @@ def learn_group(
     fit = JointFit(problem, columns)
     held_out = fit.cross_validate(corpus.cut(problem.prior.sources[0].rules).same(), seed=seed)
     left_out = fit.cross_validate(corpus.families, seed=seed)
-    shared = replace(problem, prior=fit.prior)
     learned = []
     for key, environment in environments.items():
         evidence = Evidence(held_out[key], left_out[key])
         names = [corpus.names[i] for i in np.flatnonzero(np.isfinite(columns[key]))]
         predictor = finish(
-            shared,
+            fit.problems[key],
             corpus,
             columns[key],
             name=environment.name,
@@ -153,5 +152,5 @@ def _tables(names: Sequence[str], evidence: Evidence) -> dict[str, Any]:
 
 def table_of(held_out: HeldOut, chosen: NDArray[np.bool_]) -> dict[str, float]:
     """Accuracy on some of the models, with the share within ±20 %."""
-    some = HeldOut(held_out.measured_ms[chosen], held_out.predicted_ms[chosen], held_out.spread[chosen])
+    some = HeldOut(held_out.measured_ms[chosen], held_out.predicted_ms[chosen], held_out.deviation[chosen])
     return {**some.table(), "within_20": round(100.0 * float((np.abs(some.error) <= 0.2).mean()), 1)}

@@ -43,6 +43,22 @@ def test_a_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert float(text) == pytest.approx(expected, abs=1e-6)
 
 
+def test_an_error_names_the_file_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("onnx")
+    path = tmp_path / "broken.onnx"
+    path.write_text("broken")
+    assert predict("--predictor", CPU, "--onnx", path) == 1
+    assert capsys.readouterr().err.startswith("nn-meter: error: broken.onnx: it is no ONNX model: ")
+
+
+def test_a_warning_of_many_devices_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert predict("--predictor", "pixel4*int8_tflite210", "--nn-meter-ir", folder / "squeezenet.json") == 0
+    (line,) = (line for line in capsys.readouterr().err.splitlines() if "is not quantised" in line)
+    assert re.match(
+        r"nn-meter: warning: squeezenet\.json on (pixel4_\w+, ){2}pixel4_\w+ and \d+ more: ", line
+    )
+
+
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_in_a_folder_one_bad_file_does_not_stop_the_rest(
     folder: Path, jobs: str, capsys: pytest.CaptureFixture[str]

@@ -53,7 +53,21 @@ def test_what_can_not_be_resolved(given: Any, stated: Any, message: str) -> None
 
 
 @pytest.mark.parametrize(
-    "given", ["big", 3, (0, 4), (1, -4), [(1, 2), "x"], {"x": 3}, (), [], (1.5, 3), (True, 3), [(1, 3), 4]]
+    "given",
+    [
+        "big",
+        3,
+        (0, 4),
+        (1, -4),
+        [(1, 2), "x"],
+        {"x": 3},
+        (),
+        [],
+        (1.5, 3),
+        (True, 3),
+        [(1, 3), 4],
+        np.array(3),
+    ],
 )
 def test_what_is_no_shape(given: Any) -> None:
     with pytest.raises(ModelFormatError, match="expected positive integers"):

@@ -9,7 +9,14 @@ import pytest
 
 from predictor_core import load_latency_predictor
 from predictor_core.learning.adapt import Prior, pose
-from predictor_core.learning.choice import choose, leave_one_out, plain_priors, priors_of, tune
+from predictor_core.learning.choice import (
+    choose,
+    leave_one_out,
+    log_likelihood,
+    plain_priors,
+    priors_of,
+    tune,
+)
 from predictor_core.learning.corpus import Corpus
 
 CPU, GPU = "cortexA76cpu_tflite21", "adreno640gpu_tflite21"
@@ -32,15 +39,28 @@ def test_leaving_one_out_has_a_closed_form() -> None:
     assert found.log_density == pytest.approx(np.sum(densities))
 
 
+def test_the_likelihood_is_that_of_one_after_the_other() -> None:
+    rng = np.random.default_rng(0)
+    root = rng.normal(size=(5, 5))
+    covariance, deviation = root @ root.T + np.eye(5), rng.normal(size=5)
+    total = 0.0
+    for i in range(5):
+        gain = np.linalg.solve(covariance[:i, :i], covariance[:i, i])
+        variance = covariance[i, i] - gain @ covariance[:i, i]
+        error = deviation[i] - gain @ deviation[:i]
+        total -= 0.5 * (np.log(2.0 * np.pi * variance) + error**2 / variance)
+    assert log_likelihood(covariance, deviation) == pytest.approx(total)
+
+
 def test_a_sibling_is_believed_tightly_and_a_stranger_loosely(
     corpus: Corpus, zoo_ms: dict[str, float]
 ) -> None:
     source = load_latency_predictor(CPU)
     problem = pose(Prior.of(source), corpus.cut(source.rules))
-    said = problem.predict(np.zeros(len(problem.names)))
+    source_ms = problem.predict(np.zeros(len(problem.names)))
     sibling, stranger = (
         tune(problem, latency_ms)[1].prior.looseness
-        for latency_ms in (1.7 * said, np.array(list(zoo_ms.values())))
+        for latency_ms in (1.7 * source_ms, np.array(list(zoo_ms.values())))
     )
     assert sibling < stranger
 

@@ -28,8 +28,8 @@ def test_folds_keep_labels_together_and_are_repeatable() -> None:
 def make_held_out(n: int, seed: int = 0) -> HeldOut:
     rng = np.random.default_rng(seed)
     measured = rng.uniform(1.0, 100.0, n)
-    spread = rng.uniform(0.01, 0.2, n)
-    return HeldOut(measured, measured * np.exp(rng.normal(0.0, 0.02 + spread)), spread)
+    deviation = rng.uniform(0.01, 0.2, n)
+    return HeldOut(measured, measured * np.exp(rng.normal(0.0, 0.02 + deviation)), deviation)
 
 
 def test_intervals_cover_nine_in_ten_of_the_next_models() -> None:

@@ -41,13 +41,13 @@ ESTIMATES = {name: Sides(0.7, 0.7) for name in KINDS}
 
 
 def predictions(
-    rng: np.random.Generator, n: int, family: int, error: float, bias: float = 0.0, spread: float = 0.0
+    rng: np.random.Generator, n: int, family: int, error: float, bias: float = 0.0, deviation: float = 0.0
 ) -> Predictions:
     """Models of one family: their profiles differ in size, which tells the families apart."""
     measured = rng.uniform(10, 100, n)
     profile = rng.normal(0.0, 0.1, (n, len(PROFILE)))
     profile[:, PROFILE.index("log_ms")] += 3.0 * family
-    hard = Hardness(profile, np.zeros(n), rng.uniform(0.5, 1.5, n) * spread, np.zeros((n, len(KINDS))))
+    hard = Hardness(profile, np.zeros(n), rng.uniform(0.5, 1.5, n) * deviation, np.zeros((n, len(KINDS))))
     predicted = measured * np.exp(rng.normal(bias, error, n))
     return Predictions(np.repeat(FAMILIES[family], n), measured, predicted, hard)
 
@@ -67,11 +67,11 @@ def test_intervals_hold_for_each_family_and_for_families_left_out() -> None:
     errors = (0.01, 0.03, 0.09)
 
     def known(n: int) -> list[Predictions]:
-        return [predictions(rng, n, family, error, spread=0.0005) for family, error in enumerate(errors)]
+        return [predictions(rng, n, family, error, deviation=0.0005) for family, error in enumerate(errors)]
 
     def strange(n: int) -> dict[str, Predictions]:
         return {
-            name: predictions(rng, n, family, 0.05, bias=(-0.1, 0.0, 0.2)[family], spread=0.02)
+            name: predictions(rng, n, family, 0.05, bias=(-0.1, 0.0, 0.2)[family], deviation=0.02)
             for family, name in enumerate(FAMILIES)
         }
 

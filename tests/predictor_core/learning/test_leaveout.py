@@ -55,3 +55,24 @@ def test_what_is_left_out_is_not_seen(corpus: Corpus, zoo_graphs: dict[str, Grap
     )
     # The latency of the fourth model is 30 % higher, and its prediction without it is not.
     assert abs(unfair.predicted_ms[3] / fair.predicted_ms[3] - 1.0) < 0.02
+
+
+def test_an_environment_is_believed_to_be_like_the_others(
+    corpus: Corpus, zoo_graphs: dict[str, Graph]
+) -> None:
+    source = load_latency_predictor(DEVICE)
+    problem = pose(Prior.of(source), corpus.cut(source.rules))
+    base = np.array([device_ms(graph) for graph in zoo_graphs.values()])
+    own = np.exp(0.02 * np.random.default_rng(0).standard_normal((5, len(base))))
+    known = {name: factor * base * noise for name, factor, noise in zip("abcde", (0.5, 1, 2, 3, 4), own)}
+    few = np.array([0, 7, 13, 21])
+    known["e"] = np.where(np.isin(np.arange(len(base)), few), known["e"], np.nan)
+    fit = JointFit(problem, known)
+    hidden = fit.problems["e"]
+    assert hidden.prior.label == f"{DEVICE}, as the others"
+    predicted_ms = hidden.predict(hidden.fit(known["e"], few).mean)
+    assert np.abs(np.log(predicted_ms / (4.0 * base))).mean() < 0.03
+    held_out = fit.cross_validate(corpus.names, folds=3)
+    assert [len(held_out[name].measured_ms) for name in "ae"] == [len(base), len(few)]
+    assert np.median(np.abs(held_out["a"].error)) < 0.05
+    assert np.abs(held_out["e"].error).max() < 0.1

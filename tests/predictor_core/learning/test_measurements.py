@@ -45,8 +45,8 @@ def test_all_columns(tmp_path: Path) -> None:
     [
         ("", "is empty; expected the columns model, latency_ms"),
         ("model,ms\nresnet18,3\n", "has no column 'latency_ms'; its columns are model, ms"),
-        ("model,model,latency_ms\na,b,3\n", "a column stands twice"),
-        ("model,latency_ms\nresnet18\n", "row 2: 1 values, expected 2"),
+        ("model,model,latency_ms\na,b,3\n", "has 2 columns 'model'; expected one"),
+        ("model,latency_ms\nresnet18\n", "row 2: latency_ms is ''; expected a positive number"),
         ("model,latency_ms\n,3\n", "row 2: no model is named"),
         ("model,latency_ms\nresnet18,nan\n", "row 2: latency_ms is 'nan'; expected a positive number"),
         ("model,latency_ms\nresnet18,3\nvgg11,-1\n", "row 3: latency_ms is '-1'"),
@@ -56,6 +56,9 @@ def test_all_columns(tmp_path: Path) -> None:
         ("model,latency_ms,std_ms\nresnet18,3,-1\n", "row 2: std_ms is '-1'"),
         ("model,latency_ms,input_shape\nresnet18,3,wide\n", "row 2: input_shape is 'wide'"),
         ('model,latency_ms\n"resnet18,3\n', "row 2"),
+        ("model,latency_ms\nresnet18,3,5\n", "row 2: 3 values, expected 2"),
+        ('model,latency_ms\nresnet18,"3,5"\n', "row 2: latency_ms is '3,5'"),
+        ("model;latency_ms\nresnet18;1.234,5\n", "row 2: latency_ms is '1.234,5'"),
     ],
 )
 def test_a_bad_file_is_one_line(tmp_path: Path, text: str, message: str) -> None:
@@ -63,6 +66,32 @@ def test_a_bad_file_is_one_line(tmp_path: Path, text: str, message: str) -> None
         read_measurements(write(tmp_path, text))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_without_rows_can_be_read_and_added_to_but_not_learned_from(tmp_path: Path) -> None:
+    rows = read_measurements(write(tmp_path, "model,latency_ms\n"))
+    assert rows == []
+    with pytest.raises(LearningError, match="there is no measurement"):
+        read_models(rows)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"model;latency_ms;std_ms\r\nresnet18;12,5;0,1\r\n",
+        b"sep=;\r\nmodel;latency_ms;std_ms\r\nresnet18;12,5;0,1\r\n",
+        "model\tlatency_ms\tstd_ms\r\nresnet18\t12.5\t0.1\r\n".encode("utf-16"),
+        b"\xef\xbb\xbfModel,Latency_ms,std_ms,,\r\nresnet18,12.5,0.1,,\r\n,,,,\r\n",
+        b"model,latency_ms,std_ms\rresnet18,12.5,0.1\r",
+        b"model,latency_ms,notes,notes,std_ms\nresnet18,12.5,,,0.1\n",
+    ],
+    ids=["semicolons", "sep", "UTF-16", "empty columns", "carriage returns", "other columns twice"],
+)
+def test_what_spreadsheets_write(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "measurements.csv"
+    path.write_bytes(content)
+    (one,) = read_measurements(path)
+    assert (one.model, one.latency_ms, one.std_ms) == ("resnet18", 12.5, 0.1)
 
 
 def test_files_that_are_no_text(tmp_path: Path) -> None:
@@ -95,6 +124,17 @@ def test_repeats_that_contradict_each_other() -> None:
     resnet = zoo.build("resnet18")
     with pytest.raises(LearningError, match=r"rows 4 and 9: .* took 10 ms and 40 ms"):
         read_models([Measurement(resnet, 10.0, row=4), Measurement(resnet, 40.0, row=9)])
+
+
+def test_a_repeat_that_most_others_contradict_is_listed_and_left_out() -> None:
+    resnet = zoo.build("resnet18")
+    rows = [Measurement(resnet, ms, row=row) for row, ms in ((2, 20.0), (3, 8.0), (4, 10.0), (5, 11.0))]
+    read = read_models(rows)
+    assert read.latency_ms[""].tolist() == [10.0]
+    assert [(one.model, one.row) for one in read.unreadable] == [("resnet18", 2)]
+    assert "took 20 ms, its repeats 10.49 ms" in read.unreadable[0].reason
+    with pytest.raises(LearningError, match="expected repeats"):
+        read_models([rows[0], rows[1]])
 
 
 def test_a_model_that_cannot_be_read_is_listed_and_left_out(tmp_path: Path) -> None:

@@ -89,6 +89,19 @@ def test_models_that_other_work_slowed_are_timed_again(tmp_path: Path, models: l
     assert len(read_measurements(output)) == 3
 
 
+def test_repeats_come_one_after_the_other_and_are_gone_on_with(tmp_path: Path, models: list[str]) -> None:
+    Path(models[1]).write_bytes(b"broken")
+    output = tmp_path / "m.csv"
+    running = measure_models(models, output, budget_s=BUDGET_S, repeats=2, pace=calm())
+    # What can't be read is not tried again.
+    assert [Path(next(running).model).stem for _ in range(4)] == ["a", "b", "c", "a"]
+    running.close()
+    outcomes = list(measure_models(models, output, budget_s=BUDGET_S, repeats=3, pace=calm()))
+    timed = [Path(each.model).stem for each in outcomes if each.measurement is not None]
+    assert timed == ["c", "a", "c"]
+    assert [Path(row.model).stem for row in read_measurements(output)] == ["a", "c", "a", "c", "a", "c"]
+
+
 def test_folders_are_listed(tmp_path: Path, models: list[str]) -> None:
     runtime = find("onnxruntime")
     folder = Path(models[0]).parent

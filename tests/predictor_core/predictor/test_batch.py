@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from predictor_core import load_latency_predictor, predict_many, zoo
+from predictor_core.errors import PredictorError
 from predictor_core.predictor import LatencyPredictor
 
 FAMILIES = ("resnet18", "mobilenetv2", "squeezenet", "mnasnet")
@@ -56,3 +58,21 @@ def test_little_work_starts_no_workers(predictor: LatencyPredictor, monkeypatch:
     graphs = [zoo.build("squeezenet")] * 20
     monkeypatch.setitem(sys.modules, "joblib", None)
     assert len(predictor.predict_many(graphs, n_jobs=2)) == len(graphs)
+
+
+@pytest.mark.parametrize("models", ["model.onnx", Path("model.onnx"), {}, zoo.build("squeezenet"), None])
+def test_one_model_is_no_batch(predictor: LatencyPredictor, models: Any) -> None:
+    with pytest.raises(PredictorError, match=r"expected several.*predict takes a single model"):
+        predictor.predict_many(models)
+
+
+def test_a_container_of_modules_is_one_model(predictor: LatencyPredictor) -> None:
+    nn = pytest.importorskip("torch.nn")
+    with pytest.raises(PredictorError, match="got one Sequential"):
+        predictor.predict_many(nn.Sequential(nn.ReLU(), nn.ReLU()), "torch")
+
+
+@pytest.mark.parametrize("n_jobs", [0, "2", 1.5])
+def test_what_is_no_number_of_processes(predictor: LatencyPredictor, n_jobs: Any) -> None:
+    with pytest.raises(PredictorError, match="expected a number of processes"):
+        predictor.predict_many([zoo.build("squeezenet")], n_jobs=n_jobs)

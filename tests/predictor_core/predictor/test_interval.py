@@ -31,8 +31,8 @@ WITH_FAMILIES = [
 ]
 
 
-def answer(ms: float, measured: bool = True, outside: bool = False, spread: float = 0.0) -> KernelLatency:
-    return KernelLatency(ms, measured, ("cin",) if outside else (), spread, fitted_ms=ms)
+def answer(ms: float, measured: bool = True, outside: bool = False, deviation: float = 0.0) -> KernelLatency:
+    return KernelLatency(ms, measured, ("cin",) if outside else (), deviation, fitted_ms=ms)
 
 
 def half_width(*answers: KernelLatency, widths: Widths | None = None) -> float:
@@ -58,7 +58,7 @@ def test_an_estimate_outside_the_range_is_an_estimate() -> None:
 
 
 def test_disagreement_of_the_trees_widens_up_to_a_limit() -> None:
-    widths = [half_width(answer(9.0, spread=spread)) for spread in (0.0, 0.001, 0.01, 0.1, 10.0)]
+    widths = [half_width(answer(9.0, deviation=deviation)) for deviation in (0.0, 0.001, 0.01, 0.1, 10.0)]
     assert widths == sorted(widths)
     assert widths[0] < widths[1]
     assert widths[-1] == pytest.approx(0.25)
@@ -95,12 +95,12 @@ def group(name: str, log_ms: float, known: Sides) -> Group:
     return Group(name, center, np.ones(len(PROFILE)), 1.0 / np.sqrt(len(PROFILE)), known)
 
 
-def model(log_ms: float, spread: float = 0.0, estimated: float = 0.0) -> Hardness:
+def model(log_ms: float, deviation: float = 0.0, estimated: float = 0.0) -> Hardness:
     profile = np.zeros((1, len(PROFILE)))
     profile[0, PROFILE.index("log_ms")] = log_ms
     shares = np.zeros((1, len(KINDS)))
     shares[0, 0] = estimated
-    return Hardness(profile, np.zeros(1), np.array([spread]), shares)
+    return Hardness(profile, np.zeros(1), np.array([deviation]), shares)
 
 
 TWO = Widths(
@@ -108,8 +108,8 @@ TWO = Widths(
     unlike=Sides(0.3, 0.6),
     edge=1.0,
     unlike_scale=1.0,
-    unfamiliar=Sides(0.2, 0.1),
-    spread_scale=0.01,
+    epistemic=Sides(0.2, 0.1),
+    deviation_scale=0.01,
     outside=Sides(0.4, 0.4),
     estimated={name: Sides(0.5, 0.9) for name in KINDS},
     facts={"models": 2},

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from predictor_core import list_latency_predictors, load_latency_predictor, zoo
 from predictor_core.ir.graph import Graph, Node
-from predictor_core.kernels import KernelSpec, cost
+from predictor_core.kernels import FORESTS, KernelSpec, cost
+from predictor_core.kernels.table import KERNEL_OPS
 from predictor_core.predictor import LatencyPredictor
 from predictor_core.predictor.evaluate import KernelEvaluator
 
@@ -34,42 +35,54 @@ TOLERANCE = 1.6
 #: one family alone has carry some of what its other kernels take.
 WORSE = {
     ("myriadvpu_openvino2019r2", "dwconv", "channels"): 2.0,
+    ("myriadvpu_openvino2019r2", "dwconv", "stride"): 2.0,
     ("myriadvpu_openvino2019r2", "avgpool", "window"): 11.0,
 }
 #: Phones learn from few networks what the window of a depthwise convolution costs.
 OF_PHONES = 2.0
 
-OPS = {
-    "conv": ("side", "channels", "out", "window"),
-    "groupconv": ("side", "channels", "out"),
-    "dwconv": ("side", "channels", "window"),
-    "maxpool": ("side", "channels", "window"),
-    "avgpool": ("side", "channels", "window"),
+#: Ops with dimensions of their own -> what may grow; every other op works on one map, or on several alike.
+DIMENSIONS = {
+    "conv": ("side", "channels", "out", "window", "stride"),
+    **dict.fromkeys(("groupconv", "convtranspose", "deformconv"), ("side", "channels", "out")),
+    "dwconv": ("side", "channels", "window", "stride"),
+    **dict.fromkeys(("maxpool", "avgpool"), ("side", "channels", "window", "stride")),
+    **dict.fromkeys(
+        ("conv3d", "convtranspose3d", "matmul", "lstm", "gru", "rnn"), ("side", "channels", "out")
+    ),
     "fc": ("channels", "out"),
-    **dict.fromkeys(("global-avgpool", "se", "concat", "split", "channelshuffle"), ("side", "channels")),
-    **dict.fromkeys(("add", "mul", "relu", "bn", "hswish", "sigmoid", "softmax"), ("side", "channels")),
 }
+MAP = ("side", "channels")
 
 
 def make(op: str, side: int, channels: int, out: int, window: int, stride: int) -> KernelSpec:
     """Kernel of any op on a square map."""
     shape, strided = (1, side, side, channels), -(-side // stride)
     k, s = (window, window), (stride, stride)
-    if op == "conv":
+    if op in ("conv", "deformconv"):
         return KernelSpec(op, op, (shape,), (1, strided, strided, out), k, s)
     if op == "groupconv":
         grouped = (1, side, side, 4 * channels)
         return KernelSpec(op, op, (grouped,), (1, strided, strided, 4 * out), k, s, groups=4)
+    if op == "convtranspose":
+        return KernelSpec(op, op, (shape,), (1, side * stride, side * stride, out), k, s)
+    if op in ("conv3d", "convtranspose3d"):
+        deep = (1, 8, side, side)
+        return KernelSpec(op, op, ((*deep, channels),), (*deep, out), extra=(window,) * 3)
     if op in ("dwconv", "maxpool", "avgpool"):
         groups = channels if op == "dwconv" else 1
         return KernelSpec(op, op, (shape,), (1, strided, strided, channels), k, s, groups=groups)
     if op == "fc":
         return KernelSpec(op, op, ((1, channels),), (1, out))
-    if op == "global-avgpool":
+    if op == "matmul":
+        return KernelSpec(op, op, ((1, side, channels), (1, channels, out)), (1, side, out))
+    if op in ("lstm", "gru", "rnn"):
+        return KernelSpec(op, op, ((1, side, channels),), (1, side, out), extra=(out, 1, 1))
+    if op.startswith(("global-", "reduce_", "argmax", "adaptivepool")):
         return KernelSpec(op, op, (shape,), (1, channels))
     if op == "se":
         return KernelSpec(op, op, (shape,), shape, extra=(max(channels // 4, 1),))
-    if op == "concat":
+    if op in ("concat", "stack"):
         return KernelSpec(op, op, (shape, shape), (1, side, side, 2 * channels))
     if op == "split":
         halves = (side * side * channels,) * 2
@@ -77,14 +90,18 @@ def make(op: str, side: int, channels: int, out: int, window: int, stride: int) 
     if op == "channelshuffle":
         wide = (1, side, side, 2 * channels)
         return KernelSpec(op, op, (wide,), wide, groups=2)
-    return KernelSpec(op, op, (shape,) * (2 if op in ("add", "mul") else 1), shape)
+    return KernelSpec(
+        op, op, (shape,) * (2 if op in ("add", "sub", "mul", "div", "max", "min") else 1), shape
+    )
 
 
 @st.composite
 def pairs(draw: st.DrawFn) -> tuple[str, str, KernelSpec, KernelSpec]:
     """Op, dimension, a kernel, and one that is larger along the dimension by its tiles at least."""
-    op = draw(st.sampled_from(sorted(OPS)))
-    dimension = draw(st.sampled_from(OPS[op]))
+    # The ops with forests, which are most of what is asked for, as often as all others.
+    ops = sorted(FORESTS) if draw(st.booleans()) else sorted(KERNEL_OPS)
+    op = draw(st.sampled_from(ops))
+    dimension = draw(st.sampled_from(DIMENSIONS.get(op, MAP)))
     windows = {"dwconv": [3, 5], "maxpool": [2, 3], "avgpool": [2, 3]}.get(op, [1, 3, 5])
     size = {
         "side": draw(st.sampled_from([7, 8, 14, 16, 28, 32, 56, 112])),
@@ -96,6 +113,8 @@ def pairs(draw: st.DrawFn) -> tuple[str, str, KernelSpec, KernelSpec]:
     larger = dict(size)
     if dimension == "window":
         larger["window"] += 2
+    elif dimension == "stride":
+        size["stride"], larger["stride"] = 2, 1
     else:
         tile = PIXELS if dimension == "side" else CHANNELS
         larger[dimension] = 2 * tile * math.ceil(size[dimension] / tile)

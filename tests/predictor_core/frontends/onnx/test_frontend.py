@@ -275,6 +275,13 @@ def test_einsum_is_a_product() -> None:
     assert (node.op, node.shape) == ("matmul", (2, 4, 7, 5))
 
 
+def test_an_einsum_of_constants_alone_is_a_constant() -> None:
+    model = OnnxModel((2, 7, 5))
+    weights = [model.weight(2, 7, 64), model.weight(2, 64, 5)]
+    model("Add", "x", model("Einsum", *weights, equation="bij, bjk -> bik"))
+    assert ops(model.graph()) == ["add"]
+
+
 def test_product_of_two_activations() -> None:
     model = OnnxModel((2, 4, 7, 6), (2, 4, 6, 5))
     model("MatMul", "x", "x1")

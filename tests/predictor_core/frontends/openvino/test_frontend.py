@@ -203,3 +203,29 @@ def test_a_loop_of_known_length_is_unrolled(tmp_path: Path) -> None:
     unknown = layer(2, "Loop", [(1, 5, 4), (1, 1, 4)], [(1, 5, 4)], inside=maps + body)
     with pytest.raises(UnsupportedOpError, match="a loop runs as often as its data say"):
         load(written(tmp_path, net([*layers[:2], unknown, layers[3]], edges)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "reduction", "op"),
+    [
+        ("EmbeddingBagOffsets", "sum", "reduce_sum"),
+        ("EmbeddingBagOffsets", "mean", "reduce_mean"),
+        ("EmbeddingBagOffsetsSum", "", "reduce_sum"),
+    ],
+)
+def test_a_bag_of_embeddings_is_its_rows_and_their_sum(
+    tmp_path: Path, kind: str, reduction: str, op: str
+) -> None:
+    layers = [
+        layer(0, "Parameter", [], [(28,)], shape="28", element_type="i64"),
+        layer(1, "Const", [], [(50, 16)], element_type="f32", shape="50, 16", offset="0", size="3200"),
+        layer(2, "Const", [], [(4,)], element_type="i64", shape="4", offset="3200", size="32"),
+        layer(3, kind, [(50, 16), (28,), (4,)], [(4, 16)], **({"reduction": reduction} if reduction else {})),
+        layer(4, "Result", [(4, 16)], []),
+    ]
+    graph = load(written(tmp_path, net(layers, [(1, 0, 3, 0), (0, 0, 3, 1), (2, 0, 3, 2), (3, 3, 4, 0)])))
+    assert [(node.op, node.shape) for node in graph] == [
+        ("input", (28,)),
+        ("embedding", (4, 7, 16)),
+        (op, (4, 16)),
+    ]

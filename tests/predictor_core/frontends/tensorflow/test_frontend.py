@@ -188,7 +188,6 @@ def test_one_of_several_signatures_is_to_be_chosen(tmp_path: Path) -> None:
         ("model.h5", b"\x89HDF\r\n\x1a\n" + bytes(64), r"is a Keras file.*\.export\(FOLDER\)"),
         ("model.keras", b"PK\x03\x04" + bytes(64), r"is a Keras file.*\.export\(FOLDER\)"),
         ("weights", b"\x89HDF\r\n\x1a\n" + bytes(64), "is a Keras file"),
-        ("model.pb", b"\x1c\0\0\0TFL3" + bytes(64), "model type 'tflite'"),
         ("graph.pbtxt", b"node {", "in text form"),
         ("model.ckpt-1.meta", b"\x0a\x05", "part of a checkpoint"),
     ],

@@ -36,6 +36,20 @@ def small_net() -> nn.Sequential:
     )
 
 
+class KeywordOnly(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 2)
+
+    def forward(self, x: Any, *, y: Any, scale: float = 1.0) -> Any:
+        return self.layer(x) + y * scale
+
+
+def test_inputs_by_keyword_alone_take_shapes_in_order() -> None:
+    by_name = load(KeywordOnly(), input_shape={"x": (1, 4), "y": (1, 2)})
+    assert load(KeywordOnly(), input_shape=[(1, 4), (1, 2)]).nodes == by_name.nodes
+
+
 class Residual(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -319,6 +333,12 @@ def test_inputs_that_the_model_itself_refuses_are_not_tried_again(caplog: pytest
     assert not caplog.records
 
 
+def test_modules_that_torch_has_quantised_are_named() -> None:
+    quantised = nn.Sequential(nn.ReLU(), torch.ao.nn.quantized.dynamic.Linear(4, 2))
+    with pytest.raises(ModelFormatError, match=r"module '1' is quantised.*give the float model"):
+        load(quantised, input_shape=(1, 4))
+
+
 class Unexportable(nn.Module):
     def forward(self, x: Any) -> Any:
         raise OSError("needs a meta camera") if x.sum() > -1 else x
@@ -328,3 +348,34 @@ def test_when_no_way_works_the_reasons_are_told() -> None:
     pytest.importorskip("onnx")
     with pytest.raises(ModelFormatError, match=r"(?s)can't convert Unexportable.*directly.*via ONNX.*camera"):
         load(Unexportable(), input_shape=(1, 4))
+    with pytest.raises(ModelFormatError, match="check example_inputs"):
+        load(Unexportable(), example_inputs=torch.zeros(1, 4))
+
+
+class Unknown:
+    pass
+
+
+class ReturnsUnknown(nn.Module):
+    def forward(self, x: Any) -> Any:
+        return Unknown()
+
+
+def test_the_exporters_first_failure_is_told_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    pytest.importorskip("onnxscript")
+    with pytest.raises(ModelFormatError, match=r"dynamo exporter: .*Unknown") as caught:
+        load(ReturnsUnknown(), input_shape=(1, 4))
+    assert "\\x1b" not in str(caught.value)
+    assert all("\n" not in record.getMessage() for record in caplog.records)
+
+
+class WithoutForm(nn.Module):
+    def forward(self, x: Any) -> Any:
+        return torch.linalg.householder_product(x, x[0]) if x.sum() > -1 else x
+
+
+def test_the_exporters_graph_is_not_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("onnxscript")
+    with pytest.raises(ModelFormatError, match="torchscript exporter: UnsupportedOperatorError"):
+        load(WithoutForm(), input_shape=(4, 4))
+    assert "graph" not in "".join(capfd.readouterr())

@@ -362,6 +362,84 @@ def test_custom_autograd_functions_are_followed() -> None:
     ) == ("conv mul relu")
 
 
+KEYWORDS: dict[str, Callable[[Any, Any], Any]] = {
+    "mm": lambda x, w: torch.mm(input=x, mat2=w),
+    "addmm": lambda x, w: torch.addmm(x[:, :1], mat1=x, mat2=w),
+    "baddbmm": lambda x, w: x[None, :, :1].baddbmm(batch1=x[None], batch2=w[None], beta=1.0, alpha=0.5),
+    "pow": lambda x, w: x.pow(exponent=3),
+    "mv": lambda x, w: x.mv(vec=w[:, 0]),
+    "outer": lambda x, w: torch.outer(x[0], vec2=w[0]),
+    "swapaxes": lambda x, w: x.swapaxes(axis0=0, axis1=1),
+}
+
+
+@pytest.mark.parametrize("name", KEYWORDS)
+def test_arguments_by_keyword(name: str) -> None:
+    def net(called: Any) -> Net:
+        return Net(lambda layers, x: called(x, layers[0].weight.T), nn.Linear(4, 6))
+
+    positional: dict[str, Callable[[Any, Any], Any]] = {
+        "mm": torch.mm,
+        "addmm": lambda x, w: torch.addmm(x[:, :1], x, w),
+        "baddbmm": lambda x, w: torch.baddbmm(x[None, :, :1], x[None], w[None], alpha=0.5),
+        "pow": lambda x, w: x**3,
+        "mv": lambda x, w: x.mv(w[:, 0]),
+        "outer": lambda x, w: torch.outer(x[0], w[0]),
+        "swapaxes": lambda x, w: x.swapaxes(0, 1),
+    }
+    graphs = [
+        load(net(called), input_shape=(3, 4), via="direct") for called in (KEYWORDS[name], positional[name])
+    ]
+    assert described(graphs[0]) == described(graphs[1])
+
+
+def test_the_experts_of_a_mixture_are_products_of_equal_groups() -> None:
+    grouped_mm = getattr(F, "grouped_mm", None)
+    if grouped_mm is None:
+        pytest.skip("this torch has no grouped products")
+
+    class Experts(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.up = nn.Parameter(torch.empty(8, 16, 32))
+
+        def forward(self, x: Any, ids: Any) -> Any:
+            groups, order = torch.sort(ids)
+            sizes = torch.histc(groups, bins=8, min=0, max=7)
+            return grouped_mm(x[order], self.up, offs=torch.cumsum(sizes, 0, dtype=torch.int32))
+
+    # Twelve rows: six of the eight experts work, on two rows each.
+    graph = load(Experts(), example_inputs=(torch.empty(12, 16), torch.empty(12)), via="direct")
+    (matmul,) = (node for node in graph if node.op == "matmul")
+    assert matmul.shape == (6, 2, 32)
+    assert matmul.attrs["const_shape"] == (6, 16, 32)
+    assert graph[graph.outputs[0]].shape == (12, 32)
+
+
+class ChecksValues(nn.Module):
+    """Looks at values, unless torch captures it."""
+
+    def __init__(self, values: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+        self.values = values
+
+    def forward(self, x: Any) -> Any:
+        if not torch.compiler.is_compiling() and self.values(x).isnan().any():
+            raise ValueError("not a number")
+        return self.layer(x)
+
+
+@pytest.mark.parametrize(
+    "values", [lambda x: x, lambda x: torch.zeros(4, device=x.device)], ids=["input", "constant"]
+)
+def test_checks_that_are_left_out_of_captured_models_are_left_out(values: Callable[[Any], Any]) -> None:
+    graph = load(ChecksValues(values), input_shape=(1, 4), via="direct")
+    assert ops(graph) == "fc"
+    assert not graph.warnings
+    assert not torch.compiler.is_compiling()
+
+
 def test_exported_programs_and_graph_modules() -> None:
     model = nn.Sequential(
         nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2)

@@ -14,7 +14,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from predictor_core import load_latency_predictor  # noqa: E402
-from predictor_core.errors import ModelFormatError, PredictorError, UnsupportedOpError  # noqa: E402
+from predictor_core.errors import GraphError, ModelFormatError, PredictorError, UnsupportedOpError  # noqa: E402
 from predictor_core.frontends.torch import load  # noqa: E402
 from predictor_core.frontends.torch import torchvision as frontend  # noqa: E402
 from tests.torchvision_shim import import_torchvision  # noqa: E402
@@ -131,3 +131,40 @@ def test_a_program_names_ops_of_torch_alone(tmp_path: Path) -> None:
         archive.writestr(name, json.dumps({"graph_module": {}}))
     with pytest.raises(PredictorError, match="its program is malformed"):
         load(tmp_path / "cut.pt2")
+
+
+@pytest.mark.parametrize("layers", [0, -1, 2, 2**62])
+def test_the_layers_of_a_recurrent_op_are_those_it_has_weights_for(layers: int, tmp_path: Path) -> None:
+    saved(tmp_path / "model.pt2", torch.nn.LSTM(4, 8), (3, 1, 4))
+    with zipfile.ZipFile(tmp_path / "model.pt2") as archive:
+        name = next(name for name in archive.namelist() if name.endswith("model.json"))
+        program = json.loads(archive.read(name))
+    (node,) = [node for node in program["graph_module"]["graph"]["nodes"] if "lstm" in node["target"]]
+    counts = [given["arg"] for given in node["inputs"] if "as_int" in given["arg"]]
+    assert counts == [{"as_int": 1}]
+    counts[0]["as_int"] = layers
+    with zipfile.ZipFile(tmp_path / "forged.pt2", "w") as archive:
+        archive.writestr(name, json.dumps(program))
+    with pytest.raises(GraphError, match=f"a recurrent op of {layers} layers in 1 directions has 4 weights"):
+        load(tmp_path / "forged.pt2")
+
+
+class Picked(torch.nn.Module):
+    """Indices, one of a kind with two outputs of which one is read, and rows that are written."""
+
+    def forward(self, x: Any) -> Any:
+        x = x[:, [0, 2, 3]]
+        x = torch.nn.functional.adaptive_max_pool2d(x, 3)
+        x[:, [0, 1]] = 0.0
+        return x * 2
+
+
+def test_indices_of_a_program_are_what_they_are_in_a_module(tmp_path: Path) -> None:
+    saved(tmp_path / "model.pt2", Picked(), (1, 4, 10, 10))
+    direct = load(Picked(), input_shape=(1, 4, 10, 10), via="direct")
+    program = load(tmp_path / "model.pt2")
+    wanted = {"gather": 1, "adaptivepool": 1, "ScatterND": 1, "mul": 1}
+    for graph in (direct, program):
+        assert Counter(node.op for node in graph if node.op in wanted) == wanted
+    predictor = load_latency_predictor("cortexA76cpu_tflite21")
+    assert predictor.predict(program) == pytest.approx(predictor.predict(direct), rel=0.01)
