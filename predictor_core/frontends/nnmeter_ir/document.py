@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ MAX_NODES = 100_000
 
 _STRINGS, _DICTS, _LISTS = frozenset({str}), frozenset({dict}), frozenset({list, tuple})
 _EMPTY: dict[str, Any] = {}
+_get: Callable[..., Any] = dict.get
 _EXPECTED = "expected a JSON object from node name to inbounds, outbounds and attr"
 
 
@@ -85,13 +86,13 @@ def check_document(document: object) -> None:
     entries = document.values()
     # All nodes at once: one by one they would take a good part of the time that a model takes.
     if {*map(type, entries)} <= _DICTS:
-        attrs: list[Any] = [*map(dict.get, entries, repeat("attr"))]
-        inbounds = map(dict.get, entries, repeat("inbounds"), repeat(()))
-        bounds = [*inbounds, *map(dict.get, entries, repeat("outbounds"), repeat(()))]
+        attrs = [*map(_get, entries, repeat("attr"))]
+        inbounds = map(_get, entries, repeat("inbounds"), repeat(()))
+        bounds = [*inbounds, *map(_get, entries, repeat("outbounds"), repeat(()))]
         if (
             {*map(type, attrs)} <= _DICTS
-            and {*map(type, map(dict.get, attrs, repeat("type")))} <= _STRINGS
-            and {*map(type, map(dict.get, attrs, repeat("attr"), repeat(_EMPTY)))} <= _DICTS
+            and {*map(type, map(_get, attrs, repeat("type")))} <= _STRINGS
+            and {*map(type, map(_get, attrs, repeat("attr"), repeat(_EMPTY)))} <= _DICTS
             and {*map(type, bounds)} <= _LISTS
             and {*map(type, chain.from_iterable(bounds))} <= _STRINGS
         ):

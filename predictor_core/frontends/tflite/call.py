@@ -10,7 +10,6 @@ from predictor_core.frontends.common.values import Value
 from predictor_core.frontends.tensorflow.call import Call as TensorFlowCall
 from predictor_core.frontends.tflite.model import Operator
 from predictor_core.frontends.tflite.schema import ACTIVATIONS, PADDINGS
-from predictor_core.ir.graph import Shape
 
 __all__ = ["Call", "Handler", "Step", "activated"]
 
@@ -58,13 +57,10 @@ class Call(TensorFlowCall):
             raise self.error(f"has padding {padding}; expected 0 (SAME) or 1 (VALID)")
         return PADDINGS[padding]
 
-    def image(self, index: int = 0, dims: int = 2) -> Shape:
-        """Return the shape of an input with `dims` dimensions in space, (N, H, W, C) or (N, D, H, W, C)."""
-        shape = self.shape(index)
-        if len(shape) != dims + 2:
-            kind = "an image" if dims == 2 else "a volume"
-            raise self.error(f"takes {kind} of {dims + 2} dimensions, got {list(shape)}")
-        return shape
+    @property
+    def channels_first(self) -> bool:
+        """No: all images are (N, H, W, C)."""
+        return False
 
 
 Handler = Callable[[Call], Union[Step, "list[Step]"]]

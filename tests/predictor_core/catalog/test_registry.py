@@ -305,8 +305,9 @@ def test_packages_ship_devices(form: str, package: Any, pack_folder: Path) -> No
     [
         ("offer = {'name': 'board'}", "RegistryError: entry point 'boards'.*the key 'version' is missing"),
         (
-            "offer = dict(name='MYRIADvpu_openvino2019r2', version=3, category='x', package_location='.')",
-            "RegistryError: the name 'MYRIADvpu_openvino2019r2' is taken by an embedded predictor",
+            "offer = {'name': 'CortexA76cpu_tflite21', 'version': 3, "
+            "'category': 'cpu', 'package_location': '.'}",
+            "RegistryError: the name 'CortexA76cpu_tflite21' is taken by an embedded predictor",
         ),
         ("raise OSError('no licence')", "OSError: no licence"),
         ("def offer(): return 1 / 0", "ZeroDivisionError"),
