@@ -368,6 +368,8 @@ def mutate_xml(seeds: Sequence[bytes], rng: random.Random) -> bytes:
     root = ElementTree.fromstring(rng.choice(seeds))
     for _ in range(rng.choice((1, 1, 2, 4))):
         parents = [element for element in root.iter() if len(element)]
+        if not parents:
+            break
         parent = rng.choice(parents)
         element, kind = rng.choice(list(parent)), rng.random()
         wrong = rng.choice((*map(str, NUMBERS), *WORDS, "1,2", "-1,-1", "1,,2", "f32", "Relu"))

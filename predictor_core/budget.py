@@ -13,13 +13,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from predictor_core.errors import ModelFormatError
 
 
-@dataclass(frozen=True)
-class Budget:
+class Budget(NamedTuple):
     """Limits for one model.
 
     Parameters
@@ -65,7 +64,7 @@ def limits(**changes: float) -> Iterator[Budget]:
     TypeError
         For a name that is no field.
     """
-    token = _LIMITS.set(replace(_LIMITS.get(), **changes))  # type: ignore[arg-type]
+    token = _LIMITS.set(Budget(**{**_LIMITS.get()._asdict(), **changes}))
     try:
         yield _LIMITS.get()
     finally:

@@ -228,8 +228,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("--budget", type=int, default=60, help="models to time")
-    parser.add_argument("--seconds", type=float, default=1.0, help="time for each model")
+    parser.add_argument("--budget", type=int, default=40, help="models to time")
+    parser.add_argument("--seconds", type=float, default=0.6, help="time for each model")
     parser.add_argument("--repeats", type=int, default=3, help="how often each model is timed, in turn")
     parser.add_argument("--minutes", type=float, default=15.0, help="time for all models")
     parser.add_argument("--runtime", choices=("onnxruntime", "openvino"), default="onnxruntime")

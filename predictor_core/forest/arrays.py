@@ -9,7 +9,6 @@ Rows go left where ``float32(x) <= threshold``, as scikit-learn's trees do.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,8 +33,7 @@ class Tree(NamedTuple):
     value: Floats
 
 
-@dataclass(frozen=True)
-class TreeArrays:
+class TreeArrays(NamedTuple):
     """Breadth-first arrays of one or more trees.
 
     Parameters

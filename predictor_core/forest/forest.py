@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +15,7 @@ from predictor_core.forest.arrays import Floats, Tree, TreeArrays
 Combine = Literal["mean", "sum"]
 
 
-@dataclass(frozen=True)
-class Forest:
+class Forest(NamedTuple):
     """Some trees of a set of arrays, and how their predictions are put together.
 
     Parameters
@@ -74,38 +72,12 @@ class Forest:
         ValueError
             When `x` has another number of columns, or holds a NaN.
         """
-        return predict_together([(self, x)])[0]
-
-
-def predict_together(work: Sequence[tuple[Forest, Any]]) -> list[NDArray[np.float64]]:
-    """Evaluate several forests that share their arrays in one descent.
-
-    Parameters
-    ----------
-    work : sequence of (Forest, (n_i, n_features_i) array-like)
-        All forests on the same `TreeArrays`.
-
-    Returns
-    -------
-    list of (n_i,) float64
-        In the order of `work`.
-    """
-    if not work:
-        return []
-    blocks = []
-    for forest, x in work:
-        block = np.asarray(x, dtype=np.float64)
-        if block.ndim != 2 or block.shape[1] != forest.n_features:
+        rows = np.asarray(x, dtype=np.float64)
+        if rows.ndim != 2 or rows.shape[1] != self.n_features:
             raise ValueError(
-                f"expected rows of {forest.n_features} features, got an array of shape {block.shape}"
+                f"expected rows of {self.n_features} features, got an array of shape {rows.shape}"
             )
-        blocks.append(block)
-    rows = np.zeros((sum(map(len, blocks)), max(block.shape[1] for block in blocks)))
-    ends = np.cumsum([len(block) for block in blocks])
-    for block, end in zip(blocks, ends):
-        rows[end - len(block) : end, : block.shape[1]] = block
-    predictions, _ = predict_rows([(forest, len(block)) for (forest, _), block in zip(work, blocks)], rows)
-    return np.split(predictions, ends[:-1])
+        return predict_rows([(self, len(rows))], rows)[0]
 
 
 def predict_rows(

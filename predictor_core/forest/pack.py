@@ -21,9 +21,8 @@ import json
 import os
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,8 +45,7 @@ _VALUE_TYPES: dict[str, np.dtype[Any]] = {
 }
 
 
-@dataclass(frozen=True)
-class Pack:
+class Pack(NamedTuple):
     """What a pack file holds.
 
     Parameters
@@ -204,7 +202,8 @@ def _parse(body: memoryview, sha256: str) -> Pack:
     threshold = np.frombuffer(body, "<f4", n_inner, start)
     start += 4 * n_inner
     value = np.frombuffer(body, value_type, n_leaves, start)
-    if n_leaves and not (value.min() >= -MAX_LEAF and value.max() <= MAX_LEAF):
+    # In single precision, or what is wider: half is slow to compare.
+    if n_leaves and not np.abs(value.astype(np.promote_types(value_type, np.float32))).max() <= MAX_LEAF:
         raise PackError(f"a leaf is outside of -{MAX_LEAF:g} to {MAX_LEAF:g}")
     arrays = TreeArrays.from_breadth_first(leaf, feature, threshold, value, n_trees)
     read = _highest_features(leaf, feature, n_trees)
@@ -224,11 +223,11 @@ def _highest_features(leaf: NDArray[np.bool_], feature: NDArray[Any], n_trees: i
     highest = np.full(n_trees, -1, np.int64)
     inner = np.flatnonzero(~leaf)
     # Nodes stand level by level, and in each level by tree.
-    level, first, done = np.arange(n_trees, dtype=np.int32), 0, 0
+    level, first, done = np.arange(n_trees, dtype=np.min_scalar_type(n_trees)), 0, 0
     while done < len(inner):
         end = int(np.searchsorted(inner, first + len(level)))
         tree = level[inner[done:end] - first]
-        starts = np.flatnonzero(np.diff(tree, prepend=-1))
+        starts = np.flatnonzero(np.append(True, tree[1:] != tree[:-1]))
         trees = tree[starts]
         highest[trees] = np.maximum(highest[trees], np.maximum.reduceat(feature[done:end], starts))
         first, level, done = first + len(level), np.repeat(tree, 2), end

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from predictor_core.errors import PredictorError
 
@@ -14,8 +14,7 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 _PATTERNS = Path(__file__).resolve().with_name("patterns.yaml")
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One op of a Pattern.
 
     Parameters
@@ -36,8 +35,7 @@ class Step:
     closes: bool = False
 
 
-@dataclass(frozen=True)
-class Pattern:
+class Pattern(NamedTuple):
     """A chain of ops that a device runs, or that is costed, as one kernel.
 
     Every step reads the step before it, which nothing else reads.

@@ -25,9 +25,10 @@ Beyond what the rows say:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from numbers import Integral, Real
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 
@@ -44,8 +45,7 @@ LayoutClass = str
 LAYOUTS = ("image", "elementwise", "sequence", "join", "axis", "reduction")
 
 
-@dataclass(frozen=True)
-class OpSpec:
+class OpSpec(NamedTuple):
     """What is known of one op of a Graph.
 
     Parameters
@@ -69,7 +69,7 @@ class OpSpec:
     group: str
     layout: LayoutClass = ""
     shape: ShapeFunction | None = None
-    attrs: Mapping[str, type] = field(default_factory=dict)
+    attrs: Mapping[str, type] = MappingProxyType({})
     ir_names: str = ""
 
 
@@ -289,12 +289,10 @@ def _group(name: str) -> frozenset[str]:
     return frozenset(row.name for row in _ROWS if row.group == name)
 
 
-CONV_OPS = _group("conv")
 DENSE_OPS = _group("dense")
 BINARY_OPS = _group("binary")
 ACTIVATION_OPS = _group("activation")
 UNARY_OPS = _group("unary")
-NORM_OPS = _group("norm")
 POOL_OPS = _group("pool")
 REDUCE_OPS = _group("reduce")
 DATA_OPS = _group("data")

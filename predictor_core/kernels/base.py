@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +20,7 @@ from predictor_core.kernels.spec import KernelSpec
 from predictor_core.kernels.work import WORK
 
 
-@dataclass(frozen=True)
-class AnalyticBase:
+class AnalyticBase(NamedTuple):
     """Latency linear in a device's work, with coefficients that depend on the size of the kernel window.
 
     Parameters

@@ -6,8 +6,7 @@ Everything that is known of an op when its cost is asked for stands in its row. 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Callable
+from typing import Callable, NamedTuple
 
 from predictor_core.kernels import costs, decomposition
 from predictor_core.kernels import fields as fields_of
@@ -17,8 +16,7 @@ from predictor_core.kernels.fields import FieldsFunction, VariantFunction
 from predictor_core.kernels.spec import KernelSpec
 
 
-@dataclass(frozen=True)
-class KernelOp:
+class KernelOp(NamedTuple):
     """How one op, as the main op of a kernel, is described and costed.
 
     Parameters

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import inf, isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from predictor_core.errors import PackError
 from predictor_core.kernels.costs import ELEMENT_BYTES, Cost
@@ -15,8 +14,7 @@ from predictor_core.kernels.costs import ELEMENT_BYTES, Cost
 CARD_FILE = "device.yaml"
 
 
-@dataclass(frozen=True)
-class Roofline:
+class Roofline(NamedTuple):
     """Peak rates of a device (the roofline model of Williams, Waterman and Patterson, CACM 52(4), 2009).
 
     Parameters

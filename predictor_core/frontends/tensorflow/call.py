@@ -39,25 +39,24 @@ class Call(BaseCall):
         """Whether the node has its images in ``NCHW``."""
         return self.node.string("data_format").startswith("NC")
 
-    def image(self, index: int = 0) -> Shape:
-        """Return the shape of an input as (N, H, W, C), whatever order the node has it in."""
+    def image(self, index: int = 0, dims: int = 2) -> Shape:
+        """Return the shape of an input, `dims` dimensions in space, as (N, H, W, C) or (N, D, H, W, C)."""
         shape = self.shape(index)
-        if len(shape) != 4:
-            raise self.error(f"takes an image of 4 dimensions, got {list(shape)}")
-        return (shape[0], shape[2], shape[3], shape[1]) if self.channels_first else shape
+        if len(shape) != dims + 2:
+            kind = "an image" if dims == 2 else "a volume"
+            raise self.error(f"takes {kind} of {dims + 2} dimensions, got {list(shape)}")
+        return (shape[0], *shape[2:], shape[1]) if self.channels_first else shape
 
     def ordered(self, shape: Shape) -> Shape:
-        """Return an (N, H, W, C) shape in the order that the node has."""
-        return (shape[0], shape[3], shape[1], shape[2]) if self.channels_first else shape
+        """Return a shape with the channels last in the order that the node has."""
+        return (shape[0], shape[-1], *shape[1:-1]) if self.channels_first else shape
 
-    def pair(self, key: str) -> tuple[int, int]:
-        """Return height and width of an attribute that lists four numbers; 1 where it is absent."""
-        values = self.node.integers(key)
-        if not values:
-            return 1, 1
-        if len(values) != 4:
-            raise self.error(f"{key} has {len(values)} numbers, expected 4")
-        return (values[2], values[3]) if self.channels_first else (values[1], values[2])
+    def sizes(self, key: str, dims: int) -> tuple[int, ...]:
+        """Numbers for the dimensions in space of an attribute that has one for all; 1 where it is absent."""
+        values = self.node.integers(key) or [1] * (dims + 2)
+        if len(values) != dims + 2:
+            raise self.error(f"{key} has {len(values)} numbers, expected {dims + 2}")
+        return tuple(values[2:] if self.channels_first else values[1:-1])
 
     def padding(self) -> str | tuple[int, ...]:
         """Return ``SAME``, ``VALID``, or the explicit pads (top, left, bottom, right)."""

@@ -11,7 +11,7 @@ from predictor_core.budget import meter
 from predictor_core.errors import GraphError, ModelFormatError, PredictorError, UnsupportedOpError
 from predictor_core.frontends.common.call import foreign
 from predictor_core.frontends.common.values import NotInferableError, Value, constant
-from predictor_core.frontends.tensorflow import data_ops, image_ops, special_ops, volume_ops
+from predictor_core.frontends.tensorflow import data_ops, image_ops, special_ops, window_ops
 from predictor_core.frontends.tensorflow.call import Call, Handler, Step
 from predictor_core.frontends.tensorflow.fold import fold
 from predictor_core.frontends.tensorflow.messages import BOOL, FunctionDef, GraphDef, NodeDef
@@ -20,10 +20,10 @@ from predictor_core.ir.graph import Node
 from predictor_core.ir.inputs import InputShapes
 from predictor_core.ir.names import Names
 
-_HANDLERS: dict[str, Handler] = {**data_ops.HANDLERS, **image_ops.HANDLERS, **volume_ops.HANDLERS}
+_HANDLERS: dict[str, Handler] = {**data_ops.HANDLERS, **image_ops.HANDLERS, **window_ops.HANDLERS}
 
 #: Ops whose ``data_format`` decides the order of the dimensions of the graph.
-_ORDERED = {*image_ops.HANDLERS, *volume_ops.HANDLERS} - {"BatchToSpaceND", "SpaceToBatchND"}
+_ORDERED = {*image_ops.HANDLERS, *window_ops.HANDLERS} - {"BatchToSpaceND", "SpaceToBatchND"}
 
 #: Most calls inside of calls.
 MAX_DEPTH = 64

@@ -10,7 +10,6 @@ from predictor_core.frontends.common.values import Value
 from predictor_core.frontends.tensorflow.call import Call as TensorFlowCall
 from predictor_core.frontends.tflite.model import Operator
 from predictor_core.frontends.tflite.schema import ACTIVATIONS, PADDINGS
-from predictor_core.ir.graph import Shape
 
 __all__ = ["Call", "Handler", "Step", "activated"]
 
@@ -58,12 +57,10 @@ class Call(TensorFlowCall):
             raise self.error(f"has padding {padding}; expected 0 (SAME) or 1 (VALID)")
         return PADDINGS[padding]
 
-    def image(self, index: int = 0) -> Shape:
-        """Return the shape of an input that is an image, (N, H, W, C)."""
-        shape = self.shape(index)
-        if len(shape) != 4:
-            raise self.error(f"takes an image of 4 dimensions, got {list(shape)}")
-        return shape
+    @property
+    def channels_first(self) -> bool:
+        """No: all images are (N, H, W, C)."""
+        return False
 
 
 Handler = Callable[[Call], Union[Step, "list[Step]"]]

@@ -12,7 +12,6 @@ import torch
 from predictor_core.frontends.torch.call import Call, Handler
 from predictor_core.frontends.torch.view_ops import cloned, reshaped
 from predictor_core.ir.graph import Shape
-from predictor_core.ir.shapes import broadcast
 
 
 def _joined(call: Call, tensors: Sequence[torch.Tensor], axis: int, shape: Shape) -> Any:
@@ -171,22 +170,6 @@ def _copy(call: Call, input: torch.Tensor, other: torch.Tensor, *_: Any, **__: A
     return other if other.shape == input.shape else call.emit("expand", (other,), tuple(input.shape))
 
 
-def _masked_fill(call: Call, input: torch.Tensor, mask: torch.Tensor, value: Any) -> Any:
-    sources = [part for part in (mask, value, input) if isinstance(part, torch.Tensor)]
-    return call.emit(
-        "where",
-        sources,
-        torch.empty(broadcast(tuple(input.shape), tuple(mask.shape)), dtype=input.dtype, device="meta"),
-    )
-
-
-def _where(call: Call, condition: torch.Tensor, input: Any = None, other: Any = None) -> Any:
-    if input is None:
-        return NotImplemented
-    sources = [part for part in (condition, input, other) if isinstance(part, torch.Tensor)]
-    return call.emit("where", sources, call.run())
-
-
 def _embedding(call: Call, input: torch.Tensor, weight: torch.Tensor, *_: Any, **__: Any) -> Any:
     # torch.embedding and aten::embedding have the table first, functional.embedding has it second.
     if not call.tracked(input):
@@ -302,8 +285,6 @@ DATA_HANDLERS: dict[str, Handler] = {
     "index_put": _index_put,
     "setitem": _setitem,
     "copy": _copy,
-    "masked_fill": _masked_fill,
-    "where": _where,
     "embedding": _embedding,
     **dict.fromkeys(("embedding_bag", "_embedding_bag", "_embedding_bag_forward_only"), _embedding_bag),
     "pad": _pad,

@@ -143,6 +143,22 @@ def _other_binary(op: str) -> Handler:
     return other_binary
 
 
+def _masked_fill(call: Call, input: torch.Tensor, mask: torch.Tensor, value: Any) -> Any:
+    sources = [part for part in (mask, value, input) if isinstance(part, torch.Tensor)]
+    return call.emit(
+        "where",
+        sources,
+        torch.empty(broadcast(tuple(input.shape), tuple(mask.shape)), dtype=input.dtype, device="meta"),
+    )
+
+
+def _where(call: Call, condition: torch.Tensor, input: Any = None, other: Any = None) -> Any:
+    if input is None:
+        return NotImplemented
+    sources = [part for part in (condition, input, other) if isinstance(part, torch.Tensor)]
+    return call.emit("where", sources, call.run())
+
+
 _ACTIVATIONS = {
     "relu": "relu",
     "relu6": "relu6",
@@ -228,5 +244,7 @@ MATH_HANDLERS: dict[str, Handler] = {
     "clamp_max": _clip_max,
     "hardtanh": _hardtanh,
     "glu": _glu,
+    "masked_fill": _masked_fill,
+    "where": _where,
     **{name: _binary(op) for name, op in _BINARIES.items()},
 }

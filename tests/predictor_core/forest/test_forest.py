@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from predictor_core.errors import PackError
-from predictor_core.forest import Forest, Tree, predict_together
+from predictor_core.forest import Forest, Tree, predict_rows
 
 sklearn = pytest.importorskip("sklearn.ensemble")
 
@@ -57,8 +57,8 @@ def test_one_row_equals_the_same_row_among_many() -> None:
 def test_forests_together_equal_forests_alone() -> None:
     _, a = grown(1)
     x = np.random.default_rng(0).normal(size=(50, 5))
-    first, second = predict_together([(a, x[:20]), (a, x[20:])])
-    assert np.concatenate([first, second]).tolist() == a.predict(x).tolist()
+    predictions, _ = predict_rows([(a, 20), (a, 30)], x)
+    assert predictions.tolist() == a.predict(x).tolist()
 
 
 def test_refuses_rows_of_another_width_and_nan() -> None:
