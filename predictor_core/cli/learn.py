@@ -17,7 +17,8 @@ from predictor_core.learning.card import accuracy_lines
 from predictor_core.learning.choice import candidates
 from predictor_core.learning.joint import learn_environments
 from predictor_core.learning.learn import learn_device
-from predictor_core.learning.measurements import Read, read_measurements, read_models, refuse_contradictions
+from predictor_core.learning.measurements import read_measurements
+from predictor_core.learning.models import Read, read_models, refuse_contradictions
 from predictor_core.learning.posterior import Floats
 from predictor_core.learning.units import in_ms
 from predictor_core.predictor.learned import LearnedPredictor

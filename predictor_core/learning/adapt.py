@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor_core.kernels import KernelSpec
-from predictor_core.kernels.coordinates import coordinates, group
+from predictor_core.learning.centers import NEAREST, place_centers
 from predictor_core.learning.corpus import Cut
 from predictor_core.learning.posterior import (
     Floats,
@@ -38,9 +38,8 @@ _MIXED_ODDS = -0.5
 NOISE = Noise()
 #: Rates of the device as a whole, in which even siblings differ.
 RATES = ("all:", "arithmetic:")
-#: Centers for each group, and how far from all of them, in lengths, a kernel is worth one more.
+#: Most centers of each group.
 CENTERS = {"conv": 64, "dwconv": 32, "groupconv": 24, "product": 24, "map": 24}
-_NEAREST = 0.3
 
 
 @dataclass(frozen=True)
@@ -235,7 +234,7 @@ def pose(prior: Prior, cut: Cut, centers: Mapping[str, int] | None = None) -> Pr
     """
     most = CENTERS if centers is None else centers
     limits = {name: len(prior.centers.get(name, ())) + limit for name, limit in most.items()}
-    placed = place_centers(cut.specs, prior.centers, limits, _NEAREST * prior.length)
+    placed = place_centers(cut.specs, prior.centers, limits, NEAREST * prior.length)
     prior = replace(prior, centers=placed)
     names = _names(prior, cut.specs)
     design = shared_design(
@@ -253,46 +252,6 @@ def pose(prior: Prior, cut: Cut, centers: Mapping[str, int] | None = None) -> Pr
     once = np.ones((cut.counts.shape[0], 1))
     terms.append(Term(once, np.array([prior.scale_ms["constant"]]), np.ones((1, 2)), constant))
     return Problem(prior, names, cut.specs, design, rows, terms)
-
-
-def place_centers(
-    specs: Sequence[KernelSpec],
-    known: Mapping[str, tuple[tuple[float, ...], ...]],
-    limits: Mapping[str, int],
-    nearest: float = _NEAREST,
-) -> dict[str, tuple[tuple[float, ...], ...]]:
-    """Choose centers among kernels, each the farthest from those before it.
-
-    Parameters
-    ----------
-    specs : sequence of KernelSpec
-    known : mapping of str to points
-        Centers that stay, in their order.
-    limits : mapping of str to int
-        Most centers of each group.
-    nearest : float
-        Distance from all centers at which a kernel is worth no new one.
-    """
-    groups = np.array([group(spec) for spec in specs])
-    placed = dict(known)
-    for name, most in limits.items():
-        if not (groups == name).any():
-            continue
-        # Rounded as they are written, so that a loaded header computes the same.
-        own = coordinates([spec for spec, mine in zip(specs, groups == name) if mine])
-        points = np.unique(np.round(own, 3), axis=0)
-        chosen = [tuple(point) for point in placed.get(name, ())]
-        if not chosen:
-            chosen.append(
-                tuple(points[np.argmin(((points - points.mean(axis=0)) ** 2).sum(axis=1))].tolist())
-            )
-        distance = ((points[:, None, :] - np.array(chosen)[None]) ** 2).sum(axis=2).min(axis=1)
-        while len(chosen) < most and distance.max() > nearest**2:
-            farthest = points[int(np.argmax(distance))]
-            chosen.append(tuple(farthest.tolist()))
-            distance = np.minimum(distance, ((points - farthest) ** 2).sum(axis=1))
-        placed[name] = tuple(chosen)
-    return placed
 
 
 def _names(prior: Prior, specs: Sequence[KernelSpec]) -> tuple[str, ...]:

@@ -26,7 +26,8 @@ from predictor_core.learning.crossvalidation import (
     verdict,
     worst,
 )
-from predictor_core.learning.measurements import Measurement, read_models, refuse_contradictions
+from predictor_core.learning.measurements import Measurement
+from predictor_core.learning.models import read_models, refuse_contradictions
 from predictor_core.learning.posterior import Floats, Noise, Posterior
 from predictor_core.learning.units import check_units, in_ms
 from predictor_core.predictor.header import DeviceHeader, Source

@@ -7,7 +7,8 @@ import pytest
 
 from predictor_core import load_latency_predictor
 from predictor_core.kernels.coordinates import coordinates, group
-from predictor_core.learning.adapt import Prior, place_centers, pose
+from predictor_core.learning.adapt import Prior, pose
+from predictor_core.learning.centers import place_centers
 from predictor_core.learning.corpus import Corpus, family_of
 from predictor_core.predictor.design import Design, covariance
 

@@ -6,16 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from predictor_core import zoo
 from predictor_core.errors import LearningError
-from predictor_core.fusion import load_rules
 from predictor_core.learning.measurements import (
     Measurement,
     read_measurements,
-    read_models,
-    refuse_contradictions,
     type_of,
 )
+from predictor_core.learning.models import read_models
 
 CPU = "cortexA76cpu_tflite21"
 
@@ -109,61 +106,3 @@ def test_files_that_are_no_text(tmp_path: Path) -> None:
 )
 def test_type_by_suffix(name: str, expected: str | None) -> None:
     assert type_of(name) == expected
-
-
-def test_repeats_are_averaged_and_tell_the_noise() -> None:
-    resnet, vgg = zoo.build("resnet18"), zoo.build("vgg11")
-    read = read_models(
-        [Measurement(resnet, 10.0, row=1), Measurement(vgg, 20.0, row=2), Measurement(resnet, 10.4, row=3)]
-    )
-    assert read.latency_ms[""].tolist() == [10.2, 20.0]
-    assert read.repeat == pytest.approx(0.0277, rel=0.01)
-
-
-def test_repeats_that_contradict_each_other() -> None:
-    resnet = zoo.build("resnet18")
-    with pytest.raises(LearningError, match=r"rows 4 and 9: .* took 10 ms and 40 ms"):
-        read_models([Measurement(resnet, 10.0, row=4), Measurement(resnet, 40.0, row=9)])
-
-
-def test_a_repeat_that_most_others_contradict_is_listed_and_left_out() -> None:
-    resnet = zoo.build("resnet18")
-    rows = [Measurement(resnet, ms, row=row) for row, ms in ((2, 20.0), (3, 8.0), (4, 10.0), (5, 11.0))]
-    read = read_models(rows)
-    assert read.latency_ms[""].tolist() == [10.0]
-    assert [(one.model, one.row) for one in read.unreadable] == [("resnet18", 2)]
-    assert "took 20 ms, its repeats 10.49 ms" in read.unreadable[0].reason
-    with pytest.raises(LearningError, match="expected repeats"):
-        read_models([rows[0], rows[1]])
-
-
-def test_a_model_that_cannot_be_read_is_listed_and_left_out(tmp_path: Path) -> None:
-    path = tmp_path / "broken.onnx"
-    path.write_bytes(b"nothing")
-    measurements = [Measurement(str(path), 5.0, "onnx", row=2), Measurement(zoo.build("vgg11"), 20.0, row=3)]
-    read = read_models(measurements)
-    assert [(one.model, one.row) for one in read.unreadable] == [("broken", 2)]
-    assert len(read.corpus) == 1
-    assert "\n" not in read.unreadable[0].reason
-
-
-def test_one_network_under_two_names() -> None:
-    measurements = [
-        Measurement(zoo.build("resnet18"), 10.0, row=2),
-        Measurement(zoo.build("resnet18"), 10.5, row=3),
-        Measurement(zoo.build("resnet18"), 22.0, row=4),
-    ]
-    rules = load_rules(CPU)
-    refuse_contradictions(read_models(measurements[:2]), rules)
-    with pytest.raises(LearningError, match="rows 2 and 4"):
-        refuse_contradictions(read_models(measurements), rules)
-
-
-def test_environments_are_columns() -> None:
-    resnet, vgg = zoo.build("resnet18"), zoo.build("vgg11")
-    read = read_models(
-        [Measurement(resnet, 10.0, environment="a", row=2), Measurement(vgg, 20.0, environment="b", row=3)]
-    )
-    assert sorted(read.latency_ms) == ["a", "b"]
-    assert read.latency_ms["a"][0] == 10.0
-    assert read.latency_ms["a"][1] != read.latency_ms["a"][1]

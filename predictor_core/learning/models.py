@@ -1,0 +1,176 @@
+"""The models that measurements name, each once, with one latency for each environment."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictor_core.errors import LearningError, PredictorError
+from predictor_core.frontends.reading import to_graph
+from predictor_core.fusion import Rules
+from predictor_core.ir.graph import Graph
+from predictor_core.learning.corpus import Corpus
+from predictor_core.learning.measurements import TYPES, Measurement, type_of
+
+Floats = NDArray[np.float64]
+
+#: Measurements of one model that differ by more than this factor are no repeats of each other.
+_CONTRADICTION = 1.5
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A model that was left out."""
+
+    model: str
+    row: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Read:
+    """Measured models, read.
+
+    Parameters
+    ----------
+    corpus : Corpus
+        The distinct models.
+    latency_ms : dict of str to (n,) float64
+        Environment -> latency of each model of the corpus, NaN where it was not measured.
+    rows : tuple of int
+        First row of each model.
+    repeat : float or None
+        Standard deviation of the logarithm of repeated measurements, where there are any.
+    unreadable : list of Unreadable
+    """
+
+    corpus: Corpus
+    latency_ms: Mapping[str, Floats]
+    rows: tuple[int, ...]
+    repeat: float | None
+    unreadable: list[Unreadable]
+
+
+def read_models(measurements: Sequence[Measurement], *, strict: bool = False) -> Read:
+    """Read the models of measurements, each once, with the median of its repeats.
+
+    Parameters
+    ----------
+    measurements : sequence of Measurement
+    strict : bool
+        Raise for a model that can't be read, instead of leaving it out.
+
+    Raises
+    ------
+    LearningError
+        There is no measurement, a latency is not a positive number, or measurements of one model contradict
+        each other.
+    PredictorError
+        When `strict` and a model can't be read.
+    """
+    if not measurements:
+        raise LearningError("there is no measurement: no row stands below the names of the columns")
+    graphs: dict[Any, tuple[str, Graph, int]] = {}
+    values: dict[tuple[str, Any], list[tuple[float, int]]] = {}
+    failed: dict[Any, Unreadable] = {}
+    for one in measurements:
+        where = f"row {one.row}"
+        if isinstance(one.latency_ms, bool) or not math.isfinite(one.latency_ms) or one.latency_ms <= 0.0:
+            raise LearningError(
+                f"{where}: the latency of {name_of(one.model)} is {one.latency_ms}; expected a positive "
+                "number of ms"
+            )
+        path = isinstance(one.model, (str, os.PathLike))
+        key = (os.fspath(one.model) if path else id(one.model), str(one.input_shape), one.model_type)
+        if key in failed:
+            continue
+        if key not in graphs:
+            kind = one.model_type or (type_of(os.fspath(one.model)) if path else None)
+            try:
+                graph = to_graph(one.model, kind, one.input_shape)
+            except PredictorError as error:
+                if strict:
+                    raise
+                failed[key] = Unreadable(name_of(one.model), one.row, str(error).splitlines()[0])
+                continue
+            graphs[key] = (name_of(one.model) if path else graph.name or f"model {one.row}", graph, one.row)
+        values.setdefault((one.environment, key), []).append((one.latency_ms, one.row))
+    places = {key: i for i, key in enumerate(graphs)}
+    names = _distinct([name for name, _, _ in graphs.values()])
+    latency_ms: dict[str, Floats] = {}
+    squares, degrees = 0.0, 0
+    for (environment, key), found in values.items():
+        ms = np.array([value for value, _ in found])
+        logs = np.log(ms)
+        near = np.abs(logs - np.median(logs)) <= math.log(_CONTRADICTION)
+        if len(found) > 2 and near.sum() > 0.5 * len(found):
+            # Most agree: what is far from their median was disturbed.
+            for (value, row), agrees in zip(found, near):
+                if not agrees:
+                    reason = f"took {value:.4g} ms, its repeats {np.exp(np.median(logs)):.4g} ms"
+                    failed[key, row] = Unreadable(names[places[key]], row, reason)
+            ms, logs = ms[near], logs[near]
+        elif np.ptp(logs) > math.log(_CONTRADICTION):
+            raise LearningError(
+                f"rows {found[int(np.argmin(logs))][1]} and {found[int(np.argmax(logs))][1]}: "
+                f"{names[places[key]]} took {np.exp(logs.min()):.4g} ms and {np.exp(logs.max()):.4g} ms; "
+                "expected repeats of one measurement"
+            )
+        squares += float(((logs - logs.mean()) ** 2).sum())
+        degrees += len(logs) - 1
+        column = latency_ms.setdefault(environment, np.full(len(graphs), np.nan))
+        column[places[key]] = float(np.median(ms))
+    repeat = math.sqrt(squares / degrees) if degrees else None
+    corpus = Corpus([(name, graph) for name, (_, graph, _) in zip(names, graphs.values())])
+    return Read(
+        corpus, latency_ms, tuple(row for _, _, row in graphs.values()), repeat, list(failed.values())
+    )
+
+
+def refuse_contradictions(read: Read, rules: Rules) -> None:
+    """Refuse two models that differ in name alone, with latencies that can't both be right.
+
+    Parameters
+    ----------
+    read : Read
+    rules : Rules
+        By which models are cut into kernels; those with the same kernels are the same network.
+
+    Raises
+    ------
+    LearningError
+        The message names both rows.
+    """
+    names = read.corpus.names
+    for i, first in enumerate(read.corpus.cut(rules).same()):
+        for column in read.latency_ms.values():
+            # Where either was not measured, the comparison is false.
+            if abs(np.log(column[i] / column[first])) > math.log(_CONTRADICTION):
+                raise LearningError(
+                    f"rows {read.rows[first]} and {read.rows[i]}: {names[first]} and {names[i]} are the same "
+                    f"network, but took {column[first]:.4g} ms and {column[i]:.4g} ms; take out the wrong one"
+                )
+
+
+def name_of(model: Any) -> str:
+    """Return what a model is called in tables."""
+    if isinstance(model, (str, os.PathLike)):
+        return Path(model).stem if Path(model).suffix in TYPES else Path(model).name
+    return str(getattr(model, "name", "") or type(model).__name__)
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Names with a number behind those that stand twice."""
+    seen: dict[str, int] = {}
+    out = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        out.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return out
