@@ -6,6 +6,7 @@ A process that crashes, takes too much or hangs takes nothing else down; the nex
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -73,6 +74,10 @@ class _Worker:
             return Inferred(answer, "", spent_s)
         return Inferred(b"", answer.decode("utf-8", "replace"), spent_s)
 
+    def is_exhausted(self) -> bool:
+        """Whether the process has ended because it used up its processor time."""
+        return self._process.returncode == -getattr(signal, "SIGXCPU", 0)
+
 
 def _end(process: subprocess.Popen[bytes], owner: int) -> None:
     """End a process, unless this one is a fork of the one that it belongs to."""
@@ -127,8 +132,8 @@ def ask(model: bytes, propagate: bool, memory_bytes: int, seconds: float) -> Inf
         if done is not None:
             _IDLE.append(worker)
             return done
-        # What other files have left in it, or its age, may be why a process that was used has ended.
-        if not used:
+        # What other files have left in its memory, or its age, may be why a process that was used has ended.
+        if not used or worker.is_exhausted():
             return Inferred(b"", "onnx crashed, or took too much memory or time", seconds)
 
 

@@ -72,6 +72,36 @@ def test_a_model_that_takes_too_much_ends_the_process_and_nothing_else() -> None
     assert not ask().error
 
 
+def doubling(times: int) -> bytes:
+    """A model whose function calls another twice, and that one another, and so on."""
+    h = onnx.helper
+    opsets = [h.make_opsetid("", 17), h.make_opsetid("own", 1)]
+    functions = [h.make_function("own", "f0", ["a"], ["b"], [h.make_node("Relu", ["a"], ["b"])], opsets)]
+    for i in range(times):
+        calls = [h.make_node(f"f{i}", *ends, domain="own") for ends in ((["a"], ["m"]), (["m"], ["b"]))]
+        functions.append(h.make_function("own", f"f{i + 1}", ["a"], ["b"], calls, opsets))
+    x, y = (h.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "xy")
+    graph = h.make_graph([h.make_node(f"f{times}", ["x"], ["y"], domain="own")], "doubling", [x], [y])
+    model = h.make_model(graph, functions=functions, opset_imports=opsets, ir_version=8)
+    return bytes(model.SerializeToString())
+
+
+def test_a_model_that_uses_up_its_time_is_not_tried_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    ask()
+    begun: list[int] = []
+
+    class Counted(workers._Worker):
+        def __init__(self) -> None:
+            super().__init__()
+            begun.append(self._process.pid)
+
+    monkeypatch.setattr(workers, "_Worker", Counted)
+    assert "too much" in ask(doubling(30), seconds=0.1).error
+    assert not begun
+    assert not ask().error
+    assert len(begun) == 1
+
+
 def test_a_process_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     before = process()
     os.kill(before, signal.SIGSTOP)
