@@ -99,7 +99,9 @@ def test_a_quantised_model_costs_what_its_float_original_costs(
     if form == "QOperator":
         written = Counter(node.op_type for node in onnx.load(target).graph.node)
         expected = Counter(QUANTISED[op] for op, *_ in NODES if op != "Relu")
-        assert written == expected + Counter(("QuantizeLinear", "DequantizeLinear"))
+        # Old quantisers leave the numbers of more than one tensor as floats.
+        assert min(written.pop(op) for op in ("QuantizeLinear", "DequantizeLinear")) >= 1
+        assert written == expected
     for name in ("cortexA76cpu_tflite21", FP32, INT8):
         predictor = load_latency_predictor(name)
         of_float, of_int8 = predictor.profile(source), predictor.profile(target)
