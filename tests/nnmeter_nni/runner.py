@@ -20,8 +20,8 @@ HERE = Path(__file__).resolve().parent / "experiments"
 ROOT = HERE.parents[2]
 
 #: Seconds that an experiment may take on a busy machine, and that its processes may take to go away.
-TIMEOUT_S = 300
-GRACE_S = 30
+TIMEOUT_S = 600
+GRACE_S = 120
 
 
 @dataclass
