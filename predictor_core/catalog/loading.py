@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from predictor_core.catalog.embedded import PACKAGE, embedded_predictors
+from predictor_core.catalog.embedded import PACKAGE
 from predictor_core.catalog.lookup import find_predictor
 from predictor_core.errors import PackError
 from predictor_core.files import HEADER_FILE, PACK_FILE
@@ -95,13 +95,7 @@ def load_entry(entry: Mapping[str, Any]) -> Predictor:
 
 @cache
 def load_shared(predictor_name: str, predictor_version: str) -> Any:
-    """Load a predictor once a process: the source that many learned devices share.
-
-    Nearly always one that comes with the package: the others are not looked for, which takes as long as it.
-    """
-    for entry in embedded_predictors():
-        if (entry["name"], str(entry["version"])) == (predictor_name, predictor_version):
-            return load_entry(entry)
+    """Load a predictor once a process: the source that many learned devices share."""
     return load_latency_predictor(predictor_name, predictor_version)
 
 
