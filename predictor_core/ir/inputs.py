@@ -54,7 +54,7 @@ class InputShapes:
         elif _is_shape(input_shape):
             self.ordered = [_checked(input_shape, input_shape)]
         else:
-            several = list(input_shape) if _is_iterable(input_shape) else []
+            several = list(input_shape) if is_iterable(input_shape) else []
             if not several:
                 raise _no_shape(input_shape)
             self.ordered = [_checked(shape, input_shape) for shape in several]
@@ -167,7 +167,8 @@ class InputShapes:
         )
 
 
-def _is_iterable(value: Any) -> bool:
+def is_iterable(value: Any) -> bool:
+    """Whether a value holds others in order: no text, mapping or single number."""
     if isinstance(value, (str, bytes, Mapping)):
         return False
     try:
@@ -178,7 +179,7 @@ def _is_iterable(value: Any) -> bool:
 
 
 def _is_shape(value: Any) -> bool:
-    if not _is_iterable(value):
+    if not is_iterable(value):
         return False
     dims = list(value)
     return bool(dims) and all(isinstance(dim, Integral) and not isinstance(dim, bool) for dim in dims)

@@ -174,7 +174,7 @@ def _row(
         model = str(beside)
     return Measurement(
         model,
-        _positive(values["latency_ms"], f"{where}: latency_ms", points),
+        _number(values["latency_ms"], f"{where}: latency_ms", points, positive=True),
         model_type or type_of(model),
         _shape(values["input_shape"], where) if values.get("input_shape") else input_shape,
         values.get("environment", ""),
@@ -193,23 +193,14 @@ def type_of(model: str) -> str | None:
     return "torchvision" if not suffix or suffix[1:].isdigit() or "_" in suffix else None
 
 
-def _number(text: str, where: str, points: dict[int, int]) -> float:
+def _number(text: str, where: str, points: dict[int, int], positive: bool = False) -> float:
     try:
         value = float(text.translate(points))
     except ValueError:
         value = math.nan
-    if not math.isfinite(value) or value < 0.0:
-        raise LearningError(f"{where} is {text!r:.40}; expected a number that is not negative")
-    return value
-
-
-def _positive(text: str, where: str, points: dict[int, int]) -> float:
-    try:
-        value = float(text.translate(points))
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value) or value <= 0.0:
-        raise LearningError(f"{where} is {text!r:.40}; expected a positive number of ms")
+    if not math.isfinite(value) or value < 0.0 or (positive and not value):
+        expected = "a positive number of ms" if positive else "a number that is not negative"
+        raise LearningError(f"{where} is {text!r:.40}; expected {expected}")
     return value
 
 

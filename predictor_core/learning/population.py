@@ -154,7 +154,7 @@ def known_populations() -> Mapping[str, tuple[Prior, Prior]]:
     found = {}
     for label, devices in groups.items():
         if len(devices) >= LEAST_DEVICES:
-            prior = replace(Prior.of(devices[0].sources[0]), centers=devices[0].device_header.centers)
-            prior = replace(prior, length=devices[0].device_header.length)
+            header = devices[0].device_header
+            prior = replace(Prior.of(devices[0].sources[0]), centers=header.centers, length=header.length)
             found[label] = members_of(devices).priors(prior, label)
     return found

@@ -120,7 +120,7 @@ def measure_models(
             for model in pending:
                 name = _relative(model, file)
                 path = name if file is None else str(file.parent / name)
-                if known[name] + (known[path] if path != name else 0) > repeat:
+                if sum(known[each] for each in {name, path}) > repeat:
                     yield Outcome(model)
                     continue
                 seconds, wait = budget_s, wait_s

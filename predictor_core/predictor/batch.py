@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import BrokenExecutor
 from functools import lru_cache
 from itertools import chain, islice
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from predictor_core.errors import PackError, PredictorError, own_errors
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
 from predictor_core.ir.graph import Graph
+from predictor_core.ir.inputs import is_iterable
 from predictor_core.kernels.registry import Registration, add_registrations, registrations
 
 if TYPE_CHECKING:
@@ -87,13 +88,8 @@ def predict_many(
 
 
 def _check(models: Any, n_jobs: Any) -> None:
-    try:
-        # Torch's containers of modules can be iterated over, and are models.
-        several = not isinstance(models, (str, bytes, Mapping, Graph)) and not callable(models)
-        iter(models)
-    except TypeError:
-        several = False
-    if not several:
+    # Torch's containers of modules can be iterated over, and are models.
+    if not is_iterable(models) or isinstance(models, Graph) or callable(models):
         raise PredictorError(
             f"models: expected several, such as a list of them, got one {type(models).__name__}; "
             "predict takes a single model"

@@ -17,8 +17,10 @@ from predictor_core.ir.graph import Graph
 from predictor_core.ir.passes import canonicalize
 from predictor_core.kernels import cost
 from predictor_core.kernels.coordinates import sort
+from predictor_core.learning.adapt import Prior, Problem, pose
 from predictor_core.learning.bench import graph_of
 from predictor_core.learning.corpus import Corpus
+from predictor_core.learning.posterior import Floats
 from predictor_core.predictor.learned import LearnedPredictor
 
 DEVICE = "cortexA76cpu_tflite21"
@@ -124,6 +126,19 @@ def zoo_ms(zoo_graphs: dict[str, Graph]) -> dict[str, float]:
 def corpus(zoo_graphs: dict[str, Graph]) -> Corpus:
     """`zoo_graphs` as a corpus."""
     return Corpus(zoo_graphs)
+
+
+@pytest.fixture(scope="session")
+def problem(corpus: Corpus) -> Problem:
+    """The fit of a device like the source, ready for measurements of `corpus`."""
+    source = load_latency_predictor(DEVICE)
+    return pose(Prior.of(source), corpus.cut(source.rules))
+
+
+@pytest.fixture(scope="session")
+def base(zoo_ms: dict[str, float]) -> Floats:
+    """`zoo_ms` as an array."""
+    return np.array(list(zoo_ms.values()))
 
 
 @pytest.fixture(scope="session")

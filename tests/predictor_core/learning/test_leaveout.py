@@ -6,22 +6,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from predictor_core import load_latency_predictor
-from predictor_core.ir.graph import Graph
-from predictor_core.learning.adapt import Prior, pose
+from predictor_core.learning.adapt import Problem
 from predictor_core.learning.corpus import Corpus
 from predictor_core.learning.crossvalidation import folds_of
 from predictor_core.learning.leaveout import JointFit
+from predictor_core.learning.posterior import Floats
 
-from .conftest import DEVICE, device_ms
+from .conftest import DEVICE
 
 
 def test_models_left_out_are_predicted_as_by_fits_that_begin_anew(
-    corpus: Corpus, zoo_graphs: dict[str, Graph]
+    corpus: Corpus, problem: Problem, base: Floats
 ) -> None:
-    source = load_latency_predictor(DEVICE)
-    problem = pose(Prior.of(source), corpus.cut(source.rules))
-    base = np.array([device_ms(graph) for graph in zoo_graphs.values()])
     noise = np.exp(0.02 * np.random.default_rng(0).standard_normal((3, len(base))))
     known = {name: factor * base * own for name, factor, own in zip("abc", (0.5, 1.0, 3.0), noise)}
     known["b"][4] = np.nan
@@ -43,10 +39,7 @@ def test_models_left_out_are_predicted_as_by_fits_that_begin_anew(
         np.testing.assert_allclose(held_out.predicted_ms, anew, rtol=0.03)
 
 
-def test_what_is_left_out_is_not_seen(corpus: Corpus, zoo_graphs: dict[str, Graph]) -> None:
-    source = load_latency_predictor(DEVICE)
-    problem = pose(Prior.of(source), corpus.cut(source.rules))
-    base = np.array([device_ms(graph) for graph in zoo_graphs.values()])
+def test_what_is_left_out_is_not_seen(corpus: Corpus, problem: Problem, base: Floats) -> None:
     wrong = base.copy()
     wrong[3] *= 1.3
     fair, unfair = (
@@ -58,11 +51,8 @@ def test_what_is_left_out_is_not_seen(corpus: Corpus, zoo_graphs: dict[str, Grap
 
 
 def test_an_environment_is_believed_to_be_like_the_others(
-    corpus: Corpus, zoo_graphs: dict[str, Graph]
+    corpus: Corpus, problem: Problem, base: Floats
 ) -> None:
-    source = load_latency_predictor(DEVICE)
-    problem = pose(Prior.of(source), corpus.cut(source.rules))
-    base = np.array([device_ms(graph) for graph in zoo_graphs.values()])
     own = np.exp(0.02 * np.random.default_rng(0).standard_normal((5, len(base))))
     known = {name: factor * base * noise for name, factor, noise in zip("abcde", (0.5, 1, 2, 3, 4), own)}
     few = np.array([0, 7, 13, 21])

@@ -9,12 +9,12 @@ import pytest
 
 from predictor_core import load_latency_predictor
 from predictor_core.ir.graph import Graph
-from predictor_core.learning.adapt import Prior, pose
-from predictor_core.learning.corpus import Corpus
+from predictor_core.learning.adapt import Prior, Problem
 from predictor_core.learning.leaveout import JointFit
 from predictor_core.learning.population import Members, known_populations
+from predictor_core.learning.posterior import Floats
 
-from .conftest import DEVICE, device_ms
+from .conftest import DEVICE
 
 NAMES = ("all:", "family:conv", "family:dwconv", "family:map")
 
@@ -50,10 +50,9 @@ def test_few_devices_say_less() -> None:
     assert many.mean[3] == pytest.approx(0.1, abs=0.05)
 
 
-def test_a_population_does_not_know_who_is_left_out(corpus: Corpus, zoo_graphs: dict[str, Graph]) -> None:
-    source = load_latency_predictor(DEVICE)
-    problem = pose(Prior.of(source), corpus.cut(source.rules))
-    base = np.array([device_ms(graph) for graph in zoo_graphs.values()])
+def test_a_population_does_not_know_who_is_left_out(
+    zoo_graphs: dict[str, Graph], problem: Problem, base: Floats
+) -> None:
     odd = base * np.where(["mobile" in name for name in zoo_graphs], 3.0, 1.0)
     fits = [JointFit(problem, {"a": base, "b": 2.0 * base, "c": one}) for one in (base, odd)]
     without = [fit.members(["a", "b"]) for fit in fits]
@@ -62,12 +61,7 @@ def test_a_population_does_not_know_who_is_left_out(corpus: Corpus, zoo_graphs: 
     assert np.abs(fits[0].members().means - fits[1].members().means).max() > 4.0 * moved
 
 
-def test_four_measurements_of_one_more_device_are_enough(
-    corpus: Corpus, zoo_graphs: dict[str, Graph]
-) -> None:
-    source = load_latency_predictor(DEVICE)
-    problem = pose(Prior.of(source), corpus.cut(source.rules))
-    base = np.array([device_ms(graph) for graph in zoo_graphs.values()])
+def test_four_measurements_of_one_more_device_are_enough(problem: Problem, base: Floats) -> None:
     fit = JointFit(problem, {name: factor * base for name, factor in zip("abc", (0.5, 1.0, 2.0))})
     alike, sibling = fit.members().priors(problem.prior, "phones")
     assert (alike.label, sibling.label) == (f"{DEVICE}, as phones", f"{DEVICE}, varying as phones")
