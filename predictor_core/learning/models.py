@@ -61,6 +61,8 @@ class Read:
 def read_models(measurements: Sequence[Measurement], *, strict: bool = False) -> Read:
     """Read the models of measurements, each once, with the median of its repeats.
 
+    A model whose repeats contradict each other is left out, as one that can't be read is.
+
     Parameters
     ----------
     measurements : sequence of Measurement
@@ -70,8 +72,8 @@ def read_models(measurements: Sequence[Measurement], *, strict: bool = False) ->
     Raises
     ------
     LearningError
-        There is no measurement, a latency is not a positive number, or measurements of one model contradict
-        each other.
+        There is no measurement, a latency is not a positive number, or the repeats of more than half of the
+        models that have any contradict each other.
     PredictorError
         When `strict` and a model can't be read.
     """
@@ -102,11 +104,12 @@ def read_models(measurements: Sequence[Measurement], *, strict: bool = False) ->
                 continue
             graphs[key] = (name_of(one.model) if path else graph.name or f"model {one.row}", graph, one.row)
         values.setdefault((one.environment, key), []).append((one.latency_ms, one.row))
-    places = {key: i for i, key in enumerate(graphs)}
-    names = _distinct([name for name, _, _ in graphs.values()])
-    latency_ms: dict[str, Floats] = {}
-    squares, degrees = 0.0, 0
+    names = dict(zip(graphs, _distinct([name for name, _, _ in graphs.values()])))
+    kept: dict[str, dict[Any, float]] = {}
+    contradictions: list[Unreadable] = []
+    squares, degrees, repeated = 0.0, 0, 0
     for (environment, key), found in values.items():
+        repeated += len(found) > 1
         ms = np.array([value for value, _ in found])
         logs = np.log(ms)
         near = np.abs(logs - np.median(logs)) <= math.log(_CONTRADICTION)
@@ -115,22 +118,37 @@ def read_models(measurements: Sequence[Measurement], *, strict: bool = False) ->
             for (value, row), agrees in zip(found, near):
                 if not agrees:
                     reason = f"took {value:.4g} ms, its repeats {np.exp(np.median(logs)):.4g} ms"
-                    failed[key, row] = Unreadable(names[places[key]], row, reason)
+                    failed[key, row] = Unreadable(names[key], row, reason)
             ms, logs = ms[near], logs[near]
         elif np.ptp(logs) > math.log(_CONTRADICTION):
-            raise LearningError(
-                f"rows {found[int(np.argmin(logs))][1]} and {found[int(np.argmax(logs))][1]}: "
-                f"{names[places[key]]} took {np.exp(logs.min()):.4g} ms and {np.exp(logs.max()):.4g} ms; "
+            low, high = found[int(np.argmin(logs))], found[int(np.argmax(logs))]
+            reason = (
+                f"took {low[0]:.4g} ms in row {low[1]} and {high[0]:.4g} ms in row {high[1]}; "
                 "expected repeats of one measurement"
             )
+            contradictions.append(Unreadable(names[key], min(low[1], high[1]), reason))
+            continue
         squares += float(((logs - logs.mean()) ** 2).sum())
         degrees += len(logs) - 1
-        column = latency_ms.setdefault(environment, np.full(len(graphs), np.nan))
-        column[places[key]] = float(np.median(ms))
+        kept.setdefault(environment, {})[key] = float(np.median(ms))
+    if len(contradictions) > 0.5 * repeated:
+        # Not a busy minute: the rows are of different devices or settings.
+        first = contradictions[0]
+        raise LearningError(
+            f"row {first.row}: {first.model} {first.reason} (and {len(contradictions) - 1} of the other "
+            f"{repeated - 1} models that stand twice or more)"
+        )
     repeat = math.sqrt(squares / degrees) if degrees else None
-    corpus = Corpus([(name, graph) for name, (_, graph, _) in zip(names, graphs.values())])
+    measured = [key for key in graphs if any(key in column for column in kept.values())]
     return Read(
-        corpus, latency_ms, tuple(row for _, _, row in graphs.values()), repeat, list(failed.values())
+        Corpus([(names[key], graphs[key][1]) for key in measured]),
+        {
+            environment: np.array([column.get(key, math.nan) for key in measured])
+            for environment, column in kept.items()
+        },
+        tuple(graphs[key][2] for key in measured),
+        repeat,
+        [*failed.values(), *contradictions],
     )
 
 

@@ -24,10 +24,26 @@ def test_repeats_are_averaged_and_tell_the_noise() -> None:
     assert read.repeat == pytest.approx(0.0277, rel=0.01)
 
 
-def test_repeats_that_contradict_each_other() -> None:
-    resnet = zoo.build("resnet18")
-    with pytest.raises(LearningError, match=r"rows 4 and 9: .* took 10 ms and 40 ms"):
-        read_models([Measurement(resnet, 10.0, row=4), Measurement(resnet, 40.0, row=9)])
+def test_a_model_whose_repeats_contradict_each_other_is_listed_and_left_out() -> None:
+    resnet, vgg = zoo.build("resnet18"), zoo.build("vgg11")
+    rows = [
+        *(Measurement(resnet, 40.0, row=4), Measurement(vgg, 20.0, row=5)),
+        *(Measurement(resnet, 10.0, row=9), Measurement(vgg, 21.0, row=10)),
+    ]
+    read = read_models(rows)
+    assert read.corpus.names == ["vgg11"]
+    assert read.latency_ms[""].tolist() == [20.5]
+    assert read.rows == (5,)
+    assert [(one.model, one.row) for one in read.unreadable] == [("resnet18", 4)]
+    assert "took 10 ms in row 9 and 40 ms in row 4" in read.unreadable[0].reason
+
+
+def test_rows_of_two_devices_are_no_repeats() -> None:
+    models = [zoo.build(name) for name in ("resnet18", "vgg11", "mobilenetv1")]
+    rows = [Measurement(model, 10.0, row=row) for row, model in enumerate(models, 1)]
+    rows += [Measurement(model, 30.0, row=row) for row, model in enumerate(models, 4)]
+    with pytest.raises(LearningError, match=r"row 1: resnet18 took 10 ms in row 1 and 30 ms in row 4.* 2 of"):
+        read_models(rows)
 
 
 def test_a_repeat_that_most_others_contradict_is_listed_and_left_out() -> None:
