@@ -11,6 +11,7 @@ import threading
 import time
 import uuid
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,8 @@ def launch(command: list[str], folder: Path, *, interrupt_at: str | None = None)
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        # Shells without job control start what runs in the background with the signal ignored.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     watchdog = threading.Timer(TIMEOUT_S, process.kill)
     watchdog.start()
