@@ -72,7 +72,7 @@ def test_paths_behind_the_predictors_are_models(tmp_path: Path) -> None:
 def test_a_word_behind_the_predictors_that_is_no_path_is_named() -> None:
     with pytest.raises(UsageError, match="'absent' counts as a predictor, for there is no such file"):
         requested(Namespace(predictor=["all", "absent"], models=[]))
-    with pytest.raises(UsageError, match="without one$"):
+    with pytest.raises(UsageError, match=r"without one$"):
         requested(Namespace(predictor=["all"], models=[]))
 
 
