@@ -84,7 +84,7 @@ class MutableGraph:
                 if reading is None:
                     self._set(sorted_nodes(given), outputs)
                     return
-                reading[own] = reading.get(own, 0) + 1
+                reading[own] = reading[own] + 1 if own in reading else 1
             found[own] = node
             by_op[op][own] = None
             if len(made) <= 1:
@@ -151,8 +151,8 @@ class MutableGraph:
         reading = self._readers.get(tensor)
         if reading is None or len(reading) != 1 or tensor in self._places:
             return None
-        ((name, count),) = reading.items()
-        return self.nodes[name] if count == 1 else None
+        (name,) = reading
+        return self.nodes[name] if reading[name] == 1 else None
 
     def replace(
         self,
@@ -182,11 +182,13 @@ class MutableGraph:
         Node
             The new node.
         """
-        name, old = node.name, self.nodes[node.name]
+        name, given_op, reads, given_attrs, made, scope = node
+        old = self.nodes[name]
         if attrs is None:
-            attrs = node.attrs if op is None else {}
-        reads = node.inputs if inputs is None else tuple(inputs)
-        new = Node(name, op or node.op, reads, attrs, outputs or node.outputs, node.scope)
+            attrs = given_attrs if op is None else {}
+        if inputs is not None:
+            reads = tuple(inputs)
+        new = Node(name, op or given_op, reads, attrs, outputs or made, scope)
         self.nodes[name] = new
         self.changed = True
         if new.op != old.op:
@@ -204,6 +206,16 @@ class MutableGraph:
                 reading[name] = reading.get(name, 0) + 1
             self._unread(old)
         return new
+
+    def absorb(self, node: Node, reader: Node) -> None:
+        """Remove the only reader of a node, both with one output; what reads it reads the node instead."""
+        name, own = node.name, reader.name
+        reading = self._readers[own]
+        self._readers[name].update(reading)
+        for follower in reading:
+            self._read_instead(follower, {own: name})
+        self._return_instead(own, name)
+        self.remove((own,))
 
     def bypass(self, tensors: Mapping[str, str]) -> None:
         """Remove nodes with one output each; their readers read earlier tensors instead.
@@ -240,26 +252,35 @@ class MutableGraph:
                 way.append(new)
                 new = moved[new]
             moved.update(dict.fromkeys(way, new))
-        rewritten: dict[str, None] = {}
+        rewritten: dict[str, int] = {}
         for old in tensors:
             reading = self._readers.get(old)
             if reading:
-                rewritten.update(dict.fromkeys(reading))
+                rewritten.update(reading)
                 self._readers[old] = {}
         for name in rewritten:
-            reader = self.nodes[name]
-            inputs = tuple([moved.get(read, read) for read in reader.inputs])
-            for read, new in zip(reader.inputs, inputs):
+            before = self.nodes[name].inputs
+            for read, new in zip(before, self._read_instead(name, moved)):
                 if read != new:
                     reading = self._readers[new]
                     reading[name] = reading.get(name, 0) + 1
-            self.nodes[name] = Node(name, reader.op, inputs, reader.attrs, reader.outputs, reader.scope)
         for old in tensors:
-            places = self._places.pop(old, None)
-            if places is not None:
-                for place in places:
-                    self.outputs[place] = moved[old]
-                self._places.setdefault(moved[old], []).extend(places)
+            self._return_instead(old, moved[old])
+
+    def _read_instead(self, name: str, moved: Mapping[str, str]) -> tuple[str, ...]:
+        """Give a node its inputs under other names, and return them; the readers of those are up to callers."""
+        _, op, inputs, attrs, outputs, scope = self.nodes[name]
+        inputs = tuple([moved.get(read, read) for read in inputs])
+        self.nodes[name] = Node(name, op, inputs, attrs, outputs, scope)
+        return inputs
+
+    def _return_instead(self, old: str, new: str) -> None:
+        """Let the model return another tensor in all places of one."""
+        places = self._places.pop(old, None)
+        if places is not None:
+            for place in places:
+                self.outputs[place] = new
+            self._places.setdefault(new, []).extend(places)
 
     def prune(self) -> None:
         """Remove what no output of the model depends on; the model's inputs stay."""
