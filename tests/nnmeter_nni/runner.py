@@ -11,7 +11,6 @@ import threading
 import time
 import uuid
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ HERE = Path(__file__).resolve().parent / "experiments"
 ROOT = HERE.parents[2]
 
 #: Seconds that an experiment may take on a busy machine, and that its processes may take to go away.
-TIMEOUT_S = 3600
+TIMEOUT_S = 1500
 GRACE_S = 300
 
 
@@ -59,8 +58,6 @@ def launch(command: list[str], folder: Path, *, interrupt_at: str | None = None)
         text=True,
         start_new_session=True,
 <<<<<<< HEAD
-        # Shells without job control start what runs in the background with the signal ignored.
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
 =======
         preexec_fn=heed_interrupts,
 >>>>>>> wip/sweep
