@@ -268,7 +268,7 @@ class MutableGraph:
             self._return_instead(old, moved[old])
 
     def _read_instead(self, name: str, moved: Mapping[str, str]) -> tuple[str, ...]:
-        """Give a node its inputs under other names, and return them; the readers of those are up to callers."""
+        """Give a node its inputs under other names, and return them; callers see to the readers of those."""
         _, op, inputs, attrs, outputs, scope = self.nodes[name]
         inputs = tuple([moved.get(read, read) for read in inputs])
         self.nodes[name] = Node(name, op, inputs, attrs, outputs, scope)

@@ -57,10 +57,7 @@ def launch(command: list[str], folder: Path, *, interrupt_at: str | None = None)
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-<<<<<<< HEAD
-=======
         preexec_fn=heed_interrupts,
->>>>>>> wip/sweep
     )
     # With all that it has started, which may hold its stdout.
     watchdog = threading.Timer(TIMEOUT_S, _kill, [mark])

@@ -142,7 +142,8 @@ def test_a_constant_of_each_channel_behind_a_conv_is_its_bias(
     tmp_path: Path, between: str, also_read: bool, constant: tuple[int, ...], biased: bool
 ) -> None:
     x, weights, y = (1, 3, 8, 8), (8, 3, 3, 3), (1, 8, 6, 6)
-    windows = dict.fromkeys(("strides", "dilations"), "1,1") | dict.fromkeys(("pads_begin", "pads_end"), "0,0")
+    windows = dict.fromkeys(("strides", "dilations"), "1,1")
+    windows.update(dict.fromkeys(("pads_begin", "pads_end"), "0,0"))
     layers = [
         layer(0, "Parameter", [], [x], shape="1,3,8,8"),
         layer(1, "Const", [], [weights], element_type="f32", shape="8,3,3,3", offset="0", size="864"),
