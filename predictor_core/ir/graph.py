@@ -198,10 +198,11 @@ class Graph:
 
     def _find_consumers(self) -> Mapping[str, Sequence[Node]]:
         consumers: dict[str, list[Node]] = defaultdict(list)
-        tensors = self._tensors
+        # Tensors of other names than their nodes are those of nodes with several outputs.
+        several = {} if self._tensors is self._by_name else self._tensors
         for node in self.nodes:
             for tensor in node.inputs:
-                readers = consumers[tensors[tensor].name]
+                readers = consumers[several[tensor].name if tensor in several else tensor]
                 if not readers or readers[-1] is not node:
                     readers.append(node)
         return consumers

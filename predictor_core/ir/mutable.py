@@ -80,10 +80,10 @@ class MutableGraph:
             if own in found or own in readers:
                 raise GraphError(f"node {own!r} stands in the graph twice; names must be unique")
             for tensor in inputs:
-                reading = readers.get(tensor)
-                if reading is None:
+                if tensor not in readers:
                     self._set(sorted_nodes(given), outputs)
                     return
+                reading = readers[tensor]
                 reading[own] = reading[own] + 1 if own in reading else 1
             found[own] = node
             by_op[op][own] = None
@@ -209,13 +209,18 @@ class MutableGraph:
 
     def absorb(self, node: Node, reader: Node) -> None:
         """Remove the only reader of a node, both with one output; what reads it reads the node instead."""
-        name, own = node.name, reader.name
-        reading = self._readers[own]
-        self._readers[name].update(reading)
+        name, own, moved = node.name, reader.name, {reader.name: node.name}
+        if len(reader.inputs) > 1:
+            self.bypass(moved)
+            return
+        self.changed = True
+        del self.nodes[own]
+        self._forget(reader)
+        reading = self._readers[name] = self._readers.pop(own)
         for follower in reading:
-            self._read_instead(follower, {own: name})
-        self._return_instead(own, name)
-        self.remove((own,))
+            self._read_instead(follower, moved)
+        if own in self._places:
+            self._return_instead(own, name)
 
     def bypass(self, tensors: Mapping[str, str]) -> None:
         """Remove nodes with one output each; their readers read earlier tensors instead.
@@ -231,11 +236,10 @@ class MutableGraph:
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove nodes that nothing reads; those that are gone already are left out."""
+        nodes = self.nodes
         for name in names:
-            node = self.nodes.get(name)
-            if node is not None:
-                self._drop(node)
-                self._unread(node)
+            if name in nodes:
+                self._unread(self._drop(name))
 
     def rewire(self, tensors: Mapping[str, str]) -> None:
         """Let the readers of tensors read earlier ones instead; each reader is rewritten once.
@@ -265,10 +269,11 @@ class MutableGraph:
                     reading = self._readers[new]
                     reading[name] = reading.get(name, 0) + 1
         for old in tensors:
-            self._return_instead(old, moved[old])
+            if old in self._places:
+                self._return_instead(old, moved[old])
 
     def _read_instead(self, name: str, moved: Mapping[str, str]) -> tuple[str, ...]:
-        """Give a node its inputs under other names, and return them; callers see to the readers of those."""
+        """Rename the inputs of a node, and return them; the caller sees to the index of readers."""
         _, op, inputs, attrs, outputs, scope = self.nodes[name]
         inputs = tuple([moved.get(read, read) for read in inputs])
         self.nodes[name] = Node(name, op, inputs, attrs, outputs, scope)
@@ -276,11 +281,10 @@ class MutableGraph:
 
     def _return_instead(self, old: str, new: str) -> None:
         """Let the model return another tensor in all places of one."""
-        places = self._places.pop(old, None)
-        if places is not None:
-            for place in places:
-                self.outputs[place] = new
-            self._places.setdefault(new, []).extend(places)
+        places = self._places.pop(old)
+        for place in places:
+            self.outputs[place] = new
+        self._places.setdefault(new, []).extend(places)
 
     def prune(self) -> None:
         """Remove what no output of the model depends on; the model's inputs stay."""
@@ -293,12 +297,13 @@ class MutableGraph:
     def _is_read(self, node: Node) -> bool:
         return any(self._readers.get(tensor) or tensor in self._places for tensor in node.tensors)
 
-    def _drop(self, node: Node) -> None:
+    def _drop(self, name: str) -> Node:
         self.changed = True
-        del self.nodes[node.name]
+        node = self.nodes.pop(name)
         self._forget(node)
-        for tensor in (node.name,) if len(node.outputs) == 1 else node.tensors:
+        for tensor in (name,) if len(node.outputs) == 1 else node.tensors:
             self._readers.pop(tensor, None)
+        return node
 
     def _forget(self, node: Node) -> None:
         named = self._by_op[node.op]
@@ -310,15 +315,14 @@ class MutableGraph:
         """Take back the reads of a node that is gone, and remove producers that only such nodes read."""
         gone = [node]
         while gone:
-            last = gone.pop()
-            for tensor in last.inputs:
+            name, _, inputs, _, _, _ = gone.pop()
+            for tensor in inputs:
                 reading = self._readers[tensor]
-                if reading[last.name] > 1:
-                    reading[last.name] -= 1
+                if reading[name] > 1:
+                    reading[name] -= 1
                     continue
-                del reading[last.name]
+                del reading[name]
                 if not reading:
                     producer = self.producer(tensor)
                     if producer.op != "input" and not self._is_read(producer):
-                        self._drop(producer)
-                        gone.append(producer)
+                        gone.append(self._drop(producer.name))
