@@ -19,6 +19,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
 from importlib.util import find_spec
 from itertools import product
@@ -182,34 +183,36 @@ def measure(folder: Path, seconds: float, minutes: float, passes: int, most_thre
         if find_spec(MODULES[runtime]) is None:
             print(f"{runtime} is not installed and left out", file=sys.stderr)
             continue
-        for name in sets:
-            path = folder / f"{runtime}_{threads}_{name}.csv"
-            done = {model for model, latencies in _rows(path).items() if len(latencies) > number}
-            models = _models_of(folder, name)
-            with appending(path) as rows:
-                for model in models[:FEW] if threads > 1 else models:
-                    relative = f"{name}/{model.name}"
-                    if relative in done:
-                        continue
-                    if time.monotonic() > end:
-                        print("the time is used up; run this again for the rest")
-                        return
-                    # LiteRT runs no ONNX files; the others run the file itself.
-                    given: Any = to_graph(model, "onnx") if runtime == "litert" else model
-                    try:
-                        found = measure_latency(given, None, runtime, threads, budget_s=seconds, pace=pace)
-                    except PredictorError as error:
-                        print(f"{relative} on {runtime}: {error!s:.200}", file=sys.stderr)
-                        continue
-                    if found.is_slowed and attempt < ATTEMPTS - 1:
-                        print(f"{runtime} {threads} {relative}: slowed by other work; later", flush=True)
-                        continue
-                    environment = f"{runtime} {found.environment['version']}, {threads} threads"
-                    rows.add(
-                        Row(relative, found.latency_ms, found.std_ms, "onnx", (), environment, found.runs)
-                    )
-                    noisy = f"  {found.warnings[0]}" if found.warnings else ""
-                    print(f"{runtime} {threads} {relative}: {found.latency_ms:.3f} ms{noisy}", flush=True)
+        with ExitStack() as stack:
+            tables, pending = {}, []
+            for name in sets:
+                path = folder / f"{runtime}_{threads}_{name}.csv"
+                done = {model for model, latencies in _rows(path).items() if len(latencies) > number}
+                tables[name] = stack.enter_context(appending(path))
+                models = _models_of(folder, name)[: FEW if threads > 1 else None]
+                pending += [(name, model) for model in models if f"{name}/{model.name}" not in done]
+            # All sets in turn: what slows the machine for minutes slows some of each.
+            random.Random(f"{SEED}/{number}/{runtime}").shuffle(pending)
+            for name, model in pending:
+                if time.monotonic() > end:
+                    print("the time is used up; run this again for the rest")
+                    return
+                relative = f"{name}/{model.name}"
+                # LiteRT runs no ONNX files; the others run the file itself.
+                given: Any = to_graph(model, "onnx") if runtime == "litert" else model
+                try:
+                    found = measure_latency(given, None, runtime, threads, budget_s=seconds, pace=pace)
+                except PredictorError as error:
+                    print(f"{relative} on {runtime}: {error!s:.200}", file=sys.stderr)
+                    continue
+                if found.is_slowed and attempt < ATTEMPTS - 1:
+                    print(f"{runtime} {threads} {relative}: slowed by other work; later", flush=True)
+                    continue
+                environment = f"{runtime} {found.environment['version']}, {threads} threads"
+                row = Row(relative, found.latency_ms, found.std_ms, "onnx", (), environment, found.runs)
+                tables[name].add(row)
+                noisy = f"  {found.warnings[0]}" if found.warnings else ""
+                print(f"{runtime} {threads} {relative}: {found.latency_ms:.3f} ms{noisy}", flush=True)
 
 
 def measure_twins(folder: Path, seconds: float) -> None:
@@ -270,7 +273,9 @@ def evaluate(folder: Path) -> None:
     for runtime, threads in CAMPAIGNS:
         held_out = _latencies(folder / f"{runtime}_{threads}_held_out.csv")
         for name, counts in COUNTS.items():
-            measured = list(_latencies(folder / f"{runtime}_{threads}_{name}.csv").items())
+            latencies = _latencies(folder / f"{runtime}_{threads}_{name}.csv")
+            order = [f"{name}/{model.name}" for model in _models_of(folder, name)]
+            measured = [(model, latencies[model]) for model in order if model in latencies]
             for count in counts:
                 if not held_out or len(measured) < count:
                     continue
