@@ -123,6 +123,9 @@ class KernelEvaluator:
             if any(pack.forests[forest].n_features != len(names) for forest, names in self._names.items()):
                 raise ValueError("a forest has another number of features than names for them")
             ranges = {forest: _limits(entry["ranges"]) for forest, entry in header["forests"].items()}
+            self._unmeasured = {
+                forest for forest, entry in header["forests"].items() if entry.get("kernels") == 0
+            }
             if any(len(ranges[forest][0]) != len(names) for forest, names in self._names.items()):
                 raise ValueError("a forest has another number of ranges than of features")
         except (KeyError, TypeError, ValueError) as error:
@@ -140,9 +143,14 @@ class KernelEvaluator:
         # Lowest and highest value of each feature by forest; nothing lies beyond those that a forest lacks.
         self._lowest = np.full((len(ranges), max(map(len, self._names.values()), default=0)), -np.inf)
         self._highest = -self._lowest
+        # Features that corrections fade by; none in packs whose corrections hold wherever a kernel lies.
+        self._fading = np.zeros(self._lowest.shape, dtype=bool)
         for forest, (lowest, highest) in ranges.items():
             self._lowest[self._row[forest], : len(lowest)] = lowest
             self._highest[self._row[forest], : len(highest)] = highest
+            if header.get("fading") is True:
+                sizes = [name.startswith("log_") for name in self._names[forest]]
+                self._fading[self._row[forest], : len(sizes)] = sizes
 
     def evaluate(self, specs: Sequence[KernelSpec]) -> list[KernelLatency]:
         """Return the latency of distinct kernels, in their order."""
@@ -214,11 +222,13 @@ class KernelEvaluator:
                 for (name, _), one, cost in zip(named, specs, known)
                 for ms in self._bases[name].latencies_ms(one, cost)
             ]
-            log_ms = np.log(np.array(bases_ms)) + ratios
-            outside = self._outside([(name, len(group)) for name, group in named], x)
+            outside, holds = self._outside([(name, len(group)) for name, group in named], x)
+            log_ms = np.log(np.array(bases_ms)) + holds * ratios
             rows = zip(log_ms.tolist(), deviations.tolist(), outside)
-            for i, row in zip([i for _, group in named for i in group], rows):
-                answers[i] = _PartAnswer(*row, True)
+            for name, group in named:
+                measured = name not in self._unmeasured
+                for i, (ms, deviation, beyond) in zip(group, rows):
+                    answers[i] = _PartAnswer(ms, deviation, beyond if measured else (), measured)
         return [answers[i] for i in range(len(parts))]
 
     def most_ms(self, cost: Cost) -> float:
@@ -236,20 +246,29 @@ class KernelEvaluator:
         busy_ms = max(macs / constants["macs_per_ms"], moved / constants["bytes_per_ms"])
         return float(constants["launch_ms"] + busy_ms)
 
-    def _outside(self, groups: Sequence[tuple[str, int]], x: NDArray[np.float64]) -> list[tuple[str, ...]]:
-        """Names of the features of each row that no training kernel has reached.
+    def _outside(
+        self, groups: Sequence[tuple[str, int]], x: NDArray[np.float64]
+    ) -> tuple[list[tuple[str, ...]], NDArray[np.float64]]:
+        """Names of the features of each row that no training kernel has reached, and what holds there.
 
-        Rows stand forest by forest, as many as each group says.
+        Rows stand forest by forest, as many as each group says. Of a correction that fades, half holds at
+        twice the largest size of the training kernels, or at half of the smallest.
         """
         forests = np.repeat([self._row[forest] for forest, _ in groups], [n for _, n in groups])
         width = x.shape[1]
-        beyond = (x < self._lowest[forests, :width]) | (x > self._highest[forests, :width])
-        answers: list[tuple[str, ...]] = [()] * len(x)
+        lowest, highest = self._lowest[forests, :width], self._highest[forests, :width]
+        beyond = (x < lowest) | (x > highest)
+        outside: list[tuple[str, ...]] = [()] * len(x)
+        holds = np.ones(len(x))
         all_names = list(self._names.values())
         for row in np.flatnonzero(beyond.any(axis=1)).tolist():
             names = all_names[forests[row]]
-            answers[row] = tuple([names[i] for i in np.flatnonzero(beyond[row]).tolist()])
-        return answers
+            outside[row] = tuple([names[i] for i in np.flatnonzero(beyond[row]).tolist()])
+            fades = beyond[row] & self._fading[forests[row], :width]
+            if fades.any():
+                farthest = np.maximum(lowest[row] - x[row], x[row] - highest[row])[fades].max()
+                holds[row] = exp(-farthest)
+        return outside, holds
 
 
 def _combined(
