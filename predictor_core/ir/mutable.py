@@ -207,21 +207,6 @@ class MutableGraph:
             self._unread(old)
         return new
 
-    def absorb(self, node: Node, reader: Node) -> None:
-        """Remove the only reader of a node, both with one output; what reads it reads the node instead."""
-        name, own, moved = node.name, reader.name, {reader.name: node.name}
-        if len(reader.inputs) > 1:
-            self.bypass(moved)
-            return
-        self.changed = True
-        del self.nodes[own]
-        self._forget(reader)
-        reading = self._readers[name] = self._readers.pop(own)
-        for follower in reading:
-            self._read_instead(follower, moved)
-        if own in self._places:
-            self._return_instead(own, name)
-
     def bypass(self, tensors: Mapping[str, str]) -> None:
         """Remove nodes with one output each; their readers read earlier tensors instead.
 
@@ -250,41 +235,32 @@ class MutableGraph:
             Tensor -> the one to read in its place.
         """
         moved = dict(tensors)
-        for old in tensors:
-            new, way = moved[old], [old]
-            while new in moved:
-                way.append(new)
-                new = moved[new]
-            moved.update(dict.fromkeys(way, new))
         rewritten: dict[str, int] = {}
-        for old in tensors:
+        for old, new in tensors.items():
+            if new in moved:
+                way = [old]
+                while new in moved:
+                    way.append(new)
+                    new = moved[new]
+                moved.update(dict.fromkeys(way, new))
             reading = self._readers.get(old)
             if reading:
                 rewritten.update(reading)
                 self._readers[old] = {}
         for name in rewritten:
-            before = self.nodes[name].inputs
-            for read, new in zip(before, self._read_instead(name, moved)):
+            _, op, before, attrs, outputs, scope = self.nodes[name]
+            inputs = tuple([moved.get(read, read) for read in before])
+            self.nodes[name] = Node(name, op, inputs, attrs, outputs, scope)
+            for read, new in zip(before, inputs):
                 if read != new:
                     reading = self._readers[new]
                     reading[name] = reading.get(name, 0) + 1
         for old in tensors:
             if old in self._places:
-                self._return_instead(old, moved[old])
-
-    def _read_instead(self, name: str, moved: Mapping[str, str]) -> tuple[str, ...]:
-        """Rename the inputs of a node, and return them; the caller sees to the index of readers."""
-        _, op, inputs, attrs, outputs, scope = self.nodes[name]
-        inputs = tuple([moved.get(read, read) for read in inputs])
-        self.nodes[name] = Node(name, op, inputs, attrs, outputs, scope)
-        return inputs
-
-    def _return_instead(self, old: str, new: str) -> None:
-        """Let the model return another tensor in all places of one."""
-        places = self._places.pop(old)
-        for place in places:
-            self.outputs[place] = new
-        self._places.setdefault(new, []).extend(places)
+                places = self._places.pop(old)
+                for place in places:
+                    self.outputs[place] = moved[old]
+                self._places.setdefault(moved[old], []).extend(places)
 
     def prune(self) -> None:
         """Remove what no output of the model depends on; the model's inputs stay."""

@@ -30,21 +30,24 @@ def fold_bias(graph: MutableGraph) -> None:
 
     Holds when nothing else reads the conv. The conv keeps its name.
     """
+    folded: dict[str, str] = {}
     for node in graph.of(*_WITH_WEIGHTS):
         name, _, _, attrs, outputs, _ = node
-        stated = attrs.get("bias")
+        stated, last = attrs.get("bias"), name
         bias = bool(stated)
         while True:
-            reader = graph.only_reader(name)
+            reader = graph.only_reader(last)
             # A constant of more dimensions gives the result its own.
             if reader is None or reader.op not in _CHANNELWISE or reader.outputs != outputs:
                 break
             if not is_channelwise(reader, outputs[0][-1]):
                 break
             bias = bias or reader.op not in ("mul", "div")
-            graph.absorb(node, reader)
+            last = reader.name
+            folded[last] = name
         if bias is not stated:
             graph.replace(node, attrs={**attrs, "bias": bias})
+    graph.bypass(folded)
 
 
 @graph_pass(requires=("folded biases",), ensures="affine norms", ops=("mul",))
