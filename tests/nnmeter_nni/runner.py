@@ -22,7 +22,7 @@ HERE = Path(__file__).resolve().parent / "experiments"
 ROOT = HERE.parents[2]
 
 #: Seconds that an experiment may take on a busy machine, and that its processes may take to go away.
-TIMEOUT_S = 3600
+TIMEOUT_S = 1500
 GRACE_S = 300
 
 
