@@ -41,6 +41,9 @@ _READINGS = frozenset(
     }
 )
 
+#: Functions of torch that end a model with an error by the values of a tensor, and change nothing else.
+_CHECKS = frozenset({"_assert", "_check_tensor_all_with"})
+
 #: Attributes of a tensor that are tensors; all others are queries.
 _TENSOR_ATTRIBUTES = {
     "T": "t",
@@ -51,7 +54,6 @@ _TENSOR_ATTRIBUTES = {
     "real": "detach",
 }
 
-
 #: Functions that take only shape, type and device from a tensor: their result is a constant.
 _FACTORIES = frozenset(
     {
@@ -60,14 +62,12 @@ _FACTORIES = frozenset(
     }
 )
 
-
 #: Functions that fill a tensor by their arguments alone. Small ones of integers or flags have values although
 #: the input is on the meta device: ``forward`` may branch on positions and masks.
 _FILLED = frozenset(
     {"arange", "as_tensor", "eye", "full", "ones", "scalar_tensor", "tensor", "tril_indices", "zeros"}
 )
 _MOST_KNOWN = 2**20
-
 
 #: Where torch's own kernels for meta tensors are. Handlers run with the mode off, so that a call from there
 #: means that the kernel was started by code that the mode has not seen.
@@ -78,7 +78,6 @@ _KERNEL_MODULES = (
     "torch._meta_registrations",
     "torch._library",
 )
-
 
 _UNSEEN = "it runs code that torch function modes do not see (scripted code?)"
 
@@ -166,7 +165,9 @@ class Recorder(TorchFunctionMode):
         return func(*to_meta(args), **to_meta(kwargs))
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if sys._getframe(1).f_globals.get("__name__", "").startswith(_KERNEL_MODULES):
+        caller = sys._getframe(1)
+        module = caller.f_globals.get("__name__", "")
+        if module.startswith(_KERNEL_MODULES):
             raise Untraceable(_UNSEEN)
         entry = self._entries.get(func)
         if entry is None:
@@ -177,6 +178,8 @@ class Recorder(TorchFunctionMode):
             return func(*args, **kwargs)
         has_input, has_meta, has_real = self._scan(args, kwargs)
         if (has_input or has_meta) and func.__name__ in _READINGS:
+            if module == "torch" and caller.f_code.co_name in _CHECKS:
+                return True
             kind, of = (
                 (DataDependent, "that depends on the input") if has_input else (Valueless, "of weights")
             )

@@ -263,7 +263,7 @@ def test_processes_that_register_at_once_lose_nothing(pack_folder: Path, own_hom
     for process in processes:
         process.start()
     for process in processes:
-        process.join(60)
+        process.join(600)
 
     assert {entry["version"] for entry in registered_predictors()} == {"5.0", "5.1", "5.2", "5.3"}
 

@@ -440,6 +440,36 @@ def test_checks_that_are_left_out_of_captured_models_are_left_out(values: Callab
     assert not torch.compiler.is_compiling()
 
 
+class ChecksWithTorch(nn.Module):
+    """Has torch check values of its input and of a buffer."""
+
+    def __init__(self, check: Callable[[Any, str], Any]) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+        self.register_buffer("known", torch.zeros(4, device="meta"))
+        self.check = check
+
+    def forward(self, x: Any) -> Any:
+        self.check(x >= 0.0, "negative")
+        self.check(self.known >= 0.0, "negative")
+        return self.layer(x)
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        lambda holds, text: torch._check_tensor_all_with(ValueError, holds, lambda: text),
+        lambda holds, text: torch._check_tensor_all(holds, lambda: text),
+        lambda holds, text: torch._assert(holds.all(), text),
+    ],
+    ids=["check_with", "check", "assert"],
+)
+def test_checks_of_values_by_torch_are_left_out(check: Callable[[Any, str], Any]) -> None:
+    graph = load(ChecksWithTorch(check), input_shape=(1, 4), via="direct")
+    assert ops(graph) == "fc"
+    assert not graph.warnings
+
+
 def test_exported_programs_and_graph_modules() -> None:
     model = nn.Sequential(
         nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(144, 2)
