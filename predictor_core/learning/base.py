@@ -51,6 +51,9 @@ class Plan:
         Forests that cost much the same per byte because memory bounds what they move.
     one_window : frozenset of str
         Forests whose coefficients are the same for all window sizes.
+    uncorrected : frozenset of str
+        Forests that leave the base as it is: what else the teacher says of their kernels holds in no other
+        family.
     forest, launch : float
         Prior standard deviations of the logarithm of all other forests' coefficients, and of their launches.
     """
@@ -59,6 +62,7 @@ class Plan:
     alike: frozenset[str] = frozenset()
     streams: frozenset[str] = frozenset()
     one_window: frozenset[str] = frozenset()
+    uncorrected: frozenset[str] = frozenset()
     forest: float = 1.5
     launch: float = 1.5
 

@@ -37,6 +37,10 @@ class Settings:
     leaf: int = 1
 
 
+#: A leaf that leaves the base as it is.
+_NOTHING = Tree(np.array([-1]), np.array([-1]), np.array([0]), np.array([0.0]), np.array([0.0]))
+
+
 def grow_forests(
     data: Dataset,
     log_ratio: Floats,
@@ -46,7 +50,7 @@ def grow_forests(
     seed: int,
     progress: Callable[[str], None] | None = None,
 ) -> dict[str, Forest]:
-    """Grow a forest for each kernel type that has kernels to grow it on.
+    """Grow a forest for each kernel type; one that has no kernels to grow it on corrects nothing.
 
     Parameters
     ----------
@@ -72,6 +76,7 @@ def grow_forests(
         members = data.forests == name
         chosen = grown_on[members]
         if not chosen.any():
+            forests[name] = Forest.from_trees([_NOTHING] * settings.trees, table.shape[1])
             continue
         model = RandomForestRegressor(
             n_estimators=settings.trees,

@@ -34,6 +34,7 @@ def write_pack(
     features: Mapping[str, NDArray[np.float32]],
     interval: Mapping[str, float],
     training: Mapping[str, Any],
+    fading: bool = False,
 ) -> str:
     """Write the pack of a device.
 
@@ -51,6 +52,8 @@ def write_pack(
         Constants of `predictor_core.predictor.interval`.
     training : mapping
         Provenance, for the header.
+    fading : bool
+        Whether the corrections of the forests fade outside of the sizes that they were trained on.
 
     Returns
     -------
@@ -60,10 +63,13 @@ def write_pack(
     seen = trained_on.seen()
     facts = {}
     for name in forests:
-        table = features[name][seen[trained_on.forests == name]]
+        known = seen[trained_on.forests == name]
+        # Of a kernel type without training kernels nothing but the base is said, so that no range matters.
+        table = features[name][known]
+        ranged = table if len(table) else features[name]
         facts[name] = {
             "features": list(kernels.FORESTS[name].names),
-            "ranges": np.stack([table.min(axis=0), table.max(axis=0)], axis=1).astype(float).tolist(),
+            "ranges": np.stack([ranged.min(axis=0), ranged.max(axis=0)], axis=1).astype(float).tolist(),
             "base": base.forests[name].to_header(),
             "kernels": len(table),
         }
@@ -86,6 +92,7 @@ def write_pack(
             "trained_ids_sha256": digest(trained_on.ids),
         },
         "forests": facts,
+        **({"fading": True} if fading else {}),
     }
     return save_pack(path, header, forests)
 

@@ -34,6 +34,7 @@ from predictor_core.learning.evaluate import Predictions, predict
 from predictor_core.learning.packing import VERSION, digest, write_pack
 from predictor_core.learning.settings import (
     ESTIMATES,
+    FADING,
     FORESTS,
     LEFT_OUT_ROUNDS,
     LEFT_OUT_SHARE,
@@ -178,11 +179,13 @@ def _fit(
     seed: int,
 ) -> None:
     trained_on = data.only(trained)
-    base = fit_base(trained_on, PLANS[data.device])
+    plan = PLANS[data.device]
+    base = fit_base(trained_on, plan)
     roofline = _roofline(data.device)
     least_ms = np.array([roofline.least_ms(kernels.cost(spec)) for spec in data.specs])
     taught = teacher.fit_teacher(trained_on, base, features, settings, seed, least_ms=least_ms)
-    forests = distil.grow_forests(data, taught.log_ratio, trained_on.seen(), features, FORESTS, seed)
+    grown_on = trained_on.seen() & ~np.isin(data.forests, list(plan.uncorrected))
+    forests = distil.grow_forests(data, taught.log_ratio, grown_on, features, FORESTS, seed)
     training = {
         "seed": seed,
         "shares": SHARES,
@@ -190,7 +193,8 @@ def _fit(
         "forests": asdict(FORESTS),
         "source": "whole-model measurements that Microsoft's nn-Meter published (MIT licence)",
     }
-    write_pack(path, trained_on, base, taught.constant_ms, forests, features, widths, training)
+    fading = data.device in FADING
+    write_pack(path, trained_on, base, taught.constant_ms, forests, features, widths, training, fading)
 
 
 def _predictor(device: str, path: Path) -> LatencyPredictor:

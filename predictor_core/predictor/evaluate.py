@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from predictor_core import kernels
 from predictor_core.errors import PackError
 from predictor_core.forest import Pack, predict_rows
-from predictor_core.kernels import Cost, Decomposition, KernelSpec
+from predictor_core.kernels import Cost, KernelSpec
 from predictor_core.kernels.base import AnalyticBase
+from predictor_core.kernels.decomposition import Combination
 from predictor_core.kernels.feature_matrix import feature_rows
 from predictor_core.kernels.names import current_name
 from predictor_core.predictor.roofline import Roofline
@@ -122,6 +123,9 @@ class KernelEvaluator:
             if any(pack.forests[forest].n_features != len(names) for forest, names in self._names.items()):
                 raise ValueError("a forest has another number of features than names for them")
             ranges = {forest: _limits(entry["ranges"]) for forest, entry in header["forests"].items()}
+            self._unmeasured = {
+                forest for forest, entry in header["forests"].items() if entry.get("kernels") == 0
+            }
             if any(len(ranges[forest][0]) != len(names) for forest, names in self._names.items()):
                 raise ValueError("a forest has another number of ranges than of features")
         except (KeyError, TypeError, ValueError) as error:
@@ -139,9 +143,14 @@ class KernelEvaluator:
         # Lowest and highest value of each feature by forest; nothing lies beyond those that a forest lacks.
         self._lowest = np.full((len(ranges), max(map(len, self._names.values()), default=0)), -np.inf)
         self._highest = -self._lowest
+        # Features that corrections fade by; none in packs whose corrections hold wherever a kernel lies.
+        self._fading = np.zeros(self._lowest.shape, dtype=bool)
         for forest, (lowest, highest) in ranges.items():
             self._lowest[self._row[forest], : len(lowest)] = lowest
             self._highest[self._row[forest], : len(highest)] = highest
+            if header.get("fading") is True:
+                sizes = [name.startswith("log_") for name in self._names[forest]]
+                self._fading[self._row[forest], : len(sizes)] = sizes
 
     def evaluate(self, specs: Sequence[KernelSpec]) -> list[KernelLatency]:
         """Return the latency of distinct kernels, in their order."""
@@ -152,42 +161,30 @@ class KernelEvaluator:
         parts = list(numbers)
         costs = [kernels.cost(part) for part in parts]
         answers = self._part_answers(parts, costs)
-        return [
-            self._combined(
-                spec, one, [answers[i] for i in own], costs[own[0]] if parts[own[0]] is spec else None
-            )
-            for spec, one, own in zip(specs, found, parts_of)
-        ]
-
-    def _combined(
-        self, spec: KernelSpec, found: Decomposition, answers: list[_PartAnswer], cost: Cost | None
-    ) -> KernelLatency:
-        """Return the latency of a kernel by the answers for its parts; `cost` where it is known."""
-        parts, scale, measured, combine = found
-        # A kernel that a wider one stands for is as far outside the training range as it is by itself.
-        outside = answers[0].outside
-        if combine == "least":
-            best = min(range(len(parts)), key=lambda i: log(parts[i][0]) + answers[i].log_ms)
-            parts, answers = (parts[best],), [answers[best]]
-        if len(parts) == 1:
-            log_ms, deviation, _, known = answers[0]
-            latency_ms = parts[0][0] * exp(log_ms)
-        else:
-            if combine == "mean":
-                shares = [weight for weight, _ in parts]
-                latency_ms = exp(sum([share * answer.log_ms for share, answer in zip(shares, answers)]))
+        latencies = []
+        for spec, (own, scale, measured, combine), places in zip(specs, found, parts_of):
+            first = places[0]
+            cost = costs[first] if parts[first] is spec else kernels.cost(spec)
+            if len(own) == 1:
+                log_ms, deviation, outside, known = answers[first]
+                latency_ms = own[0][0] * exp(log_ms)
             else:
-                shares = [weight * exp(answer.log_ms) for (weight, _), answer in zip(parts, answers)]
-                latency_ms = sum(shares)
-            deviation = sum([share * answer.deviation for share, answer in zip(shares, answers)]) / sum(
-                shares
+                latency_ms, deviation, outside, known = _combined(own, combine, [answers[i] for i in places])
+            latencies.append(
+                self._bounded(spec, cost, latency_ms * scale, deviation, outside, measured and known)
             )
-            outside = tuple(dict.fromkeys(name for answer in answers for name in answer.outside))
-            known = all(answer.measured for answer in answers)
-        measured = measured and known
-        latency_ms *= scale
-        if cost is None:
-            cost = kernels.cost(spec)
+        return latencies
+
+    def _bounded(
+        self,
+        spec: KernelSpec,
+        cost: Cost,
+        latency_ms: float,
+        deviation: float,
+        outside: tuple[str, ...],
+        measured: bool,
+    ) -> KernelLatency:
+        """Return the latency of a kernel between what the rates of the fit and of the data sheet allow."""
         if not measured:
             latency_ms *= self._factors.get(spec.op, 1.0)
         if outside or not measured:
@@ -225,11 +222,13 @@ class KernelEvaluator:
                 for (name, _), one, cost in zip(named, specs, known)
                 for ms in self._bases[name].latencies_ms(one, cost)
             ]
-            log_ms = np.log(np.array(bases_ms)) + ratios
-            outside = self._outside([(name, len(group)) for name, group in named], x)
+            outside, holds = self._outside([(name, len(group)) for name, group in named], x)
+            log_ms = np.log(np.array(bases_ms)) + holds * ratios
             rows = zip(log_ms.tolist(), deviations.tolist(), outside)
-            for i, row in zip([i for _, group in named for i in group], rows):
-                answers[i] = _PartAnswer(*row, True)
+            for name, group in named:
+                measured = name not in self._unmeasured
+                for i, (ms, deviation, beyond) in zip(group, rows):
+                    answers[i] = _PartAnswer(ms, deviation, beyond if measured else (), measured)
         return [answers[i] for i in range(len(parts))]
 
     def most_ms(self, cost: Cost) -> float:
@@ -247,20 +246,49 @@ class KernelEvaluator:
         busy_ms = max(macs / constants["macs_per_ms"], moved / constants["bytes_per_ms"])
         return float(constants["launch_ms"] + busy_ms)
 
-    def _outside(self, groups: Sequence[tuple[str, int]], x: NDArray[np.float64]) -> list[tuple[str, ...]]:
-        """Names of the features of each row that no training kernel has reached.
+    def _outside(
+        self, groups: Sequence[tuple[str, int]], x: NDArray[np.float64]
+    ) -> tuple[list[tuple[str, ...]], NDArray[np.float64]]:
+        """Names of the features of each row that no training kernel has reached, and what holds there.
 
-        Rows stand forest by forest, as many as each group says.
+        Rows stand forest by forest, as many as each group says. Of a correction that fades, half holds at
+        twice the largest size of the training kernels, or at half of the smallest.
         """
         forests = np.repeat([self._row[forest] for forest, _ in groups], [n for _, n in groups])
         width = x.shape[1]
-        beyond = (x < self._lowest[forests, :width]) | (x > self._highest[forests, :width])
-        answers: list[tuple[str, ...]] = [()] * len(x)
+        lowest, highest = self._lowest[forests, :width], self._highest[forests, :width]
+        beyond = (x < lowest) | (x > highest)
+        outside: list[tuple[str, ...]] = [()] * len(x)
+        holds = np.ones(len(x))
         all_names = list(self._names.values())
         for row in np.flatnonzero(beyond.any(axis=1)).tolist():
             names = all_names[forests[row]]
-            answers[row] = tuple([names[i] for i in np.flatnonzero(beyond[row]).tolist()])
-        return answers
+            outside[row] = tuple([names[i] for i in np.flatnonzero(beyond[row]).tolist()])
+            fades = beyond[row] & self._fading[forests[row], :width]
+            if fades.any():
+                farthest = np.maximum(lowest[row] - x[row], x[row] - highest[row])[fades].max()
+                holds[row] = exp(-farthest)
+        return outside, holds
+
+
+def _combined(
+    parts: Sequence[tuple[float, KernelSpec]], combine: Combination, answers: Sequence[_PartAnswer]
+) -> tuple[float, float, tuple[str, ...], bool]:
+    """Return latency in ms, deviation, features outside and whether it is measured, of several parts."""
+    if combine == "least":
+        best = min(range(len(parts)), key=lambda i: log(parts[i][0]) + answers[i].log_ms)
+        log_ms, deviation, _, known = answers[best]
+        # A kernel that a wider one stands for is as far outside the training range as it is by itself.
+        return parts[best][0] * exp(log_ms), deviation, answers[0].outside, known
+    if combine == "mean":
+        shares = [weight for weight, _ in parts]
+        latency_ms = exp(sum([share * answer.log_ms for share, answer in zip(shares, answers)]))
+    else:
+        shares = [weight * exp(answer.log_ms) for (weight, _), answer in zip(parts, answers)]
+        latency_ms = sum(shares)
+    deviation = sum([share * answer.deviation for share, answer in zip(shares, answers)]) / sum(shares)
+    outside = tuple(dict.fromkeys(name for answer in answers for name in answer.outside))
+    return latency_ms, deviation, outside, all(answer.measured for answer in answers)
 
 
 def _limits(ranges: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

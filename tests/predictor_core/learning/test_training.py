@@ -16,10 +16,11 @@ from predictor_core.learning import pipeline, settings
 from predictor_core.learning.__main__ import main, train
 from predictor_core.learning.base import Plan, fit_base
 from predictor_core.learning.bench import read_measured
-from predictor_core.learning.dataset import Dataset, build_datasets, split
+from predictor_core.learning.dataset import Dataset, build_datasets, save_dataset, split
 from predictor_core.learning.distil import Settings as ForestSettings
 from predictor_core.learning.distil import grow_forests
 from predictor_core.learning.evaluate import accuracy, predict
+from predictor_core.learning.packing import write_pack
 from predictor_core.learning.teacher import Settings, feature_table, fit_teacher
 from predictor_core.predictor import LatencyPredictor
 from predictor_core.predictor.interval_file import INTERVAL_FILE, read_widths
@@ -27,6 +28,7 @@ from predictor_core.predictor.interval_file import INTERVAL_FILE, read_widths
 from .conftest import CONSTANT_MS, DEVICE
 
 QUICK = Settings(rounds=60, leaves=8, leaf=1)
+WIDTHS = {"inside": 0.1, "outside": 0.5, "estimated": 0.7, "unfamiliar": 0.0, "spread_scale": 1.0}
 PLAN = Plan({"": ("macs", "bytes", "launch")})
 
 
@@ -96,6 +98,57 @@ def test_forests_say_what_the_teacher_says_on_known_kernels(data: Dataset) -> No
         np.testing.assert_allclose(
             forest.predict(features[name][chosen]), wanted[members][chosen], atol=1e-12
         )
+
+
+def packed(path: Path, data: Dataset, log_ratio: float, fading: bool = False) -> LatencyPredictor:
+    """Predictor of a pack whose forests correct every kernel alike."""
+    features, base = feature_table(data), fit_base(data, PLAN)
+    ratios = np.full(len(data.specs), log_ratio)
+    forests = grow_forests(data, ratios, data.seen(), features, ForestSettings(trees=2), seed=0)
+    write_pack(path, data, base, CONSTANT_MS, forests, features, WIDTHS, {}, fading)
+    return LatencyPredictor(DEVICE, "2.0", load_pack(path), load_rules(DEVICE), path)
+
+
+def test_corrections_fade_outside_of_the_sizes_that_were_measured(data: Dataset, tmp_path: Path) -> None:
+    plain = packed(tmp_path / "plain.pack", data, 0.0)
+    corrected = packed(tmp_path / "corrected.pack", data, 0.4)
+    fading = packed(tmp_path / "fading.pack", data, 0.4, fading=True)
+    assert "fading" not in corrected.header
+    widest = max((spec for spec in data.specs if spec.op == "fc"), key=lambda spec: spec.inputs[0][-1])
+    wider = [widest._replace(inputs=((1, factor * widest.inputs[0][-1]),)) for factor in (1, 2, 8)]
+
+    def correction(predictor: LatencyPredictor) -> list[float]:
+        said, base = predictor.kernel_latencies(wider), plain.kernel_latencies(wider)
+        return [float(np.log(said[spec].fitted_ms / base[spec].fitted_ms)) for spec in wider]
+
+    assert correction(corrected) == pytest.approx([0.4] * 3, abs=1e-3)
+    assert correction(fading) == pytest.approx([0.4, 0.2, 0.05], abs=1e-3)
+
+
+def test_kernel_types_without_kernels_have_the_base_and_are_estimates(data: Dataset, tmp_path: Path) -> None:
+    counts = data.counts.tolil()
+    counts[:, data.forests == "maxpool"] = 0
+    predictor = packed(tmp_path / "a.pack", replace(data, counts=counts.tocsr()), 0.4)
+    pool = next(spec for spec in data.specs if spec.op == "maxpool")
+    answer = predictor.kernel_latencies([pool])[pool]
+    assert predictor.header["forests"]["maxpool"]["kernels"] == 0
+    assert not answer.measured
+    assert answer.outside == ()
+
+
+def test_what_the_plan_leaves_uncorrected_has_the_base(
+    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(settings.PLANS, DEVICE, replace(PLAN, uncorrected=frozenset({"fc"})))
+    monkeypatch.setitem(settings.TEACHERS, DEVICE, replace(QUICK, rounds=5))
+    save_dataset(pipeline.data_path(tmp_path, DEVICE), data)
+    pipeline.write_features(tmp_path, DEVICE)
+    pipeline.run_held_out(tmp_path, pipeline.Task(DEVICE, pipeline.VALIDATION), seed=0)
+    pack = load_pack(pipeline.run_final(tmp_path, DEVICE, tmp_path / "packs", seed=0))
+    features = feature_table(data)
+    assert pack.header["forests"]["fc"]["kernels"] > 0
+    assert not pack.forests["fc"].predict(features["fc"]).any()
+    assert pack.forests["conv"].predict(features["conv"]).any()
 
 
 @pytest.mark.slow
