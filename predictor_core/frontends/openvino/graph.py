@@ -128,10 +128,12 @@ class Walk:
         found = self._constants(call)
         if found is None:
             steps = self._steps(call)
-            if any(value is not None and value.node is not None for value in inputs):
-                found = self._emit(call, steps)
+            shapes = steps[-1].outputs
+            # A tensor without elements, such as the empty state of a decoder, takes no time.
+            if all(value is None or value.node is None for value in inputs) or all(map(_is_empty, shapes)):
+                found = [Value(shape) for shape in shapes]
             else:
-                found = [Value(shape) for shape in steps[-1].outputs]
+                found = self._emit(call, steps)
         return dict(zip(layer.outputs, found))
 
     def _same(self, call: Call) -> Value:
@@ -197,8 +199,8 @@ class Walk:
                 raise NotInferableError(f"{call.op} is not a known op")
             return call.checked(handler(call))
         except NotInferableError as error:
-            shapes = layer.shapes
-            if not shapes or any(min(shape, default=1) < 1 for shape in shapes):
+            shapes = stated.shapes(call)
+            if not shapes:
                 raise NotInferableError(
                     f"{error}, and its stated shape is open; is the .bin file there?"
                 ) from error
@@ -276,6 +278,10 @@ def _source(
     if made is None or source[1] not in made:
         raise GraphError(f"input {port} reads output {source[1]} of layer {source[0]!r}, which is not there")
     return made[source[1]]
+
+
+def _is_empty(shape: Shape) -> bool:
+    return 0 in shape
 
 
 def _known(shape: Shape, inputs: Sequence[Value | None]) -> Shape:

@@ -27,7 +27,15 @@ _BODIES = frozenset({"body", "then_body", "else_body"})
 #: Parts of a layer that list something.
 _LISTS = frozenset({"back_edges", "blobs", "else_port_map", "port_map", "then_port_map"})
 
-_BETWEEN_DIMENSIONS = re.compile(rb"</dim>\s*<dim>")
+#: What stands between, before and behind the dimensions of a port as OpenVINO writes them, and what makes
+#: one attribute of them.
+_DIMENSIONS = (
+    (b"</dim>\n\t\t\t\t\t<dim>", b" "),
+    (b">\n\t\t\t\t\t<dim>", b' dims="'),
+    (b"</dim>\n\t\t\t\t</port>", b'"/>'),
+)
+#: Longest text of the dimensions of a port.
+_MAX_DIMENSIONS_BYTES = 2**12
 _ENCODING = re.compile(rb"(?:\xef\xbb\xbf)?<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})")
 
 
@@ -57,8 +65,22 @@ def read_network(path: str | os.PathLike[str]) -> Network:
     meter().spend(
         memory_bytes=_TAG_BYTES * (data.count(b"<") if len(data) > _SMALL_BYTES else len(data) // 3)
     )
-    # The dimensions of a port are one text: a third of the elements, and of the time.
-    return _Reader(_BETWEEN_DIMENSIONS.sub(b" ", data)).read()
+    # Dimensions are most of the elements of a file.
+    condensed = data
+    for written, read in _DIMENSIONS:
+        condensed = condensed.replace(written, read)
+    try:
+        return _Reader(condensed).read()
+    except expat.ExpatError:
+        # Something else stands between the dimensions, or it is no XML.
+        return _read_as_written(data)
+
+
+def _read_as_written(data: bytes) -> Network:
+    try:
+        return _Reader(data).read()
+    except expat.ExpatError as error:
+        raise ModelFormatError(f"this is no OpenVINO IR: {error}; expected XML") from None
 
 
 class _Reader:
@@ -85,14 +107,12 @@ class _Reader:
         self._open = 0
 
     def read(self) -> Network:
-        """Parse the file."""
+        """Parse the file, or raise `ExpatError`."""
         parser = self._parser
         parser.StartElementHandler = self._root
         parser.StartDoctypeDeclHandler = _refuse_entities
         try:
             parser.Parse(self._data, True)
-        except (expat.ExpatError, ValueError) as error:
-            raise ModelFormatError(f"this is no OpenVINO IR: {error}; expected XML") from error
         finally:
             # The parser and its handlers hold each other.
             parser.StartElementHandler = parser.EndElementHandler = None
@@ -109,18 +129,14 @@ class _Reader:
 
     def _start(self, tag: str, attributes: Attributes) -> None:
         """Take what a network is made of; the most frequent elements first."""
-        if tag == "dim":
-            if self._dimensions:
-                # The text ends where the next tag begins.
-                data, at = self._data, self._parser.CurrentByteIndex
-                text = data[data.index(b">", at) + 1 : data.index(b"<", at + 1)]
-                self._dimensions[-1] += f" {text.decode()}"
-        elif tag == "port":
-            self._ports.append(attributes.get("id", ""))
-            if self._dimensions is not None:
-                if not self._dimensions:
-                    self._layer.precision = attributes.get("precision") or self._layer.precision
-                self._dimensions.append("")
+        if tag == "port":
+            get = attributes.get
+            self._ports.append(get("id", ""))
+            dimensions = self._dimensions
+            if dimensions is not None:
+                if not dimensions:
+                    self._layer.precision = get("precision") or self._layer.precision
+                dimensions.append(get("dims", ""))
         elif tag == "layer":
             self._layer = Layer(attributes)
             self._network.layers.append(self._layer)
@@ -128,10 +144,13 @@ class _Reader:
             self._layer.data = attributes
         elif tag == "edge":
             self._network.connect(attributes)
-        elif tag == "input":
-            self._ports, self._dimensions = self._layer.inputs, None
         elif tag == "output":
             self._ports, self._dimensions = self._layer.outputs, self._layer.dimensions
+        elif tag == "input":
+            self._ports, self._dimensions = self._layer.inputs, None
+        elif tag == "dim":
+            if self._dimensions:
+                self._add_dimension(self._dimensions)
         elif tag in _BODIES:
             self._enter_body(tag)
         elif tag == "layers":
@@ -143,6 +162,14 @@ class _Reader:
             self._open = 1
             self._parser.StartElementHandler = self._entry
             self._parser.EndElementHandler = self._end_entry
+
+    def _add_dimension(self, dimensions: list[str]) -> None:
+        # The text ends where the next tag begins.
+        data, at = self._data, self._parser.CurrentByteIndex
+        text = data[data.index(b">", at) + 1 : data.index(b"<", at + 1)]
+        if len(dimensions[-1]) + len(text) > _MAX_DIMENSIONS_BYTES:
+            raise ModelFormatError(f"the dimensions of a port take more than {_MAX_DIMENSIONS_BYTES} bytes")
+        dimensions[-1] += f" {text.decode()}"
 
     def _entry(self, tag: str, attributes: Attributes) -> None:
         """Take what a list holds, or what stands in a part that tells nothing of the latency."""

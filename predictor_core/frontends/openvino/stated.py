@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 from predictor_core.frontends.openvino.call import Call, Step
@@ -33,6 +34,14 @@ _REDUCTIONS = {
     **dict.fromkeys(("ReduceMin", "ReduceLogicalAnd"), "reduce_min"),
     "ReduceMean": "reduce_mean",
 }
+#: Layers that keep the number of elements, and others that keep the batch.
+_REARRANGING = frozenset({"Reshape", "Squeeze", "Transpose", "Unsqueeze"})
+_OF_BATCHES = frozenset(
+    {
+        *("AdaptiveAvgPool", "AdaptiveMaxPool", "Gather", "Interpolate", "MVN", "Pad", "Slice", "Split"),
+        *("StridedSlice", "TopK", "VariadicSplit", *_REDUCTIONS),
+    }
+)
 #: Transposes of a rank that models use most, for dimensions that are equal: heads of attention, windows.
 _USUAL = {
     2: ((1, 0),),
@@ -41,6 +50,29 @@ _USUAL = {
     5: ((2, 0, 3, 1, 4), (0, 2, 1, 3, 4)),
     6: ((0, 1, 3, 2, 4, 5),),
 }
+
+
+def shapes(call: Call) -> tuple[Shape, ...]:
+    """Return the stated shapes of the outputs, with open dimensions filled where the input tells them.
+
+    An open batch is that of the input; where a layer only rearranges elements, their count tells one more
+    dimension. No shapes are returned where a dimension stays open.
+    """
+    first = next((value.shape for value in call.inputs if value is not None and not value.is_constant), ())
+    found = []
+    for shape in call.layer.shapes:
+        dims = list(shape)
+        places = [place for place, dim in enumerate(shape) if dim < 1]
+        rearranged = call.op in _REARRANGING
+        if first and places[:1] == [0] and (len(places) == 2 if rearranged else call.op in _OF_BATCHES):
+            dims[places.pop(0)] = first[0]
+        if len(places) == 1 and rearranged:
+            count, rest = divmod(prod(first), prod([dim for dim in dims if dim > 0]))
+            dims[places.pop()] = 0 if rest else count
+        if places or min(dims, default=1) < 1:
+            return ()
+        found.append(tuple(dims))
+    return tuple(found)
 
 
 def steps(call: Call, outputs: tuple[Shape, ...]) -> list[Step]:

@@ -142,8 +142,7 @@ def test_a_constant_of_each_channel_behind_a_conv_is_its_bias(
     tmp_path: Path, between: str, also_read: bool, constant: tuple[int, ...], biased: bool
 ) -> None:
     x, weights, y = (1, 3, 8, 8), (8, 3, 3, 3), (1, 8, 6, 6)
-    windows = dict.fromkeys(("strides", "dilations"), "1,1")
-    windows.update(dict.fromkeys(("pads_begin", "pads_end"), "0,0"))
+    windows = {"strides": "1,1", "dilations": "1,1", "pads_begin": "0,0", "pads_end": "0,0"}
     layers = [
         layer(0, "Parameter", [], [x], shape="1,3,8,8"),
         layer(1, "Const", [], [weights], element_type="f32", shape="8,3,3,3", offset="0", size="864"),
@@ -210,6 +209,87 @@ def test_files_that_are_none(tmp_path: Path, text: str, error: type[PredictorErr
     with pytest.raises(error, match=message) as found:
         load(written(tmp_path, text))
     assert len(str(found.value).splitlines()) == 1
+
+
+def test_white_space_between_dimensions_is_free(model: Models, tmp_path: Path) -> None:
+    """What OpenVINO writes between dimensions is looked for as it writes it."""
+    path = model("mobilenet_v2")
+    written_so, expected = path.read_text(), load(path)
+    for name, text in (
+        ("dos", written_so.replace("\n", "\r\n")),
+        ("some", written_so.replace("</dim>\n\t\t\t\t</port>", "</dim></port>", 99)),
+        ("comment", written_so.replace("\n\t\t\t\t\t<dim>", "<!-- a dimension -->\n\t\t\t\t\t<dim>", 9)),
+    ):
+        other = tmp_path / f"{name}.xml"
+        other.write_bytes(text.encode())
+        assert load(other).nodes == expected.nodes
+
+
+def test_an_error_names_the_line_of_the_file(model: Models, tmp_path: Path) -> None:
+    lines = model("mobilenet_v2").read_text().split("\n")
+    lines[200] = "<<"
+    with pytest.raises(ModelFormatError, match=r"not well-formed .*: line 201, column 1"):
+        load(written(tmp_path, "\n".join(lines)))
+
+
+def test_a_port_of_endless_dimensions(tmp_path: Path) -> None:
+    text = net(RELU, [(0, 0, 1, 0), (1, 1, 2, 0)])
+    with pytest.raises(ModelFormatError, match="the dimensions of a port take more than 4096 bytes"):
+        load(written(tmp_path, text.replace("<dim>", "<dim>1</dim><!-- -->" * 5000 + "<dim>", 1)))
+
+
+def test_an_empty_state_takes_no_time(tmp_path: Path) -> None:
+    """The cache of a decoder has no elements when the first tokens are read."""
+    x, empty, state = (1, 4, 5, 16), (1, 4, 0, 16), (-1, 4, -1, 16)
+    layers = [
+        layer(0, "Parameter", [], [x], shape="1,4,5,16", element_type="f32"),
+        layer(1, "Const", [], [empty], element_type="f32", shape="1, 4, 0, 16", offset="0", size="0"),
+        layer(2, "ReadValue", [empty], [state], version="opset6", variable_id="cache"),
+        layer(3, "Sigmoid", [state], [state]),
+        layer(4, "Concat", [state, x], [state], axis="2"),
+        layer(5, "Assign", [state], [state], version="opset6", variable_id="cache"),
+        layer(6, "ReLU", [state], [state]),
+        layer(7, "Result", [state], []),
+    ]
+    edges = [(1, 0, 2, 0), (2, 1, 3, 0), (3, 1, 4, 0), (0, 0, 4, 1), (4, 2, 5, 0), (4, 2, 6, 0), (6, 1, 7, 0)]
+    graph = load(written(tmp_path, net(layers, edges)))
+    assert [node.op for node in graph] == ["input", "relu"]
+
+
+@pytest.mark.parametrize("batch", [None, 4])
+def test_an_open_batch_without_the_bin(tmp_path: Path, batch: int | None) -> None:
+    """The converter leaves the batch of all stated shapes open; pads and targets are in the absent .bin."""
+    x, padded, last, flat = (-1, 3, 8, 8), (-1, 3, 9, 9), (-1, 9, 9, 3), (-1, 243)
+    layers = [
+        layer(0, "Parameter", [], [x], shape="?,3,8,8", element_type="f32"),
+        layer(1, "Const", [], [(4,)], element_type="i64", shape="4", offset="0", size="32"),
+        layer(2, "Pad", [x, (4,), (4,)], [padded], pad_mode="constant"),
+        layer(3, "Transpose", [padded, (4,)], [last]),
+        layer(4, "Reshape", [last, (2,)], [flat], special_zero="true"),
+        layer(5, "Const", [], [(2,)], element_type="i64", shape="2", offset="32", size="16"),
+        layer(6, "Result", [flat], []),
+    ]
+    edges = [(0, 0, 2, 0), (1, 0, 2, 1), (1, 0, 2, 2), (2, 3, 3, 0), (1, 0, 3, 1)]
+    edges += [(3, 2, 4, 0), (5, 0, 4, 1), (4, 2, 6, 0)]
+    path = written(tmp_path, net(layers, edges))
+    graph = load(path) if batch is None else load(path, input_shape=(batch, 3, 8, 8))
+    count = batch or 1
+    assert [(node.op, node.shape) for node in graph] == [
+        ("input", (count, 3, 8, 8)),
+        ("pad", (count, 3, 9, 9)),
+        ("transpose", (count, 9, 9, 3)),
+        ("reshape", (count, 243)),
+    ]
+
+
+def test_a_batch_that_depends_on_data_stays_open(tmp_path: Path) -> None:
+    layers = [
+        layer(0, "Parameter", [], [(4, 4)], shape="4,4", element_type="f32"),
+        layer(1, "NonZero", [(4, 4)], [(2, -1)], output_type="i64"),
+        layer(2, "Result", [(2, -1)], []),
+    ]
+    with pytest.raises(UnsupportedOpError, match="its stated shape is open"):
+        load(written(tmp_path, net(layers, [(0, 0, 1, 0), (1, 1, 2, 0)])))
 
 
 def test_a_loop_of_known_length_is_unrolled(tmp_path: Path) -> None:
