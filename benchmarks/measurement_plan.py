@@ -21,6 +21,7 @@ import numpy as np
 from harness import publish
 
 from predictor_core import load_latency_predictor
+from predictor_core.frontends.torch import pytorchcv
 from predictor_core.fusion import detect
 from predictor_core.learning.adapt import Prior, pose
 from predictor_core.learning.corpus import cut_of
@@ -104,12 +105,7 @@ def _latencies(path: Path, part: str) -> dict[str, dict[str, float]]:
 
 
 def _graph(name: str) -> Any:
-    # pytorchcv was written for a numpy that had its own name for int.
-    if not hasattr(np, "int"):
-        setattr(np, "int", int)  # noqa: B010
-    from pytorchcv.model_provider import get_model
-
-    return to_graph(get_model(name, pretrained=False).eval(), "torch", (1, 3, 224, 224))
+    return to_graph(pytorchcv.build(name), "torch", (1, 3, 224, 224))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import csv
 import random
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.util import find_spec
@@ -59,12 +60,11 @@ COUNTS = {"planned": (20, 27, 40, 67, 100), "real": (40, 100), "random": (40, 60
 def prepare(folder: Path) -> None:
     """Write every model as an ONNX file with random weights."""
     from predictor_core.frontends.onnx.writing import graph_to_onnx
+    from predictor_core.measuring.planning import pool
     from predictor_core.measuring.planning.folder import PLAN_FILE, write_plan
     from predictor_core.measuring.planning.plan import make_plan
-    from predictor_core.measuring.planning.pool import variants
+    from predictor_core.predictor import to_graph
 
-    if not (folder / "planned" / PLAN_FILE).is_file():
-        write_plan(make_plan(PLANNED), folder / "planned")
     wanted = {"held_out": HELD_OUT, "real": REAL}
     sets = {name: {path.stem for path in (folder / name).glob("*.onnx")} for name in wanted}
     for name, build in _real_networks():
@@ -83,9 +83,16 @@ def prepare(folder: Path) -> None:
             (folder / unfilled / f"{name}.onnx").write_bytes(graph_to_onnx(graph).SerializeToString())
             sets[unfilled].add(name)
             print(f"{unfilled}: {name}", flush=True)
+    if not (folder / "planned" / PLAN_FILE).is_file():
+        held_out = [_kernels(to_graph(path, "onnx")) for path in (folder / "held_out").glob("*.onnx")]
+        targets = [*pool.real_architectures(), *pool.published()]
+        targets = [graph for graph in targets if _kernels(graph) not in held_out]
+        write_plan(
+            make_plan(PLANNED, candidates=[*targets, *pool.variants()], targets=targets), folder / "planned"
+        )
     target = folder / "random"
     target.mkdir(parents=True, exist_ok=True)
-    graphs = list(variants(seed=1))
+    graphs = list(pool.variants(seed=1))
     random.Random(SEED).shuffle(graphs)
     for number, graph in enumerate(graph for graph in graphs if _is_fit(graph)):
         if number == RANDOM:
@@ -97,17 +104,15 @@ def prepare(folder: Path) -> None:
 
 def _real_networks() -> Iterator[tuple[str, Callable[[], Any]]]:
     """Yield names of networks of pytorchcv and torchvision, shuffled, and what builds their Graphs."""
-    # pytorchcv was written for a numpy that had its own name for int.
-    if not hasattr(np, "int"):
-        setattr(np, "int", int)  # noqa: B010
+    from predictor_core.frontends.torch import pytorchcv
     from predictor_core.frontends.torch.torchvision import load, names
     from predictor_core.predictor import to_graph
 
     vision = names()
-    from pytorchcv.model_provider import _models, get_model
+    from pytorchcv.model_provider import _models
 
     def cv(name: str) -> Any:
-        return to_graph(get_model(name, pretrained=False).eval(), "torch", (1, 3, 224, 224))
+        return to_graph(pytorchcv.build(name), "torch", (1, 3, 224, 224))
 
     pool = [(f"torchvision_{name}", partial(load, name)) for name in vision]
     pool += [
@@ -125,13 +130,20 @@ _OTHER_DATA = (
 )  # fmt: skip
 
 
-def _is_fit(graph: Any) -> bool:
-    from predictor_core import kernels
+def _kernels(graph: Any) -> Counter[Any]:
+    """Kernels of a network, which are the same under all its names."""
     from predictor_core.fusion import detect, load_rules
     from predictor_core.ir.passes import canonicalize
+
+    rules = load_rules("cortexA76cpu_tflite21")
+    return Counter(kernel.spec._replace(type="") for kernel in detect(canonicalize(graph), rules))
+
+
+def _is_fit(graph: Any) -> bool:
+    from predictor_core import kernels
     from predictor_core.kernels import weights
 
-    specs = [kernel.spec for kernel in detect(canonicalize(graph), load_rules("cortexA76cpu_tflite21"))]
+    specs = list(_kernels(graph).elements())
     macs = sum(kernels.cost(spec).macs for spec in specs)
     return macs <= LARGEST_MACS and sum(map(weights, specs)) <= LARGEST_WEIGHTS
 

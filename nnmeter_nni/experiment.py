@@ -16,7 +16,7 @@ from predictor_core.ir.graph import Shape
 _CHECKPOINT_LIMIT = 2**30
 
 #: Seconds that the manager may take to start; NNI gives it three.
-_MANAGER_START_S = 60
+_MANAGER_START_S = 180
 
 
 def retiarii_config(

@@ -12,9 +12,11 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # The same examples in every run, however busy the machine is. Not every environment needs hypothesis.
 with suppress(ImportError):
-    from hypothesis import settings
+    from hypothesis import HealthCheck, settings
 
-    settings.register_profile("repeatable", derandomize=True, deadline=None)
+    settings.register_profile(
+        "repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
     settings.load_profile("repeatable")
 
 

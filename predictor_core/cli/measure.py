@@ -94,7 +94,8 @@ def run(arguments: argparse.Namespace) -> int:
                 if outcome.error is not None:
                     failed += 1
                     total -= arguments.repeats - 1
-                    log(f"error: {outcome.model}: {describe(outcome.error, arguments.debug)}")
+                    told = describe(outcome.error, arguments.debug).removeprefix(f"{outcome.model}: ")
+                    log(f"error: {outcome.model}: {told}")
                     continue
                 if outcome.measurement is None:
                     if arguments.verbose:

@@ -62,7 +62,12 @@ def requested(arguments: argparse.Namespace) -> list[Source]:
         raise UsageError(f"{bare[0]} is named beside {flag.flag}; put all models behind it, or leave it out")
     if not names:
         flags = " ".join(entry.flag for entry in _flagged())
-        raise UsageError(f"one of the arguments {flags} is required, or files and folders without one")
+        predictors = getattr(arguments, "predictor", None)
+        last = predictors[-1] if isinstance(predictors, list) and len(predictors) > 1 else None
+        raise UsageError(
+            f"one of the arguments {flags} is required, or files and folders without one"
+            + (f"; {last!r} counts as a predictor, for there is no such file" if last is not None else "")
+        )
     if flag is not None and not flag.suffixes:
         return [Source(name, printable(name), flag.name) for name in names]
     sources = [source for name in names for source in _expand(Path(name), flag)]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from predictor_core.ir.graph import Graph, Node, Shape
-from predictor_core.ir.ops import BINARY_OPS, DATA_OPS, DENSE_OPS, POOL_OPS
+from predictor_core.ir.graph import Graph, Node
+from predictor_core.ir.ops import DATA_OPS, DENSE_OPS, POOL_OPS
 from predictor_core.kernels.registry import kernel_op
 from predictor_core.kernels.spec import FOLDED, KernelSpec
 
@@ -30,16 +30,17 @@ def build(op: str, main: Sequence[Node], merged: Sequence[Node], graph: Graph) -
     graph : Graph
         The graph they are in.
     """
-    head, last = main[0], main[-1]
+    head = main[0]
+    previous, _, _, _, outputs, _ = main[-1]
+    head_attrs = head.attrs
     inputs = list(graph.input_shapes(head))
-    if "const_shape" in head.attrs:
-        constant = tuple(head.attrs["const_shape"])
+    if "const_shape" in head_attrs:
+        constant = tuple(head_attrs["const_shape"])
         # The first operand of a product, or the sequence of a recurrent layer, tells its cost.
-        first = head.attrs.get("const_first") and head.op in DENSE_OPS
+        first = head_attrs.get("const_first") and head.op in DENSE_OPS
         inputs.insert(0 if first else len(inputs), constant)
     epilogue: list[str] = []
     pool: tuple[int, ...] = ()
-    previous = last.name
     for node in merged:
         name, merged_op, reads, attrs, _, _ = node
         if merged_op not in DATA_OPS:
@@ -51,11 +52,11 @@ def build(op: str, main: Sequence[Node], merged: Sequence[Node], graph: Graph) -
         if "const_shape" in attrs:
             inputs.append(tuple(attrs["const_shape"]))
         previous = name
-    has_bias = "bias" in head.attrs and head.attrs["bias"] and len(main) == 1
+    has_bias = head_attrs.get("bias") and len(main) == 1
     label = "-".join((op, FOLDED, *epilogue) if has_bias else (op, *epilogue))
     output, kernel, strides, dilations, groups, extra = kernel_op(op).fields(main, graph)
     if output is None:
-        output = last.outputs[0]
+        output = outputs[0]
     return KernelSpec(
         label,
         op,
@@ -68,8 +69,3 @@ def build(op: str, main: Sequence[Node], merged: Sequence[Node], graph: Graph) -
         tuple(epilogue),
         pool or extra,
     )
-
-
-def broadcasts(node: Node, before: Shape) -> bool:
-    """Whether a two-input op, merged after a tensor of shape `before`, would repeat it over a larger one."""
-    return node.op in BINARY_OPS and node.outputs[0] != before

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 
-from predictor_core.fusion.build import broadcasts, build, main_op
+from predictor_core.fusion.build import build, main_op
 from predictor_core.fusion.context import contexts
 from predictor_core.fusion.patterns import match
 from predictor_core.fusion.rules import Pattern, Rules
 from predictor_core.ir.graph import Graph, Node
-from predictor_core.ir.ops import free_ops
+from predictor_core.ir.ops import BINARY_OPS, free_ops
 from predictor_core.kernels.spec import Kernel
 
 _NOTHING: frozenset[str] = frozenset()
+_NAME = itemgetter(0)
 
 
 class _OpenKernel:
@@ -48,19 +50,20 @@ def detect(graph: Graph, rules: Rules) -> list[Kernel]:
         In execution order of their main nodes.
     """
     open_kernels: list[_OpenKernel] = []
+    #: Whose a node is: by its name, and by its tensors where it has several.
     owner: dict[str, _OpenKernel] = {}
     starts = rules.patterns_from
     pairs = rules.pairs
     free = free_ops()
     returned = {graph.producer(tensor).name for tensor in graph.outputs}
     for node in graph.nodes:
-        name, op, inputs, *_ = node
+        name, op, inputs, _, outputs, _ = node
         if op in free or name in owner:
             continue
         kernel = _matched(rules, starts[op], node, graph, len(open_kernels)) if op in starts else None
         if kernel is not None:
             for member in kernel.main:
-                _note(owner, member, kernel)
+                owner.update(dict.fromkeys((member.name, *member.tensors), kernel))
             open_kernels.append(kernel)
             continue
         latest, read = None, ""
@@ -70,29 +73,25 @@ def detect(graph: Graph, rules: Rules) -> list[Kernel]:
                 latest, read = maker, tensor
         if latest is not None and op in latest.accepts:
             tail = latest.merged[-1] if latest.merged else latest.main[-1]
-            made = graph.producer(read)
+            made, _, _, _, before, _ = tail
             if (
-                tail is made
-                and made.name not in returned
-                and len(graph.consumers(made.name)) == 1
-                and not broadcasts(node, made.outputs[0])
+                tail is graph.producer(read)
+                and made not in returned
+                and len(graph.consumers(made)) == 1
+                # A larger second operand would repeat the result of the kernel.
+                and not (op in BINARY_OPS and outputs[0] != before[0])
             ):
                 latest.merged.append(node)
                 latest.accepts = pairs.get(f"{latest.op}-{op}", pairs.get(op, _NOTHING))
-                _note(owner, node, latest)
-                continue
-        kernel = _OpenKernel(main_op(node, graph), (node,), len(open_kernels), rules)
-        _note(owner, node, kernel)
-        open_kernels.append(kernel)
+                kernel = latest
+        if kernel is None:
+            kernel = _OpenKernel(main_op(node, graph), (node,), len(open_kernels), rules)
+            open_kernels.append(kernel)
+        owner[name] = kernel
+        if len(outputs) > 1:
+            owner.update(dict.fromkeys(node.tensors, kernel))
     kernels = [_finish(kernel, graph) for kernel in open_kernels]
     return _with_context(kernels, open_kernels, owner, graph, rules) if rules.engine else kernels
-
-
-def _note(owner: dict[str, _OpenKernel], node: Node, kernel: _OpenKernel) -> None:
-    """Note whose a node is: by its name, and by its tensors where it has several."""
-    owner[node.name] = kernel
-    if len(node.outputs) > 1:
-        owner.update(dict.fromkeys(node.tensors, kernel))
 
 
 def _with_context(
@@ -135,6 +134,6 @@ def _matched(
 
 
 def _finish(kernel: _OpenKernel, graph: Graph) -> Kernel:
-    head = kernel.main[0]
-    nodes = tuple([node.name for node in (*kernel.main, *kernel.merged)])
-    return Kernel(build(kernel.op, kernel.main, kernel.merged, graph), head.name, nodes, head.scope)
+    main, merged = kernel.main, kernel.merged
+    nodes = tuple(map(_NAME, (*main, *merged)))
+    return Kernel(build(kernel.op, main, merged, graph), nodes[0], nodes, main[0].scope)

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from math import prod
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -21,6 +22,7 @@ MAX_ELEMENTS = 2**40
 MAX_RANK = 64
 
 _INTEGERS = frozenset({int})
+_ONE = frozenset({1})
 _NO_ATTRS: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -64,6 +66,9 @@ class Node(NamedTuple):
         return tuple(f"{self.name}:{i}" for i in range(len(self.outputs)))
 
 
+_NAME, _OUTPUTS = itemgetter(0), itemgetter(4)
+
+
 class Graph:
     """An immutable, validated, topologically sorted list of Nodes.
 
@@ -105,29 +110,23 @@ class Graph:
         self.warnings = tuple(warnings)
         given = tuple(nodes)
         _check_shapes(given)
-        by_name: dict[str, Node] = {}
-        tensors: dict[str, Node] = {}
+        by_name: dict[str, Node] = dict(zip(map(_NAME, given), given))
+        tensors = by_name
+        if len(by_name) < len(given) or {*map(len, map(_OUTPUTS, given))} != _ONE:
+            tensors = _tensors_of(given)
+        self._by_name = by_name
+        self._tensors = tensors
         shapes: dict[str, Shape] = {}
         in_order = True
         for node in given:
             own, _, inputs, _, made, _ = node
-            if own in by_name or own in shapes:
-                raise GraphError(f"node {own!r} stands in the graph twice; names must be unique")
-            by_name[own] = node
             for tensor in inputs:
                 if tensor not in shapes:
                     in_order = False
             if len(made) == 1:
-                tensors[own] = node
-                (shapes[own],) = made
-                continue
-            for tensor, shape in zip(node.tensors, made):
-                if tensor in shapes:
-                    raise GraphError(f"tensor {tensor!r} of node {own!r} has two producers")
-                tensors[tensor] = node
-                shapes[tensor] = shape
-        self._by_name = by_name
-        self._tensors = tensors
+                shapes[own] = made[0]
+            else:
+                shapes.update(zip(node.tensors, made))
         self._shapes = shapes
         self.nodes: tuple[Node, ...] = given if in_order else tuple(sorted_nodes(given))
         self._consumers: Mapping[str, Sequence[Node]] | None = None
@@ -199,13 +198,29 @@ class Graph:
 
     def _find_consumers(self) -> Mapping[str, Sequence[Node]]:
         consumers: dict[str, list[Node]] = defaultdict(list)
-        tensors = self._tensors
+        # Tensors of other names than their nodes are those of nodes with several outputs.
+        several = {} if self._tensors is self._by_name else self._tensors
         for node in self.nodes:
             for tensor in node.inputs:
-                readers = consumers[tensors[tensor].name]
+                readers = consumers[several[tensor].name if tensor in several else tensor]
                 if not readers or readers[-1] is not node:
                     readers.append(node)
         return consumers
+
+
+def _tensors_of(nodes: Iterable[Node]) -> dict[str, Node]:
+    """Return who makes each tensor, or raise `GraphError` where a node or a tensor stands there twice."""
+    names: set[str] = set()
+    tensors: dict[str, Node] = {}
+    for node in nodes:
+        if node.name in names or node.name in tensors:
+            raise GraphError(f"node {node.name!r} stands in the graph twice; names must be unique")
+        names.add(node.name)
+        for tensor in node.tensors:
+            if tensor in tensors:
+                raise GraphError(f"tensor {tensor!r} of node {node.name!r} has two producers")
+            tensors[tensor] = node
+    return tensors
 
 
 def check_rank(shape: Shape, name: str, op: str) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from numbers import Integral
 from typing import Any, Union
 
 from predictor_core.errors import GraphError, ModelFormatError
-from predictor_core.ir.graph import MAX_DIM, MAX_RANK, Shape
+from predictor_core.ir.graph import MAX_DIM, MAX_ELEMENTS, MAX_RANK, Shape
 
 #: A dimension as a model states it: a size, the name of a symbol, or None or -1 where it is open.
 Dim = Union[int, str, None]
@@ -37,7 +38,7 @@ class InputShapes:
     Raises
     ------
     ModelFormatError
-        When `input_shape` is none of those.
+        When `input_shape` is none of those, or larger than a tensor may be.
     """
 
     def __init__(self, input_shape: Any, names: Sequence[str] = (), *, channels_last: bool = True) -> None:
@@ -188,7 +189,13 @@ def _is_shape(value: Any) -> bool:
 def _checked(shape: Any, input_shape: Any) -> Shape:
     if not _is_shape(shape) or min(shape) < 1:
         raise _no_shape(input_shape)
-    return tuple([int(dim) for dim in shape])
+    dims = tuple([int(dim) for dim in shape])
+    if max(dims) > MAX_DIM or prod(dims) > MAX_ELEMENTS:
+        raise ModelFormatError(
+            f"input_shape has {_shown(dims)}; a dimension is at most {MAX_DIM}, and a tensor has at most "
+            f"{MAX_ELEMENTS} elements"
+        )
+    return dims
 
 
 def _no_shape(input_shape: Any) -> ModelFormatError:

@@ -80,11 +80,11 @@ class MutableGraph:
             if own in found or own in readers:
                 raise GraphError(f"node {own!r} stands in the graph twice; names must be unique")
             for tensor in inputs:
-                reading = readers.get(tensor)
-                if reading is None:
+                if tensor not in readers:
                     self._set(sorted_nodes(given), outputs)
                     return
-                reading[own] = reading.get(own, 0) + 1
+                reading = readers[tensor]
+                reading[own] = reading[own] + 1 if own in reading else 1
             found[own] = node
             by_op[op][own] = None
             if len(made) <= 1:
@@ -151,8 +151,8 @@ class MutableGraph:
         reading = self._readers.get(tensor)
         if reading is None or len(reading) != 1 or tensor in self._places:
             return None
-        ((name, count),) = reading.items()
-        return self.nodes[name] if count == 1 else None
+        (name,) = reading
+        return self.nodes[name] if reading[name] == 1 else None
 
     def replace(
         self,
@@ -182,11 +182,13 @@ class MutableGraph:
         Node
             The new node.
         """
-        name, old = node.name, self.nodes[node.name]
+        name, given_op, reads, given_attrs, made, scope = node
+        old = self.nodes[name]
         if attrs is None:
-            attrs = node.attrs if op is None else {}
-        reads = node.inputs if inputs is None else tuple(inputs)
-        new = Node(name, op or node.op, reads, attrs, outputs or node.outputs, node.scope)
+            attrs = given_attrs if op is None else {}
+        if inputs is not None:
+            reads = tuple(inputs)
+        new = Node(name, op or given_op, reads, attrs, outputs or made, scope)
         self.nodes[name] = new
         self.changed = True
         if new.op != old.op:
@@ -205,6 +207,21 @@ class MutableGraph:
             self._unread(old)
         return new
 
+    def absorb(self, node: Node, reader: Node) -> None:
+        """Remove the only reader of a node, both with one output; what reads it reads the node instead."""
+        name, own, moved = node.name, reader.name, {reader.name: node.name}
+        if len(reader.inputs) > 1:
+            self.bypass(moved)
+            return
+        self.changed = True
+        del self.nodes[own]
+        self._forget(reader)
+        reading = self._readers[name] = self._readers.pop(own)
+        for follower in reading:
+            self._read_instead(follower, moved)
+        if own in self._places:
+            self._return_instead(own, name)
+
     def bypass(self, tensors: Mapping[str, str]) -> None:
         """Remove nodes with one output each; their readers read earlier tensors instead.
 
@@ -219,11 +236,10 @@ class MutableGraph:
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove nodes that nothing reads; those that are gone already are left out."""
+        nodes = self.nodes
         for name in names:
-            node = self.nodes.get(name)
-            if node is not None:
-                self._drop(node)
-                self._unread(node)
+            if name in nodes:
+                self._unread(self._drop(name))
 
     def rewire(self, tensors: Mapping[str, str]) -> None:
         """Let the readers of tensors read earlier ones instead; each reader is rewritten once.
@@ -240,26 +256,35 @@ class MutableGraph:
                 way.append(new)
                 new = moved[new]
             moved.update(dict.fromkeys(way, new))
-        rewritten: dict[str, None] = {}
+        rewritten: dict[str, int] = {}
         for old in tensors:
             reading = self._readers.get(old)
             if reading:
-                rewritten.update(dict.fromkeys(reading))
+                rewritten.update(reading)
                 self._readers[old] = {}
         for name in rewritten:
-            reader = self.nodes[name]
-            inputs = tuple([moved.get(read, read) for read in reader.inputs])
-            for read, new in zip(reader.inputs, inputs):
+            before = self.nodes[name].inputs
+            for read, new in zip(before, self._read_instead(name, moved)):
                 if read != new:
                     reading = self._readers[new]
                     reading[name] = reading.get(name, 0) + 1
-            self.nodes[name] = Node(name, reader.op, inputs, reader.attrs, reader.outputs, reader.scope)
         for old in tensors:
-            places = self._places.pop(old, None)
-            if places is not None:
-                for place in places:
-                    self.outputs[place] = moved[old]
-                self._places.setdefault(moved[old], []).extend(places)
+            if old in self._places:
+                self._return_instead(old, moved[old])
+
+    def _read_instead(self, name: str, moved: Mapping[str, str]) -> tuple[str, ...]:
+        """Rename the inputs of a node, and return them; the caller sees to the index of readers."""
+        _, op, inputs, attrs, outputs, scope = self.nodes[name]
+        inputs = tuple([moved.get(read, read) for read in inputs])
+        self.nodes[name] = Node(name, op, inputs, attrs, outputs, scope)
+        return inputs
+
+    def _return_instead(self, old: str, new: str) -> None:
+        """Let the model return another tensor in all places of one."""
+        places = self._places.pop(old)
+        for place in places:
+            self.outputs[place] = new
+        self._places.setdefault(new, []).extend(places)
 
     def prune(self) -> None:
         """Remove what no output of the model depends on; the model's inputs stay."""
@@ -272,12 +297,13 @@ class MutableGraph:
     def _is_read(self, node: Node) -> bool:
         return any(self._readers.get(tensor) or tensor in self._places for tensor in node.tensors)
 
-    def _drop(self, node: Node) -> None:
+    def _drop(self, name: str) -> Node:
         self.changed = True
-        del self.nodes[node.name]
+        node = self.nodes.pop(name)
         self._forget(node)
-        for tensor in (node.name,) if len(node.outputs) == 1 else node.tensors:
+        for tensor in (name,) if len(node.outputs) == 1 else node.tensors:
             self._readers.pop(tensor, None)
+        return node
 
     def _forget(self, node: Node) -> None:
         named = self._by_op[node.op]
@@ -289,15 +315,14 @@ class MutableGraph:
         """Take back the reads of a node that is gone, and remove producers that only such nodes read."""
         gone = [node]
         while gone:
-            last = gone.pop()
-            for tensor in last.inputs:
+            name, _, inputs, _, _, _ = gone.pop()
+            for tensor in inputs:
                 reading = self._readers[tensor]
-                if reading[last.name] > 1:
-                    reading[last.name] -= 1
+                if reading[name] > 1:
+                    reading[name] -= 1
                     continue
-                del reading[last.name]
+                del reading[name]
                 if not reading:
                     producer = self.producer(tensor)
                     if producer.op != "input" and not self._is_read(producer):
-                        self._drop(producer)
-                        gone.append(producer)
+                        gone.append(self._drop(producer.name))

@@ -331,18 +331,16 @@ _ACCEPTED: Mapping[type, tuple[type, ...]] = {
 
 def check_attributes(nodes: Iterable[Node]) -> None:
     """Raise `GraphError` for a node with an attribute of another type than its row says."""
-    for node in nodes:
-        if node.attrs and not _are_accepted(
-            node.op, tuple(node.attrs), tuple(map(type, node.attrs.values()))
-        ):
-            expected = _expected(node.op)
+    for name, op, _, attrs, _, _ in nodes:
+        if attrs and not _are_accepted(op, tuple(attrs), tuple(map(type, attrs.values()))):
+            expected = _expected(op)
             key, value = next(
                 (key, value)
-                for key, value in node.attrs.items()
+                for key, value in attrs.items()
                 if not _is_accepted(expected.get(key), type(value))
             )
             raise GraphError(
-                f"node {node.name!r} ({node.op}) has the attribute {key} {value!r:.80}; "
+                f"node {name!r} ({op}) has the attribute {key} {value!r:.80}; "
                 f"expected a {expected[key].__name__}"
             )
 

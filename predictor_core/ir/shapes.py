@@ -100,8 +100,10 @@ def broadcast(a: Shape, b: Shape) -> Shape:
     GraphError
         When they don't broadcast.
     """
-    if a == b:
+    if a == b or not b:
         return a
+    if not a:
+        return b
     rank = max(len(a), len(b))
     left = (1,) * (rank - len(a)) + a
     right = (1,) * (rank - len(b)) + b

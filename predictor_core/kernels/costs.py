@@ -41,8 +41,8 @@ def no_weights(spec: KernelSpec) -> int:
 
 def conv_weights(spec: KernelSpec) -> int:
     """Elements of the weights of a convolution with a window of two dimensions."""
-    kernel_height, kernel_width = spec.kernel
-    return kernel_height * kernel_width * spec.inputs[0][-1] * spec.output[-1] // spec.groups
+    _, _, inputs, output, (kernel_height, kernel_width), _, _, groups, *_ = spec
+    return kernel_height * kernel_width * inputs[0][-1] * output[-1] // groups
 
 
 def conv3d_weights(spec: KernelSpec) -> int:
@@ -66,9 +66,9 @@ def _moved(spec: KernelSpec, weights: int = 0) -> float:
 
 def conv(spec: KernelSpec) -> Cost:
     """Every output element sums the kernel window over the input channels of its group."""
-    kernel_height, kernel_width = spec.kernel
-    window = kernel_height * kernel_width * spec.inputs[0][-1] / spec.groups
-    return Cost(prod(spec.output) * window, _moved(spec, conv_weights(spec)))
+    _, _, inputs, output, (kernel_height, kernel_width), _, _, groups, *_ = spec
+    window = kernel_height * kernel_width * inputs[0][-1] / groups
+    return Cost(prod(output) * window, _moved(spec, conv_weights(spec)))
 
 
 def conv3d(spec: KernelSpec) -> Cost:

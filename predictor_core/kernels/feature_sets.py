@@ -62,13 +62,15 @@ def _window(spec: KernelSpec, aspect: float) -> tuple[float, ...]:
 
 
 def _conv(spec: KernelSpec, cost: Cost) -> tuple[float, ...]:
-    side, aspect = area(spec.inputs[0])
-    out_side, _ = area(spec.output)
-    cin, cout = spec.inputs[0][-1], spec.output[-1]
-    read, written, constant = prod(spec.inputs[0]), prod(spec.output), conv_weights(spec)
-    cycles, blocks, descriptors, splits = schedule(cin, cout, spec.kernel[0] * spec.kernel[1])
+    _, _, (shape, *_), output, (kernel_height, kernel_width), (down, right), _, _, _, extra, _ = spec
+    macs, moved = cost
+    side, aspect = area(shape)
+    out_side, _ = area(output)
+    cin, cout, window = shape[-1], output[-1], kernel_height * kernel_width
+    read, written, constant = prod(shape), prod(output), conv_weights(spec)
+    cycles, blocks, descriptors, splits = schedule(cin, cout, window)
     pixels = out_side * out_side
-    pooled = sqrt(spec.extra[0] * spec.extra[1]) if spec.extra else 0.0
+    pooled = sqrt(extra[0] * extra[1]) if extra else 0.0
     # A row over all channels is what a device keeps at hand while the window slides.
     row_in, row_out = side * cin, out_side * cout
     return (
@@ -76,16 +78,16 @@ def _conv(spec: KernelSpec, cost: Cost) -> tuple[float, ...]:
         out_side,
         cin,
         cout,
-        cost.macs,
-        cost.bytes,
+        macs,
+        moved,
         constant,
         read,
         written,
-        cost.macs / cost.bytes,
+        macs / moved,
         (read + written + constant) / CMX_ELEMENTS,
         cycles,
         cycles * pixels,
-        cost.macs / (cycles * pixels),
+        macs / (cycles * pixels),
         row_in,
         row_out,
         row_in + row_out,
@@ -95,8 +97,8 @@ def _conv(spec: KernelSpec, cost: Cost) -> tuple[float, ...]:
         descriptors,
         splits,
         pooled,
-        sqrt(spec.kernel[0] * spec.kernel[1]),
-        sqrt(spec.strides[0] * spec.strides[1]),
+        sqrt(window),
+        sqrt(down * right),
         *_window(spec, aspect),
     )
 

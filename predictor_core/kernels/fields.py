@@ -35,7 +35,8 @@ def plain(main: Sequence[Node], graph: Graph) -> Fields:
 
 def window(main: Sequence[Node], graph: Graph) -> Fields:
     """Return window, strides, dilations and groups of an op on images."""
-    return _window(main[0].attrs, main[0].attrs.get("groups", 1))
+    attrs = main[0].attrs
+    return _window(attrs, attrs.get("groups", 1))
 
 
 def depthwise(main: Sequence[Node], graph: Graph) -> Fields:
@@ -45,8 +46,9 @@ def depthwise(main: Sequence[Node], graph: Graph) -> Fields:
 
 def _window(attrs: Mapping[str, Any], groups: int) -> Fields:
     kernel, strides, dilations = attrs["kernel"], attrs.get("strides", ONE), attrs.get("dilations", ONE)
-    pairs = (kernel[0], kernel[1]), (strides[0], strides[1]), (dilations[0], dilations[1])
-    return Fields(None, *pairs, groups)
+    return Fields(
+        None, (kernel[0], kernel[1]), (strides[0], strides[1]), (dilations[0], dilations[1]), groups
+    )
 
 
 def conv3d(main: Sequence[Node], graph: Graph) -> Fields:

@@ -46,13 +46,13 @@ def schedule(cin: int, cout: int, window: int) -> Schedule:
     splits = -(-cin // most_channels)
     channels = -(-cin // splits)
     aligned = -(-cout // _OUTPUT_ALIGNMENT) * _OUTPUT_ALIGNMENT
-    best = Schedule(2**62, 0, 0, 0)
+    least, best = 2**62, (0, 0)
     for blocks, overhead in _OVERHEAD.items():
         coefficients = -(-channels // blocks) * window
         if coefficients > _COEFFICIENTS and blocks < _MOST_BLOCKS:
             continue
         descriptors = -(-aligned * blocks // _COEFFICIENTS)
         cycles = (coefficients + overhead) * descriptors * splits
-        if cycles < best.cycles:
-            best = Schedule(cycles, blocks, descriptors, splits)
-    return best
+        if cycles < least:
+            least, best = cycles, (blocks, descriptors)
+    return Schedule(least, *best, splits)

@@ -109,7 +109,7 @@ def read_measurements(
     for name in REQUIRED:
         if name not in columns:
             raise LearningError(
-                f"{file} has no column {name!r}; its columns are {', '.join(columns) or 'none'}, expected "
+                f"{file} has no column {name!r}; its columns are {', '.join(columns) or 'none'}; expected "
                 f"{', '.join(REQUIRED)} and perhaps {', '.join(KNOWN[2:])}"
             )
     for name in KNOWN:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from predictor_core import kernels
 from predictor_core.errors import PackError
 from predictor_core.forest import Pack, predict_rows
-from predictor_core.kernels import Cost, Decomposition, KernelSpec
+from predictor_core.kernels import Cost, KernelSpec
 from predictor_core.kernels.base import AnalyticBase
+from predictor_core.kernels.decomposition import Combination
 from predictor_core.kernels.feature_matrix import feature_rows
 from predictor_core.kernels.names import current_name
 from predictor_core.predictor.roofline import Roofline
@@ -160,42 +161,30 @@ class KernelEvaluator:
         parts = list(numbers)
         costs = [kernels.cost(part) for part in parts]
         answers = self._part_answers(parts, costs)
-        return [
-            self._combined(
-                spec, one, [answers[i] for i in own], costs[own[0]] if parts[own[0]] is spec else None
-            )
-            for spec, one, own in zip(specs, found, parts_of)
-        ]
-
-    def _combined(
-        self, spec: KernelSpec, found: Decomposition, answers: list[_PartAnswer], cost: Cost | None
-    ) -> KernelLatency:
-        """Return the latency of a kernel by the answers for its parts; `cost` where it is known."""
-        parts, scale, measured, combine = found
-        # A kernel that a wider one stands for is as far outside the training range as it is by itself.
-        outside = answers[0].outside
-        if combine == "least":
-            best = min(range(len(parts)), key=lambda i: log(parts[i][0]) + answers[i].log_ms)
-            parts, answers = (parts[best],), [answers[best]]
-        if len(parts) == 1:
-            log_ms, deviation, _, known = answers[0]
-            latency_ms = parts[0][0] * exp(log_ms)
-        else:
-            if combine == "mean":
-                shares = [weight for weight, _ in parts]
-                latency_ms = exp(sum([share * answer.log_ms for share, answer in zip(shares, answers)]))
+        latencies = []
+        for spec, (own, scale, measured, combine), places in zip(specs, found, parts_of):
+            first = places[0]
+            cost = costs[first] if parts[first] is spec else kernels.cost(spec)
+            if len(own) == 1:
+                log_ms, deviation, outside, known = answers[first]
+                latency_ms = own[0][0] * exp(log_ms)
             else:
-                shares = [weight * exp(answer.log_ms) for (weight, _), answer in zip(parts, answers)]
-                latency_ms = sum(shares)
-            deviation = sum([share * answer.deviation for share, answer in zip(shares, answers)]) / sum(
-                shares
+                latency_ms, deviation, outside, known = _combined(own, combine, [answers[i] for i in places])
+            latencies.append(
+                self._bounded(spec, cost, latency_ms * scale, deviation, outside, measured and known)
             )
-            outside = tuple(dict.fromkeys(name for answer in answers for name in answer.outside))
-            known = all(answer.measured for answer in answers)
-        measured = measured and known
-        latency_ms *= scale
-        if cost is None:
-            cost = kernels.cost(spec)
+        return latencies
+
+    def _bounded(
+        self,
+        spec: KernelSpec,
+        cost: Cost,
+        latency_ms: float,
+        deviation: float,
+        outside: tuple[str, ...],
+        measured: bool,
+    ) -> KernelLatency:
+        """Return the latency of a kernel between what the rates of the fit and of the data sheet allow."""
         if not measured:
             latency_ms *= self._factors.get(spec.op, 1.0)
         if outside or not measured:
@@ -280,6 +269,26 @@ class KernelEvaluator:
                 farthest = np.maximum(lowest[row] - x[row], x[row] - highest[row])[fades].max()
                 holds[row] = exp(-farthest)
         return outside, holds
+
+
+def _combined(
+    parts: Sequence[tuple[float, KernelSpec]], combine: Combination, answers: Sequence[_PartAnswer]
+) -> tuple[float, float, tuple[str, ...], bool]:
+    """Return latency in ms, deviation, features outside and whether it is measured, of several parts."""
+    if combine == "least":
+        best = min(range(len(parts)), key=lambda i: log(parts[i][0]) + answers[i].log_ms)
+        log_ms, deviation, _, known = answers[best]
+        # A kernel that a wider one stands for is as far outside the training range as it is by itself.
+        return parts[best][0] * exp(log_ms), deviation, answers[0].outside, known
+    if combine == "mean":
+        shares = [weight for weight, _ in parts]
+        latency_ms = exp(sum([share * answer.log_ms for share, answer in zip(shares, answers)]))
+    else:
+        shares = [weight * exp(answer.log_ms) for (weight, _), answer in zip(parts, answers)]
+        latency_ms = sum(shares)
+    deviation = sum([share * answer.deviation for share, answer in zip(shares, answers)]) / sum(shares)
+    outside = tuple(dict.fromkeys(name for answer in answers for name in answer.outside))
+    return latency_ms, deviation, outside, all(answer.measured for answer in answers)
 
 
 def _limits(ranges: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -60,7 +60,8 @@ class Roofline(NamedTuple):
         bandwidth of the memory, and both go on at the same time.
         """
         macs, moved = cost
-        return max(macs / self.macs_per_ms, moved * self.element_bytes / ELEMENT_BYTES / self.bytes_per_ms)
+        macs_per_ms, bytes_per_ms, element_bytes = self
+        return max(macs / macs_per_ms, moved * element_bytes / ELEMENT_BYTES / bytes_per_ms)
 
 
 def estimate_factors(card: Mapping[str, Any]) -> dict[str, float]:

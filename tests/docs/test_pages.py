@@ -20,7 +20,7 @@ from tests.docs.blocks import LANGUAGES, ROOT, blocks, missing, pages
 
 HERE = Path(__file__).parent
 #: For the pages with experiments, on a busy machine.
-TIMEOUT_S = 1200
+TIMEOUT_S = 3600
 
 PAGES = {path.relative_to(ROOT).as_posix(): blocks(path) for path in pages()}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -31,7 +30,8 @@ def test_it_measures_learns_searches_and_checks(tmp_path: Path) -> None:
     outcome = launch(
         [
             *(sys.executable, str(SCRIPT), "--output", str(output), "--budget", "6", "--seconds", "0.05"),
-            *("--repeats", "3", "--trials", "2", "--epochs", "1", "--samples", "64"),
+            # Once each: on a machine that is busy with other tests, repeats may contradict each other.
+            *("--repeats", "1", "--trials", "2", "--epochs", "1", "--samples", "64"),
         ],
         tmp_path,
     )
@@ -44,7 +44,6 @@ def test_it_measures_learns_searches_and_checks(tmp_path: Path) -> None:
         assert row["measured_ms"] > 0.0
         assert len(row["sample"]) == 20
     assert (output / "predicted.png").read_bytes().startswith(b"\x89PNG")
-    assert len((output / "measurements.csv").read_text().splitlines()) == 1 + 3 * 6
-    # A machine that is busy with other tests may have disturbed one or the other of them.
-    assert re.search(r"learned from [456] models", outcome.output)
+    assert len((output / "measurements.csv").read_text().splitlines()) == 1 + 6
+    assert "learned from 6 models" in outcome.output
     assert "within ±10 % of the prediction" in outcome.output

@@ -16,12 +16,14 @@ from typing import Any
 
 import psutil
 
+from tests.processes import heed_interrupts
+
 HERE = Path(__file__).resolve().parent / "experiments"
 ROOT = HERE.parents[2]
 
 #: Seconds that an experiment may take on a busy machine, and that its processes may take to go away.
-TIMEOUT_S = 600
-GRACE_S = 120
+TIMEOUT_S = 1500
+GRACE_S = 300
 
 
 @dataclass
@@ -55,8 +57,10 @@ def launch(command: list[str], folder: Path, *, interrupt_at: str | None = None)
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        preexec_fn=heed_interrupts,
     )
-    watchdog = threading.Timer(TIMEOUT_S, process.kill)
+    # With all that it has started, which may hold its stdout.
+    watchdog = threading.Timer(TIMEOUT_S, _kill, [mark])
     watchdog.start()
     lines: list[str] = []
     try:

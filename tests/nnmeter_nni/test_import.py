@@ -34,7 +34,7 @@ def run(code: str, *hidden: str) -> str:
         [sys.executable, "-c", HIDE.format(hidden=set(hidden)) + textwrap.dedent(code)],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1800,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

@@ -10,8 +10,9 @@ from typing import Any
 from predictor_core.budget import NODES_PER_LOOK, meter
 from predictor_core.errors import GraphError, ModelFormatError, PredictorError
 from predictor_core.frontends.nnmeter_ir.document import check_document, order, read_document
+from predictor_core.frontends.nnmeter_ir.generic import NO_ATTRS
 from predictor_core.frontends.nnmeter_ir.source import Constant, Source, channels_to_front
-from predictor_core.frontends.nnmeter_ir.types import INPUT_TYPES, convert, is_channels_first
+from predictor_core.frontends.nnmeter_ir.types import BARE, INPUT_TYPES, convert, is_channels_first
 from predictor_core.ir.graph import Graph, Node, Shape
 from predictor_core.ir.inputs import InputShapes
 from predictor_core.ir.layout import channels_last
@@ -94,6 +95,7 @@ class _Reader:
         self.given = InputShapes(input_shape)
         self.nodes: list[Node] = []
         self.shapes: dict[str, Shape] = {}
+        self.shape_of = self.shapes.__getitem__
         self.constants: dict[str, Constant] = {}
         self.several: dict[str, int] = {}
         self.implicit: dict[tuple[int | None, ...], str] = {}
@@ -107,13 +109,12 @@ class _Reader:
         document = self.document
         self.meter.spend(nodes=len(document))
         for place, node_name in enumerate(order(document)):
-            entry = document[node_name]
             if not place % NODES_PER_LOOK:
                 self.meter.look()
             try:
-                self._read(node_name, entry)
+                self._read(node_name, document[node_name])
             except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-                attr = entry["attr"]
+                attr = document[node_name]["attr"]
                 raise ModelFormatError(
                     f"node {node_name!r} ({attr['type']}) has attributes or shapes that can't be read: "
                     f"{attr.get('attr')}"
@@ -128,22 +129,25 @@ class _Reader:
     def _read(self, name: str, entry: Mapping[str, Any]) -> None:
         attr = entry["attr"]
         kind = attr["type"]
-        attrs = attr.get("attr") or {}
+        bounds = entry.get("inbounds", ())
+        if kind in BARE and len(bounds) == 1 and bounds[0] in self.shapes:
+            # Most nodes of a network; the rest takes a closer look.
+            self._add(name, BARE[kind], tuple(bounds), NO_ATTRS, (self.shapes[bounds[0]],), attr)
+            return
         if kind in INPUT_TYPES:
             self._add(name, "input", (), {}, (self._placeholder(name, attr),), attr)
             return
         if kind in _CONSTANT_TYPES:
             self.constants[name] = _constant(attr)
             return
-        shapes = self.shapes
         constants: Sequence[Constant] = ()
         constant_first = False
-        inputs = tuple(entry.get("inbounds", ()))
+        inputs = tuple(bounds)
         try:
-            read = tuple(map(shapes.__getitem__, inputs))
+            read = tuple(map(self.shape_of, inputs))
         except KeyError:
             inputs, constants, constant_first = self._resolved(name, kind, entry)
-            read = tuple(map(shapes.__getitem__, inputs))
+            read = tuple(map(self.shape_of, inputs))
         if not inputs:
             if constants:
                 # Computed from constants alone: a constant whose values are not known.
@@ -151,11 +155,11 @@ class _Reader:
                 self.constants[name] = constants[0] if kind == "Identity" else (tuple(stated[0]), None)
                 return
             inputs = (self._implicit_input(name, attr),)
-            read = (shapes[inputs[0]],)
+            read = (self.shapes[inputs[0]],)
         elif kind in _SHAPE_TYPES:
             self.constants[name] = ((len(read[0]),), None)
             return
-        stated = attr.get("output_shape")
+        attrs, stated = attr.get("attr") or {}, attr.get("output_shape")
         node = Source(kind, attrs, read, stated, constants, constant_first, self.channels_first)
         try:
             op, converted, outputs = convert(node)
@@ -196,7 +200,7 @@ class _Reader:
         node = Node(name, op, inputs, attrs, outputs, attr.get("scope", ""))
         self.nodes.append(node)
         if len(outputs) == 1:
-            (self.shapes[name],) = outputs
+            self.shapes[name] = outputs[0]
         else:
             self.several[name] = len(outputs)
             self.meter.spend(nodes=len(outputs))

@@ -48,8 +48,9 @@ class Source(NamedTuple):
 
     def first(self, *names: str) -> Any:
         """Value of the first attribute that is present, or None."""
+        attrs = self.attrs
         for name in names:
-            value = self.attrs.get(name)
+            value = attrs.get(name)
             if value is not None:
                 return value
         return None
@@ -117,7 +118,8 @@ def pair(value: Any) -> tuple[int, int]:
     if isinstance(value, int):
         return value, value
     if len(value) == 2:
-        return value[0], value[1]
+        first, second = value
+        return first, second
     if len(value) == 1:
         return value[0], 1
     if len(value) == 4:
@@ -140,6 +142,8 @@ def padding_of(attrs: Mapping[str, Any]) -> str | tuple[int, ...]:
     if padding is None:
         padding = attrs.get("auto_pad")
     if isinstance(padding, str):
+        if padding in _PADDINGS:
+            return _PADDINGS[padding]
         name = padding.strip("b'\"").upper()
         if name in _PADDINGS:
             return _PADDINGS[name]

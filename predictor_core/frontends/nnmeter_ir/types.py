@@ -57,6 +57,9 @@ TYPES.update(
     }
 )
 
+#: Type name -> canonical op, of ops with one input and no attributes that matter.
+BARE = {name: op for name, (op, converter) in TYPES.items() if converter is bare}
+
 #: Types that only documents of ONNX models have.
 ONNX_TYPES = frozenset(
     (

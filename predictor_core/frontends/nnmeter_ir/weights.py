@@ -20,8 +20,8 @@ def conv(op: str, source: Source) -> Converted:
     weight = attrs.get("weight_shape")
     kernel = _kernel(source, weight)
     strides = pair(attrs.get("strides", 1))
-    dilations = pair(attrs.get("dilations", attrs.get("dilation", 1)))
-    groups = source.first("group", "groups") or 1
+    dilations = pair(attrs["dilations"] if "dilations" in attrs else attrs.get("dilation", 1))
+    groups = attrs.get("group") or attrs.get("groups") or 1
     depthwise = op == "dwconv"
     if depthwise:
         groups = channels
@@ -76,7 +76,9 @@ def _attributes(
 
 
 def _kernel(source: Source, weight: Any) -> tuple[int, int]:
-    value = source.first("kernel_shape", "ksize", "ks", "kernel_size", "kernel")
+    value = source.attrs.get("kernel_shape")
+    if value is None:
+        value = source.first("ksize", "ks", "kernel_size", "kernel")
     if value is None:
         if not weight:
             raise ModelFormatError("it has no kernel size (kernel_shape, ksize, ks or weight_shape)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -68,7 +69,7 @@ class Layer:
     def constant_shape(self) -> Shape:
         """Shape of a constant."""
         text = self.data.get("shape")
-        return self.shapes[0] if text is None else _shape(text.replace(",", " "))
+        return _shape(self.dimensions[0] if text is None else text)
 
     @property
     def element_type(self) -> str:
@@ -97,10 +98,11 @@ class Network:
         Whether the file has a list of layers for it.
     """
 
-    __slots__ = ("_by_id", "has_layers", "layers", "sources")
+    __slots__ = ("_by_id", "_reads", "has_layers", "layers", "sources")
 
     def __init__(self) -> None:
         self._by_id: dict[str, Layer] | None = None
+        self._reads: Counter[tuple[str, str]] | None = None
         self.has_layers = False
         self.layers: list[Layer] = []
         self.sources: dict[tuple[str, str], tuple[str, str]] = {}
@@ -130,6 +132,13 @@ class Network:
         if self._by_id is None:
             self._by_id = {layer.ident: layer for layer in self.layers}
         return self._by_id.get(ident)
+
+    def read_alone(self, ident: str, port: str) -> Layer | None:
+        """Return the layer that an input of another reads, or None where others read the same output."""
+        if self._reads is None:
+            self._reads = Counter(self.sources.values())
+        source = self.sources.get((ident, port))
+        return self.find(source[0]) if source is not None and self._reads[source] == 1 else None
 
     def ordered(self) -> list[Layer]:
         """Return the layers with producers first.
@@ -195,7 +204,7 @@ def integer(text: str | None, what: str) -> int:
 
 @lru_cache(maxsize=4096)
 def _shape(text: str) -> Shape:
-    texts = text.split(None, MAX_RANK)
+    texts = text.replace(",", " ").split(None, MAX_RANK)
     if len(texts) > MAX_RANK:
         raise GraphError(f"a tensor has more than {MAX_RANK} dimensions, the most that are accepted")
     return tuple([int(text) if text.isdecimal() and len(text) < 20 else -1 for text in texts])

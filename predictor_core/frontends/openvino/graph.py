@@ -10,12 +10,12 @@ import numpy as np
 
 from predictor_core.budget import meter
 from predictor_core.errors import GraphError, ModelFormatError, PredictorError, UnsupportedOpError
-from predictor_core.frontends.common.values import MAX_KNOWN_ELEMENTS, NotInferableError, Value, constant
+from predictor_core.frontends.common.values import NotInferableError, Value, constant
 from predictor_core.frontends.onnx.fold import fold
 from predictor_core.frontends.openvino import data_ops, image_ops, loops, stated, version7
 from predictor_core.frontends.openvino.call import Call, Handler, Step
 from predictor_core.frontends.openvino.document import Layer, Network
-from predictor_core.frontends.openvino.weights import Weights, dtype_of
+from predictor_core.frontends.openvino.weights import Weights, dtype_of, most_read
 from predictor_core.ir.graph import Node, Shape
 from predictor_core.ir.inputs import InputShapes
 from predictor_core.ir.names import Names
@@ -30,6 +30,10 @@ _FREE = frozenset({"Convert", "ConvertLike", "Copy", "Identity"})
 _INPUTS = frozenset({"Parameter", "Input"})
 _STATES = frozenset({"ReadValue", "Memory"})
 _MALFORMED = (IndexError, KeyError, TypeError, ValueError, ZeroDivisionError, OverflowError, AttributeError)
+
+#: Layers that may have a bias, and where what they become has its channels.
+_PRODUCTS = frozenset({"Convolution", "GroupConvolution", "MatMul"})
+_CHANNEL_AXES = {"conv": 1, "conv3d": 1, "fc": -1}
 
 #: The outputs of a layer by their ports.
 Outputs = dict[str, Value]
@@ -94,8 +98,12 @@ class Walk:
                 inputs = [_source(sources, values, layer.ident, port) for port in layer.inputs]
                 if layer.ident in given and layer.type in _INPUTS:
                     values[layer.ident] = dict.fromkeys(layer.outputs, given[layer.ident])
-                else:
+                    continue
+                biased = self._biased(network, layer, inputs) if layer.type == "Add" else None
+                if biased is None:
                     values[layer.ident] = self._convert(layer, inputs, depth)
+                else:
+                    values[layer.ident] = {layer.outputs[0]: biased}
             except PredictorError as error:
                 if "layer '" in str(error) or "node '" in str(error):
                     raise
@@ -136,6 +144,29 @@ class Walk:
             array = value.array
             with np.errstate(all="ignore"):
                 return Value(value.shape, None, array.astype(dtype) if array is not None and dtype else array)
+        return value
+
+    def _biased(self, network: Network, layer: Layer, inputs: Sequence[Value | None]) -> Value | None:
+        """Return the sum of a conv or fc and its bias, which IR writes as a layer, or None for another sum.
+
+        The pass that folds biases would do the same with a node more.
+        """
+        if len(inputs) != 2 or not self.nodes:
+            return None
+        value, bias = inputs
+        last = self.nodes[-1]
+        axis = _CHANNEL_AXES.get(last.op)
+        if axis is None or value is None or value.node != last.name or bias is None or not bias.is_constant:
+            return None
+        of_each_channel = [1] * len(value.shape)
+        of_each_channel[axis] = value.shape[axis]
+        # A single number may be part of an activation.
+        if value.shape[axis] == 1 or list(bias.shape) != of_each_channel:
+            return None
+        product = network.read_alone(layer.ident, layer.inputs[0])
+        if product is None or product.type not in _PRODUCTS:
+            return None
+        self.nodes[-1] = Node(last.name, last.op, last.inputs, {**last.attrs, "bias": True}, last.outputs)
         return value
 
     def _constants(self, call: Call) -> list[Value] | None:
@@ -209,7 +240,7 @@ class Walk:
     def _constant(self, layer: Layer, inputs: list[Value | None], depth: int) -> Outputs:
         (port,) = layer.outputs
         shape = layer.constant_shape
-        if prod(shape) > MAX_KNOWN_ELEMENTS:
+        if prod(shape) > most_read(layer.element_type):
             return {port: Value(shape)}
         span = layer.span()
         array = None if span is None else self._weights.read(*span, shape, layer.element_type)

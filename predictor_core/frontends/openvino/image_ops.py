@@ -19,11 +19,11 @@ _AUTO_PADS = {
 
 def spatial(call: Call, rank: int) -> dict[str, Any]:
     """Return strides, dilations and pads as ONNX has them."""
-    begin, end = call.integers("pads_begin"), call.integers("pads_end")
+    ones, zeros = (1,) * rank, (0,) * rank
     return {
-        "strides": call.integers("strides", (1,) * rank),
-        "dilations": call.integers("dilations", (1,) * rank),
-        "pads": (*(begin or (0,) * rank), *(end or (0,) * rank)),
+        "strides": call.integers("strides", ones),
+        "dilations": call.integers("dilations", ones),
+        "pads": call.integers("pads_begin", zeros) + call.integers("pads_end", zeros),
         "auto_pad": _AUTO_PADS.get(call.text("auto_pad").lower(), "NOTSET"),
     }
 

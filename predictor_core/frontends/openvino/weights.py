@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import prod
 from pathlib import Path
 from typing import BinaryIO
@@ -37,6 +38,15 @@ def dtype_of(name: str) -> np.dtype[np.generic] | None:
     return _DTYPES.get(_PORTS.get(name, name.lower()))
 
 
+@lru_cache(maxsize=64)
+def most_read(element_type: str) -> int:
+    """Return how many numbers of a type a constant has at most whose numbers are read."""
+    dtype = dtype_of(element_type)
+    if dtype is None:
+        return 0
+    return _MAX_FLOATS if dtype.kind == "f" else MAX_KNOWN_ELEMENTS
+
+
 class Weights:
     """Reads constants of the ``.bin`` file beside a model."""
 
@@ -55,7 +65,7 @@ class Weights:
     def read(self, offset: int, size: int, shape: Shape, element_type: str) -> Array | None:
         """Return a small constant; None where it is large or not to be had."""
         dtype, count = dtype_of(element_type), prod(shape)
-        if dtype is None or not 0 <= count <= (_MAX_FLOATS if dtype.kind == "f" else MAX_KNOWN_ELEMENTS):
+        if dtype is None or not 0 <= count <= most_read(element_type):
             return None
         if count == 0:
             return np.zeros(shape, dtype)

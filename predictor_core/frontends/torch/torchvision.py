@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 from predictor_core.errors import PredictorError, missing_dependency, suggestion
+from predictor_core.frontends.torch.weightless import built_without_weights
 from predictor_core.ir.graph import Graph
 
 #: Family names, and the variant that each one stands for.
@@ -62,7 +63,7 @@ def load(model: str, *, input_shape: Any = None, via: str | None = None, apply_n
 
 def names() -> list[str]:
     """Names of the classification models that the installed torchvision has."""
-    models = _models()
+    models = import_models()
     return sorted(models.list_models(module=models))
 
 
@@ -79,7 +80,7 @@ def build(name: str) -> Any:
     PredictorError
         For an unknown name.
     """
-    models = _models()
+    models = import_models()
     full = SHORT_NAMES.get(name.lower(), name.lower())
     if full not in models.list_models():
         close = suggestion(name, [*models.list_models(), *SHORT_NAMES])
@@ -87,33 +88,22 @@ def build(name: str) -> Any:
             f"the installed torchvision has no model {name!r}{close or ';'} expected one of "
             f"{', '.join(names())}, or a family: {', '.join(sorted(SHORT_NAMES))}"
         )
-    import torch
-    from torch.overrides import TorchFunctionMode
-
-    class WeightsOnMeta(TorchFunctionMode):
-        """Layers make their weights with ``torch.empty``; what is computed from tensors stays real."""
-
-        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            kwargs = kwargs or {}
-            return (
-                func(*args, **{**kwargs, "device": "meta"}) if func is torch.empty else func(*args, **kwargs)
-            )
-
     arguments: dict[str, Any] = {"weights": None}
     if full in ("googlenet", "inception_v3"):
         arguments["init_weights"] = False
     if "weights_backbone" in inspect.signature(models.get_model_builder(full)).parameters:
         arguments["weights_backbone"] = None
-    with torch.random.fork_rng(devices=[]):
-        try:
-            with WeightsOnMeta():
-                return models.get_model(full, **arguments).eval()
-        except RuntimeError:
-            # A few detectors run themselves while they are built, which takes real weights.
-            return models.get_model(full, **arguments).eval()
+    return built_without_weights(lambda: models.get_model(full, **arguments))
 
 
-def _models() -> Any:
+def import_models() -> Any:
+    """Return ``torchvision.models``, also of a build whose compiled ops do not load.
+
+    Raises
+    ------
+    MissingDependencyError
+        When torchvision is not installed.
+    """
     try:
         from torchvision import models
     except ImportError as error:

@@ -30,23 +30,21 @@ def fold_bias(graph: MutableGraph) -> None:
 
     Holds when nothing else reads the conv. The conv keeps its name.
     """
-    folded: dict[str, str] = {}
     for node in graph.of(*_WITH_WEIGHTS):
-        bias = bool(node.attrs.get("bias", False))
-        last = node
+        name, _, _, attrs, outputs, _ = node
+        stated = attrs.get("bias")
+        bias = bool(stated)
         while True:
-            reader = graph.only_reader(last.name)
+            reader = graph.only_reader(name)
             # A constant of more dimensions gives the result its own.
-            if reader is None or reader.op not in _CHANNELWISE or reader.shape != node.shape:
+            if reader is None or reader.op not in _CHANNELWISE or reader.outputs != outputs:
                 break
-            if not is_channelwise(reader, node.shape[-1]):
+            if not is_channelwise(reader, outputs[0][-1]):
                 break
             bias = bias or reader.op not in ("mul", "div")
-            folded[reader.name] = node.name
-            last = reader
-        if last is not node or "bias" not in node.attrs:
-            graph.replace(node, attrs={**node.attrs, "bias": bias})
-    graph.bypass(folded)
+            graph.absorb(node, reader)
+        if bias is not stated:
+            graph.replace(node, attrs={**attrs, "bias": bias})
 
 
 @graph_pass(requires=("folded biases",), ensures="affine norms", ops=("mul",))

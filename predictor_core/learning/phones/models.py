@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from predictor_core.errors import LearningError, missing_dependency
+from predictor_core.errors import missing_dependency
 from predictor_core.files import write_atomically
+from predictor_core.frontends.torch import pytorchcv
 from predictor_core.fusion import Rules, detect
 from predictor_core.ir.graph import Graph
 from predictor_core.kernels import cost
@@ -45,7 +43,7 @@ def build_graphs(names: Sequence[str]) -> dict[str, Built]:
     ------
     MissingDependencyError
         Without the extra ``phones``.
-    LearningError
+    PredictorError
         pytorchcv knows no model of a name.
     """
     with warnings.catch_warnings():
@@ -72,13 +70,7 @@ def check_sizes(built: dict[str, Built], rules: Rules, path: Path) -> list[str]:
 
 
 def _cnn(name: str) -> Built:
-    provider = _needed("pytorchcv.model_provider", "pytorchcv")
-    with _numpy_int():
-        try:
-            module = provider.get_model(name, pretrained=False)
-        except ValueError as error:
-            raise LearningError(f"pytorchcv has no model {name!r}: {error}") from error
-    return _built(module, CNN_SIZE)
+    return _built(pytorchcv.build(name), CNN_SIZE)
 
 
 def _transformer(name: str) -> Built:
@@ -96,20 +88,6 @@ def _transformer(name: str) -> Built:
 def _built(module: Any, size: int) -> Built:
     parameters = sum(parameter.numel() for parameter in module.parameters())
     return Built(to_graph(module.eval(), "torch", (1, 3, size, size)), parameters / 1e6)
-
-
-@contextmanager
-def _numpy_int() -> Iterator[None]:
-    """Give pytorchcv the alias ``numpy.int`` that numpy 1.24 has dropped, for as long as a model is built."""
-    name = "int"
-    if hasattr(np, name):
-        yield
-        return
-    setattr(np, name, int)
-    try:
-        yield
-    finally:
-        delattr(np, name)
 
 
 def _needed(module: str, package: str) -> Any:

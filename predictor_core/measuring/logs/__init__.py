@@ -56,7 +56,7 @@ def read_log(path: str | os.PathLike[str]) -> list[LoggedModel]:
         if known.matches(text):
             break
     else:
-        tools = ", ".join(each.name for each in FORMATS)
+        tools = "; ".join(each.name for each in FORMATS)
         raise PredictorError(f"{file}: the output of no tool that is known here; known are: {tools}")
     try:
         found = known.read(text)

@@ -44,6 +44,60 @@ TORCHVISION = (
     "squeezenet1_1",
     "vit_b_16",
 )
+#: Kinds of pytorchcv that torchvision lacks, each by its smallest members, and that can be written as files.
+PYTORCHCV = (
+    "airnext50_32x4d_r2",
+    "bninception",
+    "darknet_ref",
+    "darts",
+    "diapreresnet10",
+    "diaresnet10",
+    "dicenet_w1",
+    "dicenet_wd2",
+    "dla34",
+    "dla46xc",
+    "dpn68",
+    "efficientnet_b1b",
+    "efficientnet_edge_medium_b",
+    "espnetv2_w1",
+    "espnetv2_wd2",
+    "fbnet_cb",
+    "fdmobilenet_w1",
+    "hardnet39ds",
+    "hrnet_w18_small_v1",
+    "igcv3_w1",
+    "igcv3_wd2",
+    "menet108_8x1_g3",
+    "menet228_12x1_g3",
+    "mixnet_m",
+    "mixnet_s",
+    "mnasnet_small",
+    "mobilenetb_wd2",
+    "msdnet22",
+    "nasnet_4a1056",
+    "octresnet10_ad2",
+    "peleenet",
+    "preresnet14",
+    "proxylessnas_mobile",
+    "resneta18",
+    "resnext14_32x2d",
+    "scnet50",
+    "selecsls42",
+    "senet16",
+    "sepreresnet10",
+    "seresnet14",
+    "sharesnet18",
+    "shufflenet_g1_wd4",
+    "shufflenet_g3_wd2",
+    "shufflenet_g8_w1",
+    "shufflenetv2b_wd2",
+    "sparsenet121",
+    "spnasnet",
+    "sqnxt23_w1",
+    "sqnxt23v5_w1",
+    "squeezeresnet_v1_1",
+    "vovnet27s",
+)
 
 
 def variants(per_family: int = VARIANTS, seed: int = 0) -> Iterator[Graph]:
@@ -61,17 +115,22 @@ def published() -> Iterator[Graph]:
 
 
 def real_architectures() -> Iterator[Graph]:
-    """Yield torchvision's architectures, where torch and torchvision are installed."""
-    if find_spec("torch") is None or find_spec("torchvision") is None:
+    """Yield architectures of torchvision and pytorchcv, where torch and these packages are installed."""
+    if find_spec("torch") is None:
         return
-    from predictor_core.frontends.torch.torchvision import load, names
+    from predictor_core.frontends.torch import load, pytorchcv, torchvision
 
-    known = set(names())
-    for name in TORCHVISION:
-        if name in known:
+    shape = torchvision.DEFAULT_SHAPE
+    for package, names, build in (
+        ("torchvision", TORCHVISION, torchvision.build),
+        ("pytorchcv", PYTORCHCV, pytorchcv.build),
+    ):
+        if find_spec(package) is None:
+            continue
+        for name in names:
             try:
-                graph = load(name)
+                graph = load(build(name), input_shape=shape)
             except PredictorError as error:
                 _LOGGER.info("%s is left out: %s", name, error)
                 continue
-            yield Graph(graph.nodes, f"torchvision_{name}", graph.outputs, graph.free)
+            yield Graph(graph.nodes, f"{package}_{name}", graph.outputs, graph.free)

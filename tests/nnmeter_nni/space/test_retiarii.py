@@ -35,7 +35,7 @@ def fixed(kind: Any, *arguments: Any) -> Any:
     max_examples=12,
     deadline=None,
     derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(seed=st.integers(0, 10_000), length=st.integers(1, 6), device=st.integers(0, 3))
 def test_equals_full_traces_on_random_spaces(

@@ -25,6 +25,7 @@ from predictor_core.cli.models import Source
 from predictor_core.errors import PredictorError
 from predictor_core.frontends.nnmeter_ir import to_document
 from predictor_core.predictor import LatencyPredictor
+from tests.processes import heed_interrupts
 
 CPU = "cortexA76cpu_tflite21"
 ROOT = Path(__file__).parents[3]
@@ -164,6 +165,7 @@ def test_an_interrupt_prints_what_was_finished_as_json(model: Path, tmp_path: Pa
         stderr=subprocess.PIPE,
         env=ENVIRONMENT,
         cwd=tmp_path,
+        preexec_fn=heed_interrupts,
         text=True,
     )
     assert running.stderr is not None
@@ -241,7 +243,7 @@ def test_a_line_break_in_a_name_forges_no_line(
     assert [line[:16] for line in captured.err.splitlines()] == ["nn-meter: error:"]
 
 
-def _wait_until(reached: Callable[[], bool], seconds: float = 60.0) -> bool:
+def _wait_until(reached: Callable[[], bool], seconds: float = 300.0) -> bool:
     end_s = time.monotonic() + seconds
     while not reached() and time.monotonic() < end_s:
         time.sleep(0.1)

@@ -51,6 +51,8 @@ def test_measure_fails_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture
     assert printed.out == ""
     assert len(printed.err.splitlines()) == 1
     assert "onnxruntime can't run the model" in printed.err
+    assert main(["measure", str(tmp_path / "absent.onnx")]) == 1
+    assert capsys.readouterr().err.count("absent.onnx") == 1
     assert main(["measure", "x.onnx", "--threads", "0"]) == 2
     assert main(["measure", "x.onnx", "--seconds", "nan"]) == 2
 

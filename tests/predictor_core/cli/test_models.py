@@ -69,6 +69,13 @@ def test_paths_behind_the_predictors_are_models(tmp_path: Path) -> None:
     assert "no such file" in str(second.error)
 
 
+def test_a_word_behind_the_predictors_that_is_no_path_is_named() -> None:
+    with pytest.raises(UsageError, match="'absent' counts as a predictor, for there is no such file"):
+        requested(Namespace(predictor=["all", "absent"], models=[]))
+    with pytest.raises(UsageError, match=r"without one$"):
+        requested(Namespace(predictor=["all"], models=[]))
+
+
 def test_models_beside_a_flag_are_refused() -> None:
     with pytest.raises(UsageError, match=r"a\.tflite is named beside --onnx"):
         requested(Namespace(models=["a.tflite"], onnx=["b.onnx"]))

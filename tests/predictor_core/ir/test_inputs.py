@@ -74,6 +74,12 @@ def test_what_is_no_shape(given: Any) -> None:
         InputShapes(given).resolve("x", (1, -1))
 
 
+@pytest.mark.parametrize("given", [(1, 2**31), (2**62, 2), (2**64,), {"x": (2**21, 2**20)}])
+def test_what_is_larger_than_a_tensor(given: Any) -> None:
+    with pytest.raises(ModelFormatError, match=r"input_shape has .*; a dimension is at most 2147483647, and"):
+        InputShapes(given)
+
+
 @pytest.mark.parametrize(
     ("given", "message"), [({"y": (1, 4)}, "names 'y'.*: x"), ([(1, 4), (1, 4)], "1 more")]
 )

@@ -126,6 +126,46 @@ def test_open_dimensions(tmp_path: Path) -> None:
     assert graph["Convolution_2"].shape == (2, 33, 48, 8)
 
 
+@pytest.mark.parametrize(
+    ("between", "also_read", "constant", "biased"),
+    [
+        ("", False, (1, 8, 1, 1), True),
+        # A scalar may be part of an activation; it is folded only where it is none.
+        ("", False, (1,), True),
+        ("", False, (1, 8, 6, 6), False),
+        # Something else reads the conv without the constant.
+        ("", True, (1, 8, 1, 1), False),
+        ("Convert", True, (1, 8, 1, 1), False),
+    ],
+)
+def test_a_constant_of_each_channel_behind_a_conv_is_its_bias(
+    tmp_path: Path, between: str, also_read: bool, constant: tuple[int, ...], biased: bool
+) -> None:
+    x, weights, y = (1, 3, 8, 8), (8, 3, 3, 3), (1, 8, 6, 6)
+    windows = dict.fromkeys(("strides", "dilations"), "1,1")
+    windows.update(dict.fromkeys(("pads_begin", "pads_end"), "0,0"))
+    layers = [
+        layer(0, "Parameter", [], [x], shape="1,3,8,8"),
+        layer(1, "Const", [], [weights], element_type="f32", shape="8,3,3,3", offset="0", size="864"),
+        layer(2, "Convolution", [x, weights], [y], **windows),
+        layer(3, "Convert", [y], [y], destination_type="f32"),
+        layer(4, "Const", [], [constant], element_type="f32", offset="864", size="32"),
+        layer(5, "Add", [y, constant], [y]),
+        layer(6, "Result", [y], []),
+        layer(7, "Sigmoid", [y], [y]),
+        layer(8, "Result", [y], []),
+    ]
+    edges = [(0, 0, 2, 0), (1, 0, 2, 1), (4, 0, 5, 1), (5, 2, 6, 0)]
+    edges += [(2, 2, 3, 0), (3, 1, 5, 0)] if between else [(2, 2, 5, 0)]
+    edges += [(2, 2, 7, 0), (7, 1, 8, 0)] if also_read else []
+    keep = [one for index, one in enumerate(layers) if (index != 3 or between) and (index < 7 or also_read)]
+    path = tmp_path / "model.xml"
+    path.write_text(net(keep, edges))
+    graph = load(path)
+    assert [node.attrs["bias"] for node in graph if node.op == "conv"] == [biased]
+    assert any(node.op == "add" for node in graph) is not biased
+
+
 def test_layers_in_any_order_are_sorted(tmp_path: Path) -> None:
     graph = load(written(tmp_path, net(RELU[::-1], EDGES)))
     assert [node.op for node in graph] == ["input", "relu"]
