@@ -71,12 +71,8 @@ _MOST_KNOWN = 2**20
 
 #: Where torch's own kernels for meta tensors are. Handlers run with the mode off, so that a call from there
 #: means that the kernel was started by code that the mode has not seen.
-_KERNEL_MODULES = (
-    "torch._refs",
-    "torch._prims",
-    "torch._decomp",
-    "torch._meta_registrations",
-    "torch._library",
+_KERNEL_MODULES = tuple(
+    f"torch.{name}" for name in ("_refs", "_prims", "_decomp", "_meta_registrations", "_library")
 )
 
 _UNSEEN = "it runs code that torch function modes do not see (scripted code?)"
