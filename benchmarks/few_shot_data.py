@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from predictor_core.catalog.loading import load_shared
-from predictor_core.fusion import Rules, detect
+from predictor_core.fusion import Rules
 from predictor_core.ir.graph import Graph
 from predictor_core.ir.passes import canonicalize
 from predictor_core.kernels import KernelSpec
 from predictor_core.learning.adapt import Prior, Problem, pose
 from predictor_core.learning.bench import read_latencies, read_measured
-from predictor_core.learning.corpus import Corpus, Cut, cut_of
+from predictor_core.learning.corpus import Corpus, Cut, cut_of, kernel_counts
 from predictor_core.learning.joint import pose_jointly
 from predictor_core.learning.leaveout import JointFit
 from predictor_core.predictor import LatencyPredictor
@@ -50,7 +50,7 @@ def cut_once(folder: Path, label: str, names: Sequence[str], graphs: Callable[[]
         parts: list[list[Counter[KernelSpec]]] = [[] for _ in rules]
         for graph in graphs():
             for own, into in zip(rules, parts):
-                into.append(Counter(kernel.spec._replace(type="") for kernel in detect(graph, own)))
+                into.append(kernel_counts(graph, own))
         for path, into in zip(paths, parts):
             save_cut(path, cut_of(into))
     return Corpus.of_cuts(names, [(own, load_cut(path)) for own, path in zip(rules, paths)])

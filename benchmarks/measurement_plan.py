@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 import warnings
-from collections import Counter, defaultdict
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,8 @@ from harness import publish
 
 from predictor_core import load_latency_predictor
 from predictor_core.frontends.torch import pytorchcv
-from predictor_core.fusion import detect
 from predictor_core.learning.adapt import Prior, pose
-from predictor_core.learning.corpus import cut_of
+from predictor_core.learning.corpus import cut_of, kernel_counts
 from predictor_core.measuring.planning.order import plan_order, sensitivities
 from predictor_core.predictor import to_graph
 
@@ -51,7 +50,7 @@ def main() -> None:
     names = sorted({name for environment in chosen for name in latencies[environment]})
     source = load_latency_predictor("cortexA76cpu_tflite21")
     graphs = [_graph(name) for name in names]
-    cut = cut_of(Counter(k.spec._replace(type="") for k in detect(graph, source.rules)) for graph in graphs)
+    cut = cut_of(kernel_counts(graph, source.rules) for graph in graphs)
     problem = pose(Prior.of(source), cut)
     sensitivity = sensitivities(problem)
     cost_s = OVERHEAD_S + 1e-3 * RUNS * source.predict_graphs(graphs)

@@ -133,11 +133,11 @@ _OTHER_DATA = (
 
 def _kernels(graph: Any) -> Counter[Any]:
     """Kernels of a network, which are the same under all its names."""
-    from predictor_core.fusion import detect, load_rules
+    from predictor_core.fusion import load_rules
     from predictor_core.ir.passes import canonicalize
+    from predictor_core.learning.corpus import kernel_counts
 
-    rules = load_rules("cortexA76cpu_tflite21")
-    return Counter(kernel.spec._replace(type="") for kernel in detect(canonicalize(graph), rules))
+    return kernel_counts(canonicalize(graph), load_rules("cortexA76cpu_tflite21"))
 
 
 def _is_fit(graph: Any) -> bool:

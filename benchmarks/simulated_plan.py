@@ -10,7 +10,6 @@ Needs torch and torchvision. Takes about ten minutes.
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,8 @@ from harness import publish
 
 from predictor_core import load_latency_predictor
 from predictor_core.frontends.torch.torchvision import load
-from predictor_core.fusion import detect
 from predictor_core.learning.adapt import Prior, pose
-from predictor_core.learning.corpus import cut_of
+from predictor_core.learning.corpus import cut_of, kernel_counts
 from predictor_core.measuring.planning import pool
 from predictor_core.measuring.planning.order import plan_order, sensitivities
 from predictor_core.measuring.planning.plan import LONGEST_MS, OVERHEAD_S, RUNS, SOURCE
@@ -60,7 +58,7 @@ def main() -> None:
     source = load_latency_predictor(SOURCE)
     real = [*pool.real_architectures(), *pool.published()]
     graphs = [*pool.variants(), *real, *map(load, HELD_OUT)]
-    kernels = [Counter(k.spec._replace(type="") for k in detect(graph, source.rules)) for graph in graphs]
+    kernels = [kernel_counts(graph, source.rules) for graph in graphs]
     problem = pose(Prior.of(source), cut_of(kernels))
     rows = sensitivities(problem)
     source_ms = source.predict_kernels(*numbered(parts.elements() for parts in kernels))

@@ -100,12 +100,14 @@ class Corpus:
                 return cut
         if not self._graphs:
             raise LearningError("the models of this corpus were not cut by these rules, and are not at hand")
-        cut = cut_of(
-            Counter(kernel.spec._replace(type="") for kernel in detect(graph, rules))
-            for graph in self._graphs
-        )
+        cut = cut_of(kernel_counts(graph, rules) for graph in self._graphs)
         self._cuts.append((rules, cut))
         return cut
+
+
+def kernel_counts(graph: Graph, rules: Rules) -> Counter[KernelSpec]:
+    """Count the kernels of a model; what they are displayed as does not tell them apart."""
+    return Counter(kernel.spec._replace(type="") for kernel in detect(graph, rules))
 
 
 def cut_of(models: Iterable[Mapping[KernelSpec, int]]) -> Cut:

@@ -10,11 +10,10 @@ import numpy as np
 
 from predictor_core.catalog import load_latency_predictor
 from predictor_core.errors import PredictorError
-from predictor_core.fusion import detect
 from predictor_core.ir.graph import Graph
 from predictor_core.kernels import weights
 from predictor_core.learning.adapt import Prior, pose
-from predictor_core.learning.corpus import cut_of
+from predictor_core.learning.corpus import cut_of, kernel_counts
 from predictor_core.measuring.planning import pool
 from predictor_core.measuring.planning.order import plan_order, sensitivities
 from predictor_core.predictor import LatencyPredictor
@@ -98,10 +97,7 @@ def make_plan(
 def _ordered(
     budget: int, source: LatencyPredictor, offered: Sequence[Graph], asked: Sequence[Graph]
 ) -> list[Planned]:
-    kernels = [
-        Counter(kernel.spec._replace(type="") for kernel in detect(graph, source.rules))
-        for graph in (*offered, *asked)
-    ]
+    kernels = [kernel_counts(graph, source.rules) for graph in (*offered, *asked)]
     n = len(offered)
     source_ms = source.predict_kernels(*numbered(parts.elements() for parts in kernels[:n]))
     size = np.array([sum(count * weights(spec) for spec, count in parts.items()) for parts in kernels[:n]])
