@@ -67,13 +67,14 @@ def read_models(measurements: Sequence[Measurement], *, strict: bool = False) ->
     ----------
     measurements : sequence of Measurement
     strict : bool
-        Raise for a model that can't be read, instead of leaving it out.
+        Raise for a model that can't be read, or has repeats that contradict each other, instead of leaving it
+        out.
 
     Raises
     ------
     LearningError
-        There is no measurement, a latency is not a positive number, or the repeats of more than half of the
-        models that have any contradict each other.
+        There is no measurement, a latency is not a positive number, or the repeats of a model contradict each
+        other: of more than half of the models that have any, or of one when `strict`.
     PredictorError
         When `strict` and a model can't be read.
     """
@@ -131,8 +132,8 @@ def read_models(measurements: Sequence[Measurement], *, strict: bool = False) ->
         squares += float(((logs - logs.mean()) ** 2).sum())
         degrees += len(logs) - 1
         kept.setdefault(environment, {})[key] = float(np.median(ms))
-    if len(contradictions) > 0.5 * repeated:
-        # Not a busy minute: the rows are of different devices or settings.
+    if len(contradictions) > (0 if strict else 0.5 * repeated):
+        # More than half are no busy minute: the rows are of different devices or settings.
         first = contradictions[0]
         raise LearningError(
             f"row {first.row}: {first.model} {first.reason} (and {len(contradictions) - 1} of the other "

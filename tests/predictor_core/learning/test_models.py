@@ -36,6 +36,8 @@ def test_a_model_whose_repeats_contradict_each_other_is_listed_and_left_out() ->
     assert read.rows == (5,)
     assert [(one.model, one.row) for one in read.unreadable] == [("resnet18", 4)]
     assert "took 10 ms in row 9 and 40 ms in row 4" in read.unreadable[0].reason
+    with pytest.raises(LearningError, match="row 4: resnet18 took 10 ms in row 9 and 40 ms in row 4"):
+        read_models(rows, strict=True)
 
 
 def test_rows_of_two_devices_are_no_repeats() -> None:
