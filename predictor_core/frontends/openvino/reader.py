@@ -71,7 +71,7 @@ def read_network(path: str | os.PathLike[str]) -> Network:
         condensed = condensed.replace(written, read)
     try:
         return _Reader(condensed).read()
-    except expat.ExpatError:
+    except (expat.ExpatError, UnicodeDecodeError):
         # Something else stands between the dimensions, or it is no XML.
         return _read_as_written(data)
 
@@ -79,7 +79,7 @@ def read_network(path: str | os.PathLike[str]) -> Network:
 def _read_as_written(data: bytes) -> Network:
     try:
         return _Reader(data).read()
-    except expat.ExpatError as error:
+    except (expat.ExpatError, UnicodeDecodeError) as error:
         raise ModelFormatError(f"this is no OpenVINO IR: {error}; expected XML") from None
 
 
@@ -107,7 +107,7 @@ class _Reader:
         self._open = 0
 
     def read(self) -> Network:
-        """Parse the file, or raise `ExpatError`."""
+        """Parse the file, or raise `ExpatError` or `UnicodeDecodeError`."""
         parser = self._parser
         parser.StartElementHandler = self._root
         parser.StartDoctypeDeclHandler = _refuse_entities

@@ -211,6 +211,14 @@ def test_files_that_are_none(tmp_path: Path, text: str, error: type[PredictorErr
     assert len(str(found.value).splitlines()) == 1
 
 
+def test_dimensions_that_are_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "model.xml"
+    text = '<net version="11"><layers><layer id="0" type="Parameter"><output><port id="0"><dim>{}</dim>'
+    path.write_bytes(text.encode().replace(b"{}", b"\xff"))
+    with pytest.raises(ModelFormatError, match="no OpenVINO IR"):
+        load(path)
+
+
 def test_white_space_between_dimensions_is_free(model: Models, tmp_path: Path) -> None:
     """What OpenVINO writes between dimensions is looked for as it writes it."""
     path = model("mobilenet_v2")
