@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from predictor_core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from nnmeter_nni.as_nn_meter import install_as_nn_meter
@@ -36,34 +37,24 @@ __all__ = [
     "run_experiment",
 ]
 
-_HOMES = {
-    "ArgumentError": "errors",
-    "CandidateError": "errors",
-    "CandidateLatency": "latency",
-    "FilterStats": "stats",
-    "LatencyEvolution": "strategies",
-    "LatencyFilter": "filter",
-    "LatencyProfiler": "profiler",
-    "LatencyRandom": "strategies",
-    "LatencySorted": "strategies",
-    "NniVersionError": "errors",
-    "NoCandidateError": "errors",
-    "SpaceLatency": "space",
-    "candidate_to_graph": "candidates",
-    "install_as_nn_meter": "as_nn_meter",
-    "retiarii_config": "experiment",
-    "run_experiment": "experiment",
-}
-
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "ArgumentError": "errors",
+        "CandidateError": "errors",
+        "CandidateLatency": "latency",
+        "FilterStats": "stats",
+        "LatencyEvolution": "strategies",
+        "LatencyFilter": "filter",
+        "LatencyProfiler": "profiler",
+        "LatencyRandom": "strategies",
+        "LatencySorted": "strategies",
+        "NniVersionError": "errors",
+        "NoCandidateError": "errors",
+        "SpaceLatency": "space",
+        "candidate_to_graph": "candidates",
+        "install_as_nn_meter": "as_nn_meter",
+        "retiarii_config": "experiment",
+        "run_experiment": "experiment",
+    },
+)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from predictor_core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from predictor_core.catalog import list_latency_predictors, load_latency_predictor
@@ -35,31 +36,21 @@ __all__ = [
 ]
 
 # Resolved on first use, so that the command starts fast and submodules can be imported alone.
-_HOMES = {
-    "LatencyPredictor": "predictor",
-    "LatencyReport": "predictor.report",
-    "Measurement": "measuring.measure",
-    "PredictorError": "errors",
-    "learn_predictor": "learning.learn",
-    "list_latency_predictors": "catalog",
-    "load_latency_predictor": "catalog",
-    "measure_latency": "measuring.measure",
-    "model_file_to_graph": "frontends.nnmeter_ir.export",
-    "model_to_graph": "frontends.nnmeter_ir.export",
-    "predict_many": "predictor.batch",
-    "register_op": "kernels",
-    "unregister_op": "kernels",
-}
-
-
-def __getattr__(name: str) -> Any:
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "LatencyPredictor": "predictor",
+        "LatencyReport": "predictor.report",
+        "Measurement": "measuring.measure",
+        "PredictorError": "errors",
+        "learn_predictor": "learning.learn",
+        "list_latency_predictors": "catalog",
+        "load_latency_predictor": "catalog",
+        "measure_latency": "measuring.measure",
+        "model_file_to_graph": "frontends.nnmeter_ir.export",
+        "model_to_graph": "frontends.nnmeter_ir.export",
+        "predict_many": "predictor.batch",
+        "register_op": "kernels",
+        "unregister_op": "kernels",
+    },
+)

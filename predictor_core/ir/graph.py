@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from math import prod
@@ -66,7 +65,7 @@ class Node(NamedTuple):
         return tuple(f"{self.name}:{i}" for i in range(len(self.outputs)))
 
 
-_NAME, _OUTPUTS = itemgetter(0), itemgetter(4)
+_NAME, _OUTPUTS, _FIRST = itemgetter(0), itemgetter(4), itemgetter(0)
 
 
 class Graph:
@@ -111,32 +110,25 @@ class Graph:
         given = tuple(nodes)
         _check_shapes(given)
         by_name: dict[str, Node] = dict(zip(map(_NAME, given), given))
-        tensors = by_name
-        if len(by_name) < len(given) or {*map(len, map(_OUTPUTS, given))} != _ONE:
-            tensors = _tensors_of(given)
-        self._by_name = by_name
-        self._tensors = tensors
-        shapes: dict[str, Shape] = {}
-        in_order = True
-        for node in given:
-            own, _, inputs, _, made, _ = node
-            for tensor in inputs:
-                if tensor not in shapes:
-                    in_order = False
-            if len(made) == 1:
-                shapes[own] = made[0]
-            else:
-                shapes.update(zip(node.tensors, made))
-        self._shapes = shapes
+        self._by_name = self._tensors = by_name
+        one_each = len(by_name) == len(given) and {*map(len, map(_OUTPUTS, given))} == _ONE
+        if one_each:
+            self._shapes: dict[str, Shape] = dict(zip(by_name, map(_FIRST, map(_OUTPUTS, given))))
+        else:
+            self._tensors = _tensors_of(given)
+            self._shapes = {
+                tensor: made for node in given for tensor, made in zip(node.tensors, node.outputs)
+            }
+        in_order = _are_sorted(given, one_each)
         self.nodes: tuple[Node, ...] = given if in_order else tuple(sorted_nodes(given))
         self._consumers: Mapping[str, Sequence[Node]] | None = None
         wanted = tuple(outputs)
         for tensor in wanted:
-            if tensor not in tensors:
+            if tensor not in self._tensors:
                 raise GraphError(f"output {tensor!r} is not a tensor of the graph")
         if not wanted:
             read = {tensor for node in self.nodes for tensor in node.inputs}
-            wanted = tuple([tensor for tensor in tensors if tensor not in read])
+            wanted = tuple([tensor for tensor in self._tensors if tensor not in read])
         self.outputs = wanted
         self._returned = frozenset(wanted)
 
@@ -197,13 +189,16 @@ class Graph:
         return tensor in self._returned
 
     def _find_consumers(self) -> Mapping[str, Sequence[Node]]:
-        consumers: dict[str, list[Node]] = defaultdict(list)
+        consumers: dict[str, list[Node]] = {}
         # Tensors of other names than their nodes are those of nodes with several outputs.
-        several = {} if self._tensors is self._by_name else self._tensors
+        one_each = self._tensors is self._by_name
         for node in self.nodes:
-            for tensor in node.inputs:
-                readers = consumers[several[tensor].name if tensor in several else tensor]
-                if not readers or readers[-1] is not node:
+            for tensor in node[2]:
+                maker = tensor if one_each else self._tensors[tensor].name
+                readers = consumers.get(maker)
+                if readers is None:
+                    consumers[maker] = [node]
+                elif readers[-1] is not node:
                     readers.append(node)
         return consumers
 
@@ -235,17 +230,17 @@ def check_rank(shape: Shape, name: str, op: str) -> None:
 def _check_shapes(nodes: Sequence[Node]) -> None:
     """Raise `GraphError` for an output shape that is missing or that no tensor can have."""
     # All shapes at once: one by one they would take a good part of the time that a model takes.
-    shapes = [shape for node in nodes for shape in node.outputs]
-    dims = list(chain.from_iterable(shapes))
-    if (
-        all([node.outputs for node in nodes])  # noqa: C419
-        and {*map(type, dims)} <= _INTEGERS
-        and min(dims, default=1) > 0
-        and max(dims, default=1) <= MAX_DIM
-        and max(map(len, shapes), default=0) <= MAX_RANK
-        and max(map(prod, shapes), default=1) <= MAX_ELEMENTS
-    ):
-        return
+    shapes = list(chain.from_iterable(map(_OUTPUTS, nodes)))
+    if all(map(_OUTPUTS, nodes)) and {*map(type, chain.from_iterable(shapes))} <= _INTEGERS:
+        different = {*map(tuple, shapes)}
+        dims = {*chain.from_iterable(different)}
+        if (
+            min(dims, default=1) > 0
+            and max(dims, default=1) <= MAX_DIM
+            and max(map(len, different), default=0) <= MAX_RANK
+            and max(map(prod, different), default=1) <= MAX_ELEMENTS
+        ):
+            return
     for node in nodes:
         if not node.outputs:
             raise GraphError(f"node {node.name!r} ({node.op}) has no output shape")
@@ -261,6 +256,19 @@ def _check_shapes(nodes: Sequence[Node]) -> None:
                     f"node {node.name!r} ({node.op}) has output shape {list(shape)}: {prod(shape)} elements, "
                     f"more than the {MAX_ELEMENTS} that a tensor may have"
                 )
+
+
+def _are_sorted(nodes: Sequence[Node], one_each: bool) -> bool:
+    """Whether each node, of one output or of any number, stands behind those that it reads."""
+    made: set[str] = set()
+    for node in nodes:
+        if not made.issuperset(node[2]):
+            return False
+        if one_each:
+            made.add(node[0])
+        else:
+            made.update(node.tensors)
+    return True
 
 
 def sorted_nodes(nodes: Sequence[Node]) -> list[Node]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import isqrt, log, prod
 from typing import Literal, NamedTuple
 
@@ -46,6 +46,29 @@ class Decomposition(NamedTuple):
 
 
 DecomposeFunction = Callable[[KernelSpec], Decomposition]
+
+
+def parts_of_kernels(
+    specs: Sequence[KernelSpec], found: Sequence[Decomposition]
+) -> tuple[list[KernelSpec], list[list[int]]]:
+    """Return the parts of distinct kernels, and for each kernel the places of its own among them."""
+    parts: list[KernelSpec] = []
+    places: list[list[int]] = []
+    # Hashing a kernel takes as long as its arithmetic, and most kernels are their own only part.
+    numbers: dict[KernelSpec, int] = {}
+    for spec, one in zip(specs, found):
+        own = one.parts
+        if len(own) == 1 and own[0][1] is spec:
+            places.append([len(parts)])
+            parts.append(spec)
+            continue
+        places.append([])
+        for _, part in own:
+            place = numbers.setdefault(part, len(parts))
+            if place == len(parts):
+                parts.append(part)
+            places[-1].append(place)
+    return parts, places
 
 
 def direct(spec: KernelSpec) -> Decomposition:

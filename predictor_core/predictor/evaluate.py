@@ -14,7 +14,7 @@ from predictor_core.errors import PackError
 from predictor_core.forest import Pack, predict_rows
 from predictor_core.kernels import Cost, KernelSpec
 from predictor_core.kernels.base import AnalyticBase
-from predictor_core.kernels.decomposition import Combination
+from predictor_core.kernels.decomposition import Combination, parts_of_kernels
 from predictor_core.kernels.feature_matrix import feature_rows
 from predictor_core.kernels.names import current_name
 from predictor_core.predictor.roofline import Roofline
@@ -155,10 +155,7 @@ class KernelEvaluator:
     def evaluate(self, specs: Sequence[KernelSpec]) -> list[KernelLatency]:
         """Return the latency of distinct kernels, in their order."""
         found = [kernels.decompose(spec) for spec in specs]
-        # Hashing a kernel takes as long as its arithmetic, so that the parts are known by number.
-        numbers: dict[KernelSpec, int] = {}
-        parts_of = [[numbers.setdefault(part, len(numbers)) for _, part in one.parts] for one in found]
-        parts = list(numbers)
+        parts, parts_of = parts_of_kernels(specs, found)
         costs = [kernels.cost(part) for part in parts]
         answers = self._part_answers(parts, costs)
         latencies = []

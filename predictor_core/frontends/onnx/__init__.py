@@ -1,17 +1,13 @@
 """ONNX: model files and ``ModelProto`` objects."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from predictor_core.lazy import lazy_names
 
 if TYPE_CHECKING:
     from predictor_core.frontends.onnx.frontend import load
 
 __all__ = ["load"]
 
-
-def __getattr__(name: str) -> Any:
-    # Resolved on first use: other front ends use rules of this one and not the reader of its files.
-    if name != "load":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from predictor_core.frontends.onnx.frontend import load
-
-    return load
+# Resolved on first use: other front ends use rules of this one and not the reader of its files.
+__getattr__, __dir__ = lazy_names(__name__, {"load": "frontend"})
