@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from predictor_core.budget import NODES_PER_LOOK, meter
-from predictor_core.errors import GraphError, ModelFormatError, PredictorError
+from predictor_core.errors import MALFORMED, GraphError, ModelFormatError, PredictorError
 from predictor_core.frontends.nnmeter_ir.document import check_document, order, read_document
 from predictor_core.frontends.nnmeter_ir.generic import NO_ATTRS
 from predictor_core.frontends.nnmeter_ir.source import Constant, Source, channels_to_front
@@ -113,7 +113,7 @@ class _Reader:
                 self.meter.look()
             try:
                 self._read(node_name, document[node_name])
-            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            except MALFORMED as error:
                 attr = document[node_name]["attr"]
                 raise ModelFormatError(
                     f"node {node_name!r} ({attr['type']}) has attributes or shapes that can't be read: "

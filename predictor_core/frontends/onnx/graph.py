@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from predictor_core.budget import meter
-from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
-from predictor_core.frontends.common.call import foreign
+from predictor_core.errors import MALFORMED, GraphError, ModelFormatError, UnsupportedOpError
+from predictor_core.frontends.common.call import foreign, refuse
 from predictor_core.frontends.common.values import NotInferableError, Value, constant
 from predictor_core.frontends.onnx import (
     attention,
@@ -133,10 +133,8 @@ class Conversion:
             self.meter.spend(nodes=1 + len(node.output))
             try:
                 self.convert(node)
-            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-                raise GraphError(
-                    f"node {label(node)!r} ({node.op_type}) is malformed: {type(error).__name__}: {error}"
-                ) from error
+            except MALFORMED as error:
+                refuse(error, label(node), node.op_type)
 
     def convert(self, node: SourceNode) -> None:
         """Convert one node: to constants, to the nodes of a branch that is taken, or to Nodes."""

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from predictor_core.budget import meter
-from predictor_core.errors import GraphError, ModelFormatError, PredictorError, UnsupportedOpError
-from predictor_core.frontends.common.call import foreign
-from predictor_core.frontends.common.values import NotInferableError, Value, constant
+from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
+from predictor_core.frontends.common.call import FAULTS, foreign, refuse
+from predictor_core.frontends.common.values import Value, constant
 from predictor_core.frontends.tensorflow import data_ops, image_ops, special_ops, window_ops
 from predictor_core.frontends.tensorflow.call import Call, Handler, Step
 from predictor_core.frontends.tensorflow.fold import fold
@@ -124,18 +124,8 @@ class Walk:
             inputs = [pick(values, ref) for ref in node.inputs if not ref.startswith("^")]
             try:
                 values[node.name] = self._convert(node, inputs, depth)
-            except PredictorError as error:
-                if f"{node.name!r}" in str(error) or (depth > 0 and "node '" in str(error)):
-                    raise
-                raise type(error)(f"node {node.name!r} ({node.op}): {error}") from error
-            except NotInferableError as error:
-                raise UnsupportedOpError(
-                    f"the output shape of node {node.name!r} ({node.op}) can't be told: {error}"
-                ) from error
-            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-                raise GraphError(
-                    f"node {node.name!r} ({node.op}) is malformed: {type(error).__name__}: {error}"
-                ) from error
+            except FAULTS as error:
+                refuse(error, node.name, node.op, inside=depth > 0)
         return [pick(values, ref) for ref in wanted]
 
     def _convert(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
