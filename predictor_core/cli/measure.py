@@ -8,6 +8,9 @@ from typing import Any
 
 from predictor_core.cli.arguments import positive
 
+#: No time that is given is this long (s).
+_LONGEST = 1e9
+
 
 def add(commands: Any, common: Callable[[argparse.ArgumentParser], None]) -> None:
     """Add the subcommand; `common` adds the flags that every command has."""
@@ -38,10 +41,10 @@ def add(commands: Any, common: Callable[[argparse.ArgumentParser], None]) -> Non
     )
     parser.add_argument(
         "--wait",
-        type=_seconds,
+        type=_seconds_or_zero,
         default=10.0,
         metavar="S",
-        help="time to wait for each model while other work slows the processor (default: 10)",
+        help="time to wait for each model while other work slows the processor; 0: never wait (default: 10)",
     )
     parser.add_argument(
         "--repeats",
@@ -117,10 +120,21 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0.0 < value < 1e9:
+    value = _number(text)
+    if not 0.0 < value < _LONGEST:
         raise argparse.ArgumentTypeError(f"expected a positive number, got {text!r}")
     return value
+
+
+def _seconds_or_zero(text: str) -> float:
+    value = _number(text)
+    if not 0.0 <= value < _LONGEST:
+        raise argparse.ArgumentTypeError(f"expected 0 or a positive number, got {text!r}")
+    return value
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")

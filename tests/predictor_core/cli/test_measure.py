@@ -29,7 +29,7 @@ def models(tmp_path: Path) -> Path:
 def test_measure_prints_and_writes(models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("onnxruntime")
     output = tmp_path / "m.csv"
-    command = ["measure", str(models), "--seconds", "0.02", "--wait", "0.1", "--output", str(output)]
+    command = ["measure", str(models), "--seconds", "0.02", "--wait", "0", "--output", str(output)]
     assert main(command) == 0
     printed = capsys.readouterr()
     lines = printed.out.splitlines()
@@ -55,6 +55,9 @@ def test_measure_fails_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture
     assert capsys.readouterr().err.count("absent.onnx") == 1
     assert main(["measure", "x.onnx", "--threads", "0"]) == 2
     assert main(["measure", "x.onnx", "--seconds", "nan"]) == 2
+    assert main(["measure", "x.onnx", "--seconds", "0"]) == 2
+    assert main(["measure", "x.onnx", "--wait", "-1"]) == 2
+    assert main(["measure", "x.onnx", "--wait", "x"]) == 2
 
 
 def test_convert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
