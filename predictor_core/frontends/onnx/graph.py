@@ -34,7 +34,7 @@ from predictor_core.frontends.onnx.source import (
     sorted_nodes,
 )
 from predictor_core.frontends.onnx.tensors import from_tensor
-from predictor_core.ir.graph import Node, Shape
+from predictor_core.ir.graph import Node, Shape, make_node
 from predictor_core.ir.inputs import InputShapes
 from predictor_core.ir.names import Names
 
@@ -123,9 +123,10 @@ class Conversion:
     def walk(self, nodes: Sequence[SourceNode]) -> None:
         """Convert nodes in order; a file that has them in another order is sorted first."""
         check_outputs(nodes)
-        known = set(self.values)
+        # An optional input that is not given has no name.
+        known = {"", *self.values}
         for node in nodes:
-            if any(name and name not in known for name in node.input):
+            if not known.issuperset(node.input):
                 nodes = sorted_nodes(nodes, set(self.values))
                 break
             known.update(node.output)
@@ -183,7 +184,7 @@ class Conversion:
         """Return the outputs of an op that are known numbers, or None when there are no such."""
         if op == "Constant":
             return [_constant(attrs)]
-        if op == "CastLike" and inputs and inputs[0] is not None and inputs[0].is_constant:
+        if op in ("CastLike", "Identity") and inputs and inputs[0] is not None and inputs[0].is_constant:
             return [inputs[0]]
         if op in ("Shape", "Size") and inputs and inputs[0] is not None:
             shape = inputs[0].shape
@@ -193,8 +194,9 @@ class Conversion:
                     size *= dim
                 return [constant(size)]
             return [constant(shape[attrs.get("start", 0) : attrs.get("end")] if shape else [])]
-        if any(value is not None and value.array is None for value in inputs):
-            return None
+        for value in inputs:
+            if value is not None and value.array is None:
+                return None
         folded = fold(op, [None if value is None else value.array for value in inputs], attrs)
         return None if folded is None else [constant(array) for array in folded]
 
@@ -205,7 +207,7 @@ class Conversion:
         outputs = len(node.output) if op == "Split" else max(used, default=0) + 1
         call = Call(label(node), op, attrs, inputs, outputs, self.opset, self._warnings)
         steps = self.steps(node, call)
-        if all(value is None or value.is_constant for value in inputs):
+        if not [value for value in inputs if value is not None and value.node is not None]:
             self.values.update((name, Value(shape)) for name, shape in zip(node.output, steps[-1].outputs))
             return
         if op == "DynamicQuantizeLinear":
@@ -217,7 +219,7 @@ class Conversion:
             own = name if index == len(steps) else self.names.fresh(f"{name}.{index}")
             reads = [written[read] if isinstance(read, int) else read.node for read in step.reads]
             tensors = tuple([tensor for tensor in reads if tensor is not None])
-            made = Node(own, step.op, tensors, step.attrs, step.outputs, scope)
+            made = make_node((own, step.op, tensors, step.attrs, step.outputs, scope))
             self.nodes.append(made)
             written.append(own)
         results: list[Value | None]
@@ -225,7 +227,9 @@ class Conversion:
             results = [made_of(result, written) for result in steps.results]
         else:
             results = [Value(shape, tensor) for tensor, shape in zip(made.tensors, made.outputs)]
-        self.values.update((name, value) for name, value in zip(node.output, results) if value is not None)
+        for output, result in zip(node.output, results):
+            if result is not None:
+                self.values[output] = result
 
     def steps(self, node: SourceNode, call: Call) -> list[Step]:
         """Return what a node becomes, by its own rule or as the file describes it."""
