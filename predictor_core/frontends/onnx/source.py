@@ -27,7 +27,7 @@ class SourceNode:
         self.domain = node.domain
         self.input = list(node.input)
         self.output = list(node.output)
-        self.attribute = list(node.attribute)
+        self.attribute = node.attribute
         # protobuf hands out text that is not UTF-8 as bytes.
         self.op_type = str(node.op_type)
 
