@@ -7,7 +7,8 @@ from typing import Any, NamedTuple, NoReturn
 
 from predictor_core.errors import MALFORMED, GraphError, PredictorError, UnsupportedOpError
 from predictor_core.frontends.common.values import Array, NotInferableError, Value, as_ints
-from predictor_core.ir.graph import MAX_RANK, Shape, check_rank
+from predictor_core.ir.graph import MAX_RANK, Node, Shape, check_rank, make_node
+from predictor_core.ir.names import Names
 
 
 class Step(NamedTuple):
@@ -20,6 +21,23 @@ class Step(NamedTuple):
     reads: Sequence[Value | int]
     attrs: Mapping[str, Any]
     outputs: tuple[Shape, ...]
+
+
+def nodes_of(steps: Sequence[Step], name: str, names: Names, scope: str = "") -> list[Node]:
+    """Return the Nodes of the Steps of one op: the last has its name, those before it numbered ones."""
+    made: list[Node] = []
+    for index, (op, sources, attrs, outputs) in enumerate(steps, 1):
+        own = name if index == len(steps) else names.fresh(f"{name}.{index}")
+        # Some rules hand on an optional input that is not given.
+        reads = [made[read].name if isinstance(read, int) else read and read.node for read in sources]
+        tensors = tuple([tensor for tensor in reads if tensor is not None])
+        made.append(make_node((own, op, tensors, attrs, outputs, scope)))
+    return made
+
+
+def values_of(node: Node) -> list[Value]:
+    """Return the values that a Node makes."""
+    return [Value(shape, tensor) for tensor, shape in zip(node.tensors, node.outputs)]
 
 
 def foreign(op: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from predictor_core.budget import meter
 from predictor_core.errors import MALFORMED, GraphError, ModelFormatError, UnsupportedOpError
-from predictor_core.frontends.common.call import foreign, refuse
+from predictor_core.frontends.common.call import foreign, nodes_of, refuse, values_of
 from predictor_core.frontends.common.values import NotInferableError, Value, constant
 from predictor_core.frontends.onnx import (
     attention,
@@ -34,7 +34,7 @@ from predictor_core.frontends.onnx.source import (
     sorted_nodes,
 )
 from predictor_core.frontends.onnx.tensors import from_tensor
-from predictor_core.ir.graph import Node, Shape, make_node
+from predictor_core.ir.graph import Node, Shape
 from predictor_core.ir.inputs import InputShapes
 from predictor_core.ir.names import Names
 
@@ -213,20 +213,12 @@ class Conversion:
         if op == "DynamicQuantizeLinear":
             # The scale and the zero point, which are folded into weights.
             self.values.update((name, Value(())) for name in node.output[1:])
-        name, scope = self.names.fresh(str(node.name or f"{op}_{len(self.nodes)}")), scope_of(node)
-        written: list[str] = []
-        for index, step in enumerate(steps, 1):
-            own = name if index == len(steps) else self.names.fresh(f"{name}.{index}")
-            reads = [written[read] if isinstance(read, int) else read.node for read in step.reads]
-            tensors = tuple([tensor for tensor in reads if tensor is not None])
-            made = make_node((own, step.op, tensors, step.attrs, step.outputs, scope))
-            self.nodes.append(made)
-            written.append(own)
-        results: list[Value | None]
+        name = self.names.fresh(str(node.name or f"{op}_{len(self.nodes)}"))
+        made = nodes_of(steps, name, self.names, scope_of(node))
+        self.nodes += made
+        results: Sequence[Value | None] = values_of(made[-1])
         if isinstance(steps, Steps) and steps.results:
-            results = [made_of(result, written) for result in steps.results]
-        else:
-            results = [Value(shape, tensor) for tensor, shape in zip(made.tensors, made.outputs)]
+            results = [made_of(result, made) for result in steps.results]
         for output, result in zip(node.output, results):
             if result is not None:
                 self.values[output] = result
@@ -273,12 +265,12 @@ class Conversion:
         return known if len(known) == len(sizes) else None
 
 
-def made_of(result: Read | None, written: Sequence[str]) -> Value | None:
+def made_of(result: Read | None, made: Sequence[Node]) -> Value | None:
     """Return the value of a result: an input of the node, or what one of its Steps makes."""
     if result is None:
         return None
     source = result.source
-    return source if isinstance(source, Value) else Value(result.shape, written[source])
+    return source if isinstance(source, Value) else Value(result.shape, made[source].name)
 
 
 def _constant(attrs: dict[str, Any]) -> Value:

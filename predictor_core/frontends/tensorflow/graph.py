@@ -9,7 +9,7 @@ import numpy as np
 
 from predictor_core.budget import meter
 from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
-from predictor_core.frontends.common.call import FAULTS, foreign, refuse
+from predictor_core.frontends.common.call import FAULTS, foreign, nodes_of, refuse, values_of
 from predictor_core.frontends.common.values import Value, constant
 from predictor_core.frontends.tensorflow import data_ops, image_ops, special_ops, window_ops
 from predictor_core.frontends.tensorflow.call import Call, Handler, Step
@@ -160,15 +160,10 @@ class Walk:
         node = call.node
         if node.op in _ORDERED and len(steps[-1].outputs[0]) >= 4:
             self.orders.add(call.channels_first)
-        written: list[str] = []
-        for index, step in enumerate(steps, 1):
-            own = self.names.fresh(node.name if index == len(steps) else f"{node.name}.{index}")
-            reads = [written[read] if isinstance(read, int) else read.node for read in step.reads]
-            made = Node(own, step.op, tuple([r for r in reads if r is not None]), step.attrs, step.outputs)
+        for made in nodes_of(steps, self.names.fresh(node.name), self.names):
             self.append(made)
-            written.append(own)
         self._meter.spend(nodes=len(made.outputs))
-        return [Value(shape, tensor) for tensor, shape in zip(made.tensors, made.outputs)]
+        return values_of(made)
 
     def append(self, node: Node) -> None:
         """Write one Node."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from predictor_core.budget import meter
 from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
-from predictor_core.frontends.common.call import FAULTS, refuse
+from predictor_core.frontends.common.call import FAULTS, nodes_of, refuse, values_of
 from predictor_core.frontends.common.values import NotInferableError, Value, constant
 from predictor_core.frontends.tensorflow.call import MAX_PARTS
 from predictor_core.frontends.tensorflow.fold import fold
@@ -179,19 +179,8 @@ class Walk:
             # The part of a list that a loop has not filled yet.
             return [Value(shape) for shape in steps[-1].outputs]
         self._meter.spend(len(steps) + len(steps[-1].outputs))
-        name = self._names.fresh(operator.name)
-        written: list[str] = []
-        for index, step in enumerate(steps, 1):
-            own = name if index == len(steps) else self._names.fresh(f"{name}.{index}")
-            reads = [
-                written[read] if isinstance(read, int) else read.node
-                for read in step.reads
-                if read is not None
-            ]
-            made = Node(own, step.op, tuple([r for r in reads if r is not None]), step.attrs, step.outputs)
-            self.nodes.append(made)
-            written.append(own)
-        return [Value(shape, tensor) for tensor, shape in zip(made.tensors, made.outputs)]
+        self.nodes += nodes_of(steps, self._names.fresh(operator.name), self._names)
+        return values_of(self.nodes[-1])
 
     def _same(
         self, graph: Subgraph, operator: Operator, inputs: list[Value | None], depth: int
