@@ -82,7 +82,9 @@ def _torchscript(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[st
     if kwargs:
         inputs += _positional(runnable, len(args), {key: _real(one, device) for key, one in kwargs.items()})
     buffer = io.BytesIO()
-    with _flags_kept(model), _no_dump(), torch.enable_grad():
+    # Gradients are on for the exporter's sake: nothing goes backward, so that no activation has to be kept.
+    forgotten = torch.autograd.graph.saved_tensors_hooks(lambda _: None, lambda _: None)
+    with _flags_kept(model), _no_dump(), torch.enable_grad(), forgotten:
         torch.onnx.export(
             runnable,
             tuple(inputs),

@@ -14,6 +14,7 @@ import pytest
 torch = pytest.importorskip("torch")
 import torch.nn.functional as F  # noqa: E402
 from torch import nn  # noqa: E402
+from torch.multiprocessing.reductions import StorageWeakRef  # noqa: E402
 
 from predictor_core.errors import MissingDependencyError, ModelFormatError, PredictorError  # noqa: E402
 from predictor_core.frontends import model_types  # noqa: E402
@@ -300,6 +301,30 @@ def test_threads_do_not_disturb_each_other() -> None:
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: load(model, input_shape=(1, 3, 32, 32)), range(16)))
     assert all(graph == expected for graph in found)
+
+
+_FREED: list[bool] = []
+
+
+class Watched(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+
+    def forward(self, x: Any) -> Any:
+        hidden = self.layer(x)
+        watched = StorageWeakRef(hidden.untyped_storage())
+        squared = hidden * hidden
+        del hidden
+        _FREED.append(watched.expired())
+        return squared.relu()
+
+
+def test_activations_are_not_kept_while_a_module_is_exported() -> None:
+    pytest.importorskip("onnx")
+    _FREED.clear()
+    assert ops(load(Watched(), input_shape=(1, 4), via="onnx")) == ["fc", "mul", "relu"]
+    assert _FREED[-1]
 
 
 class Branching(nn.Module):
