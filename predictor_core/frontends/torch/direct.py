@@ -5,9 +5,11 @@ Nothing is computed and no weight is allocated. Nodes come out channels first, a
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -20,6 +22,11 @@ from predictor_core.frontends.torch.ops import HANDLERS
 from predictor_core.frontends.torch.recorder import Recorder
 from predictor_core.frontends.torch.tensors import random_state_kept, tensors_of, to_meta
 from predictor_core.ir.graph import Node
+
+#: What torch says of functions whose result has a shape that depends on values.
+_NEEDS_VALUES = ("data-independent", "item() cannot be called on meta", "cannot repeat_interleave a meta")
+#: How the names of the modules begin whose frames tell nothing of a model.
+_NOT_THE_MODELS = ("torch.", f"{__package__}.")
 
 #: What ``torch.compiler.is_compiling`` returns; `_CAPTURE` is held while it is changed.
 _FLAG = "_is_compiling_flag"
@@ -104,9 +111,13 @@ def _traced(
     with random_state_kept(), torch.no_grad(), recorder:
         try:
             result = module_copy.module(*inputs, **named)
+        except Valueless as error:
+            raise type(error)(f"{error}{_place(error)}") from error
         except (PredictorError, Untraceable):
             raise
         except Exception as error:
+            if any(mark in str(error) for mark in _NEEDS_VALUES):
+                raise Valueless(f"a shape that depends on values{_place(error)}") from error
             where = f"module {module_copy.failed!r}: " if module_copy.failed else ""
             raise Untraceable(f"{where}{type(error).__name__}: {error}") from error
         finally:
@@ -141,3 +152,11 @@ def call_error(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str,
 
 def _is_scripted(model: torch.nn.Module) -> bool:
     return any(isinstance(module, torch.jit.ScriptModule) for module in model.modules())
+
+
+def _place(error: BaseException) -> str:
+    """File and line of the innermost frame of an error that is neither torch's nor the tracer's."""
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        if not f"{frame.f_globals.get('__name__')}.".startswith(_NOT_THE_MODELS):
+            return f", in line {line} of {Path(frame.f_code.co_filename).name}"
+    return ""

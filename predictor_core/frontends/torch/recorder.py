@@ -14,10 +14,8 @@ from predictor_core.frontends.torch.call import Call, DataDependent, Handler, Un
 from predictor_core.frontends.torch.module_copy import ModuleCopy
 from predictor_core.frontends.torch.tensors import (
     Indexed,
-    checked_call,
     modes_see_indexing,
     moved_dtype,
-    place,
     tensors_of,
     to_meta,
     without_override_check,
@@ -43,7 +41,12 @@ _READINGS = frozenset(
 )
 
 #: Functions of torch that end a model with an error by the values of a tensor, and change nothing else.
-_CHECKS = frozenset({"_assert", "_check_tensor_all_with"})
+_CHECKS = frozenset(
+    {
+        *(("torch", "_assert"), ("torch", "_check_tensor_all_with")),
+        *(("torch.distributions.distribution", name) for name in ("__init__", "_validate_sample")),
+    }
+)
 
 #: Attributes of a tensor that are tensors; all others are queries.
 _TENSOR_ATTRIBUTES = {
@@ -159,7 +162,7 @@ class Recorder(TorchFunctionMode):
 
     def run(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Call `func` with every real tensor among the arguments turned into a meta tensor."""
-        return checked_call(func, to_meta(args), to_meta(kwargs))
+        return func(*to_meta(args), **to_meta(kwargs))
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         caller = sys._getframe(1)
@@ -175,12 +178,11 @@ class Recorder(TorchFunctionMode):
             return func(*args, **kwargs)
         has_input, has_meta, has_real = self._scan(args, kwargs)
         if (has_input or has_meta) and func.__name__ in _READINGS:
-            if module == "torch" and caller.f_code.co_name in _CHECKS:
+            if (module, caller.f_code.co_name) in _CHECKS:
                 return True
-            kind, of = (
-                (DataDependent, "that depends on the input") if has_input else (Valueless, "of weights")
-            )
-            raise kind(f"{func.__name__} of a tensor {of}, {place()}")
+            if has_input:
+                raise DataDependent(f"{func.__name__} of a tensor that depends on the input")
+            raise Valueless(f"{func.__name__} of a tensor of weights")
         if not has_input or name in _FACTORIES:
             return self._constant(func, name, args, kwargs, has_meta and has_real)
         result: Any = NotImplemented
@@ -241,7 +243,7 @@ class Recorder(TorchFunctionMode):
         elif mixed:
             result = self.run(func, args, kwargs)
         else:
-            result = checked_call(func, args, kwargs)
+            result = func(*args, **kwargs)
         for tensor in tensors_of(result):
             if tensor.is_meta:
                 self._constants.add(id(tensor))

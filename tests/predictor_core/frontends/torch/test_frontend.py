@@ -403,14 +403,27 @@ class Resized(nn.Module):
         return x + F.interpolate(torch.ones(1, 1, 4, 4, device=x.device), size=size)
 
 
+class Cut(nn.Module):
+    def forward(self, x: Any) -> Any:
+        return x[: x.sum().long()]
+
+
 @pytest.mark.parametrize(
-    ("model", "function"),
-    [(Masked(), "getitem"), (Repeated(), "repeat_interleave"), (Resized(), "interpolate")],
+    "model", [Masked(), Repeated(), Resized(), Cut()], ids=lambda one: type(one).__name__
 )
-def test_shapes_that_only_values_tell_are_named_with_their_place(model: nn.Module, function: str) -> None:
-    told = rf"shape of what {function} makes, in line \d+ of test_frontend\.py; check input_shape"
+def test_shapes_that_only_values_tell_are_told_with_their_place(model: nn.Module) -> None:
+    told = r"depends on (values|the input), in line \d+ of test_frontend\.py; check input_shape"
     with pytest.raises(ModelFormatError, match=told):
         load(model, input_shape=(4, 4), via="direct")
+
+
+class Sampled(nn.Module):
+    def forward(self, x: Any) -> Any:
+        return torch.distributions.Normal(x, x.exp()).log_prob(x.relu())
+
+
+def test_checks_of_distributions_are_passed() -> None:
+    assert "log" in ops(load(Sampled(), input_shape=(1, 4), via="direct"))
 
 
 class WithoutForm(nn.Module):
