@@ -73,6 +73,10 @@ class MissingDependencyError(PredictorError, ImportError):
     """An optional dependency that the requested feature needs is not installed."""
 
 
+#: What code raises on data that are not as it expects them.
+MALFORMED = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+
 @contextmanager
 def own_errors(model: Any = None) -> Iterator[None]:
     """Let nothing but a `PredictorError` leave a block that works on data of others.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from predictor_core.ir.graph import Graph, Node
 from predictor_core.ir.ops import DATA_OPS, DENSE_OPS, POOL_OPS
 from predictor_core.kernels.registry import kernel_op
-from predictor_core.kernels.spec import FOLDED, KernelSpec
+from predictor_core.kernels.spec import FOLDED, KernelSpec, make_spec
 
 
 def main_op(node: Node, graph: Graph) -> str:
@@ -57,15 +57,7 @@ def build(op: str, main: Sequence[Node], merged: Sequence[Node], graph: Graph) -
     output, kernel, strides, dilations, groups, extra = kernel_op(op).fields(main, graph)
     if output is None:
         output = outputs[0]
-    return KernelSpec(
-        label,
-        op,
-        tuple(inputs),
-        output,
-        kernel,
-        strides,
-        dilations,
-        groups,
-        tuple(epilogue),
-        pool or extra,
+    merged_ops = tuple(epilogue)
+    return make_spec(
+        (label, op, tuple(inputs), output, kernel, strides, dilations, groups, merged_ops, pool or extra, ())
     )

@@ -11,7 +11,7 @@ from predictor_core.fusion.patterns import match
 from predictor_core.fusion.rules import Pattern, Rules
 from predictor_core.ir.graph import Graph, Node
 from predictor_core.ir.ops import BINARY_OPS, free_ops
-from predictor_core.kernels.spec import Kernel
+from predictor_core.kernels.spec import Kernel, make_kernel
 
 _NOTHING: frozenset[str] = frozenset()
 _NAME = itemgetter(0)
@@ -136,4 +136,4 @@ def _matched(
 def _finish(kernel: _OpenKernel, graph: Graph) -> Kernel:
     main, merged = kernel.main, kernel.merged
     nodes = tuple(map(_NAME, (*main, *merged)))
-    return Kernel(build(kernel.op, main, merged, graph), nodes[0], nodes, main[0].scope)
+    return make_kernel((build(kernel.op, main, merged, graph), nodes[0], nodes, main[0].scope))

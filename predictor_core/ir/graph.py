@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from math import prod
 from operator import itemgetter
@@ -65,6 +66,10 @@ class Node(NamedTuple):
         return tuple(f"{self.name}:{i}" for i in range(len(self.outputs)))
 
 
+#: A Node of the tuple of all its fields: takes half as long as the class, and a model has hundreds.
+make_node: Callable[[tuple[str, str, tuple[str, ...], Mapping[str, Any], tuple[Shape, ...], str]], Node] = (
+    partial(tuple.__new__, Node)
+)
 _NAME, _OUTPUTS, _FIRST = itemgetter(0), itemgetter(4), itemgetter(0)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from predictor_core.errors import GraphError
-from predictor_core.ir.graph import Graph, Node, Shape, sorted_nodes
+from predictor_core.ir.graph import Graph, Node, Shape, make_node, sorted_nodes
 from predictor_core.ir.ops import check_attributes
 
 
@@ -188,7 +188,7 @@ class MutableGraph:
             attrs = given_attrs if op is None else {}
         if inputs is not None:
             reads = tuple(inputs)
-        new = Node(name, op or given_op, reads, attrs, outputs or made, scope)
+        new = make_node((name, op or given_op, reads, attrs, outputs or made, scope))
         self.nodes[name] = new
         self.changed = True
         if new.op != old.op:
@@ -250,7 +250,7 @@ class MutableGraph:
         for name in rewritten:
             _, op, before, attrs, outputs, scope = self.nodes[name]
             inputs = tuple([moved.get(read, read) for read in before])
-            self.nodes[name] = Node(name, op, inputs, attrs, outputs, scope)
+            self.nodes[name] = make_node((name, op, inputs, attrs, outputs, scope))
             for read, new in zip(before, inputs):
                 if read != new:
                     reading = self._readers[new]
@@ -264,6 +264,8 @@ class MutableGraph:
 
     def prune(self) -> None:
         """Remove what no output of the model depends on; the model's inputs stay."""
+        if self._places.keys() >= {tensor for tensor, reading in self._readers.items() if not reading}:
+            return
         for node in reversed(list(self.nodes.values())):
             if self._readers.get(node.name) or node.op == "input" or node.name not in self.nodes:
                 continue

@@ -24,7 +24,7 @@ Beyond what the rows say:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from numbers import Integral, Real
 from types import MappingProxyType
@@ -294,7 +294,6 @@ BINARY_OPS = _group("binary")
 ACTIVATION_OPS = _group("activation")
 UNARY_OPS = _group("unary")
 POOL_OPS = _group("pool")
-REDUCE_OPS = _group("reduce")
 DATA_OPS = _group("data")
 FREE_OPS = _group("free")
 KNOWN_OPS = frozenset(OPS)
@@ -329,8 +328,12 @@ _ACCEPTED: Mapping[type, tuple[type, ...]] = {
 }
 
 
-def check_attributes(nodes: Iterable[Node]) -> None:
+def check_attributes(nodes: Sequence[Node]) -> None:
     """Raise `GraphError` for a node with an attribute of another type than its row says."""
+    # Few sorts of nodes make up a model.
+    sorts = {(op, tuple(attrs), tuple(map(type, attrs.values()))) for _, op, _, attrs, _, _ in nodes if attrs}
+    if all(_are_accepted(*sort) for sort in sorts):
+        return
     for name, op, _, attrs, _, _ in nodes:
         if attrs and not _are_accepted(op, tuple(attrs), tuple(map(type, attrs.values()))):
             expected = _expected(op)

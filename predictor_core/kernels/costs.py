@@ -41,7 +41,7 @@ def no_weights(spec: KernelSpec) -> int:
 
 def conv_weights(spec: KernelSpec) -> int:
     """Elements of the weights of a convolution with a window of two dimensions."""
-    _, _, inputs, output, (kernel_height, kernel_width), _, _, groups, *_ = spec
+    _, _, inputs, output, (kernel_height, kernel_width), _, _, groups, _, _, _ = spec
     return kernel_height * kernel_width * inputs[0][-1] * output[-1] // groups
 
 
@@ -66,9 +66,10 @@ def _moved(spec: KernelSpec, weights: int = 0) -> float:
 
 def conv(spec: KernelSpec) -> Cost:
     """Every output element sums the kernel window over the input channels of its group."""
-    _, _, inputs, output, (kernel_height, kernel_width), _, _, groups, *_ = spec
-    window = kernel_height * kernel_width * inputs[0][-1] / groups
-    return Cost(prod(output) * window, _moved(spec, conv_weights(spec)))
+    _, _, inputs, output, (kernel_height, kernel_width), _, _, groups, _, _, _ = spec
+    products, written = kernel_height * kernel_width * inputs[0][-1], prod(output)
+    moved = ELEMENT_BYTES * (elements(inputs) + written + products * output[-1] // groups)
+    return Cost(written * (products / groups), float(moved))
 
 
 def conv3d(spec: KernelSpec) -> Cost:

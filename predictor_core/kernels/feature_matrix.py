@@ -31,11 +31,6 @@ class Layout(NamedTuple):
     plain: tuple[str, ...]
 
     @property
-    def length(self) -> int:
-        """How many numbers there are."""
-        return len(self.quantities) + len(self.channels) + len(self.plain)
-
-    @property
     def width(self) -> int:
         """Number of feature columns."""
         return len(self.quantities) + len(self.channels) * _PER_CHANNEL + len(self.plain)
@@ -98,26 +93,25 @@ def feature_rows(
         Rows of fewer features end in zeros.
     """
     raw, quantities, widths = [], [], []
-    for found, specs, costs in work:
-        length = found.layout.length
+    sizes = [tuple(map(len, found.layout)) for found, _, _ in work]
+    for (found, specs, costs), (logs, channels, others) in zip(work, sizes):
+        n, length = len(specs), logs + channels + others
         numbers = chain.from_iterable(map(found.raw, specs, costs))
-        block = np.fromiter(numbers, np.float64, len(specs) * length).reshape(len(specs), length)
-        logs, channels = len(found.layout.quantities), len(found.layout.channels)
+        block = np.fromiter(numbers, np.float64, n * length).reshape(n, length)
         raw.append(block)
         quantities.append(block[:, :logs].ravel())
         widths.append(block[:, logs : logs + channels].ravel())
     # One call of numpy for all sorts together: a model has few kernels of each.
     log_quantities = np.log(np.concatenate(quantities))
     by_channel = _channel_features(np.concatenate(widths))
-    rows = np.zeros((sum(map(len, raw)), max(found.layout.width for found, _, _ in work)))
+    rows = np.zeros((sum(map(len, raw)), max([found.layout.width for found, _, _ in work])))
     row = log = width = 0
-    for (found, _, _), block in zip(work, raw):
-        n, logs, channels = len(block), len(found.layout.quantities), len(found.layout.channels)
-        plain = logs + channels * _PER_CHANNEL
+    for block, (logs, channels, others) in zip(raw, sizes):
+        n, plain = len(block), logs + channels * _PER_CHANNEL
         part = rows[row : row + n]
         part[:, :logs] = log_quantities[log : log + n * logs].reshape(n, logs)
         part[:, logs:plain] = by_channel[width : width + n * channels].reshape(n, plain - logs)
-        part[:, plain : found.layout.width] = block[:, logs + channels :]
+        part[:, plain : plain + others] = block[:, logs + channels :]
         row, log, width = row + n, log + n * logs, width + n * channels
     return rows
 

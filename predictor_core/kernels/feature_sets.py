@@ -62,7 +62,8 @@ def _window(spec: KernelSpec, aspect: float) -> tuple[float, ...]:
 
 
 def _conv(spec: KernelSpec, cost: Cost) -> tuple[float, ...]:
-    _, _, (shape, *_), output, (kernel_height, kernel_width), (down, right), _, _, _, extra, _ = spec
+    _, _, inputs, output, (kernel_height, kernel_width), (down, right), _, _, _, extra, _ = spec
+    shape = inputs[0]
     macs, moved = cost
     side, aspect = area(shape)
     out_side, _ = area(output)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 from predictor_core.ir.graph import Shape
@@ -56,6 +58,27 @@ class KernelSpec(NamedTuple):
     context: tuple[int, ...] = ()
 
 
+#: A KernelSpec of the tuple of all its fields; see `predictor_core.ir.graph.make_node`.
+make_spec: Callable[
+    [
+        tuple[
+            str,
+            str,
+            tuple[Shape, ...],
+            Shape,
+            Pair,
+            Pair,
+            Pair,
+            int,
+            tuple[str, ...],
+            tuple[int, ...],
+            tuple[int, ...],
+        ]
+    ],
+    KernelSpec,
+] = partial(tuple.__new__, KernelSpec)
+
+
 class Kernel(NamedTuple):
     """One kernel in one Graph.
 
@@ -75,3 +98,7 @@ class Kernel(NamedTuple):
     name: str
     nodes: tuple[str, ...]
     scope: str = ""
+
+
+#: A Kernel of the tuple of all its fields; see `predictor_core.ir.graph.make_node`.
+make_kernel: Callable[[tuple[KernelSpec, str, tuple[str, ...], str]], Kernel] = partial(tuple.__new__, Kernel)

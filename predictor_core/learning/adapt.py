@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from predictor_core import kernels
 from predictor_core.kernels import KernelSpec
+from predictor_core.kernels.traits import TRAITS
 from predictor_core.learning.centers import NEAREST, place_centers
 from predictor_core.learning.corpus import Cut
 from predictor_core.learning.posterior import (
@@ -258,6 +260,10 @@ def _names(prior: Prior, specs: Sequence[KernelSpec]) -> tuple[str, ...]:
     """Names of the coefficients: those of the source, then those that the kernels need besides."""
     answers = prior.sources[0].unbounded.kernel_latencies(specs)
     names = dict.fromkeys((*RATES, *prior.means, "constant:", "launch:", "byte:", "mac:"))
+    costs = [kernels.cost(spec) for spec in specs]
+    for name, trait in TRAITS.items():
+        if any(trait(spec, cost) for spec, cost in zip(specs, costs)):
+            names[f"{name}:"] = None
     for spec in specs:
         for of_term in effects(spec, answers[spec].measured):
             names.update(dict.fromkeys(of_term))

@@ -199,40 +199,53 @@ def tune(
         score, log_evidence = Score(-np.inf, np.inf), -np.inf
         for one, odds in ({noise: 0.0} if noise else NOISES).items():
             scatter = one.relative**2 * np.maximum(1.0, np.abs(log_error) / one.linear)
-            for looseness in LOOSENESS:
-                covariance = fixed + looseness**2 * scaled + np.diag(scatter)
-                tried = leave_one_out(covariance, at_mean)
-                tried = replace(tried, log_density=tried.log_density + odds)
-                log_evidence = max(log_evidence, log_likelihood(covariance, at_mean) + odds)
-                if tried.log_density > score.log_density:
-                    score = tried
+            found_scores = leave_one_out(fixed + np.diag(scatter), scaled, at_mean, np.square(LOOSENESS))
+            for looseness, tried in zip(LOOSENESS, found_scores):
+                log_evidence = max(log_evidence, tried.log_evidence + odds)
+                if tried.log_density + odds > score.log_density:
+                    score = replace(tried, log_density=tried.log_density + odds)
                     current = replace(problem, noise=one, prior=replace(problem.prior, looseness=looseness))
         score = replace(score, log_evidence=log_evidence)
     return score, current
 
 
-def log_likelihood(covariance: Floats, deviation: Floats) -> float:
-    """Logarithm of the joint density of some Gaussian numbers, parameters as for `leave_one_out`."""
-    lower = np.linalg.cholesky(covariance)
-    whitened = np.linalg.solve(lower, deviation)
-    logs = np.log(np.diag(lower)).sum() + 0.5 * len(deviation) * np.log(2.0 * np.pi)
-    return float(-0.5 * whitened @ whitened - logs)
+def leave_one_out(fixed: Floats, scaled: Floats, deviation: Floats, scales: Floats) -> list[Score]:
+    """Score each of some jointly Gaussian numbers by the others, and all of them together.
 
-
-def leave_one_out(covariance: Floats, deviation: Floats) -> Score:
-    """Score each of some jointly Gaussian numbers by the others.
+    Their covariance is ``fixed + scale * scaled``; both are made diagonal at once, so that a further scale
+    costs no factorisation.
 
     Parameters
     ----------
-    covariance : (n, n) float64
+    fixed, scaled : (n, n) float64
+        Positive definite, and semidefinite.
     deviation : (n,) float64
         From the mean.
+    scales : (m,) float64
+        Not negative.
+
+    Returns
+    -------
+    list of Score
+        Of each scale, without odds.
     """
-    inverse = np.linalg.inv(covariance)
-    precision = np.diag(inverse)
-    error = inverse @ deviation / precision
-    density = 0.5 * (np.log(precision) - precision * error**2 - np.log(2.0 * np.pi))
-    return Score(float(density.sum()), float(np.abs(error).mean()))
+    lower = np.linalg.cholesky(fixed)
+    inverse = np.linalg.inv(lower)
+    size, axes = np.linalg.eigh(inverse @ scaled @ inverse.T)
+    whitening = inverse.T @ axes
+    own = whitening.T @ deviation
+    # One row a scale. Rounding leaves some sizes below zero.
+    weight = 1.0 / (1.0 + scales[:, None] * np.maximum(size, 0.0))
+    precision = weight @ (whitening**2).T
+    error = (weight * own) @ whitening.T / precision
+    constant = np.log(2.0 * np.pi)
+    density = 0.5 * (np.log(precision) - precision * error**2 - constant)
+    spread = 2.0 * np.log(np.diag(lower)).sum() - np.log(weight).sum(axis=1)
+    evidence = -0.5 * (weight @ own**2 + spread + len(deviation) * constant)
+    return [
+        Score(float(one.sum()), float(np.abs(off).mean()), float(all_of_them))
+        for one, off, all_of_them in zip(density, error, evidence)
+    ]
 
 
 def _covariances(prior: Gaussian, jacobian: Floats, rates: NDArray[np.bool_]) -> tuple[Floats, Floats]:

@@ -49,6 +49,14 @@ class Term:
         logs = np.clip(self.values @ at[self.columns], -_MOST_LOG, _MOST_LOG)
         return np.asarray(self.base_ms * np.exp(logs))
 
+    def scaled(self, items_ms: Floats) -> Any:
+        """Latency of each item in each model, shape (n, k); sparse where the counts are."""
+        if isinstance(self.counts, np.ndarray):
+            return self.counts * items_ms
+        found = self.counts.copy()
+        found.data *= items_ms[found.indices]
+        return found
+
     def of_models(self, models: NDArray[Any]) -> Term:
         """Return the term of some models, with only their items."""
         counts = self.counts[models]
@@ -149,7 +157,7 @@ def linearise(terms: Sequence[Term], at: Floats) -> tuple[Floats, Floats]:
     for term in terms:
         items_ms = term.items_ms(at)
         predicted += term.counts @ items_ms
-        jacobian[:, term.columns] += term.counts @ (term.values * items_ms[:, None])
+        jacobian[:, term.columns] += term.scaled(items_ms) @ term.values
     return predicted, jacobian / predicted[:, None]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from predictor_core.errors import PredictorError
+from predictor_core.errors import MALFORMED, PredictorError
 
 
 class ParityError(PredictorError):
@@ -23,7 +23,7 @@ def upstream_fault(place: str) -> Iterator[None]:
     """
     try:
         yield
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+    except MALFORMED as error:
         raise ParityError(
             f"{place}: nn-Meter has no answer here ({type(error).__name__}: {error}), so a 1.0 predictor "
             "has none to reproduce; use predictor version 2.0 for this model"

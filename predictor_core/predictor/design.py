@@ -2,12 +2,12 @@
 
 The latency of a kernel is a sum of terms: what the source says, a launch, the bytes that it moves and, where
 the source has no forest, its multiply-accumulates. The logarithm of each term's factor is a sum of effects,
-from coarse to fine: all kernels, how far arithmetic bounds them (siblings differ in the ratio of arithmetic
-to memory first of all), the family, the sort, and the neighbourhood. The last is a Gaussian process
-over `predictor_core.kernels.coordinates`, in the form of a Nystroem approximation (Williams and Seeger,
-"Using the Nystroem method to speed up kernel machines", 2001): with C the covariances between some centers
-and L their Cholesky factor, the features of a kernel are L^-1 times its covariances with the centers. Because
-L is triangular, centers that are added later leave the features of the earlier ones as they are.
+from coarse to fine: all kernels, their traits, the family, the sort, and the neighbourhood. The last is a
+Gaussian process over `predictor_core.kernels.coordinates`, in the form of a Nystroem approximation (Williams
+and Seeger, "Using the Nystroem method to speed up kernel machines", 2001): with C the covariances between
+some centers and L their Cholesky factor, the features of a kernel are L^-1 times its covariances with the
+centers. Because L is triangular, centers that are added later leave the features of the earlier ones as they
+are.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from predictor_core import kernels
 from predictor_core.kernels import KernelSpec
 from predictor_core.kernels.coordinates import coordinates, family, group, sort
 from predictor_core.kernels.spec import ONE
+from predictor_core.kernels.traits import TRAITS
 from predictor_core.predictor.latency import LatencyPredictor
 
 Floats = NDArray[np.float64]
@@ -34,6 +35,11 @@ TERMS = ("kernel", "launch", "byte", "mac")
 PRIOR = {
     "all": 4.0,
     "arithmetic": 0.5,
+    "padded": 0.3,
+    "unaligned": 0.15,
+    "winograd": 0.3,
+    "aliased": 0.15,
+    "small": 0.5,
     "family": 0.5,
     "sort": 0.3,
     # Kernels that the source only estimates.
@@ -48,8 +54,6 @@ PRIOR = {
     "mac": 1.5,
     "constant": 2.0,
 }
-#: MACs per byte of a kernel that arithmetic bounds by half.
-_RIDGE = 32.0
 _JITTER = 1e-4
 #: Rows remembered by a design; past it all are forgotten.
 _MEMO_ROWS = 2**13
@@ -223,10 +227,10 @@ class Design:
             if column is not None:
                 ratio = np.log(other / source_ms[0])
                 values[0][:, column] = np.clip(ratio, -_MOST_MIX, _MOST_MIX)
-        column = self._local[0].get("arithmetic:")
-        if column is not None:
-            intensity = np.array([cost.macs / max(cost.bytes, 1) for cost in costs])
-            values[0][:, column] = intensity / (intensity + _RIDGE)
+        for name, trait in TRAITS.items():
+            column = self._local[0].get(f"{name}:")
+            if column is not None:
+                values[0][:, column] = [trait(spec, cost) for spec, cost in zip(specs, costs)]
         self._fill_neighbourhoods(specs, values[0])
         return np.concatenate([base_ms, *values, unknown[:, None]], axis=1)
 
@@ -243,7 +247,7 @@ class Design:
 
 
 def effects(spec: KernelSpec, measured: bool) -> tuple[tuple[str, ...], ...]:
-    """Names of the effects of a kernel on each term, but for mix, arithmetic and neighbourhood.
+    """Names of the effects of a kernel on each term, but for mix, traits and neighbourhood.
 
     Parameters
     ----------

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
-from predictor_core.errors import GraphError
+from predictor_core.errors import MALFORMED, GraphError, PredictorError, UnsupportedOpError
 from predictor_core.frontends.common.values import Array, NotInferableError, Value, as_ints
-from predictor_core.ir.graph import MAX_RANK, Shape, check_rank
+from predictor_core.ir.graph import MAX_RANK, Node, Shape, check_rank, make_node
+from predictor_core.ir.names import Names
 
 
 class Step(NamedTuple):
@@ -22,9 +23,60 @@ class Step(NamedTuple):
     outputs: tuple[Shape, ...]
 
 
+def nodes_of(steps: Sequence[Step], name: str, names: Names, scope: str = "") -> list[Node]:
+    """Return the Nodes of the Steps of one op: the last has its name, those before it numbered ones."""
+    made: list[Node] = []
+    for index, (op, sources, attrs, outputs) in enumerate(steps, 1):
+        own = name if index == len(steps) else names.fresh(f"{name}.{index}")
+        # Some rules hand on an optional input that is not given.
+        reads = [made[read].name if isinstance(read, int) else read and read.node for read in sources]
+        tensors = tuple([tensor for tensor in reads if tensor is not None])
+        made.append(make_node((own, op, tensors, attrs, outputs, scope)))
+    return made
+
+
+def values_of(node: Node) -> list[Value]:
+    """Return the values that a Node makes."""
+    return [Value(shape, tensor) for tensor, shape in zip(node.tensors, node.outputs)]
+
+
 def foreign(op: str) -> str:
     """Return the name of an op that has no rule, as a Graph has it: never that of a canonical op."""
     return f"custom:{op}" if op[:1].islower() or op == "Einsum" else op
+
+
+#: What the conversion of a node raises.
+FAULTS = (PredictorError, NotInferableError, *MALFORMED)
+
+
+def refuse(error: Exception, node: str, op: str, *, kind: str = "node", inside: bool = False) -> NoReturn:
+    """Raise one of `FAULTS` as an error that names the node; one that names it already stays as it is.
+
+    Parameters
+    ----------
+    error : Exception
+        What the conversion of the node has raised.
+    node, op : str
+        As messages call the node.
+    kind : str
+        What the format calls a node.
+    inside : bool
+        The node calls or lies in another graph, and an error that names any node stays as it is.
+
+    Raises
+    ------
+    PredictorError
+    """
+    text = str(error)
+    if isinstance(error, PredictorError):
+        if repr(node) in text or (inside and ("node '" in text or "layer '" in text)):
+            raise error
+        raise type(error)(f"{kind} {node!r} ({op}): {text}") from error
+    if isinstance(error, NotInferableError):
+        raise UnsupportedOpError(
+            f"the output shape of {kind} {node!r} ({op}) can't be told: {text}"
+        ) from error
+    raise GraphError(f"{kind} {node!r} ({op}) is malformed: {type(error).__name__}: {text}") from error
 
 
 class BaseCall:

@@ -86,23 +86,24 @@ def _kept(data: Buffer, start: int, end: int, fields: Fields, kept_bytes: int, d
     spent, count = meter(), 0
     # Heads of fields are read from a block of the file.
     block, base = (data, 0) if isinstance(data, bytes) else (b"", start)
+    limit = min(len(block), end - base)
     while position < end:
-        field = position
+        field, at = position, position - base
         count += 1
         if not count % 4096:
             spent.look()
-        if position + _HEAD_BYTES > base + len(block) < end:
-            block, base = data[position : min(position + _BLOCK_BYTES, end)], position
-        limit, at = min(len(block), end - base), position - base + 1
+        if at + _HEAD_BYTES > limit < end - base:
+            block, base, at = data[position : min(position + _BLOCK_BYTES, end)], position, 0
+            limit = len(block)
         # Most numbers have one byte.
-        tag = block[at - 1]
+        tag, at = block[at], at + 1
         if tag >= 0x80:
             tag, at = _varint(block, at - 1, limit)
         wire = tag & 7
         if not tag >> 3:
             raise BrokenWireError(f"byte {field} starts no protobuf field")
         if wire == _SPAN:
-            length, at = _varint(block, at, limit)
+            length, at = (block[at], at + 1) if at < limit and block[at] < 0x80 else _varint(block, at, limit)
             position = base + at + length
             if position > end:
                 raise BrokenWireError(f"a field of {length} bytes at byte {field} runs over the end")

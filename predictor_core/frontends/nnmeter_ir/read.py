@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from predictor_core.budget import NODES_PER_LOOK, meter
-from predictor_core.errors import GraphError, ModelFormatError, PredictorError
+from predictor_core.errors import MALFORMED, GraphError, ModelFormatError, PredictorError
 from predictor_core.frontends.nnmeter_ir.document import check_document, order, read_document
 from predictor_core.frontends.nnmeter_ir.generic import NO_ATTRS
-from predictor_core.frontends.nnmeter_ir.source import Constant, Source, channels_to_front
+from predictor_core.frontends.nnmeter_ir.source import Constant, channels_to_front, make_source
 from predictor_core.frontends.nnmeter_ir.types import BARE, INPUT_TYPES, convert, is_channels_first
-from predictor_core.ir.graph import Graph, Node, Shape
+from predictor_core.ir.graph import Graph, Node, Shape, make_node
 from predictor_core.ir.inputs import InputShapes
 from predictor_core.ir.layout import channels_last
 from predictor_core.ir.names import Names
@@ -113,7 +113,7 @@ class _Reader:
                 self.meter.look()
             try:
                 self._read(node_name, document[node_name])
-            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            except MALFORMED as error:
                 attr = document[node_name]["attr"]
                 raise ModelFormatError(
                     f"node {node_name!r} ({attr['type']}) has attributes or shapes that can't be read: "
@@ -160,7 +160,7 @@ class _Reader:
             self.constants[name] = ((len(read[0]),), None)
             return
         attrs, stated = attr.get("attr") or {}, attr.get("output_shape")
-        node = Source(kind, attrs, read, stated, constants, constant_first, self.channels_first)
+        node = make_source((kind, attrs, read, stated, constants, constant_first, self.channels_first))
         try:
             op, converted, outputs = convert(node)
         except PredictorError as error:
@@ -197,7 +197,7 @@ class _Reader:
         outputs: tuple[Shape, ...],
         attr: Mapping[str, Any],
     ) -> None:
-        node = Node(name, op, inputs, attrs, outputs, attr.get("scope", ""))
+        node = make_node((name, op, inputs, attrs, outputs, attr.get("scope", "")))
         self.nodes.append(node)
         if len(outputs) == 1:
             self.shapes[name] = outputs[0]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from predictor_core.errors import GraphError, ModelFormatError
@@ -101,6 +102,12 @@ class Source(NamedTuple):
         return padding
 
 
+#: A Source of the tuple of all its fields; see `predictor_core.ir.graph.make_node`.
+make_source: Callable[
+    [tuple[str, Mapping[str, Any], Shapes, Any, Sequence[Constant], bool, bool]], Source
+] = partial(tuple.__new__, Source)
+
+
 def channels_to_front(shape: Shape) -> Shape:
     """Return a shape of rank 4 as ONNX has it, where a document states it as a channels-last image."""
     return (shape[0], shape[3], shape[1], shape[2]) if len(shape) == 4 else shape
@@ -117,13 +124,14 @@ def pair(value: Any) -> tuple[int, int]:
     """Height and width of a number, a pair, or a list over all four dimensions."""
     if isinstance(value, int):
         return value, value
-    if len(value) == 2:
+    count = len(value)
+    if count == 2:
         first, second = value
         return first, second
-    if len(value) == 1:
-        return value[0], 1
-    if len(value) == 4:
+    if count == 4:
         return value[1], value[2]
+    if count == 1:
+        return value[0], 1
     raise ModelFormatError(f"expected a number or 1, 2 or 4 of them, got {value!r}")
 
 

@@ -22,7 +22,6 @@ def fill_small_constants(model: Any, folder: Path) -> None:
     folder : Path
         Where the model lies. Files outside of it are not opened.
     """
-    folder = folder.resolve()
     for tensor in model.graph.initializer:
         if tensor.data_location != 1 or tensor.data_type not in _INTEGERS:
             continue
@@ -41,7 +40,7 @@ def _read(folder: Path, entries: dict[str, str], size: int) -> bytes | None:
     """Return `size` bytes, or None where they can't be had; shapes may well be known without them."""
     try:
         path = (folder / entries["location"]).resolve()
-        path.relative_to(folder)
+        path.relative_to(folder.resolve())
         with path.open("rb") as file:
             file.seek(int(entries.get("offset", "0")))
             payload = file.read(size)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from predictor_core.errors import MALFORMED
 from predictor_core.frontends.common.values import MAX_KNOWN_ELEMENTS, Array, as_ints, is_small, joined, take
 
 Attrs = Mapping[str, Any]
@@ -44,7 +45,7 @@ def fold(op: str, arrays: _Arrays, attrs: Attrs) -> tuple[Array, ...] | None:
     try:
         with np.errstate(all="ignore"):
             result = function(arrays, attrs)
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+    except MALFORMED:
         return None
     if result is None:
         return None

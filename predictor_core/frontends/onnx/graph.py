@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from predictor_core.budget import meter
-from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
-from predictor_core.frontends.common.call import foreign
+from predictor_core.errors import MALFORMED, GraphError, ModelFormatError, UnsupportedOpError
+from predictor_core.frontends.common.call import foreign, nodes_of, refuse, values_of
 from predictor_core.frontends.common.values import NotInferableError, Value, constant
 from predictor_core.frontends.onnx import (
     attention,
@@ -123,9 +123,10 @@ class Conversion:
     def walk(self, nodes: Sequence[SourceNode]) -> None:
         """Convert nodes in order; a file that has them in another order is sorted first."""
         check_outputs(nodes)
-        known = set(self.values)
+        # An optional input that is not given has no name.
+        known = {"", *self.values}
         for node in nodes:
-            if any(name and name not in known for name in node.input):
+            if not known.issuperset(node.input):
                 nodes = sorted_nodes(nodes, set(self.values))
                 break
             known.update(node.output)
@@ -133,10 +134,8 @@ class Conversion:
             self.meter.spend(nodes=1 + len(node.output))
             try:
                 self.convert(node)
-            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-                raise GraphError(
-                    f"node {label(node)!r} ({node.op_type}) is malformed: {type(error).__name__}: {error}"
-                ) from error
+            except MALFORMED as error:
+                refuse(error, label(node), node.op_type)
 
     def convert(self, node: SourceNode) -> None:
         """Convert one node: to constants, to the nodes of a branch that is taken, or to Nodes."""
@@ -185,7 +184,7 @@ class Conversion:
         """Return the outputs of an op that are known numbers, or None when there are no such."""
         if op == "Constant":
             return [_constant(attrs)]
-        if op == "CastLike" and inputs and inputs[0] is not None and inputs[0].is_constant:
+        if op in ("CastLike", "Identity") and inputs and inputs[0] is not None and inputs[0].is_constant:
             return [inputs[0]]
         if op in ("Shape", "Size") and inputs and inputs[0] is not None:
             shape = inputs[0].shape
@@ -195,8 +194,9 @@ class Conversion:
                     size *= dim
                 return [constant(size)]
             return [constant(shape[attrs.get("start", 0) : attrs.get("end")] if shape else [])]
-        if any(value is not None and value.array is None for value in inputs):
-            return None
+        for value in inputs:
+            if value is not None and value.array is None:
+                return None
         folded = fold(op, [None if value is None else value.array for value in inputs], attrs)
         return None if folded is None else [constant(array) for array in folded]
 
@@ -207,27 +207,21 @@ class Conversion:
         outputs = len(node.output) if op == "Split" else max(used, default=0) + 1
         call = Call(label(node), op, attrs, inputs, outputs, self.opset, self._warnings)
         steps = self.steps(node, call)
-        if all(value is None or value.is_constant for value in inputs):
+        if not [value for value in inputs if value is not None and value.node is not None]:
             self.values.update((name, Value(shape)) for name, shape in zip(node.output, steps[-1].outputs))
             return
         if op == "DynamicQuantizeLinear":
             # The scale and the zero point, which are folded into weights.
             self.values.update((name, Value(())) for name in node.output[1:])
-        name, scope = self.names.fresh(str(node.name or f"{op}_{len(self.nodes)}")), scope_of(node)
-        written: list[str] = []
-        for index, step in enumerate(steps, 1):
-            own = name if index == len(steps) else self.names.fresh(f"{name}.{index}")
-            reads = [written[read] if isinstance(read, int) else read.node for read in step.reads]
-            tensors = tuple([tensor for tensor in reads if tensor is not None])
-            made = Node(own, step.op, tensors, step.attrs, step.outputs, scope)
-            self.nodes.append(made)
-            written.append(own)
-        results: list[Value | None]
+        name = self.names.fresh(str(node.name or f"{op}_{len(self.nodes)}"))
+        made = nodes_of(steps, name, self.names, scope_of(node))
+        self.nodes += made
+        results: Sequence[Value | None] = values_of(made[-1])
         if isinstance(steps, Steps) and steps.results:
-            results = [made_of(result, written) for result in steps.results]
-        else:
-            results = [Value(shape, tensor) for tensor, shape in zip(made.tensors, made.outputs)]
-        self.values.update((name, value) for name, value in zip(node.output, results) if value is not None)
+            results = [made_of(result, made) for result in steps.results]
+        for output, result in zip(node.output, results):
+            if result is not None:
+                self.values[output] = result
 
     def steps(self, node: SourceNode, call: Call) -> list[Step]:
         """Return what a node becomes, by its own rule or as the file describes it."""
@@ -271,12 +265,12 @@ class Conversion:
         return known if len(known) == len(sizes) else None
 
 
-def made_of(result: Read | None, written: Sequence[str]) -> Value | None:
+def made_of(result: Read | None, made: Sequence[Node]) -> Value | None:
     """Return the value of a result: an input of the node, or what one of its Steps makes."""
     if result is None:
         return None
     source = result.source
-    return source if isinstance(source, Value) else Value(result.shape, written[source])
+    return source if isinstance(source, Value) else Value(result.shape, made[source].name)
 
 
 def _constant(attrs: dict[str, Any]) -> Value:

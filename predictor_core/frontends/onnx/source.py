@@ -19,7 +19,7 @@ _NEWEST_OPSET = 18
 class SourceNode:
     """A node of the file, each field of which is read out of its message once."""
 
-    __slots__ = ("attribute", "domain", "input", "message", "metadata_props", "name", "op_type", "output")
+    __slots__ = ("attribute", "domain", "input", "message", "name", "op_type", "output")
 
     def __init__(self, node: Any) -> None:
         self.message = node
@@ -27,11 +27,9 @@ class SourceNode:
         self.domain = node.domain
         self.input = list(node.input)
         self.output = list(node.output)
-        self.attribute = list(node.attribute)
+        self.attribute = node.attribute
         # protobuf hands out text that is not UTF-8 as bytes.
         self.op_type = str(node.op_type)
-        # onnx knows the field since 1.16.
-        self.metadata_props = getattr(node, "metadata_props", ())
 
 
 def label(node: SourceNode) -> str:
@@ -44,7 +42,8 @@ def scope_of(node: SourceNode) -> str:
     name = str(node.name)
     if name.startswith("/"):
         return _module_path(tuple(name.split("/")[1:-1]))
-    for entry in node.metadata_props:
+    # onnx knows the field since 1.16.
+    for entry in getattr(node.message, "metadata_props", ()):
         if entry.key == "pkg.torch.onnx.name_scopes":
             return _module_path(
                 tuple([part.strip(" '\"") for part in entry.value.strip("[]").split(",")][:-1])

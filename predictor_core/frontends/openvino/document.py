@@ -22,21 +22,19 @@ class Layer:
 
     Parameters
     ----------
-    attributes : dict of str to str
-        Those of its element.
+    ident, name, type, version : str
+        Attributes of its element. Version is the opset; format 7 has none.
+    precision : str
+        Element type of the first output, where it is stated, else of the layer.
 
     Attributes
     ----------
-    ident, name, type, version : str
-        Version is the opset; format 7 has none.
     data : dict of str to str
         Its attributes.
     inputs, outputs : list of str
         Numbers of its ports.
     dimensions : list of str
         Those of each output, as the file spells them.
-    precision : str
-        Element type of the first output, where it is stated, else of the layer.
     entries : dict of str to list of (str, dict)
         Part of the layer (``port_map``, ``back_edges``, ``blobs``) -> tags and attributes of what it lists.
     bodies : dict of str to Network
@@ -48,11 +46,11 @@ class Layer:
         *("name", "outputs", "precision", "type", "version"),
     )
 
-    def __init__(self, attributes: Attributes) -> None:
-        get = attributes.get
-        self.ident, self.type, self.version = get("id", ""), get("type", ""), get("version", "")
-        self.name = get("name") or f"{self.type}_{self.ident}"
-        self.precision = get("precision", "")
+    def __init__(
+        self, ident: str = "", name: str = "", type: str = "", version: str = "", precision: str = ""
+    ) -> None:
+        self.ident, self.type, self.version, self.precision = ident, type, version, precision
+        self.name = name or f"{type}_{ident}"
         self.data: Attributes = {}
         self.inputs: list[str] = []
         self.outputs: list[str] = []

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from predictor_core.budget import meter
-from predictor_core.errors import GraphError, ModelFormatError, PredictorError, UnsupportedOpError
+from predictor_core.errors import GraphError, ModelFormatError
+from predictor_core.frontends.common.call import FAULTS, nodes_of, refuse, values_of
 from predictor_core.frontends.common.values import NotInferableError, Value, constant
 from predictor_core.frontends.onnx.fold import fold
 from predictor_core.frontends.openvino import data_ops, image_ops, loops, stated, version7
@@ -29,7 +30,6 @@ _QUANTISING = frozenset({"FakeQuantize", "FakeConvert", "Quantize"})
 _FREE = frozenset({"Convert", "ConvertLike", "Copy", "Identity"})
 _INPUTS = frozenset({"Parameter", "Input"})
 _STATES = frozenset({"ReadValue", "Memory"})
-_MALFORMED = (IndexError, KeyError, TypeError, ValueError, ZeroDivisionError, OverflowError, AttributeError)
 
 #: Layers that may have a bias, and where what they become has its channels.
 _PRODUCTS = frozenset({"Convolution", "GroupConvolution", "MatMul"})
@@ -104,16 +104,8 @@ class Walk:
                     values[layer.ident] = self._convert(layer, inputs, depth)
                 else:
                     values[layer.ident] = {layer.outputs[0]: biased}
-            except PredictorError as error:
-                if "layer '" in str(error) or "node '" in str(error):
-                    raise
-                raise type(error)(f"layer {layer.name!r} ({layer.type}): {error}") from error
-            except NotInferableError as error:
-                raise UnsupportedOpError(
-                    f"the output shape of layer {layer.name!r} ({layer.type}) can't be told: {error}"
-                ) from error
-            except _MALFORMED as error:
-                raise GraphError(f"layer {layer.name!r} ({layer.type}) is malformed: {error}") from error
+            except FAULTS as error:
+                refuse(error, layer.name, layer.type, kind="layer", inside=True)
         return values
 
     def _convert(self, layer: Layer, inputs: list[Value | None], depth: int) -> Outputs:
@@ -208,24 +200,8 @@ class Walk:
 
     def _emit(self, call: Call, steps: Sequence[Step]) -> list[Value]:
         self._meter.spend(len(steps) + len(steps[-1].outputs))
-        name = self._names.fresh(call.name)
-        if len(steps) == 1:
-            # As almost all layers are.
-            ((op, read, attrs, outputs),) = steps
-            inputs = tuple([value.node for value in read if isinstance(value, Value) and value.node])
-            made = Node(name, op, inputs, attrs, outputs)
-            self.nodes.append(made)
-            if len(outputs) == 1:
-                return [Value(outputs[0], name)]
-            return [Value(shape, tensor) for tensor, shape in zip(made.tensors, outputs)]
-        written: list[str] = []
-        for index, step in enumerate(steps, 1):
-            own = name if index == len(steps) else self._names.fresh(f"{name}.{index}")
-            reads = [written[read] if isinstance(read, int) else read.node for read in step.reads]
-            made = Node(own, step.op, tuple([read for read in reads if read]), step.attrs, step.outputs)
-            self.nodes.append(made)
-            written.append(own)
-        return [Value(shape, tensor) for tensor, shape in zip(made.tensors, made.outputs)]
+        self.nodes += nodes_of(steps, self._names.fresh(call.name), self._names)
+        return values_of(self.nodes[-1])
 
     def emit(self, layer: Layer, step: Step) -> list[Value]:
         """Append a Node on behalf of a layer."""

@@ -10,6 +10,7 @@ from xml.parsers import expat
 from predictor_core.budget import meter
 from predictor_core.errors import ModelFormatError
 from predictor_core.frontends.openvino.document import Attributes, Layer, Network, integer
+from predictor_core.frontends.openvino.plain import take_plain
 
 #: Largest file that is parsed: the structure of a model of ten thousand layers takes 20 MB.
 MAX_BYTES = 64 * 2**20
@@ -23,17 +24,12 @@ _TAG_BYTES = 300
 #: Tags of files up to this size are not counted.
 _SMALL_BYTES = 2**20
 
+#: Attributes of the element of a layer.
+_LAYER = ("id", "name", "type", "version", "precision")
 _BODIES = frozenset({"body", "then_body", "else_body"})
 #: Parts of a layer that list something.
 _LISTS = frozenset({"back_edges", "blobs", "else_port_map", "port_map", "then_port_map"})
 
-#: What stands between, before and behind the dimensions of a port as OpenVINO writes them, and what makes
-#: one attribute of them.
-_DIMENSIONS = (
-    (b"</dim>\n\t\t\t\t\t<dim>", b" "),
-    (b">\n\t\t\t\t\t<dim>", b' dims="'),
-    (b"</dim>\n\t\t\t\t</port>", b'"/>'),
-)
 #: Longest text of the dimensions of a port.
 _MAX_DIMENSIONS_BYTES = 2**12
 _ENCODING = re.compile(rb"(?:\xef\xbb\xbf)?<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})")
@@ -65,20 +61,15 @@ def read_network(path: str | os.PathLike[str]) -> Network:
     meter().spend(
         memory_bytes=_TAG_BYTES * (data.count(b"<") if len(data) > _SMALL_BYTES else len(data) // 3)
     )
-    # Dimensions are most of the elements of a file.
-    condensed = data
-    for written, read in _DIMENSIONS:
-        condensed = condensed.replace(written, read)
+    plain = take_plain(data)
+    if plain is not None:
+        try:
+            return _Reader(*plain).read()
+        except (expat.ExpatError, UnicodeDecodeError):
+            # Said of the whole file, with its lines.
+            pass
     try:
-        return _Reader(condensed).read()
-    except (expat.ExpatError, UnicodeDecodeError):
-        # Something else stands between the dimensions, or it is no XML.
-        return _read_as_written(data)
-
-
-def _read_as_written(data: bytes) -> Network:
-    try:
-        return _Reader(data).read()
+        return _Reader(data, Network()).read()
     except (expat.ExpatError, UnicodeDecodeError) as error:
         raise ModelFormatError(f"this is no OpenVINO IR: {error}; expected XML") from None
 
@@ -89,14 +80,16 @@ class _Reader:
     Parameters
     ----------
     data : bytes
-        The file.
+        The file, or what is left of it when the layers and edges of `network` are taken.
+    network : Network
+        What is read becomes part of it.
     """
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, network: Network) -> None:
         self._data = data
         self._parser = expat.ParserCreate("utf-8")
-        self._network = Network()
-        self._layer = Layer({})
+        self._network = network
+        self._layer = Layer()
         #: Networks around this one, and the layers of them that hold it.
         self._outer: list[tuple[Network, Layer]] = []
         #: Ports that are being read; for outputs, their dimensions too.
@@ -136,9 +129,9 @@ class _Reader:
             if dimensions is not None:
                 if not dimensions:
                     self._layer.precision = get("precision") or self._layer.precision
-                dimensions.append(get("dims", ""))
+                dimensions.append("")
         elif tag == "layer":
-            self._layer = Layer(attributes)
+            self._layer = Layer(*[attributes.get(key, "") for key in _LAYER])
             self._network.layers.append(self._layer)
         elif tag == "data":
             self._layer.data = attributes
@@ -155,7 +148,9 @@ class _Reader:
             self._enter_body(tag)
         elif tag == "layers":
             self._network.has_layers = True
-        elif tag != "edges":
+        elif tag == "edges":
+            self._dimensions = None
+        else:
             self._entries = []
             if tag in _LISTS:
                 self._layer.entries[tag] = self._entries
@@ -190,7 +185,7 @@ class _Reader:
             )
         self._outer.append((self._network, self._layer))
         self._network = self._layer.bodies[tag] = Network()
-        self._layer = Layer({})
+        self._layer = Layer()
         self._parser.EndElementHandler = self._end_body
 
     def _end_body(self, tag: str) -> None:

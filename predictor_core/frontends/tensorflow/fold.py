@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from predictor_core.errors import MALFORMED
 from predictor_core.frontends.common.values import MAX_KNOWN_ELEMENTS, Array, is_small, joined, take
 from predictor_core.frontends.tensorflow.call import Call
 from predictor_core.frontends.tensorflow.data_ops import cut
@@ -25,7 +26,7 @@ def fold(call: Call) -> list[Array] | None:
     try:
         with np.errstate(all="ignore"):
             result = function(call, arrays)
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+    except MALFORMED:
         return None
     if result is None:
         return None

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from predictor_core.budget import meter
-from predictor_core.errors import GraphError, ModelFormatError, PredictorError, UnsupportedOpError
-from predictor_core.frontends.common.call import foreign
-from predictor_core.frontends.common.values import NotInferableError, Value, constant
+from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
+from predictor_core.frontends.common.call import FAULTS, foreign, nodes_of, refuse, values_of
+from predictor_core.frontends.common.values import Value, constant
 from predictor_core.frontends.tensorflow import data_ops, image_ops, special_ops, window_ops
 from predictor_core.frontends.tensorflow.call import Call, Handler, Step
 from predictor_core.frontends.tensorflow.fold import fold
@@ -124,18 +124,8 @@ class Walk:
             inputs = [pick(values, ref) for ref in node.inputs if not ref.startswith("^")]
             try:
                 values[node.name] = self._convert(node, inputs, depth)
-            except PredictorError as error:
-                if f"{node.name!r}" in str(error) or (depth > 0 and "node '" in str(error)):
-                    raise
-                raise type(error)(f"node {node.name!r} ({node.op}): {error}") from error
-            except NotInferableError as error:
-                raise UnsupportedOpError(
-                    f"the output shape of node {node.name!r} ({node.op}) can't be told: {error}"
-                ) from error
-            except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-                raise GraphError(
-                    f"node {node.name!r} ({node.op}) is malformed: {type(error).__name__}: {error}"
-                ) from error
+            except FAULTS as error:
+                refuse(error, node.name, node.op, inside=depth > 0)
         return [pick(values, ref) for ref in wanted]
 
     def _convert(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
@@ -170,15 +160,10 @@ class Walk:
         node = call.node
         if node.op in _ORDERED and len(steps[-1].outputs[0]) >= 4:
             self.orders.add(call.channels_first)
-        written: list[str] = []
-        for index, step in enumerate(steps, 1):
-            own = self.names.fresh(node.name if index == len(steps) else f"{node.name}.{index}")
-            reads = [written[read] if isinstance(read, int) else read.node for read in step.reads]
-            made = Node(own, step.op, tuple([r for r in reads if r is not None]), step.attrs, step.outputs)
+        for made in nodes_of(steps, self.names.fresh(node.name), self.names):
             self.append(made)
-            written.append(own)
         self._meter.spend(nodes=len(made.outputs))
-        return [Value(shape, tensor) for tensor, shape in zip(made.tensors, made.outputs)]
+        return values_of(made)
 
     def append(self, node: Node) -> None:
         """Write one Node."""

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from predictor_core.budget import meter
-from predictor_core.errors import GraphError, ModelFormatError, PredictorError, UnsupportedOpError
+from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
+from predictor_core.frontends.common.call import FAULTS, nodes_of, refuse, values_of
 from predictor_core.frontends.common.values import NotInferableError, Value, constant
 from predictor_core.frontends.tensorflow.call import MAX_PARTS
 from predictor_core.frontends.tensorflow.fold import fold
@@ -33,15 +34,6 @@ _HANDLERS: dict[str, Handler] = {
 }
 #: What the runtime does on the way into and out of integers; a float model does not have it.
 _CONVERSIONS = frozenset({"DEQUANTIZE", "QUANTIZE", "FAKE_QUANT", "DENSIFY", "BITCAST"})
-_MALFORMED = (
-    IndexError,
-    KeyError,
-    TypeError,
-    ValueError,
-    ZeroDivisionError,
-    OverflowError,
-    AttributeError,
-)
 
 
 class Walk:
@@ -118,18 +110,8 @@ class Walk:
                     None if place == -1 else self._value(graph, values, place) for place in operator.inputs
                 ]
                 written = self._convert(graph, operator, read, depth)
-            except PredictorError as error:
-                if depth > 0 or f"{operator.name!r}" in str(error):
-                    raise
-                raise type(error)(f"node {operator.name!r} ({_label(operator)}): {error}") from error
-            except NotInferableError as error:
-                raise UnsupportedOpError(
-                    f"the output shape of node {operator.name!r} ({_label(operator)}) can't be told: {error}"
-                ) from error
-            except _MALFORMED as error:
-                raise GraphError(
-                    f"node {operator.name!r} ({_label(operator)}) is malformed: {error}"
-                ) from error
+            except FAULTS as error:
+                refuse(error, operator.name, _label(operator), inside=depth > 0)
             values.update(zip(operator.outputs, written))
             for place, value in zip(operator.outputs, written):
                 if value.node:
@@ -197,19 +179,8 @@ class Walk:
             # The part of a list that a loop has not filled yet.
             return [Value(shape) for shape in steps[-1].outputs]
         self._meter.spend(len(steps) + len(steps[-1].outputs))
-        name = self._names.fresh(operator.name)
-        written: list[str] = []
-        for index, step in enumerate(steps, 1):
-            own = name if index == len(steps) else self._names.fresh(f"{name}.{index}")
-            reads = [
-                written[read] if isinstance(read, int) else read.node
-                for read in step.reads
-                if read is not None
-            ]
-            made = Node(own, step.op, tuple([r for r in reads if r is not None]), step.attrs, step.outputs)
-            self.nodes.append(made)
-            written.append(own)
-        return [Value(shape, tensor) for tensor, shape in zip(made.tensors, made.outputs)]
+        self.nodes += nodes_of(steps, self._names.fresh(operator.name), self._names)
+        return values_of(self.nodes[-1])
 
     def _same(
         self, graph: Subgraph, operator: Operator, inputs: list[Value | None], depth: int

@@ -107,13 +107,13 @@ def load(
             if via != "onnx":
                 return channels_last(nodes, name, outputs, warnings)
             break
+    reason = one_line(str(direct_error), _MAX_REASON)
     if via != "onnx":
         if via == "direct" or all(call_error(module, args, kwargs) for args, kwargs in candidates):
             advice += "" if via is None else ", or use via='onnx'"
             raise ModelFormatError(
-                f"can't trace {name} with {_described(candidates)}: {direct_error}; {advice}"
+                f"can't trace {name} with {_described(candidates)}: {reason}; {advice}"
             ) from direct_error
-        reason = one_line(str(direct_error), _MAX_REASON)
         _LOGGER.warning("%s can't be traced directly (%s); converting via ONNX", name, reason)
     from predictor_core.frontends.torch.via_onnx import export
 
@@ -136,7 +136,7 @@ def load(
             return Graph(graph.nodes, graph.name, graph.outputs, graph.free, (*graph.warnings, warning))
     reasons = []
     if direct_error and via != "onnx":
-        reasons.append(f"directly: {one_line(str(direct_error), _MAX_REASON)}")
+        reasons.append(f"directly: {reason}")
     reasons.append(f"via ONNX: {onnx_error}")
     raise ModelFormatError(
         f"can't convert {name} with {_described(candidates)} ({'; '.join(reasons)}); {advice}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -15,8 +14,10 @@ from predictor_core.frontends.torch.call import Call, DataDependent, Handler, Un
 from predictor_core.frontends.torch.module_copy import ModuleCopy
 from predictor_core.frontends.torch.tensors import (
     Indexed,
+    checked_call,
     modes_see_indexing,
     moved_dtype,
+    place,
     tensors_of,
     to_meta,
     without_override_check,
@@ -158,7 +159,7 @@ class Recorder(TorchFunctionMode):
 
     def run(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Call `func` with every real tensor among the arguments turned into a meta tensor."""
-        return func(*to_meta(args), **to_meta(kwargs))
+        return checked_call(func, to_meta(args), to_meta(kwargs))
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         caller = sys._getframe(1)
@@ -179,7 +180,7 @@ class Recorder(TorchFunctionMode):
             kind, of = (
                 (DataDependent, "that depends on the input") if has_input else (Valueless, "of weights")
             )
-            raise kind(f"{func.__name__} of a tensor {of}, {_place()}")
+            raise kind(f"{func.__name__} of a tensor {of}, {place()}")
         if not has_input or name in _FACTORIES:
             return self._constant(func, name, args, kwargs, has_meta and has_real)
         result: Any = NotImplemented
@@ -240,7 +241,7 @@ class Recorder(TorchFunctionMode):
         elif mixed:
             result = self.run(func, args, kwargs)
         else:
-            result = func(*args, **kwargs)
+            result = checked_call(func, args, kwargs)
         for tensor in tensors_of(result):
             if tensor.is_meta:
                 self._constants.add(id(tensor))
@@ -288,11 +289,3 @@ class Recorder(TorchFunctionMode):
         elif name.endswith("_") and name != "requires_grad_":
             name, in_place = name[:-1], True
         return self._handlers.get(name), name, in_place
-
-
-def _place() -> str:
-    """File and line of the innermost frame that is neither torch's nor the recorder's."""
-    frame = sys._getframe(2)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "torch":
-        frame = frame.f_back
-    return f"in line {frame.f_lineno} of {Path(frame.f_code.co_filename).name}"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -15,6 +17,12 @@ import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode, handle_torch_function, has_torch_function
 
+from predictor_core.frontends.torch.call import Valueless
+
+#: How the names of the modules begin whose frames tell nothing of a model.
+_NOT_THE_MODELS = ("torch.", f"{__package__}.")
+#: What torch says of functions whose result has a shape that depends on values.
+_NEEDS_VALUES = ("data-independent", "item() cannot be called on meta", "cannot repeat_interleave a meta")
 _OVERRIDE_CHECKS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
 
 
@@ -118,3 +126,28 @@ def random_state_kept() -> Iterator[None]:
                 np.random.set_state(numpy)  # noqa: NPY002
             if not torch.equal(torch.random.get_rng_state(), own):
                 torch.random.set_rng_state(own)
+
+
+def checked_call(func: Any, args: Any, kwargs: Any) -> Any:
+    """Call one of torch's functions, of which some arguments may be meta tensors.
+
+    Raises
+    ------
+    Valueless
+        When the shape of its result depends on values.
+    """
+    try:
+        return func(*args, **kwargs)
+    except (NotImplementedError, RuntimeError) as error:
+        if not any(mark in str(error) for mark in _NEEDS_VALUES):
+            raise
+        name = getattr(func, "__name__", str(func)).strip("_")
+        raise Valueless(f"only values tell the shape of what {name} makes, {place()}") from error
+
+
+def place() -> str:
+    """File and line of the innermost frame that is neither torch's nor the tracer's."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and f"{frame.f_globals.get('__name__')}.".startswith(_NOT_THE_MODELS):
+        frame = frame.f_back
+    return f"in line {frame.f_lineno} of {Path(frame.f_code.co_filename).name}"

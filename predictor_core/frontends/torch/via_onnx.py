@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 import io
 import logging
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from typing import Any
 
 import torch
@@ -15,13 +16,18 @@ import torch
 from predictor_core.errors import ModelFormatError, PredictorError, missing_dependency
 from predictor_core.frontends.torch.module_copy import ModuleCopy
 from predictor_core.frontends.torch.tensors import random_state_kept
+from predictor_core.text import one_line
 
 #: Opset of the TorchScript exporter: the first that has LayerNormalization as one op.
 _OPSET = 17
 
+#: Characters of what an exporter says about its failure.
+_MAX_REASON = 200
+
 #: What the exporter prints with.
 _DUMP: Any = getattr(torch._C, "_jit_onnx_log", None)
 
+_SENTENCE_END = re.compile(r"\.\s+(?=[A-Z(`\[])")
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -130,14 +136,16 @@ def _dynamo(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, An
         raise RuntimeError(f"torch {torch.__version__} has none that takes this model")
     import onnx_ir
 
-    program: Any = torch.onnx.export(
-        ModuleCopy(model).module,
-        tuple(_meta(value) for value in args),
-        kwargs={name: _meta(value) for name, value in kwargs.items()},
-        dynamo=True,
-        optimize=False,
-        verbose=False,
-    )
+    # torch.export prints the graph where it fails, whatever its options say.
+    with redirect_stderr(io.StringIO()):
+        program: Any = torch.onnx.export(
+            ModuleCopy(model).module,
+            tuple(_meta(value) for value in args),
+            kwargs={name: _meta(value) for name, value in kwargs.items()},
+            dynamo=True,
+            optimize=False,
+            verbose=False,
+        )
     for value in program.model.graph.initializers.values():
         if getattr(value.const_value.raw, "is_meta", False):
             value.const_value = onnx_ir.ExternalTensor(
@@ -215,7 +223,8 @@ def _no_dump() -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    """Return what went wrong first: exporters wrap it into errors that tell how far they came."""
+    """Tell in a sentence what went wrong first: exporters wrap it into errors on how far they came."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+    first_line = str(error).strip().partition("\n")[0]
+    return one_line(f"{type(error).__name__}: {_SENTENCE_END.split(first_line, maxsplit=1)[0]}", _MAX_REASON)

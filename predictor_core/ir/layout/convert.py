@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from predictor_core.ir import ops
 from predictor_core.ir.dims import image_layout
 from predictor_core.ir.graph import Graph, Node
-from predictor_core.ir.layout.ops import passes_image, reads_image, write
+from predictor_core.ir.layout.ops import takes, write
 from predictor_core.ir.layout.walk import LayoutWalk
 from predictor_core.ir.mutable import MutableGraph
 from predictor_core.ir.passes import PASSES, graph_pass, run_passes
@@ -88,13 +87,12 @@ def _images(graph: MutableGraph) -> set[str]:
         image = bound = False
         for tensor in node.tensors:
             for reader in graph.reading(tensor):
-                if reads_image(reader.op):
-                    image = True
-                elif passes_image(reader.op):
+                taken = takes(reader.op)
+                if taken == "anything":
                     beyond = looks[reader.name]
                     image, bound = image or beyond[0], bound or beyond[1]
-                elif ops.find(reader.op) is not None and reader.op not in ops.REDUCE_OPS:
-                    bound = True
+                else:
+                    image, bound = image or taken == "image", bound or taken == "other"
         looks[node.name] = (image, bound)
         rank = len(node.shape)
         if node.op == "input" and rank in (3, 4, 5) and (image or (rank == 4 and not bound)):

@@ -24,16 +24,23 @@ _TRANSPARENT_LAYOUTS = frozenset({"elementwise", "join"})
 _TRANSPARENT_OPS = frozenset({"pad", "slice", "split"})
 
 
-def reads_image(op: str) -> bool:
-    """Whether an op reads an image channels last."""
-    row = ops.find(op)
-    return row is not None and row.layout == "image"
+def takes(op: str) -> str:
+    """Return what an op tells of what it reads.
 
-
-def passes_image(op: str) -> bool:
-    """Whether an image passes an op unharmed on its way to an op that tells that it is one."""
+    Returns
+    -------
+    str
+        ``"image"``; ``"anything"`` where an image passes it unharmed on its way to an op that tells;
+        ``"other"``: no image; ``""`` where it tells nothing.
+    """
     row = ops.find(op)
-    return row is not None and (row.layout in _TRANSPARENT_LAYOUTS or op in _TRANSPARENT_OPS)
+    if row is None:
+        return ""
+    if row.layout == "image":
+        return "image"
+    if row.layout in _TRANSPARENT_LAYOUTS or op in _TRANSPARENT_OPS:
+        return "anything"
+    return "" if row.group == "reduce" else "other"
 
 
 def _image(walk: LayoutWalk, node: Node) -> None:

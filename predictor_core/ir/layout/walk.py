@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from predictor_core.ir.dims import Layout, in_layout
-from predictor_core.ir.graph import Node
+from predictor_core.ir.graph import Node, make_node
 from predictor_core.ir.mutable import MutableGraph
 from predictor_core.ir.names import Names
 
@@ -38,7 +38,7 @@ class LayoutWalk:
         ):
             self.at[node.name] = (node.name, layout)
             outputs = (in_layout(node.outputs[0], layout),)
-            self.nodes.append(Node(node.name, node.op, inputs, attrs, outputs, node.scope))
+            self.nodes.append(make_node((node.name, node.op, inputs, attrs, outputs, node.scope)))
             return
         shapes = []
         for tensor, shape in zip(node.tensors, node.outputs):

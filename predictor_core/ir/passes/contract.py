@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from predictor_core.errors import GraphError, PredictorError
+from predictor_core.errors import MALFORMED, GraphError, PredictorError
 from predictor_core.ir.mutable import MutableGraph
 
 Rewrite = Callable[[MutableGraph], None]
@@ -56,7 +56,7 @@ class GraphPass:
             self.rewrite(graph)
         except PredictorError as error:
             raise type(error)(f"{self.name}: {error}") from error
-        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        except MALFORMED as error:
             # A shape that no tensor can have says more than what it led to.
             graph.freeze()
             raise GraphError(f"{self.name}: a node is malformed ({type(error).__name__}: {error})") from error

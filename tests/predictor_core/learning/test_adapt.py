@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from predictor_core import load_latency_predictor
+from predictor_core import kernels, load_latency_predictor
 from predictor_core.kernels.coordinates import coordinates, group
-from predictor_core.learning.adapt import Prior, pose
+from predictor_core.kernels.traits import TRAITS
+from predictor_core.learning.adapt import Prior, Problem, pose
 from predictor_core.learning.centers import place_centers
 from predictor_core.learning.corpus import Corpus, family_of
 from predictor_core.predictor.design import Design, covariance
@@ -47,6 +48,16 @@ def test_the_problem_predicts_the_source_times_a_factor_before_any_fit(corpus: C
     assert (problem.kernels_ms(at) >= kernels_ms).all()
     at[1:] = -30.0 * np.array([name.startswith(("launch", "byte", "mac")) for name in problem.names[1:]])
     assert problem.kernels_ms(at) == pytest.approx(kernels_ms, rel=1e-6)
+
+
+def test_a_trait_multiplies_kernels_of_all_types(problem: Problem) -> None:
+    at = np.zeros(len(problem.names))
+    before = problem.kernels_ms(at)
+    at[problem.names.index("padded:")] = 1.0
+    values = [TRAITS["padded"](spec, kernels.cost(spec)) for spec in problem.specs]
+    own_ms = problem.terms[0].base_ms
+    assert problem.kernels_ms(at) - before == pytest.approx(own_ms * (np.exp(values) - 1.0))
+    assert {spec.op for spec, value in zip(problem.specs, values) if value} >= {"conv", "dwconv", "fc"}
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from predictor_core.learning.adapt import Prior, pose
 from predictor_core.learning.choice import (
     choose,
     leave_one_out,
-    log_likelihood,
     plain_priors,
     priors_of,
     tune,
@@ -22,10 +21,18 @@ from predictor_core.learning.corpus import Corpus
 CPU, GPU = "cortexA76cpu_tflite21", "adreno640gpu_tflite21"
 
 
-def test_leaving_one_out_has_a_closed_form() -> None:
+@pytest.fixture(name="gaussian")
+def _gaussian() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Two covariances, the second one singular, and deviations."""
     rng = np.random.default_rng(0)
-    root = rng.normal(size=(5, 5))
-    covariance, deviation = root @ root.T + np.eye(5), rng.normal(size=5)
+    root, thin = rng.normal(size=(5, 5)), rng.normal(size=(5, 2))
+    return root @ root.T + np.eye(5), thin @ thin.T, rng.normal(size=5)
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.3, 4.0])
+def test_leaving_one_out_has_a_closed_form(gaussian: tuple[np.ndarray, ...], scale: float) -> None:
+    fixed, scaled, deviation = gaussian
+    covariance = fixed + scale * scaled
     errors, densities = [], []
     for i in range(5):
         others = np.arange(5) != i
@@ -34,22 +41,22 @@ def test_leaving_one_out_has_a_closed_form() -> None:
         variance = covariance[i, i] - gain @ covariance[others, i]
         errors.append(abs(error))
         densities.append(-0.5 * (np.log(2.0 * np.pi * variance) + error**2 / variance))
-    found = leave_one_out(covariance, deviation)
+    found = leave_one_out(fixed, scaled, deviation, np.array([1.0, scale]))[1]
     assert found.error == pytest.approx(np.mean(errors))
     assert found.log_density == pytest.approx(np.sum(densities))
 
 
-def test_the_likelihood_is_that_of_one_after_the_other() -> None:
-    rng = np.random.default_rng(0)
-    root = rng.normal(size=(5, 5))
-    covariance, deviation = root @ root.T + np.eye(5), rng.normal(size=5)
+@pytest.mark.parametrize("scale", [0.0, 0.3, 4.0])
+def test_the_evidence_is_that_of_one_after_the_other(gaussian: tuple[np.ndarray, ...], scale: float) -> None:
+    fixed, scaled, deviation = gaussian
+    covariance = fixed + scale * scaled
     total = 0.0
     for i in range(5):
         gain = np.linalg.solve(covariance[:i, :i], covariance[:i, i])
         variance = covariance[i, i] - gain @ covariance[:i, i]
         error = deviation[i] - gain @ deviation[:i]
         total -= 0.5 * (np.log(2.0 * np.pi * variance) + error**2 / variance)
-    assert log_likelihood(covariance, deviation) == pytest.approx(total)
+    assert leave_one_out(fixed, scaled, deviation, np.array([scale]))[0].log_evidence == pytest.approx(total)
 
 
 def test_a_sibling_is_believed_tightly_and_a_stranger_loosely(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
+import torch.nn.functional as F  # noqa: E402
 from torch import nn  # noqa: E402
 
 from predictor_core.errors import MissingDependencyError, ModelFormatError, PredictorError  # noqa: E402
@@ -367,6 +368,49 @@ def test_the_exporters_first_failure_is_told_in_one_line(caplog: pytest.LogCaptu
         load(ReturnsUnknown(), input_shape=(1, 4))
     assert "\\x1b" not in str(caught.value)
     assert all("\n" not in record.getMessage() for record in caplog.records)
+
+
+class Refusing(nn.Module):
+    def forward(self, x: Any) -> Any:
+        count = x.sum().int().item()
+        if count == 0:
+            raise ValueError("There is nothing in it. Give it something, as the processor does.")
+        return x[:count]
+
+
+def test_exporters_that_fail_tell_a_sentence_each_and_print_nothing(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("onnxscript")
+    with pytest.raises(ModelFormatError, match=r"ValueError: There is nothing in it; dynamo exporter"):
+        load(Refusing(), input_shape=(4, 4))
+    assert "def forward" not in "".join(capfd.readouterr())
+
+
+class Masked(nn.Module):
+    def forward(self, x: Any) -> Any:
+        return x[x > 0.5].relu()
+
+
+class Repeated(nn.Module):
+    def forward(self, x: Any) -> Any:
+        return x.repeat_interleave(x[:, 0].long(), dim=0)
+
+
+class Resized(nn.Module):
+    def forward(self, x: Any) -> Any:
+        size = torch.ones(2, device=x.device).long().unbind()
+        return x + F.interpolate(torch.ones(1, 1, 4, 4, device=x.device), size=size)
+
+
+@pytest.mark.parametrize(
+    ("model", "function"),
+    [(Masked(), "getitem"), (Repeated(), "repeat_interleave"), (Resized(), "interpolate")],
+)
+def test_shapes_that_only_values_tell_are_named_with_their_place(model: nn.Module, function: str) -> None:
+    told = rf"shape of what {function} makes, in line \d+ of test_frontend\.py; check input_shape"
+    with pytest.raises(ModelFormatError, match=told):
+        load(model, input_shape=(4, 4), via="direct")
 
 
 class WithoutForm(nn.Module):

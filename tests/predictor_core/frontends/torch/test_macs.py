@@ -126,6 +126,48 @@ def test_macs_of_an_op(name: str) -> None:
     assert graph_macs(load(model, example_inputs=inputs)) == expected
 
 
+class LearnedQueries(nn.Module):
+    """Queries of a detector: their self-attention reads weights alone, until they meet the input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.queries = nn.Parameter(torch.rand(1, 7, 16))
+        self.first, self.second = (nn.MultiheadAttention(16, 4, batch_first=True) for _ in range(2))
+        self.linear = nn.Linear(16, 5)
+
+    def prepared(self) -> Any:
+        zeros = torch.zeros_like(self.queries)
+        return zeros + self.first(zeros + self.queries, self.queries, self.queries, need_weights=False)[0]
+
+    def forward(self, x: Any) -> Any:
+        made = self.second(self.prepared(), x, x, need_weights=False)[0]
+        return self.linear(made)
+
+
+class PreparedQueries(LearnedQueries):
+    """The same with what weights alone make, as a runtime keeps it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("kept", super().prepared().detach())
+
+    def prepared(self) -> Any:
+        return self.kept
+
+
+@pytest.mark.parametrize("via", ["direct", "onnx"])
+def test_what_weights_alone_make_costs_nothing_and_all_else_is_counted(via: str) -> None:
+    if via == "onnx":
+        pytest.importorskip("onnx")
+    x = torch.rand(1, 9, 16)
+    first, second = load(LearnedQueries(), example_inputs=x, via=via), PreparedQueries()
+    assert [node.op for node in first.nodes] == [
+        node.op for node in load(second, example_inputs=x, via=via).nodes
+    ]
+    # The projection of the queries is a product of weights too.
+    assert graph_macs(first) == counted_macs(second, x) - 7 * 16 * 16
+
+
 def test_macs_of_bilinear() -> None:
     # Torch's counter has no rule for it: one product with all weights, and one of what it makes.
     graph = load(nn.Bilinear(12, 14, 16), input_shape=[(3, 12), (3, 14)])
