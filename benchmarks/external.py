@@ -80,7 +80,7 @@ What it shows, as far as the unchecked figures are right:
   one constant leaves 17 to 31 percent. For such builds take the predictors that were learned from them, such
   as `pixel4_gpu_fp16_tflite210`.
 - On the NCS2 both Inceptions were measured (unchecked) 30 to 40 percent slower than predicted. They hold
-  convolutions of 1 x 7 and 7 x 1, which no measured family has. ResNet-50 is predicted 1.5 percent above what
+  convolutions of 1 x 7 and 7 x 1, which no measured family has. ResNet-50 is predicted 1.6 percent above what
   others report.
 
 """

@@ -3,7 +3,7 @@
 ``python benchmarks/few_shot.py DATA`` computes the tables from the public measurements in a folder
 (``bench``, ``phones``, ``nb201``); ``--parts`` chooses some of them. The graphs of ``phones`` need the extra
 ``phones`` and pytorchcv (``pip install --no-deps pytorchcv==0.0.67``). Models are cut into kernels once and
-kept in ``--cache``.
+kept in ``--cache``, and so is what each device gave, so that a run that was stopped goes on where it was.
 
 The populations of phones that a device may be like are estimated anew for every table: without the phone
 that is learned and, but for the table of joint learning, without the models that are predicted. The chips of
@@ -18,6 +18,7 @@ import csv
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from few_shot_data import (
     VPU,
     Bench,
     Phones,
+    Results,
     cut_once,
     phone_of,
     predictors,
@@ -87,6 +89,7 @@ def bench(options: argparse.Namespace) -> list[Row]:
     """Adreno 630 from its sibling; Adreno 640 and Cortex-A76 from strangers only."""
     data = Bench(options.data, options.cache)
     phones = Phones(options.data, options.cache)
+    results = Results(options.cache)
     part = split(np.array(data.corpus.names), data.families, seed=0)
     tasks = (
         (GPU_OLD, (GPU,), (5, 10, 50)),
@@ -104,15 +107,14 @@ def bench(options: argparse.Namespace) -> list[Row]:
             if source in POPULATED:
                 for group in POPULATIONS:
                     priors += phones.priors(group, source, THEIR_PHONE)
-        of = data.families[held_out]
         for size in sizes:
             means, chosen = [], Counter[str]()
             for draw in range(options.draws if size < 1000 else 1):
                 trained = np.random.default_rng(draw).permutation(train)[:size]
-                predicted_ms, label = predicted(data.corpus, latency_ms, trained, held_out, priors)
+                compute = partial(of_bench, data, latency_ms, trained, held_out, priors)
+                mean, label = results.once("bench", options.held_out, target, size, draw, compute=compute)
+                means.append(mean)
                 chosen[label] += 1
-                error = predicted_ms / latency_ms[held_out] - 1.0
-                means.append(float(np.mean([within(error[of == family]) for family in np.unique(of)])))
             rows.append(
                 {
                     "target": target,
@@ -124,6 +126,15 @@ def bench(options: argparse.Namespace) -> list[Row]:
             )
             print(rows[-1], flush=True)
     return rows
+
+
+def of_bench(
+    data: Bench, latency_ms: np.ndarray, trained: np.ndarray, held_out: np.ndarray, priors: Sequence[Prior]
+) -> tuple[float, str]:
+    """Mean over families of the share within ±10 %, and whom the device was believed to be like."""
+    predicted_ms, label = predicted(data.corpus, latency_ms, trained, held_out, priors)
+    error, of = predicted_ms / latency_ms[held_out] - 1.0, data.families[held_out]
+    return float(np.mean([within(error[of == family]) for family in np.unique(of)])), label
 
 
 def some_of_each(models: np.ndarray, families: np.ndarray) -> np.ndarray:
@@ -143,19 +154,20 @@ SETS = {
 
 def phones(options: argparse.Namespace) -> list[Row]:
     """Each environment by itself, from the four; what is predicted was measured on no phone."""
-    data = Phones(options.data, options.cache)
+    data, results = Phones(options.data, options.cache), Results(options.cache)
     rows: list[Row] = []
     for title, groups in SETS.items():
         environments = [(group, name) for group in groups for name in data.columns[group]]
-        results = []
+        found = []
         for group, name in environments[:: options.stride]:
-            results.append(alone(data, group, name, options.draws))
-            print(group, name, {k: round(v, 1) for k, v in results[-1].items()}, flush=True)
+            compute = partial(alone, data, group, name, options.draws)
+            found.append(results.once("phones", options.draws, group, name, compute=compute))
+            print(group, name, {k: round(v, 1) for k, v in found[-1].items()}, flush=True)
         rows.append(
             {
-                "environments": f"{title} ({len(results)} of {len(environments)})",
-                **{key: round(float(np.mean([one[key] for one in results])), 1) for key in results[0]},
-                "least covered": round(min(one["covered"] for one in results), 1),
+                "environments": f"{title} ({len(found)} of {len(environments)})",
+                **{key: round(float(np.mean([one[key] for one in found])), 1) for key in found[0]},
+                "least covered": round(min(one["covered"] for one in found), 1),
             }
         )
         print(rows[-1], flush=True)
@@ -245,39 +257,25 @@ def coverage(held_out: HeldOut) -> float:
 
 def joint(options: argparse.Namespace) -> list[Row]:
     """Learn a hidden phone jointly with the other phones' data of the same runtime."""
-    data = Phones(options.data, options.cache)
+    data, results = Phones(options.data, options.cache), Results(options.cache)
     rows: list[Row] = []
     everywhere: dict[str, list[float]] = {"10": [], "20": [], "all": []}
     for group in GROUPS:
         environments = list(data.columns[group])
         chosen = environments if len(environments) < 10 else environments[:: options.stride]
-        results: dict[str, list[float]] = {"10": [], "20": [], "all": []}
+        of_group: dict[str, list[float]] = {key: [] for key in everywhere}
         for environment in chosen:
-            latency_ms = data.columns[group][environment]
-            known = np.flatnonzero(np.isfinite(latency_ms))
-            problem = data.hidden(group, phone_of(environment))
-            for size in (10, 20):
-                for draw in range(options.draws):
-                    order = np.random.default_rng(draw).permutation(known)
-                    _, own = tune(problem, latency_ms, order[:size])
-                    predicted_ms = own.predict(own.fit(latency_ms, order[:size]).mean, order[size:])
-                    results[str(size)].append(within(predicted_ms / latency_ms[order[size:]] - 1.0))
-            _, own = tune(problem, latency_ms, known)
-            start = own.fit(latency_ms, known).mean
-            fold = folds_of(known, 10, seed=0)
-            error = np.empty(len(known))
-            for number in range(10):
-                held_out = known[fold == number]
-                found = own.fit(latency_ms, known[fold != number], start=start)
-                error[fold == number] = own.predict(found.mean, held_out) / latency_ms[held_out] - 1.0
-            results["all"].append(within(error))
-        for key, found in results.items():
-            everywhere[key] += found
+            compute = partial(hidden, data, group, environment, options.draws)
+            found = results.once("joint", options.draws, group, environment, compute=compute)
+            for key, values in found.items():
+                of_group[key] += values
+        for key, values in of_group.items():
+            everywhere[key] += values
         rows.append(
             {
                 "runtime": group,
                 "environments": f"{len(chosen)} of {len(environments)}",
-                **{f"{key} models": round(float(np.mean(found)), 1) for key, found in results.items()},
+                **{f"{key} models": round(float(np.mean(one)), 1) for key, one in of_group.items()},
             }
         )
         print(rows[-1], flush=True)
@@ -285,6 +283,31 @@ def joint(options: argparse.Namespace) -> list[Row]:
     total = {f"{key} models": round(float(np.mean(found)), 1) for key, found in everywhere.items()}
     rows.append({"runtime": "mean over environments", "environments": len(everywhere["all"]), **total})
     return rows
+
+
+def hidden(data: Phones, group: str, environment: str, draws: int) -> dict[str, list[float]]:
+    """Share of models within ±10 % after 10 and 20 measurements (one a draw), and in 10 folds of all."""
+    latency_ms = data.columns[group][environment]
+    known = np.flatnonzero(np.isfinite(latency_ms))
+    problem = data.hidden(group, phone_of(environment))
+    results: dict[str, list[float]] = {}
+    for size in (10, 20):
+        results[str(size)] = []
+        for draw in range(draws):
+            order = np.random.default_rng(draw).permutation(known)
+            _, own = tune(problem, latency_ms, order[:size])
+            predicted_ms = own.predict(own.fit(latency_ms, order[:size]).mean, order[size:])
+            results[str(size)].append(within(predicted_ms / latency_ms[order[size:]] - 1.0))
+    _, own = tune(problem, latency_ms, known)
+    start = own.fit(latency_ms, known).mean
+    fold = folds_of(known, 10, seed=0)
+    error = np.empty(len(known))
+    for number in range(10):
+        held_out = known[fold == number]
+        found = own.fit(latency_ms, known[fold != number], start=start)
+        error[fold == number] = own.predict(found.mean, held_out) / latency_ms[held_out] - 1.0
+    results["all"] = [within(error)]
+    return results
 
 
 # NAS-Bench-201 -----------------------------------------------------------------------------------------

@@ -8,11 +8,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from predictor_core.catalog.embedded import PACKAGE
 from predictor_core.catalog.loading import load_shared
 from predictor_core.fusion import Rules
 from predictor_core.ir.graph import Graph
@@ -80,6 +82,36 @@ def load_cut(path: Path) -> Cut:
             (file["data"], file["indices"], file["indptr"]), shape=tuple(file["shape"])
         )
     return Cut(specs, counts)
+
+
+class Results:
+    """What a run has computed so far, so that one that was stopped goes on; another method starts anew.
+
+    Parameters
+    ----------
+    folder : Path
+        Where ``results.<digest of the method>.jsonl`` is kept.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        method = sha256()
+        for package in ("kernels", "learning", "predictor"):
+            for path in sorted((PACKAGE / package).rglob("*.py")):
+                method.update(path.read_bytes())
+        folder.mkdir(parents=True, exist_ok=True)
+        self._path = folder / f"results.{method.hexdigest()[:12]}.jsonl"
+        lines = self._path.read_text(encoding="utf-8").splitlines() if self._path.is_file() else []
+        self._known = dict(map(json.loads, lines))
+
+    def once(self, *key: str | int, compute: Callable[[], Any]) -> Any:
+        """Return what `compute` returned for the key, as plain values."""
+        name = " ".join(map(str, key))
+        if name not in self._known:
+            line = json.dumps([name, compute()])
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(f"{line}\n")
+            self._known[name] = json.loads(line)[1]
+        return self._known[name]
 
 
 class Bench:

@@ -22,6 +22,11 @@ Ints = NDArray[np.integer[Any]]
 #: Levels between two looks at which rows have reached a leaf.
 _LEVELS = 8
 
+#: A node is one number, so that a step reads it at once: its left child, and the feature in the lowest bits.
+#: Arrays, for numpy takes longer to convert a number than to use it.
+_BITS: NDArray[np.int64] = np.array(16, np.int64)
+_FEATURE: NDArray[np.int64] = np.array(2**16 - 1, np.int64)
+
 
 class Tree(NamedTuple):
     """One decision tree in scikit-learn's layout: arrays over nodes, -1 as the child of a leaf."""
@@ -38,23 +43,30 @@ class TreeArrays(NamedTuple):
 
     Parameters
     ----------
-    feature : (n,) integers
-        Column that a node compares; 0 at leaves.
+    node : (n,) int64
+        Left child and feature of each node.
     threshold : (n,) floats
         Its threshold; +inf at leaves.
-    left : (n,) int32
-        Left child; the right one is the next. A leaf's own index.
     value : (n,) floats
         Prediction of a leaf; meaningless elsewhere.
     n_trees : int
         The first `n_trees` nodes are roots.
     """
 
-    feature: Ints
+    node: NDArray[np.int64]
     threshold: Floats
-    left: Ints
     value: Floats
     n_trees: int
+
+    @property
+    def feature(self) -> NDArray[np.int64]:
+        """Column that each node compares, shape (n,); 0 at leaves."""
+        return self.node & _FEATURE
+
+    @property
+    def left(self) -> NDArray[np.int64]:
+        """Left child of each node, shape (n,); the right one is the next. A leaf's own index."""
+        return self.node >> _BITS
 
     @classmethod
     def from_trees(cls, trees: Sequence[Tree]) -> TreeArrays:
@@ -133,20 +145,20 @@ class TreeArrays(NamedTuple):
             raise PackError(f"{n} nodes with {len(inner)} inner ones do not make {n_trees} trees")
         if len(value) != n - len(inner):
             raise PackError(f"{len(value)} leaf values for {n - len(inner)} leaves")
-        left = np.arange(n, dtype=np.int32)
-        children = np.arange(n_trees, n, 2, dtype=np.int32)
-        left[inner] = children
+        children = np.arange(n_trees, n, 2, dtype=np.int64)
         if np.any(children <= inner):
             raise PackError("a tree of the forest contains a cycle")
+        if len(inner) and not 0 <= feature.min() <= feature.max() <= _FEATURE:
+            raise PackError(f"a tree compares a feature outside 0..{_FEATURE}")
         if np.any(np.isnan(threshold)) or not np.all(np.isfinite(value)):
             raise PackError("a threshold or a leaf value of the forest is not a finite number")
-        features = np.zeros(n, dtype=feature.dtype)
-        features[inner] = feature
+        node = np.arange(n, dtype=np.int64) << _BITS
+        node[inner] = children << _BITS | feature
         thresholds = np.full(n, np.inf, dtype=threshold.dtype)
         thresholds[inner] = threshold
         values = np.zeros(n, dtype=value.dtype)
         values[leaf] = value
-        return cls(features, thresholds, left, values, n_trees)
+        return cls(node, thresholds, values, n_trees)
 
     def descend(self, x: NDArray[np.float32], rows: Ints, nodes: Ints) -> Ints:
         """Follow each (row, start node) pair down to its leaf.
@@ -166,21 +178,17 @@ class TreeArrays(NamedTuple):
         flat = np.ascontiguousarray(x).ravel()
         offsets = np.asarray(rows, dtype=np.intp) * x.shape[1]
         nodes = np.asarray(nodes, dtype=np.intp)
-        feature, threshold, left = self.feature, self.threshold, self.left
+        node, threshold = self.node, self.threshold
         leaves = np.empty_like(nodes)
         active = np.arange(len(nodes))
         while True:
             # `take` costs half of what an index in brackets does, and most calls are for few rows.
             for _ in range(_LEVELS):
-                go_right = flat.take(offsets + feature.take(nodes)) > threshold.take(nodes)
-                nodes = np.add(left.take(nodes), go_right, dtype=np.intp)
+                found = node.take(nodes)
+                go_right = flat.take(offsets + (found & _FEATURE)) > threshold.take(nodes)
+                nodes = (found >> _BITS) + go_right
             leaves[active] = nodes
-            inner = np.flatnonzero(left.take(nodes) != nodes)
+            inner = np.flatnonzero(node.take(nodes) >> _BITS != nodes)
             if not len(inner):
                 return leaves
             active, offsets, nodes = active[inner], offsets[inner], nodes[inner]
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes that the arrays take."""
-        return self.feature.nbytes + self.threshold.nbytes + self.left.nbytes + self.value.nbytes

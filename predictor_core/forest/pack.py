@@ -255,7 +255,7 @@ def _merge(forests: Mapping[str, Forest]) -> tuple[TreeArrays, dict[str, tuple[i
         if (forest.first, forest.last) != (0, arrays.n_trees):
             raise PackError(f"forest {name!r} shares its arrays; build it anew before saving")
         n = len(arrays.left)
-        left.append(arrays.left.astype(np.int64) + start)
+        left.append(arrays.left + start)
         feature.append(arrays.feature)
         threshold.append(arrays.threshold)
         value.append(arrays.value)

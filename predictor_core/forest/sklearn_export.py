@@ -87,17 +87,15 @@ def _breadth_first(forest: Forest, root: int) -> tuple[Ints, int]:
 
 
 def _nodes(forest: Forest, order: Ints, dtype: np.dtype[Any]) -> NDArray[Any]:
-    arrays = forest.arrays
+    left, feature = forest.arrays.left, forest.arrays.feature
     nodes = np.zeros(len(order), dtype=dtype)
     position = {int(node): index for index, node in enumerate(order)}
-    leaf = arrays.left[order] == order
+    leaf = left[order] == order
     # scikit-learn marks leaves with the children -1 and the feature and threshold -2.
-    nodes["left_child"] = [
-        -1 if end else position[int(child)] for child, end in zip(arrays.left[order], leaf)
-    ]
+    nodes["left_child"] = [-1 if end else position[int(child)] for child, end in zip(left[order], leaf)]
     nodes["right_child"] = np.where(leaf, -1, nodes["left_child"] + 1)
-    nodes["feature"] = np.where(leaf, -2, arrays.feature[order].astype(np.intp))
-    nodes["threshold"] = np.where(leaf, -2.0, arrays.threshold[order].astype(np.float64))
+    nodes["feature"] = np.where(leaf, -2, feature[order])
+    nodes["threshold"] = np.where(leaf, -2.0, forest.arrays.threshold[order].astype(np.float64))
     nodes["n_node_samples"] = 1
     nodes["weighted_n_node_samples"] = 1.0
     return nodes

@@ -53,7 +53,7 @@ def write_pack(
     training : mapping
         Provenance, for the header.
     fading : bool
-        Whether the corrections of the forests fade outside of the sizes that they were trained on.
+        Whether the corrections of the forests fade above the sizes that they were trained on.
 
     Returns
     -------

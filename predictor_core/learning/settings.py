@@ -57,7 +57,7 @@ TEACHERS = {
     "myriadvpu_openvino2019r2": teacher.Settings(rounds=1500, leaves=63, leaf=3, columns=0.7),
 }
 
-#: Devices whose corrections fade outside of the sizes that were measured: chosen on families left out.
+#: Devices whose corrections fade above the sizes that were measured: chosen on families left out.
 FADING = frozenset({"myriadvpu_openvino2019r2"})
 
 #: Where no error of an estimate was seen: a factor of two.

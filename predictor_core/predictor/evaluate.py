@@ -249,7 +249,8 @@ class KernelEvaluator:
         """Names of the features of each row that no training kernel has reached, and what holds there.
 
         Rows stand forest by forest, as many as each group says. Of a correction that fades, half holds at
-        twice the largest size of the training kernels, or at half of the smallest.
+        twice the largest size of the training kernels. Below the smallest it holds whole: what kernels cost
+        however small they are is in it, too.
         """
         forests = np.repeat([self._row[forest] for forest, _ in groups], [n for _, n in groups])
         width = x.shape[1]
@@ -261,10 +262,9 @@ class KernelEvaluator:
         for row in np.flatnonzero(beyond.any(axis=1)).tolist():
             names = all_names[forests[row]]
             outside[row] = tuple([names[i] for i in np.flatnonzero(beyond[row]).tolist()])
-            fades = beyond[row] & self._fading[forests[row], :width]
+            fades = (x[row] > highest[row]) & self._fading[forests[row], :width]
             if fades.any():
-                farthest = np.maximum(lowest[row] - x[row], x[row] - highest[row])[fades].max()
-                holds[row] = exp(-farthest)
+                holds[row] = exp(-(x[row] - highest[row])[fades].max())
         return outside, holds
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from predictor_core.errors import MALFORMED, GraphError, PredictorError, UnsupportedOpError
@@ -146,3 +146,8 @@ class BaseCall:
     def error(self, message: str) -> GraphError:
         """Return the error for a node that contradicts itself."""
         return GraphError(f"node {self.name!r} ({self.op}): {message}")
+
+
+def same_shape(op: str, **attrs: Any) -> Callable[[BaseCall], Step]:
+    """Return the rule of an op with one output that has the shape of its first input."""
+    return lambda call: call.step(op, call.shape(), **attrs)

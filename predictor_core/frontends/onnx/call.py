@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Union
 
-from predictor_core.frontends.common.call import BaseCall, Step
+from predictor_core.frontends.common.call import BaseCall, Step, same_shape
 from predictor_core.frontends.common.values import Value
 
 __all__ = ["Call", "Handler", "Step", "same_shape"]
@@ -67,8 +67,3 @@ class Call(BaseCall):
 
 
 Handler = Callable[[Call], Union[Step, "list[Step]"]]
-
-
-def same_shape(op: str) -> Handler:
-    """Return the handler of an op with one output that has the shape of its first input."""
-    return lambda call: call.step(op, call.shape(0))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from math import prod
 from typing import Any
 
+from predictor_core.frontends.common.call import same_shape
 from predictor_core.frontends.common.values import NotInferableError, Value, constant
 from predictor_core.frontends.onnx.attention import attend
 from predictor_core.frontends.onnx.call import Handler as OnnxHandler
@@ -13,7 +14,6 @@ from predictor_core.frontends.onnx.compose import Read, Steps
 from predictor_core.frontends.onnx.data_ops import HANDLERS as ONNX_DATA
 from predictor_core.frontends.onnx.dense_ops import HANDLERS as ONNX_DENSE
 from predictor_core.frontends.openvino.call import Call, Handler, Step
-from predictor_core.frontends.openvino.image_ops import same_shape
 from predictor_core.ir.graph import Shape
 
 #: The ONNX ops that layers are read as.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from predictor_core.frontends.common.call import same_shape
 from predictor_core.frontends.common.values import NotInferableError, Value
 from predictor_core.frontends.onnx.dense_ops import HANDLERS as ONNX_DENSE
 from predictor_core.frontends.onnx.image_ops import HANDLERS as ONNX
@@ -152,11 +153,6 @@ def _group_norm(call: Call) -> Step:
 def _channel_shuffle(call: Call) -> Step:
     """Over another dimension than the channels, data move just the same."""
     return call.step("channelshuffle", call.shape(), groups=int(call.number("group", 1)))
-
-
-def same_shape(op: str) -> Handler:
-    """Return the handler of an op whose output has the shape of its first input."""
-    return lambda call: call.step(op, call.shape())
 
 
 def _blocks(op: str) -> Handler:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from predictor_core.frontends.common.call import same_shape
 from predictor_core.frontends.common.values import NotInferableError, Value
 from predictor_core.frontends.onnx.dense_ops import HANDLERS as ONNX_DENSE
 from predictor_core.frontends.onnx.image_ops import HANDLERS as ONNX
 from predictor_core.frontends.openvino import data_ops, image_ops
 from predictor_core.frontends.openvino.call import Call, Handler, Step
-from predictor_core.frontends.openvino.image_ops import one, same_shape, spatial
+from predictor_core.frontends.openvino.image_ops import one, spatial
 from predictor_core.ir.graph import Shape
 
 _ELTWISE = {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from predictor_core.frontends.common.call import same_shape
 from predictor_core.frontends.common.values import NotInferableError, Value, constant
 from predictor_core.frontends.tensorflow.data_ops import HANDLERS as TENSORFLOW
 from predictor_core.frontends.tflite.call import Call, Handler, Step, activated
-from predictor_core.frontends.tflite.image_ops import same_shape
 from predictor_core.frontends.tflite.model import Operator
 from predictor_core.ir.shapes import broadcast
 

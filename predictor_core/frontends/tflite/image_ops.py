@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from predictor_core.frontends.common.call import same_shape
 from predictor_core.frontends.common.values import Value
 from predictor_core.frontends.tensorflow.image_ops import HANDLERS as TENSORFLOW
 from predictor_core.frontends.tflite.call import Call, Handler, Step, activated
-from predictor_core.ir.graph import Shape
 from predictor_core.ir.shapes import same_pads, slide
 
 
@@ -159,25 +159,6 @@ def _pool(op: str) -> Handler:
     return handler
 
 
-def _resize(mode: str) -> Handler:
-    def handler(call: Call) -> Step:
-        batch, _, _, channels = call.image()
-        height, width = call.ints(1)
-        return call.step("resize", (batch, height, width, channels), mode=mode)
-
-    return handler
-
-
-def same_shape(op: str, **attrs: float) -> Handler:
-    """Return the handler of an op whose output has the shape of its first input."""
-
-    def handler(call: Call) -> Step:
-        shape: Shape = call.shape()
-        return call.step(op, shape, **attrs)
-
-    return handler
-
-
 HANDLERS: dict[str, Handler] = {
     "AVERAGE_POOL_2D": activated(_pool("avgpool")),
     "BATCH_TO_SPACE_ND": TENSORFLOW["BatchToSpaceND"],
@@ -190,8 +171,8 @@ HANDLERS: dict[str, Handler] = {
     "L2_POOL_2D": activated(_pool("LpPool")),
     "LOCAL_RESPONSE_NORMALIZATION": same_shape("lrn"),
     "MAX_POOL_2D": activated(_pool("maxpool")),
-    "RESIZE_BILINEAR": _resize("linear"),
-    "RESIZE_NEAREST_NEIGHBOR": _resize("nearest"),
+    "RESIZE_BILINEAR": TENSORFLOW["ResizeBilinear"],
+    "RESIZE_NEAREST_NEIGHBOR": TENSORFLOW["ResizeNearestNeighbor"],
     "SPACE_TO_BATCH_ND": TENSORFLOW["SpaceToBatchND"],
     "SPACE_TO_DEPTH": TENSORFLOW["SpaceToDepth"],
     "TRANSPOSE_CONV": activated(_transpose_conv),

@@ -82,3 +82,11 @@ def test_refuses_trees_that_are_no_trees(left: list[int], right: list[int]) -> N
     tree = Tree(np.array(left), np.array(right), np.zeros(3, int), np.zeros(3), np.zeros(3))
     with pytest.raises(PackError):
         Forest.from_trees([tree], 1)
+
+
+@pytest.mark.parametrize("feature", [-1, 2**16])
+def test_a_node_holds_a_feature_of_16_bits(feature: int) -> None:
+    children = np.array([1, -1, -1])
+    tree = Tree(children, children + (children > 0), np.full(3, feature), np.zeros(3), np.ones(3))
+    with pytest.raises(PackError, match="compares a feature outside"):
+        Forest.from_trees([tree], n_features=2**20)

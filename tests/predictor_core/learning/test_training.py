@@ -109,20 +109,24 @@ def packed(path: Path, data: Dataset, log_ratio: float, fading: bool = False) ->
     return LatencyPredictor(DEVICE, "2.0", load_pack(path), load_rules(DEVICE), path)
 
 
-def test_corrections_fade_outside_of_the_sizes_that_were_measured(data: Dataset, tmp_path: Path) -> None:
+def test_corrections_fade_above_the_sizes_that_were_measured(data: Dataset, tmp_path: Path) -> None:
     plain = packed(tmp_path / "plain.pack", data, 0.0)
     corrected = packed(tmp_path / "corrected.pack", data, 0.4)
     fading = packed(tmp_path / "fading.pack", data, 0.4, fading=True)
     assert "fading" not in corrected.header
-    widest = max((spec for spec in data.specs if spec.op == "fc"), key=lambda spec: spec.inputs[0][-1])
+    layers = [spec for spec in data.specs if spec.op == "fc"]
+    widest = max(layers, key=lambda spec: spec.inputs[0][-1])
     wider = [widest._replace(inputs=((1, factor * widest.inputs[0][-1]),)) for factor in (1, 2, 8)]
+    tiny = min(layers, key=lambda spec: spec.output[-1])._replace(inputs=((1, 1),), output=(1, 1))
 
     def correction(predictor: LatencyPredictor) -> list[float]:
-        said, base = predictor.kernel_latencies(wider), plain.kernel_latencies(wider)
-        return [float(np.log(said[spec].fitted_ms / base[spec].fitted_ms)) for spec in wider]
+        specs = [*wider, tiny]
+        said, base = predictor.kernel_latencies(specs), plain.kernel_latencies(specs)
+        assert said[tiny].outside
+        return [float(np.log(said[spec].fitted_ms / base[spec].fitted_ms)) for spec in specs]
 
-    assert correction(corrected) == pytest.approx([0.4] * 3, abs=1e-3)
-    assert correction(fading) == pytest.approx([0.4, 0.2, 0.05], abs=1e-3)
+    assert correction(corrected) == pytest.approx([0.4] * 4, abs=1e-3)
+    assert correction(fading) == pytest.approx([0.4, 0.2, 0.05, 0.4], abs=1e-3)
 
 
 def test_kernel_types_without_kernels_have_the_base_and_are_estimates(data: Dataset, tmp_path: Path) -> None:

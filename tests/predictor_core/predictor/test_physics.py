@@ -136,6 +136,17 @@ def test_a_larger_kernel_takes_no_less_up_to_the_tile(
         assert ratio <= tolerance(name, op, dimension), (name, dimension)
 
 
+@pytest.mark.parametrize(("window", "channels"), [(3, 300), (5, 288)])
+def test_maps_smaller_than_any_measured_take_no_longer(window: int, channels: int) -> None:
+    # Measured are 7 x 7 and larger; below them the correction of the smallest holds.
+    predictor = PREDICTORS["myriadvpu_openvino2019r2"]
+    specs = [make("dwconv", side, channels, channels, window, 1) for side in (6, 4, 2, 1)]
+    answers = predictor.kernel_latencies(specs)
+    latencies_ms = [answers[spec].latency_ms for spec in specs]
+    assert all(answers[spec].outside for spec in specs)
+    assert latencies_ms == sorted(latencies_ms, reverse=True)
+
+
 @given(pair=pairs())
 def test_latencies_are_positive_finite_and_within_the_rooflines(
     pair: tuple[str, str, KernelSpec, KernelSpec],
