@@ -115,6 +115,12 @@ def publish(name: str, title: str, rows: Sequence[Row], notes: Sequence[str] = (
     write_atomically(RESULTS / f"{name}.json", json.dumps(content, indent=1) + "\n")
 
 
+def published(name: str) -> list[dict[str, Any]]:
+    """Return the rows of a table as they were last written; none where it never was."""
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8"))["rows"] if path.is_file() else []
+
+
 def _text(value: Any) -> str:
     if value is None:
         return ""
