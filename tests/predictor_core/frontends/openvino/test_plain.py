@@ -77,7 +77,7 @@ def parts(network: Network) -> list[Any]:
 
 def said(path: Path, text: str) -> Any:
     """Return what is read of a text, or the error."""
-    path.write_text(text, encoding="utf-8", newline="")
+    path.write_bytes(text.encode("utf-8"))
     try:
         return parts(read_network(path))
     except PredictorError as error:
