@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Union
 
-from predictor_core.frontends.common.call import BaseCall, Step, same_shape
+from predictor_core.frontends.common.call import BaseCall, Step
 from predictor_core.frontends.common.values import Value
 
-__all__ = ["Call", "Handler", "Step", "same_shape"]
+__all__ = ["Call", "Handler", "Step"]
 
 
 class Call(BaseCall):

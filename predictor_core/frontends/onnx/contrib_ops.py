@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from math import prod
 
+from predictor_core.frontends.common.call import same_shape
 from predictor_core.frontends.common.values import AS_FLOAT, Value
 from predictor_core.frontends.onnx import attention, data_ops, dense_ops, image_ops, integer_ops
-from predictor_core.frontends.onnx.call import Call, Handler, Step, same_shape
+from predictor_core.frontends.onnx.call import Call, Handler, Step
 from predictor_core.frontends.onnx.compose import Read, Steps, on_channels_last, pick, picked, read, rule
 from predictor_core.ir.graph import Shape
 

@@ -6,8 +6,9 @@ from math import prod
 from typing import Any
 
 from predictor_core.errors import GraphError
+from predictor_core.frontends.common.call import same_shape
 from predictor_core.frontends.common.values import Value
-from predictor_core.frontends.onnx.call import Call, Handler, Step, same_shape
+from predictor_core.frontends.onnx.call import Call, Handler, Step
 from predictor_core.ir.einsum import contractions
 from predictor_core.ir.graph import Shape
 from predictor_core.ir.shapes import broadcast, reduced

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from predictor_core.errors import GraphError
-from predictor_core.frontends.onnx.call import Call, Handler, Step, same_shape
+from predictor_core.frontends.common.call import same_shape
+from predictor_core.frontends.onnx.call import Call, Handler, Step
 from predictor_core.ir.graph import Shape
 from predictor_core.ir.shapes import slide
 

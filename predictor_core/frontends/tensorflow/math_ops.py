@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from predictor_core.errors import UnsupportedOpError
+from predictor_core.frontends.common.call import same_shape
 from predictor_core.frontends.common.values import Value
 from predictor_core.frontends.tensorflow.call import Call, Handler, Step
 from predictor_core.ir.einsum import explicit, plan
@@ -13,10 +14,6 @@ from predictor_core.ir.shapes import broadcast, reduced
 
 #: Numbers that change nothing.
 _NEUTRAL = {"add": 0.0, "mul": 1.0, "div": 1.0}
-
-
-def _unary(op: str) -> Handler:
-    return lambda call: call.step(op, call.shape())
 
 
 def _binary(op: str) -> Handler:
@@ -212,7 +209,7 @@ _BINARY = {
 }
 
 HANDLERS: dict[str, Handler] = {
-    **{source: _unary(op) for source, op in _UNARY.items()},
+    **{source: same_shape(op) for source, op in _UNARY.items()},
     **{source: _binary(op) for source, op in _BINARY.items()},
     "AddN": _sum_of_all,
     "ArgMax": _argmax,
