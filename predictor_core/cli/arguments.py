@@ -36,31 +36,33 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
 def positive(text: str) -> int:
     """Read a positive whole number."""
     try:
-        number = int(text)
+        count = int(text)
     except ValueError:
-        number = 0
-    if number < 1:
+        count = 0
+    if count < 1:
         raise argparse.ArgumentTypeError(f"expected a positive whole number, got {text!r}")
-    return number
+    return count
+
+
+def number(text: str) -> float:
+    """Read a number; what is none becomes NaN, which no range holds."""
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
 
 
 def positive_ms(text: str) -> float:
     """Read a latency in ms above 0; ``20`` and ``20ms`` are the same."""
-    try:
-        number = float(text.strip().lower().removesuffix("ms"))
-    except ValueError:
-        number = 0.0
-    if not 0.0 < number < float("inf"):
+    latency_ms = number(text.strip().lower().removesuffix("ms"))
+    if not 0.0 < latency_ms < float("inf"):
         raise argparse.ArgumentTypeError(f"expected a latency in ms above 0, got {text!r}")
-    return number
+    return latency_ms
 
 
 def share(text: str) -> float:
     """Read a share of 0 or more: ``3%``, or ``0.03``."""
-    try:
-        number = float(text.rstrip(" %")) / (100.0 if text.strip().endswith("%") else 1.0)
-    except ValueError:
-        number = -1.0
-    if not 0.0 <= number < float("inf"):
+    found = number(text.rstrip(" %")) / (100.0 if text.strip().endswith("%") else 1.0)
+    if not 0.0 <= found < float("inf"):
         raise argparse.ArgumentTypeError(f"expected a share such as 3% or 0.03, got {text!r}")
-    return number
+    return found

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import Any
 
-from predictor_core.cli.arguments import positive
+from predictor_core.cli.arguments import number, positive
 
 #: No time that is given is this long (s).
 _LONGEST = 1e9
@@ -120,21 +120,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _seconds(text: str) -> float:
-    value = _number(text)
+    value = number(text)
     if not 0.0 < value < _LONGEST:
         raise argparse.ArgumentTypeError(f"expected a positive number, got {text!r}")
     return value
 
 
 def _seconds_or_zero(text: str) -> float:
-    value = _number(text)
+    value = number(text)
     if not 0.0 <= value < _LONGEST:
         raise argparse.ArgumentTypeError(f"expected 0 or a positive number, got {text!r}")
     return value
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return float("nan")
