@@ -46,7 +46,7 @@ class Forest(NamedTuple):
             When the trees are malformed.
         """
         arrays = TreeArrays.from_trees(trees)
-        if arrays.feature.min() < 0 or arrays.feature.max() >= n_features:
+        if arrays.feature.max() >= n_features:
             raise PackError(f"a tree compares a feature outside 0..{n_features - 1}")
         return cls(arrays, 0, len(trees), n_features, combine)
 

@@ -97,9 +97,9 @@ def save_pack(
     """
     merged, slices = _merge(forests)
     n_trees = merged.n_trees
-    leaf = merged.left == np.arange(len(merged.left))
-    inner = ~leaf
-    if len(merged.feature) and merged.feature.max() > 255:
+    leaf = merged.left == np.arange(len(merged.node))
+    inner, feature = ~leaf, merged.feature
+    if len(feature) and feature.max() > 255:
         raise PackError("a pack holds at most 256 features for each forest")
     facts = dict(header.get("forests", {}))
     full = {
@@ -125,7 +125,7 @@ def save_pack(
         struct.pack("<I", len(text)),
         text,
         np.packbits(leaf).tobytes(),
-        merged.feature[inner].astype("u1").tobytes(),
+        feature[inner].astype("u1").tobytes(),
         round_down_to_float32(merged.threshold[inner]).astype("<f4").tobytes(),
         merged.value[leaf].astype(_VALUE_TYPES[value_type]).tobytes(),
     ]
@@ -254,7 +254,7 @@ def _merge(forests: Mapping[str, Forest]) -> tuple[TreeArrays, dict[str, tuple[i
         arrays = forest.arrays
         if (forest.first, forest.last) != (0, arrays.n_trees):
             raise PackError(f"forest {name!r} shares its arrays; build it anew before saving")
-        n = len(arrays.left)
+        n = len(arrays.node)
         left.append(arrays.left + start)
         feature.append(arrays.feature)
         threshold.append(arrays.threshold)

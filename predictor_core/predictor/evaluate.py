@@ -262,9 +262,10 @@ class KernelEvaluator:
         for row in np.flatnonzero(beyond.any(axis=1)).tolist():
             names = all_names[forests[row]]
             outside[row] = tuple([names[i] for i in np.flatnonzero(beyond[row]).tolist()])
-            fades = (x[row] > highest[row]) & self._fading[forests[row], :width]
+            above = x[row] - highest[row]
+            fades = (above > 0.0) & self._fading[forests[row], :width]
             if fades.any():
-                holds[row] = exp(-(x[row] - highest[row])[fades].max())
+                holds[row] = exp(-above[fades].max())
         return outside, holds
 
 
