@@ -31,9 +31,9 @@ PREDICTORS: dict[str, LatencyPredictor] = {
 CHANNELS, PIXELS = 16, 4
 #: How much more a smaller kernel may take than a larger one: forests are steps, and their steps are noisy.
 TOLERANCE = 1.6
-#: (op, dimension) -> the same where the measurements can't tell more, or say otherwise: the VPU takes longer for
-#: a depthwise convolution of stride 2 than for the dense one, and googlenet alone has large maps that are pooled
-#: at every pixel. Found by 500 pairs for each dimension.
+#: (op, dimension) -> the same where the measurements can't tell more, or say otherwise: the VPU takes longer
+#: for a depthwise convolution of stride 2 than for the dense one, and googlenet alone has large maps that are
+#: pooled at every pixel. Found by 500 pairs for each dimension.
 WORSE = {
     ("myriadvpu_openvino2019r2", "dwconv", "channels"): 2.0,
     ("myriadvpu_openvino2019r2", "dwconv", "stride"): 3.3,
