@@ -78,12 +78,15 @@ def trace(
                     nodes, outputs, warnings = _traced(model, args, kwargs, carried)
             except Valueless as error:
                 reasons.append(error)
-            except Untraceable:
+            except Untraceable as error:
                 if not reasons:
                     raise
+                if carried:
+                    told = f"{_foremost(reasons)}; with the values that are given: {error}"
+                    raise DataDependent(told) from error
             else:
-                told = (depends_on_values(_foremost(reasons)),) if carried else ()
-                return nodes, outputs, (*warnings, *told)
+                warning = (depends_on_values(_foremost(reasons)),) if carried else ()
+                return nodes, outputs, (*warnings, *warning)
     raise _foremost(reasons)
 
 

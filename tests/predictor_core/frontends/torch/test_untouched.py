@@ -392,7 +392,8 @@ class Tiled(nn.Module):
             raise ValueError("as many marked tokens as tiles are needed")
         words = self.words(ids)
         words = words.masked_scatter(marked.unsqueeze(-1).expand_as(words), tiles)
-        return self.layer(torch.cat([words[0], tiles[: int(starts[-1])]]))
+        first, rest = tiles.split([sizes[0, 1], starts[0] - sizes[0, 1]])
+        return self.layer(torch.cat([words[0], first, rest]))
 
 
 def test_values_of_small_inputs_are_carried_where_the_model_reads_them() -> None:
@@ -408,6 +409,14 @@ def test_values_of_small_inputs_are_carried_where_the_model_reads_them() -> None
     )
     assert warning.endswith("this is its latency for the example inputs")
     assert ids.tolist() == [[0, 0, 9, 9, 9, 9, 9, 9]]
+
+
+def test_what_a_model_says_of_the_values_that_are_given_is_told() -> None:
+    given = {"image": torch.zeros(1, 24), "sizes": torch.tensor([[2, 3]]), "ids": torch.zeros(1, 8).long()}
+    with pytest.raises(
+        PredictorError, match=r"with the values that are given: .*as many marked tokens as tiles"
+    ):
+        load(Tiled(), example_inputs=given, via="direct")
 
 
 def test_values_of_inputs_that_are_computed_with_are_not_known() -> None:
