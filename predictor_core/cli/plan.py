@@ -45,12 +45,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
     from predictor_core.cli.console import UsageError, log
     from predictor_core.cli.models import input_shapes
+    from predictor_core.files import output_folder
     from predictor_core.measuring.planning.folder import PHONE_SCRIPT, write_plan
     from predictor_core.measuring.planning.plan import make_plan
     from predictor_core.measuring.planning.pool import variants
 
     if arguments.budget < 1:
         raise UsageError(f"--budget: expected a positive number of models, got {arguments.budget}")
+    output_folder(arguments.output)
     candidates = targets = None
     if arguments.space:
         from predictor_core.measuring.planning.space import space_samples
