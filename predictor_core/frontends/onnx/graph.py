@@ -35,7 +35,7 @@ from predictor_core.frontends.onnx.source import (
 )
 from predictor_core.frontends.onnx.tensors import from_tensor
 from predictor_core.ir.graph import Node, Shape
-from predictor_core.ir.inputs import InputShapes
+from predictor_core.ir.inputs import GivenShapes, InputShapes
 from predictor_core.ir.names import Names
 
 _HANDLERS: dict[str, Handler] = {
@@ -83,7 +83,7 @@ class Conversion:
         See `predictor_core.frontends.onnx.load`.
     """
 
-    def __init__(self, model: Any, input_shape: Any) -> None:
+    def __init__(self, model: Any, input_shape: GivenShapes) -> None:
         graph = model.graph
         self.opset = opset_of(model)
         self.nodes: list[Node] = []
