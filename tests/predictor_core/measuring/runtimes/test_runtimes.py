@@ -70,7 +70,7 @@ def test_a_module_takes_shapes_in_order(runtime: str) -> None:
     pytest.importorskip(MODULES[runtime])
     shape = [1, 3, 16, 16]
     assert measure_latency(small_module(), runtime=runtime, input_shape=[shape], budget_s=BUDGET_S).runs >= 3
-    with pytest.raises(PredictorError, match="input_shape names x; .* give a list of them"):
+    with pytest.raises(PredictorError, match=r"input_shape names x; .* give a list of them"):
         measure_latency(small_module(), runtime=runtime, input_shape={"x": shape}, budget_s=BUDGET_S)
 
 
