@@ -89,13 +89,18 @@ def load(
     name = type(module).__name__
     advice = "check input_shape" if example_inputs is None else "check example_inputs"
     direct_error: Exception | None = None
-    from predictor_core.frontends.torch.call import BatchMissing, DataDependent, Untraceable
+    from predictor_core.frontends.torch.call import (
+        BatchMissing,
+        DataDependent,
+        Untraceable,
+        depends_on_values,
+    )
     from predictor_core.frontends.torch.direct import call_error, trace
 
     # Where the way is via ONNX, the trace still tells whether the values of the input decide something.
     for args, kwargs in list(candidates):
         try:
-            nodes, outputs, warnings = trace(module, args, kwargs)
+            nodes, outputs, warnings = trace(module, args, kwargs, values=via != "onnx")
         except BatchMissing as error:
             direct_error = error
             if len(candidates) > 1:
@@ -129,11 +134,8 @@ def load(
             if not isinstance(direct_error, DataDependent):
                 return graph
             values = "zeros" if example_inputs is None else "the example inputs"
-            warning = (
-                f"what the model does depends on the values of its input ({direct_error}); "
-                f"this is its latency for {values}"
-            )
-            return Graph(graph.nodes, graph.name, graph.outputs, graph.free, (*graph.warnings, warning))
+            warnings = (*graph.warnings, depends_on_values(direct_error, values))
+            return Graph(graph.nodes, graph.name, graph.outputs, graph.free, warnings)
     reasons = []
     if direct_error and via != "onnx":
         reasons.append(f"directly: {reason}")

@@ -372,3 +372,59 @@ def test_keyword_inputs_reach_the_torchscript_exporter(names: str, caplog: pytes
 def test_a_value_of_the_input_is_refused_where_only_the_direct_way_is_allowed() -> None:
     with pytest.raises(PredictorError, match=r"__bool__ of a tensor that depends on the input, in line \d+"):
         load(Branching(), input_shape=(1, 8, 8, 8), via="direct")
+
+
+class Tiled(nn.Module):
+    """Reads the sizes of its images and counts the tokens that stand for them, as Qwen2-VL does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = nn.Embedding(10, 4)
+        self.layer = nn.Linear(4, 6)
+
+    def forward(self, image: Any, sizes: Any, ids: Any) -> Any:
+        (height, width), *_ = sizes.tolist()
+        tiles = image.reshape(height * width, 4)
+        starts = torch.repeat_interleave(sizes[:, 0] * sizes[:, 1], sizes[:, 0]).cumsum(0)
+        ids[:, 0] = 1
+        marked = ids == 9
+        if marked.sum().item() != height * width:
+            raise ValueError("as many marked tokens as tiles are needed")
+        words = self.words(ids)
+        words = words.masked_scatter(marked.unsqueeze(-1).expand_as(words), tiles)
+        first, rest = tiles.split([sizes[0, 1], starts[0] - sizes[0, 1]])
+        return self.layer(torch.cat([words[0], first, rest]))
+
+
+def test_values_of_small_inputs_are_carried_where_the_model_reads_them() -> None:
+    ids = torch.full((1, 8), 9)
+    ids[0, :2] = 0
+    given = {"image": torch.zeros(1, 24), "sizes": torch.tensor([[2, 3]]), "ids": ids}
+    graph = load(Tiled(), example_inputs=given, via="direct")
+    assert graph.shape(graph.outputs[0]) == (8 + 6, 6)
+    assert {"embedding", "fc"} <= {node.op for node in graph}
+    (warning,) = graph.warnings
+    assert (
+        "depends on the values of its input (tolist of a tensor that depends on the input, in line" in warning
+    )
+    assert warning.endswith("this is its latency for the example inputs")
+    assert ids.tolist() == [[0, 0, 9, 9, 9, 9, 9, 9]]
+
+
+def test_what_a_model_says_of_the_values_that_are_given_is_told() -> None:
+    given = {"image": torch.zeros(1, 24), "sizes": torch.tensor([[2, 3]]), "ids": torch.zeros(1, 8).long()}
+    with pytest.raises(
+        PredictorError, match=r"with the values that are given: .*as many marked tokens as tiles"
+    ):
+        load(Tiled(), example_inputs=given, via="direct")
+
+
+def test_values_of_inputs_that_are_computed_with_are_not_known() -> None:
+    class Overwritten(nn.Module):
+        def forward(self, x: Any, n: Any) -> Any:
+            n.copy_(x[0, :1])
+            return x[: n.item()]
+
+    given = (torch.rand(4, 4), torch.ones(1, dtype=torch.long))
+    with pytest.raises(PredictorError, match="item of a tensor that depends on the input"):
+        load(Overwritten(), example_inputs=given, via="direct")
