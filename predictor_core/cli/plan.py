@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from typing import Any
 
+from predictor_core.cli.arguments import add_common
 
-def add(commands: Any, common: Callable[[argparse.ArgumentParser], None]) -> None:
-    """Add the subcommand; `common` adds the flags that every command has."""
+
+def add(commands: Any) -> None:
+    """Add the subcommand."""
     parser = commands.add_parser(
         "plan",
         help="choose the models to time on a new device",
@@ -36,7 +37,7 @@ def add(commands: Any, common: Callable[[argparse.ArgumentParser], None]) -> Non
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of the space's samples (default: 0)"
     )
-    common(parser)
+    add_common(parser)
     parser.set_defaults(run=run)
 
 

@@ -89,12 +89,12 @@ class Conversion:
         self.nodes: list[Node] = []
         self.depth = 0
         self.values: dict[str, Value] = {}
-        nodes = [SourceNode(node) for node in graph.node]
+        nodes = [SourceNode(node) for node in graph.node[:]]
         self.read = {name for node in nodes for name in node.input}
         self.read.update(info.name for info in graph.output)
         self.names = Names()
         self.meter = meter()
-        for tensor in graph.initializer:
+        for tensor in graph.initializer[:]:
             self.values[tensor.name] = from_tensor(tensor)
         for sparse in graph.sparse_initializer:
             self.values[sparse.values.name] = Value(tuple(sparse.dims))

@@ -31,7 +31,7 @@ _MAX_RANK = 32
 
 def from_tensor(tensor: Any) -> Value:
     """Return the value of a ``TensorProto``; its payload is read only when it is small and there."""
-    shape = tuple(tensor.dims)
+    shape = tuple(tensor.dims[:])
     elements = prod(shape)
     array = None
     if (
