@@ -11,9 +11,10 @@ from predictor_core.budget import meter
 from predictor_core.errors import ModelFormatError, missing_dependency
 from predictor_core.frontends.tensorflow import load as load_saved_model
 from predictor_core.ir.graph import Graph
+from predictor_core.ir.inputs import GivenShapes
 
 
-def load(model: Any, *, input_shape: Any = None) -> Graph:
+def load(model: Any, *, input_shape: GivenShapes = None) -> Graph:
     """Convert a Keras model to a Graph.
 
     Parameters

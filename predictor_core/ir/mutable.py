@@ -38,6 +38,9 @@ class MutableGraph:
 
     __slots__ = ("_by_op", "_places", "_readers", "changed", "free", "name", "nodes", "outputs", "warnings")
 
+    nodes: dict[str, Node]
+    outputs: list[str]
+
     def __init__(
         self,
         nodes: Iterable[Node],

@@ -14,7 +14,7 @@ from predictor_core.frontends.nnmeter_ir.generic import NO_ATTRS
 from predictor_core.frontends.nnmeter_ir.source import Constant, channels_to_front, make_source
 from predictor_core.frontends.nnmeter_ir.types import BARE, INPUT_TYPES, convert, is_channels_first
 from predictor_core.ir.graph import Graph, Node, Shape, make_node
-from predictor_core.ir.inputs import InputShapes
+from predictor_core.ir.inputs import GivenShapes, InputShapes
 from predictor_core.ir.layout import channels_last
 from predictor_core.ir.names import Names
 from predictor_core.ir.passes import canonical_graph
@@ -51,7 +51,7 @@ _VARIABLE_ENDINGS = ("/read", "/ReadVariableOp")
 def load(
     model: Mapping[str, Any] | str | os.PathLike[str],
     *,
-    input_shape: Any = None,
+    input_shape: GivenShapes = None,
 ) -> Graph:
     """Convert an nn-Meter IR document to a Graph.
 
@@ -100,7 +100,7 @@ class _OutOfOrder(Exception):
 class _Reader:
     """State of one conversion: the shapes of the tensors that are known so far."""
 
-    def __init__(self, document: Mapping[str, Any], input_shape: Any) -> None:
+    def __init__(self, document: Mapping[str, Any], input_shape: GivenShapes) -> None:
         self.document = document
         self.given = InputShapes(input_shape)
         self.nodes: list[Node] = []

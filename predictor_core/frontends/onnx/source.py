@@ -67,9 +67,8 @@ def _module_path(parts: tuple[str, ...]) -> str:
     return path
 
 
-def attribute_value(attribute: Any) -> Any:
-    """Return the value of an attribute; None for what no rule reads."""
-    kind = attribute.type
+def attribute_value(attribute: Any, kind: int) -> Any:
+    """Return the value of an attribute of a kind (``AttributeType``); None for what no rule reads."""
     if kind == 2:
         return attribute.i
     if kind == 7:

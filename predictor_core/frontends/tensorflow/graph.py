@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from predictor_core.frontends.tensorflow.fold import fold
 from predictor_core.frontends.tensorflow.messages import BOOL, FunctionDef, GraphDef, NodeDef
 from predictor_core.frontends.tensorflow.order import LOOPS, ordered, pick
 from predictor_core.ir.graph import Node
-from predictor_core.ir.inputs import InputShapes
+from predictor_core.ir.inputs import GivenShapes, InputShapes
 from predictor_core.ir.names import Names
 
 _HANDLERS: dict[str, Handler] = {**data_ops.HANDLERS, **image_ops.HANDLERS, **window_ops.HANDLERS}
@@ -89,7 +88,7 @@ class Walk:
         Names of nodes that cost nothing.
     """
 
-    def __init__(self, graph: GraphDef, inputs: Sequence[str], input_shape: Any) -> None:
+    def __init__(self, graph: GraphDef, inputs: Sequence[str], input_shape: GivenShapes) -> None:
         self.graph = graph
         self.nodes: list[Node] = []
         self.free: list[str] = []

@@ -15,7 +15,7 @@ from predictor_core.errors import ModelFormatError, PredictorError, missing_depe
 from predictor_core.frontends import find, model_types
 from predictor_core.frontends.common.values import AS_FLOAT
 from predictor_core.ir.graph import Graph, Shape
-from predictor_core.ir.inputs import InputShapes
+from predictor_core.ir.inputs import GivenShapes, InputShapes
 from predictor_core.ir.layout import channels_last
 from predictor_core.text import one_line
 
@@ -32,7 +32,7 @@ _LOGGER = logging.getLogger(__name__)
 def load(
     model: Any,
     *,
-    input_shape: Any = None,
+    input_shape: GivenShapes = None,
     example_inputs: Any = None,
     via: str | None = None,
     apply_nni: bool = False,
@@ -145,13 +145,13 @@ def load(
     ) from (direct_error or onnx_error)
 
 
-def _load_nni(model: Any, input_shape: Any) -> Graph:
+def _load_nni(model: Any, input_shape: GivenShapes) -> Graph:
     if find_spec("nni") is None or "nni-ir" not in model_types():
         raise missing_dependency("nni", "nni", "apply_nni=True")
     return find("nni-ir")(model, input_shape=DEFAULT_SHAPE if input_shape is None else input_shape)
 
 
-def _load_file(path: Path, input_shape: Any, example_inputs: Any, via: str | None) -> Graph:
+def _load_file(path: Path, input_shape: GivenShapes, example_inputs: Any, via: str | None) -> Graph:
     """Read a ``.pt2`` file; its ops are traced as those of a module."""
     from predictor_core.frontends.torch.program import read_program
 
@@ -210,7 +210,7 @@ def _module(model: Any) -> Any:
 _Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
 
-def _arguments(module: Any, input_shape: Any, example_inputs: Any) -> list[_Arguments]:
+def _arguments(module: Any, input_shape: GivenShapes, example_inputs: Any) -> list[_Arguments]:
     """Arguments of ``forward`` to try in turn: as given, then with the batch dimension added."""
     import torch
 
