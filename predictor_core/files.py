@@ -62,6 +62,23 @@ def output_path(
     return target
 
 
+def output_folder(path: str | os.PathLike[str]) -> Path:
+    """Where files may be written into a folder, which need not exist: asked before the work that they need.
+
+    Raises
+    ------
+    OutputError
+        It, or a folder above it, is no folder or may not be written to.
+    """
+    folder = Path(path).absolute()
+    existing = next(one for one in (folder, *folder.parents) if os.path.lexists(one))
+    if not existing.is_dir():
+        raise OutputError(f"{existing} is no folder; expected one, or a name that is free")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise OutputError(f"can't write into {existing}: permission denied")
+    return folder
+
+
 def _same_file(one: Path, other: Path) -> bool:
     return one.exists() and one.samefile(other)
 

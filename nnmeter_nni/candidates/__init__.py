@@ -11,7 +11,7 @@ from nnmeter_nni.candidates.candidate import Candidate, freeze
 from predictor_core.errors import ModelFormatError, PredictorError
 from predictor_core.frontends import find
 from predictor_core.ir.graph import Graph, Shape
-from predictor_core.ir.inputs import InputShapes
+from predictor_core.ir.inputs import GivenShapes, InputShapes
 
 if TYPE_CHECKING:
     from torch import nn
@@ -52,7 +52,7 @@ def describe(candidate: Any) -> Candidate:
     )
 
 
-def candidate_to_graph(candidate: Any, input_shape: Any = None) -> Graph:
+def candidate_to_graph(candidate: Any, input_shape: GivenShapes = None) -> Graph:
     """Convert a candidate to a Graph.
 
     Parameters
@@ -81,7 +81,7 @@ def candidate_to_graph(candidate: Any, input_shape: Any = None) -> Graph:
     return record_to_graph(record, input_shape)
 
 
-def record_to_graph(record: Candidate, input_shape: Any) -> Graph:
+def record_to_graph(record: Candidate, input_shape: GivenShapes) -> Graph:
     """Build and trace a described candidate.
 
     Raises
@@ -105,12 +105,12 @@ def record_to_graph(record: Candidate, input_shape: Any) -> Graph:
     return module_to_graph(module, given.named or given.ordered, via=via)
 
 
-def module_to_graph(module: nn.Module, input_shape: Any, *, via: str | None = "direct") -> Graph:
+def module_to_graph(module: nn.Module, input_shape: GivenShapes, *, via: str | None = "direct") -> Graph:
     """Trace a module; `via` is an option of the torch front end."""
     return find("torch")(module, input_shape=input_shape, via=via)
 
 
-def load(model: Any, *, input_shape: Any = None) -> Graph:
+def load(model: Any, *, input_shape: GivenShapes = None) -> Graph:
     """Front end of model type ``nni-ir``: a candidate, or the path of a dumped IR (JSON).
 
     Parameters

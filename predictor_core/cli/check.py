@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import Any, Callable
+from typing import Any
 
-from predictor_core.cli.arguments import add_predictors, add_reading, positive_ms, share
+from predictor_core.cli.arguments import add_common, add_predictors, add_reading, positive_ms, share
 from predictor_core.cli.console import FAILED, UsageError
 from predictor_core.cli.models import add_models
 
 
-def add(commands: Any, add_common: Callable[[argparse.ArgumentParser], None]) -> None:
+def add(commands: Any) -> None:
     """Add the subcommand."""
     parser = commands.add_parser(
         "check",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-from typing import Any, Callable
+from typing import Any
 
-from predictor_core.cli.arguments import add_predictors, add_reading, positive
+from predictor_core.cli.arguments import add_common, add_predictors, add_reading, positive
 from predictor_core.cli.console import FAILED, UsageError, log, width
 from predictor_core.cli.models import add_models
 
 
-def add(commands: Any, add_common: Callable[[argparse.ArgumentParser], None]) -> None:
+def add(commands: Any) -> None:
     """Add the subcommand."""
     parser = commands.add_parser(
         "compare",

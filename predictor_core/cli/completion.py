@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any, Callable
+from typing import Any
 
+from predictor_core.cli.arguments import add_common
 from predictor_core.errors import missing_dependency
 
 SHELLS = ("bash", "zsh", "fish")
 
 
-def add(commands: Any, add_common: Callable[[argparse.ArgumentParser], None]) -> None:
+def add(commands: Any) -> None:
     """Add the subcommand."""
     parser = commands.add_parser(
         "completion",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
 from predictor_core.catalog.cards import ROUGH_BELOW, card_of
 from predictor_core.catalog.lookup import hint, list_latency_predictors
 from predictor_core.catalog.versions import version_key
+from predictor_core.cli.arguments import add_common
 from predictor_core.cli.console import width
 from predictor_core.errors import UnknownPredictorError
 from predictor_core.text import printable
@@ -18,18 +20,29 @@ from predictor_core.views.text import grid
 _HEADINGS = ("name", "chip", "cores", "precision", "runtime", "within 10 %")
 
 
-def list_devices(words: Sequence[str], as_json: bool) -> int:
-    """Print the devices.
+def add(commands: Any) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser(
+        "devices",
+        help="list and describe the devices",
+        description="List the devices; with words those that have all of them, with names their whole cards.",
+    )
+    parser.add_argument(
+        "words", nargs="*", metavar="WORD", help="names, or words and quoted patterns: pixel4 int8 'cortex*'"
+    )
+    parser.add_argument("--json", action="store_true", help="print the cards as one JSON array")
+    add_common(parser)
+    parser.set_defaults(run=run)
 
-    Parameters
-    ----------
-    words : sequence of str
-        Names of devices: their whole cards are printed. Other words and patterns such as ``pixel4*`` choose:
-        a device is listed when each of them is found in its name, category, hardware, chip, cores, precision
-        or runtime. Case and spaces do not matter.
-    as_json : bool
-        Print the cards of the devices as one JSON array.
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; returns the exit status.
+
+    Of words that are names of devices the whole cards are printed. Other words and patterns such as
+    ``pixel4*`` choose: a device is listed when each of them is found in its name, category, hardware, chip,
+    cores, precision or runtime. Case and spaces do not matter.
     """
+    words = arguments.words
     latest = _latest()
     known = {str(entry["name"]).lower(): entry for entry in latest}
     named = [known[word.lower()] for word in words if word.lower() in known]
@@ -41,7 +54,7 @@ def list_devices(words: Sequence[str], as_json: bool) -> int:
         if unknown is None:
             raise UnknownPredictorError(f"no device has all of {', '.join(words)}; leave a word out")
         raise UnknownPredictorError(f"no device has {unknown!r}{hint(unknown, names)}")
-    if as_json:
+    if arguments.json:
         print(json.dumps([{**_public(entry), **card_of(entry)} for entry in chosen], indent=2, default=str))
     elif cards:
         print("\n\n".join("\n".join(_card_lines(_card(entry))) for entry in chosen))

@@ -6,17 +6,39 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from predictor_core.cli.arguments import add_common, add_reading
 from predictor_core.cli.console import FAILED, UsageError, describe, log, result
-from predictor_core.cli.models import Source, reading_options, requested
+from predictor_core.cli.models import Source, add_models, reading_options, requested
 from predictor_core.files import output_path
-from predictor_core.frontends.nnmeter_ir import dump
-from predictor_core.frontends.nnmeter_ir.export import model_file_to_graph
 from predictor_core.text import printable
+
+
+def add(commands: Any) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser(
+        "get_ir",
+        help="convert models to nn-Meter IR",
+        description="Convert models to nn-Meter IR. A folder means every model in it.",
+    )
+    add_models(parser)
+    parser.add_argument(
+        "--output",
+        metavar="PATH",
+        help="file to write, or folder for several models (default: NAME_<type>_ir.json beside the model)",
+    )
+    parser.add_argument("--force", action="store_true", help="overwrite files that exist, never an input")
+    add_reading(parser)
+    add_common(parser)
+    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
+    from predictor_core.frontends.nnmeter_ir import dump
+    from predictor_core.frontends.nnmeter_ir.export import model_file_to_graph
+
     sources = requested(arguments)
     targets = _targets(sources, arguments.output)
     options = reading_options(arguments, sources)

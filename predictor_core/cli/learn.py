@@ -5,27 +5,60 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from predictor_core.catalog.register import register_predictor
-from predictor_core.catalog.registry import check_name
+from predictor_core.cli.arguments import add_common
 from predictor_core.cli.console import UsageError, log
 from predictor_core.cli.models import input_shapes
 from predictor_core.errors import LearningError, OutputError
 from predictor_core.files import HEADER_FILE
-from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
-from predictor_core.learning.card import accuracy_lines
-from predictor_core.learning.choice import candidates
-from predictor_core.learning.joint import learn_environments
-from predictor_core.learning.learn import learn_device
-from predictor_core.learning.measurements import read_measurements
-from predictor_core.learning.models import Read, read_models, refuse_contradictions
-from predictor_core.learning.posterior import Floats
-from predictor_core.learning.units import in_ms
-from predictor_core.predictor.learned import LearnedPredictor
+
+if TYPE_CHECKING:
+    from predictor_core.learning.models import Read
+    from predictor_core.predictor.learned import LearnedPredictor
+
+
+def add(commands: Any) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser(
+        "learn",
+        help="learn a device from measured models",
+        description="Learn a device from the measured latencies of a few whole models.",
+    )
+    parser.add_argument(
+        "measurements",
+        metavar="measurements.csv",
+        help="columns model (a path relative to the file, or a torchvision name) and latency_ms; optional "
+        "std_ms, model_type, input_shape, environment",
+    )
+    parser.add_argument("--name", required=True, help="name of the device")
+    parser.add_argument(
+        "--like",
+        nargs="+",
+        metavar="PREDICTOR",
+        default=["auto"],
+        help="predictor(s) to start from; of several the best is chosen (default: auto, out of all)",
+    )
+    parser.add_argument("--output", metavar="FOLDER", help="folder to write (default: the name)")
+    parser.add_argument("--register", action="store_true", help="make the predictor known by its name")
+    parser.add_argument(
+        "--unit", choices=("ms", "us", "s"), help="unit of latency_ms after all (default: ms, checked)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the cross-validation (default: 0)")
+    parser.add_argument("--input-shape", nargs="+", metavar="SHAPE", help="of rows that name none")
+    add_common(parser)
+    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
+    from predictor_core.catalog.register import register_predictor
+    from predictor_core.catalog.registry import check_name
+    from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
+    from predictor_core.learning.choice import candidates
+    from predictor_core.learning.measurements import read_measurements
+    from predictor_core.learning.models import read_models, refuse_contradictions
+
     check_name(arguments.name)
     shape = input_shapes(arguments.input_shape) or DEFAULT_INPUT_SHAPE
     read = read_models(read_measurements(arguments.measurements, shape))
@@ -73,6 +106,10 @@ def _name(name: str, environment: str) -> str:
 def _learn(
     arguments: argparse.Namespace, read: Read, like: list[str] | None
 ) -> Mapping[str, LearnedPredictor]:
+    from predictor_core.learning.joint import learn_environments
+    from predictor_core.learning.learn import learn_device
+    from predictor_core.learning.units import in_ms
+
     facts = {} if read.repeat is None else {"noise of a repeat, %": round(100.0 * read.repeat, 2)}
     if len(read.latency_ms) == 1:
         ((environment, column),) = read.latency_ms.items()
@@ -86,9 +123,7 @@ def _learn(
             unit=arguments.unit,
         )
         return {environment: predictor}
-    columns: dict[str, Floats] = {
-        one: in_ms(column, arguments.unit) for one, column in read.latency_ms.items()
-    }
+    columns = {one: in_ms(column, arguments.unit) for one, column in read.latency_ms.items()}
     return learn_environments(
         read.corpus,
         columns,
@@ -101,6 +136,8 @@ def _learn(
 
 
 def _show(predictor: LearnedPredictor) -> None:
+    from predictor_core.learning.card import accuracy_lines
+
     header = predictor.device_header
     sources = ", ".join(f"{source.name} {source.version}" for source in header.sources)
     start = header.facts.get("starts from", sources)

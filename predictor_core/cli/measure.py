@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from typing import Any
 
-from predictor_core.cli.arguments import number, positive
+from predictor_core.cli.arguments import add_common, number, positive
 
 #: No time that is given is this long (s).
 _LONGEST = 1e9
 
 
-def add(commands: Any, common: Callable[[argparse.ArgumentParser], None]) -> None:
-    """Add the subcommand; `common` adds the flags that every command has."""
+def add(commands: Any) -> None:
+    """Add the subcommand."""
     parser = commands.add_parser(
         "measure",
         help="time models on this machine",
@@ -59,7 +58,7 @@ def add(commands: Any, common: Callable[[argparse.ArgumentParser], None]) -> Non
         metavar="SHAPE",
         help="shape of each input, such as 1,3,224,224: for torchvision models and open dimensions",
     )
-    common(parser)
+    add_common(parser)
     parser.set_defaults(run=run)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from typing import Any
 
+from predictor_core.cli.arguments import add_common
 
-def add(commands: Any, common: Callable[[argparse.ArgumentParser], None]) -> None:
-    """Add the subcommand; `common` adds the flags that every command has."""
+
+def add(commands: Any) -> None:
+    """Add the subcommand."""
     parser = commands.add_parser("measurements", help="turn logs of benchmark tools into measurements")
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     convert = actions.add_parser(
@@ -25,7 +26,7 @@ def add(commands: Any, common: Callable[[argparse.ArgumentParser], None]) -> Non
     convert.add_argument(
         "--only", metavar="TEXT", help="leave out rows whose environment, as the log has it, lacks this text"
     )
-    common(convert)
+    add_common(convert)
     convert.set_defaults(run=run)
 
 

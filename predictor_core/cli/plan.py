@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from typing import Any
 
+from predictor_core.cli.arguments import add_common
 
-def add(commands: Any, common: Callable[[argparse.ArgumentParser], None]) -> None:
-    """Add the subcommand; `common` adds the flags that every command has."""
+
+def add(commands: Any) -> None:
+    """Add the subcommand."""
     parser = commands.add_parser(
         "plan",
         help="choose the models to time on a new device",
@@ -36,7 +37,7 @@ def add(commands: Any, common: Callable[[argparse.ArgumentParser], None]) -> Non
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of the space's samples (default: 0)"
     )
-    common(parser)
+    add_common(parser)
     parser.set_defaults(run=run)
 
 
@@ -44,12 +45,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
     from predictor_core.cli.console import UsageError, log
     from predictor_core.cli.models import input_shapes
+    from predictor_core.files import output_folder
     from predictor_core.measuring.planning.folder import PHONE_SCRIPT, write_plan
     from predictor_core.measuring.planning.plan import make_plan
     from predictor_core.measuring.planning.pool import variants
 
     if arguments.budget < 1:
         raise UsageError(f"--budget: expected a positive number of models, got {arguments.budget}")
+    output_folder(arguments.output)
     candidates = targets = None
     if arguments.space:
         from predictor_core.measuring.planning.space import space_samples

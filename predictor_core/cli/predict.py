@@ -10,17 +10,16 @@ import time
 from collections.abc import Hashable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from predictor_core.catalog import load_entry, match_predictors
 from predictor_core.cli import views
-from predictor_core.cli.comparison import comparison
+from predictor_core.cli.arguments import add_common, add_predictors, add_reading, positive
 from predictor_core.cli.console import FAILED, describe, log, result, width
-from predictor_core.cli.models import Source, reading_options, requested
-from predictor_core.predictor.base import Predictor
-from predictor_core.predictor.batch import end_with
-from predictor_core.predictor.report import LatencyReport
-from predictor_core.views.table import report_text
+from predictor_core.cli.models import Source, add_models, reading_options, requested
+
+if TYPE_CHECKING:
+    from predictor_core.predictor.base import Predictor
+    from predictor_core.predictor.report import LatencyReport
 
 #: Seconds of work left that are worth the start of worker processes.
 WORKERS_WORTH_S = 5.0
@@ -47,8 +46,30 @@ class Answer:
     errors: list[str] = field(default_factory=list)
 
 
+def add(commands: Any) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser(
+        "predict",
+        aliases=["lat_pred"],
+        help="predict the latency of models",
+        description="Predict the latency of models. A folder means every model in it.",
+    )
+    add_predictors(parser)
+    add_models(parser)
+    add_reading(parser)
+    parser.add_argument("--strict", action="store_true", help="refuse what no measurement supports")
+    parser.add_argument("--json", action="store_true", help="print one JSON array")
+    parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="worker processes (default: 1)")
+    views.add_views(parser)
+    add_common(parser)
+    parser.set_defaults(run=run)
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
+    from predictor_core.cli.comparison import comparison
+    from predictor_core.views.table import report_text
+
     shown = views.wanted(arguments)
     sources = requested(arguments)
     request = _request(arguments, sources)
@@ -100,6 +121,8 @@ def reports_of(arguments: argparse.Namespace) -> list[Answer]:
 
 
 def _request(arguments: argparse.Namespace, sources: Sequence[Source]) -> _Request:
+    from predictor_core.catalog import load_entry, match_predictors
+
     return _Request(
         tuple(map(load_entry, match_predictors(arguments.predictor, arguments.predictor_version))),
         reading_options(arguments, sources),
@@ -179,6 +202,8 @@ def _alone(request: _Request, source: Source) -> Answer:
 
 
 def _answer_chunk(request: _Request, sources: Sequence[Source], parent: int) -> list[Answer]:
+    from predictor_core.predictor.batch import end_with
+
     end_with(parent)
     return [_answer(request, source) for source in sources]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from predictor_core.errors import PredictorError
+from predictor_core.ir.inputs import GivenShapes
 from predictor_core.plugins import entry_points_of
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class Load(Protocol):
     The keyword-only parameters of its signature are the options that a caller may give.
     """
 
-    def __call__(self, model: Any, *, input_shape: Any = None, **options: Any) -> Graph:
+    def __call__(self, model: Any, *, input_shape: GivenShapes = None, **options: Any) -> Graph:
         """Convert `model` (a path or an object) to a Graph."""
 
 

@@ -8,6 +8,7 @@ from predictor_core import frontends
 from predictor_core.budget import metered
 from predictor_core.errors import MissingDependencyError, ModelFormatError, PredictorError, own_errors
 from predictor_core.ir.graph import Graph
+from predictor_core.ir.inputs import GivenShapes
 
 
 class _DefaultShape(tuple[int, ...]):
@@ -26,7 +27,7 @@ DEFAULT_INPUT_SHAPE: tuple[int, ...] = _DefaultShape((1, 3, 224, 224))
 def to_graph(
     model: Any,
     model_type: str | None = None,
-    input_shape: Any = DEFAULT_INPUT_SHAPE,
+    input_shape: GivenShapes = DEFAULT_INPUT_SHAPE,
     apply_nni: bool = False,
     **options: Any,
 ) -> Graph:
@@ -42,7 +43,11 @@ def to_graph(
 
 
 def _to_graph(
-    model: Any, model_type: str | None, input_shape: Any, apply_nni: bool, options: dict[str, Any]
+    model: Any,
+    model_type: str | None,
+    input_shape: GivenShapes,
+    apply_nni: bool,
+    options: dict[str, Any],
 ) -> Graph:
     if isinstance(model, Graph):
         from predictor_core.ir.passes import canonicalize

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from math import prod
 from operator import itemgetter
@@ -11,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from predictor_core.errors import GraphError
+from predictor_core.ir.named import maker
 from predictor_core.ir.order import topological_order
 
 Shape = tuple[int, ...]
@@ -66,10 +66,7 @@ class Node(NamedTuple):
         return tuple(f"{self.name}:{i}" for i in range(len(self.outputs)))
 
 
-#: A Node of the tuple of all its fields: takes half as long as the class, and a model has hundreds.
-make_node: Callable[[tuple[str, str, tuple[str, ...], Mapping[str, Any], tuple[Shape, ...], str]], Node] = (
-    partial(tuple.__new__, Node)
-)
+make_node = maker(Node)
 _NAME, _OUTPUTS, _FIRST = itemgetter(0), itemgetter(4), itemgetter(0)
 
 

@@ -10,6 +10,9 @@ from typing import Any, Union
 from predictor_core.errors import GraphError, ModelFormatError
 from predictor_core.ir.graph import MAX_DIM, MAX_ELEMENTS, MAX_RANK, Shape
 
+#: What a caller may give as ``input_shape``: one shape, several in order, shapes by name, or none.
+GivenShapes = Union[Sequence[int], Sequence[Sequence[int]], Mapping[str, Sequence[int]], None]
+
 #: A dimension as a model states it: a size, the name of a symbol, or None or -1 where it is open.
 Dim = Union[int, str, None]
 
@@ -41,7 +44,9 @@ class InputShapes:
         When `input_shape` is none of those, or larger than a tensor may be.
     """
 
-    def __init__(self, input_shape: Any, names: Sequence[str] = (), *, channels_last: bool = True) -> None:
+    def __init__(
+        self, input_shape: GivenShapes, names: Sequence[str] = (), *, channels_last: bool = True
+    ) -> None:
         self.ordered: list[Shape] = []
         self.named: dict[str, Shape] = {}
         self.warnings: list[str] = []

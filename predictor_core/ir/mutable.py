@@ -6,12 +6,15 @@ Every edit keeps the same indices up to date, which stay in one class, hence the
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from predictor_core.errors import GraphError
 from predictor_core.ir.graph import Graph, Node, Shape, make_node, sorted_nodes
 from predictor_core.ir.ops import check_attributes
+
+_READS, _OUTPUTS = itemgetter(0, 1, 2), itemgetter(4)
 
 
 class MutableGraph:
@@ -34,6 +37,9 @@ class MutableGraph:
     """
 
     __slots__ = ("_by_op", "_places", "_readers", "changed", "free", "name", "nodes", "outputs", "warnings")
+
+    nodes: dict[str, Node]
+    outputs: list[str]
 
     def __init__(
         self,
@@ -69,7 +75,11 @@ class MutableGraph:
     def reset(self, nodes: Iterable[Node], outputs: Iterable[str]) -> None:
         """Take other nodes and outputs instead of all there are; name, free ops and warnings stay."""
         self.changed = True
-        self._set(list(nodes), list(outputs))
+        given, wanted = list(nodes), list(outputs)
+        if wanted == self.outputs and _reads(given) == _reads(self.nodes.values()):
+            self.nodes = dict(zip(self.nodes, given))
+        else:
+            self._set(given, wanted)
 
     def _set(self, given: Sequence[Node], outputs: list[str]) -> None:
         found: dict[str, Node] = {}
@@ -234,6 +244,7 @@ class MutableGraph:
         tensors : mapping
             Tensor -> the one to read in its place.
         """
+        nodes, readers = self.nodes, self._readers
         moved = dict(tensors)
         rewritten: dict[str, int] = {}
         for old, new in tensors.items():
@@ -243,18 +254,17 @@ class MutableGraph:
                     way.append(new)
                     new = moved[new]
                 moved.update(dict.fromkeys(way, new))
-            reading = self._readers.get(old)
+            reading = readers.get(old)
             if reading:
                 rewritten.update(reading)
-                self._readers[old] = {}
+                readers[old] = {}
+                into = readers[new]
+                for name, count in reading.items():
+                    into[name] = into.get(name, 0) + count
         for name in rewritten:
-            _, op, before, attrs, outputs, scope = self.nodes[name]
+            _, op, before, attrs, outputs, scope = nodes[name]
             inputs = tuple([moved.get(read, read) for read in before])
-            self.nodes[name] = make_node((name, op, inputs, attrs, outputs, scope))
-            for read, new in zip(before, inputs):
-                if read != new:
-                    reading = self._readers[new]
-                    reading[name] = reading.get(name, 0) + 1
+            nodes[name] = make_node((name, op, inputs, attrs, outputs, scope))
         for old in tensors:
             if old in self._places:
                 places = self._places.pop(old)
@@ -304,3 +314,8 @@ class MutableGraph:
                     producer = self.producer(tensor)
                     if producer.op != "input" and not self._is_read(producer):
                         gone.append(self._drop(producer.name))
+
+
+def _reads(nodes: Collection[Node]) -> tuple[list[Any], list[int]]:
+    """Return what the indices of a graph follow from: names, ops, inputs, and how many outputs there are."""
+    return [*map(_READS, nodes)], [*map(len, map(_OUTPUTS, nodes))]

@@ -28,7 +28,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from numbers import Integral, Real
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -331,11 +331,11 @@ _ACCEPTED: Mapping[type, tuple[type, ...]] = {
 def check_attributes(nodes: Sequence[Node]) -> None:
     """Raise `GraphError` for a node with an attribute of another type than its row says."""
     # Few sorts of nodes make up a model.
-    sorts = {(op, tuple(attrs), tuple(map(type, attrs.values()))) for _, op, _, attrs, _, _ in nodes if attrs}
-    if all(_are_accepted(*sort) for sort in sorts):
+    sorts = {(op, *attrs, *map(type, attrs.values())) for _, op, _, attrs, _, _ in nodes if attrs}
+    if all(map(_are_accepted, sorts)):
         return
     for name, op, _, attrs, _, _ in nodes:
-        if attrs and not _are_accepted(op, tuple(attrs), tuple(map(type, attrs.values()))):
+        if attrs and not _are_accepted((op, *attrs, *map(type, attrs.values()))):
             expected = _expected(op)
             key, value = next(
                 (key, value)
@@ -359,9 +359,11 @@ def _is_accepted(expected: type | None, given: type) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _are_accepted(op: str, keys: tuple[str, ...], types: tuple[type, ...]) -> bool:
-    expected = _expected(op)
-    return all(_is_accepted(expected.get(key), given) for key, given in zip(keys, types))
+def _are_accepted(sort: tuple[Any, ...]) -> bool:
+    """Whether a node may have such attributes: its op, then the names of all, then their types."""
+    op, *rest = sort
+    expected, count = _expected(op), len(rest) // 2
+    return all(_is_accepted(expected.get(key), given) for key, given in zip(rest, rest[count:]))
 
 
 def infer(op: str, attrs: Attrs, inputs: Shapes) -> Shapes | None:

@@ -11,6 +11,7 @@ from math import prod
 from typing import Callable, NamedTuple
 
 from predictor_core.ir.graph import Shape
+from predictor_core.ir.named import maker
 from predictor_core.kernels.spec import KernelSpec
 
 ELEMENT_BYTES = 4
@@ -22,6 +23,8 @@ class Cost(NamedTuple):
     macs: float
     bytes: float
 
+
+make_cost = maker(Cost)
 
 CostFunction = Callable[[KernelSpec], Cost]
 
@@ -69,7 +72,7 @@ def conv(spec: KernelSpec) -> Cost:
     _, _, inputs, output, (kernel_height, kernel_width), _, _, groups, _, _, _ = spec
     products, written = kernel_height * kernel_width * inputs[0][-1], prod(output)
     moved = ELEMENT_BYTES * (elements(inputs) + written + products * output[-1] // groups)
-    return Cost(written * (products / groups), float(moved))
+    return make_cost((written * (products / groups), float(moved)))
 
 
 def conv3d(spec: KernelSpec) -> Cost:

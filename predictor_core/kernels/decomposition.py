@@ -7,6 +7,7 @@ from math import isqrt, log, prod
 from typing import Literal, NamedTuple
 
 from predictor_core.ir.graph import Shape
+from predictor_core.ir.named import maker
 from predictor_core.kernels.spec import KernelSpec
 
 _CHANNEL_BLOCKS = (4, 8, 16)
@@ -45,6 +46,8 @@ class Decomposition(NamedTuple):
         return self.parts[0][1]
 
 
+_make = maker(Decomposition)
+
 DecomposeFunction = Callable[[KernelSpec], Decomposition]
 
 
@@ -73,7 +76,7 @@ def parts_of_kernels(
 
 def direct(spec: KernelSpec) -> Decomposition:
     """Take a kernel as it is."""
-    return Decomposition(((1.0, spec),))
+    return _make((((1.0, spec),), 1.0, True, "mean"))
 
 
 def per_image(rule: DecomposeFunction) -> DecomposeFunction:

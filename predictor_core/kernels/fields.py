@@ -7,6 +7,7 @@ from math import prod
 from typing import Any, Callable, NamedTuple, Optional
 
 from predictor_core.ir.graph import Graph, Node, Shape
+from predictor_core.ir.named import maker
 from predictor_core.kernels.spec import ONE, Pair
 
 
@@ -20,6 +21,8 @@ class Fields(NamedTuple):
     groups: int = 1
     extra: tuple[int, ...] = ()
 
+
+_make = maker(Fields)
 
 FieldsFunction = Callable[[Sequence[Node], Graph], Fields]
 VariantFunction = Callable[[Node, Graph], str]
@@ -46,9 +49,8 @@ def depthwise(main: Sequence[Node], graph: Graph) -> Fields:
 
 def _window(attrs: Mapping[str, Any], groups: int) -> Fields:
     kernel, strides, dilations = attrs["kernel"], attrs.get("strides", ONE), attrs.get("dilations", ONE)
-    return Fields(
-        None, (kernel[0], kernel[1]), (strides[0], strides[1]), (dilations[0], dilations[1]), groups
-    )
+    pairs = (kernel[0], kernel[1]), (strides[0], strides[1]), (dilations[0], dilations[1])
+    return _make((None, *pairs, groups, ()))
 
 
 def conv3d(main: Sequence[Node], graph: Graph) -> Fields:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 from predictor_core.ir.graph import Shape
+from predictor_core.ir.named import maker
 
 Pair = tuple[int, int]
 ONE: Pair = (1, 1)
@@ -58,25 +57,7 @@ class KernelSpec(NamedTuple):
     context: tuple[int, ...] = ()
 
 
-#: A KernelSpec of the tuple of all its fields; see `predictor_core.ir.graph.make_node`.
-make_spec: Callable[
-    [
-        tuple[
-            str,
-            str,
-            tuple[Shape, ...],
-            Shape,
-            Pair,
-            Pair,
-            Pair,
-            int,
-            tuple[str, ...],
-            tuple[int, ...],
-            tuple[int, ...],
-        ]
-    ],
-    KernelSpec,
-] = partial(tuple.__new__, KernelSpec)
+make_spec = maker(KernelSpec)
 
 
 class Kernel(NamedTuple):
@@ -100,5 +81,4 @@ class Kernel(NamedTuple):
     scope: str = ""
 
 
-#: A Kernel of the tuple of all its fields; see `predictor_core.ir.graph.make_node`.
-make_kernel: Callable[[tuple[KernelSpec, str, tuple[str, ...], str]], Kernel] = partial(tuple.__new__, Kernel)
+make_kernel = maker(Kernel)

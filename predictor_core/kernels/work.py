@@ -25,6 +25,8 @@ ROW_ELEMENTS = 8192
 _MOST_SPILL = 2.0
 #: Multiplications per cycle of that engine.
 ENGINE_MULTIPLIERS = 256
+#: Elements in half precision that a register of the Myriad X's vector processors holds (128 bits).
+VECTOR_ELEMENTS = 8
 
 
 def macs(spec: KernelSpec, cost: Cost) -> float:
@@ -79,9 +81,9 @@ def row_spill(spec: KernelSpec, cost: Cost) -> float:
     return engine_macs(spec, cost) * excess / (1.0 + excess / _MOST_SPILL) if excess > 0.0 else 0.0
 
 
-def rows(spec: KernelSpec, cost: Cost) -> float:
-    """Rows of the output over all channels: what a vector processor starts anew for each."""
-    return float(prod(spec.output[:-2]) * spec.output[-1])
+def permuted(spec: KernelSpec, cost: Cost) -> float:
+    """Bytes of a permutation on vector processors: an element alone takes as long as a whole vector."""
+    return VECTOR_ELEMENTS * cost.bytes
 
 
 WORK: Mapping[str, WorkFunction] = MappingProxyType(
@@ -95,6 +97,6 @@ WORK: Mapping[str, WorkFunction] = MappingProxyType(
         "reduction_depth": reduction_depth,
         "engine_macs": engine_macs,
         "row_spill": row_spill,
-        "rows": rows,
+        "permuted": permuted,
     }
 )

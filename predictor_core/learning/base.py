@@ -51,6 +51,8 @@ class Plan:
         Forests that cost much the same per byte because memory bounds what they move.
     one_window : frozenset of str
         Forests whose coefficients are the same for all window sizes.
+    one_launch : bool
+        Whether a launch costs the same whatever the window.
     uncorrected : frozenset of str
         Forests that leave the base as it is: what else the teacher says of their kernels holds in no other
         family.
@@ -62,6 +64,7 @@ class Plan:
     alike: frozenset[str] = frozenset()
     streams: frozenset[str] = frozenset()
     one_window: frozenset[str] = frozenset()
+    one_launch: bool = False
     uncorrected: frozenset[str] = frozenset()
     forest: float = 1.5
     launch: float = 1.5
@@ -107,7 +110,9 @@ class _Coefficient:
 
     @property
     def kind(self) -> str:
-        return "macs" if self.term.startswith("macs") or self.term == "engine_macs" else self.term
+        if self.term.startswith("macs") or self.term == "engine_macs":
+            return "macs"
+        return "bytes" if self.term == "permuted" else self.term
 
 
 def fit_base(data: Dataset, plan: Plan) -> Base:
@@ -206,7 +211,7 @@ def _effects(
         add(row, group, float(np.log(start.get(c.kind, 0.3 * per_mac))), _GROUP)
         own = _ALIKE if alike else plan.launch if c.term == "launch" else plan.forest
         add(row, (c.forest, c.term), 0.0, _STREAM if streams else own)
-        if forests[c.forest, c.term] > 1:
+        if forests[c.forest, c.term] > 1 and not (plan.one_launch and c.term == "launch"):
             add(row, c, 0.0, _WINDOW)
     add(len(coefficients), "constant", float(np.log(_CONSTANT[0])), _CONSTANT[1])
     rows, places = np.array(entries).T

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from predictor_core.catalog.lookup import list_latency_predictors
 from predictor_core.errors import LearningError
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
+from predictor_core.ir.inputs import GivenShapes
 from predictor_core.kernels import KernelSpec
 from predictor_core.kernels.coordinates import NAMES, coordinates, group, sort
 from predictor_core.learning.adapt import Problem
@@ -47,7 +48,7 @@ def learn_predictor(
     *,
     name: str,
     like: str | LatencyPredictor | Sequence[str | LatencyPredictor] | None = None,
-    input_shape: Any = DEFAULT_INPUT_SHAPE,
+    input_shape: GivenShapes = DEFAULT_INPUT_SHAPE,
     seed: int = 0,
     unit: str | None = None,
 ) -> LearnedPredictor:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from predictor_core.errors import LearningError
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
+from predictor_core.ir.inputs import GivenShapes
 from predictor_core.measuring.logs import is_log, read_log, to_rows
 
 Floats = NDArray[np.float64]
@@ -51,14 +52,14 @@ class Measurement:
     model: Any
     latency_ms: float
     model_type: str | None = None
-    input_shape: Any = DEFAULT_INPUT_SHAPE
+    input_shape: GivenShapes = DEFAULT_INPUT_SHAPE
     environment: str = ""
     std_ms: float | None = None
     row: int = 0
 
 
 def read_measurements(
-    path: str | os.PathLike[str], input_shape: Any = DEFAULT_INPUT_SHAPE
+    path: str | os.PathLike[str], input_shape: GivenShapes = DEFAULT_INPUT_SHAPE
 ) -> list[Measurement]:
     """Read ``measurements.csv``.
 
@@ -137,7 +138,7 @@ def _without_empty_ends(cells: list[str]) -> list[str]:
     return cells
 
 
-def _of_log(file: Path, input_shape: Any) -> list[Measurement]:
+def _of_log(file: Path, input_shape: GivenShapes) -> list[Measurement]:
     """Return what the output of a benchmark tool says, of models beside it or in the folder above."""
     found = []
     for number, logged in enumerate(read_log(file), 1):
@@ -153,7 +154,12 @@ def _of_log(file: Path, input_shape: Any) -> list[Measurement]:
 
 
 def _row(
-    file: Path, number: int, columns: list[str], cells: list[str], input_shape: Any, points: dict[int, int]
+    file: Path,
+    number: int,
+    columns: list[str],
+    cells: list[str],
+    input_shape: GivenShapes,
+    points: dict[int, int],
 ) -> Measurement:
     where = f"{file}, row {number}"
     cells = _without_empty_ends(cells)

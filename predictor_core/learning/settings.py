@@ -25,18 +25,20 @@ _GPU = Plan(
     alike=_MOVING,
 )
 
-#: The VPU has an engine for dense convolutions; vector processors do all else, row by row. What the engine
-#: and the copying of data move streams from memory: a fully connected layer moves its weights once.
+#: The VPU has an engine for dense convolutions; vector processors do all else, permutations element by
+#: element. What the engine and the copying of data move streams from memory: a fully connected layer moves
+#: its weights once.
 _VPU = Plan(
     {
         **_COMMON,
         "conv": ("engine_macs", "bytes", "launch", "row_spill"),
         "fc": _MOVES,
-        "dwconv": (*_ANY, "rows"),
+        "channelshuffle": ("permuted", "launch"),
     },
     alike=ELEMENTWISE,
     streams=_POOLS | {"concat", "conv", "fc"},
     one_window=frozenset({"conv"}),
+    one_launch=True,
     uncorrected=frozenset({"fc"}),
     forest=1.0,
     launch=1.0,

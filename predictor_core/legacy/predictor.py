@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
 from predictor_core.ir.graph import Graph
+from predictor_core.ir.inputs import GivenShapes
 from predictor_core.legacy.answers import (
     KernelAnswer,
     kernel_report,
@@ -96,7 +97,7 @@ class LegacyPredictor(Predictor):
         self,
         model: Any,
         model_type: str | None = None,
-        input_shape: Any = DEFAULT_INPUT_SHAPE,
+        input_shape: GivenShapes = DEFAULT_INPUT_SHAPE,
         apply_nni: bool = False,
         **options: Any,
     ) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ import warnings
 from typing import Any
 
 from predictor_core.errors import ModelFormatError, missing_dependency
-from predictor_core.ir.inputs import InputShapes
+from predictor_core.ir.inputs import GivenShapes, InputShapes
 
 #: What torch exported by default in nn-Meter's time; later opsets have ops that it has never seen.
 _OPSET = 14
@@ -20,7 +20,7 @@ _OPSET = 14
 _LOGGER = logging.getLogger(__name__)
 
 
-def export_simplified(model: Any, input_shape: Any) -> Any:
+def export_simplified(model: Any, input_shape: GivenShapes) -> Any:
     """Export a module in evaluation mode and simplify the result.
 
     Parameters

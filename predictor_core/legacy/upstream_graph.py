@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from predictor_core.errors import ModelFormatError
+from predictor_core.ir.inputs import GivenShapes
 from predictor_core.legacy.errors import ParityError, upstream_fault
 
 #: Op of TensorFlow or ONNX -> type that rules and features speak of. An op that is absent keeps its name.
@@ -52,7 +53,7 @@ class UpstreamNode:
         self,
         type: str,
         attr: Mapping[str, Any],
-        input_shape: Any,
+        input_shape: GivenShapes,
         output_shape: Any,
         inbounds: Iterable[str],
         members: tuple[str, ...],

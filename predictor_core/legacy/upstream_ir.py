@@ -12,6 +12,7 @@ from predictor_core.errors import own_errors
 from predictor_core.frontends.nnmeter_ir import read_document, to_document
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE, to_graph
 from predictor_core.ir.graph import Graph
+from predictor_core.ir.inputs import GivenShapes
 from predictor_core.legacy.onnx_ir import onnx_to_ir
 
 #: Composites that this package's front ends name and nn-Meter finds in primitive ops.
@@ -19,7 +20,11 @@ _COMPOSITES = {"HardSwish": "hswish", "ChannelShuffle": "channelshuffle"}
 
 
 def to_upstream_ir(
-    model: Any, model_type: str | None, input_shape: Any, apply_nni: bool = False, **options: Any
+    model: Any,
+    model_type: str | None,
+    input_shape: GivenShapes,
+    apply_nni: bool = False,
+    **options: Any,
 ) -> Mapping[str, Any]:
     """Read a model.
 
@@ -47,7 +52,11 @@ def to_upstream_ir(
 
 
 def _read(
-    model: Any, model_type: str | None, input_shape: Any, apply_nni: bool, options: dict[str, Any]
+    model: Any,
+    model_type: str | None,
+    input_shape: GivenShapes,
+    apply_nni: bool,
+    options: dict[str, Any],
 ) -> Mapping[str, Any]:
     if isinstance(model, Graph):
         return graph_to_upstream_ir(to_graph(model))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from predictor_core.errors import PredictorError
+from predictor_core.ir.inputs import GivenShapes, InputShapes
 from predictor_core.learning.measurements import read_measurements
 from predictor_core.measuring.measure import (
     BUDGET_S,
@@ -61,7 +62,7 @@ def measure_models(
     runtime: str = "onnxruntime",
     threads: int = 1,
     *,
-    input_shape: Any = None,
+    input_shape: GivenShapes = None,
     budget_s: float = BUDGET_S,
     total_s: float | None = None,
     wait_s: float = WAIT_S,
@@ -209,12 +210,9 @@ def _relative(model: str, file: Path | None) -> str:
         return Path(model).resolve().as_posix()
 
 
-def _shapes(input_shape: Any) -> tuple[Any, ...]:
-    if not input_shape or isinstance(input_shape, dict):
-        return ()
-    if isinstance(input_shape[0], int):
-        return tuple(input_shape)
-    return tuple(tuple(shape) for shape in input_shape)
+def _shapes(input_shape: GivenShapes) -> tuple[Any, ...]:
+    shapes = InputShapes(input_shape or None).ordered
+    return shapes[0] if len(shapes) == 1 else tuple(shapes)
 
 
 def _nowhere(row: Row) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from predictor_core.errors import PredictorError
 from predictor_core.ir.graph import Graph
+from predictor_core.ir.inputs import GivenShapes
 from predictor_core.measuring.machine import cpu_name, pinned
 from predictor_core.measuring.pace import Pace
 from predictor_core.measuring.runtimes import RUNTIMES, Runtime, find
@@ -62,7 +63,7 @@ def measure_latency(
     runtime: str = "onnxruntime",
     threads: int = 1,
     *,
-    input_shape: Any = None,
+    input_shape: GivenShapes = None,
     budget_s: float = BUDGET_S,
     wait_s: float = WAIT_S,
     pace: Pace | None = None,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from predictor_core.errors import own_errors
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
 from predictor_core.ir.graph import Graph
+from predictor_core.ir.inputs import GivenShapes
 from predictor_core.predictor.batch import checked_ms, numbered, predict_many
 from predictor_core.predictor.report import LatencyReport
 
@@ -66,7 +67,7 @@ class Predictor(ABC):
         self,
         model: Any,
         model_type: str | None = None,
-        input_shape: Any = DEFAULT_INPUT_SHAPE,
+        input_shape: GivenShapes = DEFAULT_INPUT_SHAPE,
         apply_nni: bool = False,
         **options: Any,
     ) -> Any:
@@ -127,7 +128,7 @@ class Predictor(ABC):
         self,
         model: Any,
         model_type: str | None = None,
-        input_shape: Any = DEFAULT_INPUT_SHAPE,
+        input_shape: GivenShapes = DEFAULT_INPUT_SHAPE,
         apply_nni: bool = False,
         *,
         strict: bool = False,
@@ -172,7 +173,7 @@ class Predictor(ABC):
         self,
         models: Iterable[Any],
         model_type: str | None = None,
-        input_shape: Any = DEFAULT_INPUT_SHAPE,
+        input_shape: GivenShapes = DEFAULT_INPUT_SHAPE,
         apply_nni: bool = False,
         *,
         strict: bool = False,
@@ -212,7 +213,7 @@ class Predictor(ABC):
         self,
         model: Any,
         model_type: str | None = None,
-        input_shape: Any = DEFAULT_INPUT_SHAPE,
+        input_shape: GivenShapes = DEFAULT_INPUT_SHAPE,
         apply_nni: bool = False,
         *,
         strict: bool = False,

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from predictor_core.errors import PackError, PredictorError, own_errors
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
 from predictor_core.ir.graph import Graph
-from predictor_core.ir.inputs import is_iterable
+from predictor_core.ir.inputs import GivenShapes, is_iterable
 from predictor_core.kernels.registry import Registration, add_registrations, registrations
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def predict_many(
     predictors: Sequence[Predictor],
     models: Iterable[Any],
     model_type: str | None = None,
-    input_shape: Any = DEFAULT_INPUT_SHAPE,
+    input_shape: GivenShapes = DEFAULT_INPUT_SHAPE,
     apply_nni: bool = False,
     *,
     strict: bool = False,
@@ -173,7 +173,7 @@ def _predict_chunk(
     predictors: Sequence[Predictor],
     chunk: list[Any],
     model_type: str | None,
-    input_shape: Any,
+    input_shape: GivenShapes,
     apply_nni: bool,
     strict: bool,
     options: dict[str, Any],

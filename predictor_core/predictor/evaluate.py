@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from predictor_core import kernels
 from predictor_core.errors import PackError
 from predictor_core.forest import Pack, predict_rows
+from predictor_core.ir.named import maker
 from predictor_core.kernels import Cost, KernelSpec
 from predictor_core.kernels.base import AnalyticBase
 from predictor_core.kernels.decomposition import Combination, parts_of_kernels
@@ -80,6 +81,9 @@ class _PartAnswer(NamedTuple):
     deviation: float
     outside: tuple[str, ...]
     measured: bool
+
+
+_make_latency, _make_answer = maker(KernelLatency), maker(_PartAnswer)
 
 
 class KernelEvaluator:
@@ -187,15 +191,9 @@ class KernelEvaluator:
         if outside or not measured:
             latency_ms = min(latency_ms, self.most_ms(cost))
         least_ms = self._roofline.least_ms(cost)
-        return KernelLatency(
-            max(latency_ms, least_ms),
-            measured,
-            outside,
-            deviation,
-            latency_ms < least_ms,
-            latency_ms,
-            least_ms,
-        )
+        bounded = latency_ms < least_ms
+        shown_ms = least_ms if bounded else latency_ms
+        return _make_latency((shown_ms, measured, outside, deviation, bounded, latency_ms, least_ms))
 
     def _part_answers(self, parts: Sequence[KernelSpec], costs: Sequence[Cost]) -> list[_PartAnswer]:
         """Return what the forests say about kernels, or the estimate where there is no forest for one."""
@@ -225,7 +223,7 @@ class KernelEvaluator:
             for name, group in named:
                 measured = name not in self._unmeasured
                 for i, (ms, deviation, beyond) in zip(group, rows):
-                    answers[i] = _PartAnswer(ms, deviation, beyond if measured else (), measured)
+                    answers[i] = _make_answer((ms, deviation, beyond if measured else (), measured))
         return [answers[i] for i in range(len(parts))]
 
     def most_ms(self, cost: Cost) -> float:

@@ -16,6 +16,7 @@ from predictor_core.forest import Pack, load_pack
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE, to_graph
 from predictor_core.fusion import Rules, detect, read_rules
 from predictor_core.ir.graph import Graph
+from predictor_core.ir.inputs import GivenShapes
 from predictor_core.kernels import Kernel, KernelSpec
 from predictor_core.predictor.base import Predictor
 from predictor_core.predictor.evaluate import Evaluator, KernelEvaluator, KernelLatency, model_ms
@@ -169,7 +170,7 @@ class LatencyPredictor(Predictor):
         self,
         model: Any,
         model_type: str | None = None,
-        input_shape: Any = DEFAULT_INPUT_SHAPE,
+        input_shape: GivenShapes = DEFAULT_INPUT_SHAPE,
         apply_nni: bool = False,
         **options: Any,
     ) -> Graph:

@@ -37,6 +37,8 @@ def nodes_of(steps: Sequence[Step], name: str, names: Names, scope: str = "") ->
 
 def values_of(node: Node) -> list[Value]:
     """Return the values that a Node makes."""
+    if len(node.outputs) == 1:
+        return [Value(node.outputs[0], node.name)]
     return [Value(shape, tensor) for tensor, shape in zip(node.tensors, node.outputs)]
 
 

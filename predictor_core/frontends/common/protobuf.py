@@ -15,6 +15,7 @@ from predictor_core.frontends.common.file import Buffer
 
 #: Wire types: a number of variable length, 8 bytes, a length with as many bytes, 4 bytes.
 _VARINT, _FIXED64, _SPAN, _FIXED32 = 0, 1, 2, 5
+_WIRES = frozenset({_VARINT, _FIXED64, _SPAN, _FIXED32})
 
 #: Most bytes of a tag and the number behind it, and of a block of the file in which they are looked for.
 _HEAD_BYTES, _BLOCK_BYTES = 20, 2**12
@@ -83,47 +84,48 @@ def _kept(data: Buffer, start: int, end: int, fields: Fields, kept_bytes: int, d
         raise BrokenWireError(f"messages are nested more than {MAX_NESTED} deep")
     parts: list[bytes] = []
     copied = position = start
-    spent, count = meter(), 0
-    # Heads of fields are read from a block of the file.
+    spent = meter()
+    # Heads of fields are read from a block of the file, and places in it are counted from its beginning.
     block, base = (data, 0) if isinstance(data, bytes) else (b"", start)
-    limit = min(len(block), end - base)
     while position < end:
-        field, at = position, position - base
-        count += 1
-        if not count % 4096:
-            spent.look()
-        if at + _HEAD_BYTES > limit < end - base:
+        spent.look()
+        at = position - base
+        if at + _HEAD_BYTES > len(block) < end - base:
             block, base, at = data[position : min(position + _BLOCK_BYTES, end)], position, 0
-            limit = len(block)
-        # Most numbers have one byte.
-        tag, at = block[at], at + 1
-        if tag >= 0x80:
-            tag, at = _varint(block, at - 1, limit)
-        wire = tag & 7
-        if not tag >> 3:
-            raise BrokenWireError(f"byte {field} starts no protobuf field")
-        if wire == _SPAN:
-            length, at = (block[at], at + 1) if at < limit and block[at] < 0x80 else _varint(block, at, limit)
-            position = base + at + length
-            if position > end:
-                raise BrokenWireError(f"a field of {length} bytes at byte {field} runs over the end")
-            if length > kept_bytes and tag >> 3 in fields:
-                parts.append(data[copied:field])
-                copied = position
-                inner = fields[tag >> 3]
-                if inner is not None:
-                    kept = _kept(data, base + at, position, inner, kept_bytes, depth + 1)
-                    parts.append(_as_varint(tag) + _as_varint(sum(map(len, kept))))
-                    parts.extend(kept)
-        elif wire == _VARINT:
-            position = base + _varint(block, at, limit)[1]
-        elif wire in (_FIXED32, _FIXED64):
-            position = base + at + (8 if wire == _FIXED64 else 4)
-            if position > end:
-                raise BrokenWireError(f"a number at byte {field} runs over the end")
-        else:
-            raise BrokenWireError(f"byte {field} starts no protobuf field")
-    parts.append(data[copied:end])
+        last = end - base
+        limit = min(len(block), last)
+        stop = min(at + _BLOCK_BYTES, limit if limit == last else limit - _HEAD_BYTES + 1)
+        while at < stop:
+            field = at
+            # Most numbers have one byte.
+            tag, at = block[at], at + 1
+            if tag >= 0x80:
+                tag, at = _varint(block, field, limit)
+            wire = tag & 7
+            if tag < 8 or wire not in _WIRES:
+                raise BrokenWireError(f"byte {base + field} starts no protobuf field")
+            if wire == _SPAN:
+                length, head = _varint(block, at, limit)
+                at = head + length
+                if length > kept_bytes and tag >> 3 in fields and at <= last:
+                    at_hand = copied >= base
+                    parts.append(block[copied - base : field] if at_hand else data[copied : base + field])
+                    copied = base + at
+                    inner = fields[tag >> 3]
+                    if inner is not None:
+                        kept = _kept(data, base + head, copied, inner, kept_bytes, depth + 1)
+                        parts.append(_as_varint(tag) + _as_varint(sum(map(len, kept))))
+                        parts.extend(kept)
+            elif wire == _VARINT:
+                at = at + 1 if at < limit and block[at] < 0x80 else _varint(block, at, limit)[1]
+            else:
+                at += 8 if wire == _FIXED64 else 4
+        if at > last:
+            what = f"a field of {length} bytes" if wire == _SPAN else "a number"
+            raise BrokenWireError(f"{what} at byte {base + field} runs over the end")
+        position = base + at
+    if copied < end:
+        parts.append(data[copied:end])
     return parts
 
 
@@ -131,6 +133,8 @@ def _varint(data: bytes, position: int, end: int) -> tuple[int, int]:
     """Read a number of variable length; return it and the position behind it."""
     if position < end and data[position] < 0x80:
         return data[position], position + 1
+    if position + 1 < end and data[position + 1] < 0x80:
+        return data[position] & 0x7F | data[position + 1] << 7, position + 2
     value = shift = 0
     while position < end and shift < 70:
         byte = data[position]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
@@ -115,23 +115,19 @@ def _check_node(name: str, entry: object) -> None:
             raise ModelFormatError(f"{key} of node {name!r} is no list of node names")
 
 
-def order(document: Mapping[str, Any]) -> Iterable[str]:
-    """Return the names in an order in which producers come first; the document's own where it does that."""
-    seen: set[str] = set()
-    for name, entry in document.items():
-        inbounds = entry.get("inbounds", ())
-        if not seen.issuperset(inbounds) and not document.keys().isdisjoint({*inbounds} - seen):
-            return _sorted(document)
-        seen.add(name)
-    return document
+def in_order(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the document with producers before those that read them.
 
-
-def _sorted(document: Mapping[str, Any]) -> list[str]:
+    Raises
+    ------
+    GraphError
+        On a cycle.
+    """
     sources = {
         name: [source for source in entry.get("inbounds", ()) if source in document]
         for name, entry in document.items()
     }
     try:
-        return topological_order(sources)
+        return {name: document[name] for name in topological_order(sources)}
     except CycleError as error:
         raise GraphError(f"the nn-Meter IR has a cycle through or before node {error.item!r}") from None

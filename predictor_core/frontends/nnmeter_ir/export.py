@@ -8,12 +8,13 @@ from typing import Any
 from predictor_core.errors import PredictorError
 from predictor_core.frontends import nnmeter_ir, type_of
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE, to_graph
+from predictor_core.ir.inputs import GivenShapes
 
 
 def model_file_to_graph(
     filename: str | os.PathLike[str],
     model_type: str | None = None,
-    input_shape: Any = DEFAULT_INPUT_SHAPE,
+    input_shape: GivenShapes = DEFAULT_INPUT_SHAPE,
     apply_nni: bool = False,
     **options: Any,
 ) -> dict[str, Any]:
@@ -57,7 +58,7 @@ def model_file_to_graph(
 def model_to_graph(
     model: Any,
     model_type: str | None = None,
-    input_shape: Any = DEFAULT_INPUT_SHAPE,
+    input_shape: GivenShapes = DEFAULT_INPUT_SHAPE,
     apply_nni: bool = False,
     **options: Any,
 ) -> dict[str, Any]:

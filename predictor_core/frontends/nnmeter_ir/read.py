@@ -9,12 +9,12 @@ from typing import Any
 
 from predictor_core.budget import NODES_PER_LOOK, meter
 from predictor_core.errors import MALFORMED, GraphError, ModelFormatError, PredictorError
-from predictor_core.frontends.nnmeter_ir.document import check_document, order, read_document
+from predictor_core.frontends.nnmeter_ir.document import check_document, in_order, read_document
 from predictor_core.frontends.nnmeter_ir.generic import NO_ATTRS
 from predictor_core.frontends.nnmeter_ir.source import Constant, channels_to_front, make_source
 from predictor_core.frontends.nnmeter_ir.types import BARE, INPUT_TYPES, convert, is_channels_first
 from predictor_core.ir.graph import Graph, Node, Shape, make_node
-from predictor_core.ir.inputs import InputShapes
+from predictor_core.ir.inputs import GivenShapes, InputShapes
 from predictor_core.ir.layout import channels_last
 from predictor_core.ir.names import Names
 from predictor_core.ir.passes import canonical_graph
@@ -51,7 +51,7 @@ _VARIABLE_ENDINGS = ("/read", "/ReadVariableOp")
 def load(
     model: Mapping[str, Any] | str | os.PathLike[str],
     *,
-    input_shape: Any = None,
+    input_shape: GivenShapes = None,
 ) -> Graph:
     """Convert an nn-Meter IR document to a Graph.
 
@@ -81,16 +81,26 @@ def load(
     >>> load(document)["y"].shape
     (1, 8, 8, 3)
     """
+    name = ""
     if isinstance(model, (str, os.PathLike)):
-        return _Reader(read_document(model), input_shape).graph(Path(model).stem)
-    check_document(model)
-    return _Reader(model, input_shape).graph("")
+        name, model = Path(model).stem, read_document(model)
+    else:
+        check_document(model)
+    meter().spend(nodes=len(model))
+    try:
+        return _Reader(model, input_shape).graph(name)
+    except _OutOfOrder:
+        return _Reader(in_order(model), input_shape).graph(name)
+
+
+class _OutOfOrder(Exception):
+    """A node stands before one that it reads."""
 
 
 class _Reader:
     """State of one conversion: the shapes of the tensors that are known so far."""
 
-    def __init__(self, document: Mapping[str, Any], input_shape: Any) -> None:
+    def __init__(self, document: Mapping[str, Any], input_shape: GivenShapes) -> None:
         self.document = document
         self.given = InputShapes(input_shape)
         self.nodes: list[Node] = []
@@ -107,8 +117,7 @@ class _Reader:
 
     def graph(self, name: str) -> Graph:
         document = self.document
-        self.meter.spend(nodes=len(document))
-        for place, node_name in enumerate(order(document)):
+        for place, node_name in enumerate(document):
             if not place % NODES_PER_LOOK:
                 self.meter.look()
             try:
@@ -182,6 +191,8 @@ class _Reader:
                 constants.append(self.constants[source])
             elif source in self.several:
                 inputs.append(self._slot(name, entry, source, index, len(inputs), inputs))
+            elif source in self.document:
+                raise _OutOfOrder
             elif source in self.siblings:
                 inputs.append(self.siblings[source])
             elif not (inputs and (kind in _WEIGHTED_TYPES or source.endswith(_VARIABLE_ENDINGS))):

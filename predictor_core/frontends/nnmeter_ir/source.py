@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from predictor_core.errors import GraphError, ModelFormatError
 from predictor_core.ir.graph import Shape
+from predictor_core.ir.named import maker
 from predictor_core.ir.shapes import Shapes
 
 #: Shape and value of a constant: a number for a scalar, a list of numbers, or None where it is not stated.
@@ -102,10 +102,7 @@ class Source(NamedTuple):
         return padding
 
 
-#: A Source of the tuple of all its fields; see `predictor_core.ir.graph.make_node`.
-make_source: Callable[
-    [tuple[str, Mapping[str, Any], Shapes, Any, Sequence[Constant], bool, bool]], Source
-] = partial(tuple.__new__, Source)
+make_source = maker(Source)
 
 
 def channels_to_front(shape: Shape) -> Shape:

@@ -40,7 +40,10 @@ class Call(BaseCall):
         opset: int,
         warnings: list[str] | None = None,
     ) -> None:
-        super().__init__(name, op, inputs)
+        # As `BaseCall`, by whose way a model of a hundred nodes would take longer.
+        self.name = name
+        self.op = op
+        self.inputs = inputs
         self.attrs = attrs
         self.outputs = outputs
         self.opset = opset

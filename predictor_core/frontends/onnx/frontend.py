@@ -10,10 +10,11 @@ from predictor_core.frontends.onnx.file import import_onnx, read_model
 from predictor_core.frontends.onnx.functions import inlined
 from predictor_core.frontends.onnx.graph import Conversion
 from predictor_core.ir.graph import Graph
+from predictor_core.ir.inputs import GivenShapes
 from predictor_core.ir.layout import channels_last
 
 
-def load(model: Any, *, input_shape: Any = None) -> Graph:
+def load(model: Any, *, input_shape: GivenShapes = None) -> Graph:
     """Convert an ONNX model to a Graph.
 
     Parameters

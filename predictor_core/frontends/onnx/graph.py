@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from predictor_core.budget import meter
+from predictor_core.budget import NODES_PER_LOOK, meter
 from predictor_core.errors import MALFORMED, GraphError, ModelFormatError, UnsupportedOpError
 from predictor_core.frontends.common.call import foreign, nodes_of, refuse, values_of
 from predictor_core.frontends.common.values import NotInferableError, Value, constant
@@ -35,7 +35,7 @@ from predictor_core.frontends.onnx.source import (
 )
 from predictor_core.frontends.onnx.tensors import from_tensor
 from predictor_core.ir.graph import Node, Shape
-from predictor_core.ir.inputs import InputShapes
+from predictor_core.ir.inputs import GivenShapes, InputShapes
 from predictor_core.ir.names import Names
 
 _HANDLERS: dict[str, Handler] = {
@@ -83,18 +83,18 @@ class Conversion:
         See `predictor_core.frontends.onnx.load`.
     """
 
-    def __init__(self, model: Any, input_shape: Any) -> None:
+    def __init__(self, model: Any, input_shape: GivenShapes) -> None:
         graph = model.graph
         self.opset = opset_of(model)
         self.nodes: list[Node] = []
         self.depth = 0
         self.values: dict[str, Value] = {}
-        nodes = [SourceNode(node) for node in graph.node]
+        nodes = [SourceNode(node) for node in graph.node[:]]
         self.read = {name for node in nodes for name in node.input}
         self.read.update(info.name for info in graph.output)
         self.names = Names()
         self.meter = meter()
-        for tensor in graph.initializer:
+        for tensor in graph.initializer[:]:
             self.values[tensor.name] = from_tensor(tensor)
         for sparse in graph.sparse_initializer:
             self.values[sparse.values.name] = Value(tuple(sparse.dims))
@@ -130,8 +130,10 @@ class Conversion:
                 nodes = sorted_nodes(nodes, set(self.values))
                 break
             known.update(node.output)
-        for node in nodes:
-            self.meter.spend(nodes=1 + len(node.output))
+        self.meter.spend(nodes=sum([1 + len(node.output) for node in nodes]))
+        for place, node in enumerate(nodes):
+            if not place % NODES_PER_LOOK:
+                self.meter.look()
             try:
                 self.convert(node)
             except MALFORMED as error:
@@ -143,8 +145,9 @@ class Conversion:
         attrs: dict[str, Any] = {}
         subgraphs = False
         for attribute in node.attribute:
-            attrs[attribute.name] = attribute_value(attribute)
-            subgraphs = subgraphs or attribute.type in (5, 10)
+            kind = attribute.type
+            attrs[attribute.name] = attribute_value(attribute, kind)
+            subgraphs = subgraphs or kind in (5, 10)
         inputs = [self.values[name] if name else None for name in node.input]
         own = node.domain in _DOMAINS
         if own and op == "If" and inputs and inputs[0] is not None and inputs[0].array is not None:

@@ -49,15 +49,15 @@ def _window_attrs(kernel: _Ints, strides: _Ints, dilations: _Ints, pads: _Ints) 
 
 
 def _conv(call: Call) -> Step:
-    x, weight = call.shape(0), call.shape(1)
+    # A computed weight is an input too.
+    reads = (call.value(0), call.value(1))
+    x, weight = reads[0].shape, reads[1].shape
     groups = call.attrs.get("group", 1)
     fits = len(x) >= 3 and len(weight) == len(x) and min(*weight, groups) > 0
     if not fits or x[1] != weight[1] * groups or weight[0] % groups:
         raise call.error(f"weights {list(weight)} in {groups} groups don't fit the input {list(x)}")
     attrs, size = _slid(call, x[2:], weight[2:])
     out = (x[0], weight[0], *size)
-    # A computed weight is an input too.
-    reads = (call.value(0), call.value(1))
     described = {**attrs, "groups": groups, "bias": call.has(2)}
     return Step("conv3d" if len(x) == 5 else "conv", reads, described, (out,))
 

@@ -53,7 +53,7 @@ class Declared:
         """
         if self._stated is None:
             self._stated = _infos(self._model.graph)
-        names = list(node.output[:count])
+        names = node.output[:count]
         found: list[Sizes | None] = [None] * len(names)
         stated = self._stated
         sources: tuple[Callable[[], dict[str, Any]], ...] = (

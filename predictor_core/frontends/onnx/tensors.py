@@ -31,7 +31,7 @@ _MAX_RANK = 32
 
 def from_tensor(tensor: Any) -> Value:
     """Return the value of a ``TensorProto``; its payload is read only when it is small and there."""
-    shape = tuple(tensor.dims)
+    shape = tuple(tensor.dims[:])
     elements = prod(shape)
     array = None
     if (
@@ -42,9 +42,10 @@ def from_tensor(tensor: Any) -> Value:
         and not tensor.external_data
     ):
         dtype, field = _TYPES[tensor.data_type]
-        if tensor.raw_data:
-            if len(tensor.raw_data) == elements * np.dtype(dtype).itemsize:
-                array = np.frombuffer(tensor.raw_data, dtype).reshape(shape)
+        raw = tensor.raw_data
+        if raw:
+            if len(raw) == elements * np.dtype(dtype).itemsize:
+                array = np.frombuffer(raw, dtype).reshape(shape)
         elif field and len(getattr(tensor, field)) == elements:
             array = np.array(getattr(tensor, field), dtype).reshape(shape)
     return Value(shape, None, array)

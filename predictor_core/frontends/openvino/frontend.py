@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 from predictor_core.budget import meter, metered
 from predictor_core.errors import ModelFormatError, PredictorError
@@ -13,10 +12,11 @@ from predictor_core.frontends.openvino.graph import Walk
 from predictor_core.frontends.openvino.reader import read_network
 from predictor_core.frontends.openvino.weights import Weights
 from predictor_core.ir.graph import Graph
+from predictor_core.ir.inputs import GivenShapes
 from predictor_core.ir.layout import channels_last
 
 
-def load(model: str | os.PathLike[str], *, input_shape: Any = None) -> Graph:
+def load(model: str | os.PathLike[str], *, input_shape: GivenShapes = None) -> Graph:
     """Convert an OpenVINO model to a Graph.
 
     Parameters

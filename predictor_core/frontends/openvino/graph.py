@@ -18,7 +18,7 @@ from predictor_core.frontends.openvino.call import Call, Handler, Step
 from predictor_core.frontends.openvino.document import Layer, Network
 from predictor_core.frontends.openvino.weights import Weights, dtype_of, most_read
 from predictor_core.ir.graph import Node, Shape
-from predictor_core.ir.inputs import InputShapes
+from predictor_core.ir.inputs import GivenShapes, InputShapes
 from predictor_core.ir.names import Names
 
 #: What a node takes in memory for each tensor that it reads.
@@ -57,7 +57,7 @@ class Walk:
         Whether the model is quantised.
     """
 
-    def __init__(self, weights: Weights, input_shape: Any) -> None:
+    def __init__(self, weights: Weights, input_shape: GivenShapes) -> None:
         self.nodes: list[Node] = []
         self.quantised = False
         self._weights = weights

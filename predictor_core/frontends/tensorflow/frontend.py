@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 from predictor_core.budget import meter
 from predictor_core.errors import ModelFormatError, PredictorError, suggestion
@@ -12,6 +11,7 @@ from predictor_core.frontends.common.file import Buffer, opened
 from predictor_core.frontends.tensorflow.graph import Walk
 from predictor_core.frontends.tensorflow.messages import GraphDef, Signature, read_model
 from predictor_core.ir.graph import Graph
+from predictor_core.ir.inputs import GivenShapes
 from predictor_core.ir.layout import channels_last
 from predictor_core.ir.passes import canonical_graph
 
@@ -22,7 +22,9 @@ _NO_RESULTS = frozenset({"Const", "NoOp", "Assert", "Placeholder", "PlaceholderW
 _NO_RESULT_PREFIXES = ("Assign", "Apply", "ResourceApply", "Save", "Restore", "Merge", "Summary", "Print")
 
 
-def load(model: str | os.PathLike[str], *, input_shape: Any = None, signature: str | None = None) -> Graph:
+def load(
+    model: str | os.PathLike[str], *, input_shape: GivenShapes = None, signature: str | None = None
+) -> Graph:
     """Convert a TensorFlow model to a Graph.
 
     Parameters
@@ -82,7 +84,7 @@ def _refuse_others(data: Buffer, path: Path) -> None:
         raise ModelFormatError(f"{path} {advice}")
 
 
-def _graph(data: Buffer, path: Path, input_shape: Any, signature: str | None) -> Graph:
+def _graph(data: Buffer, path: Path, input_shape: GivenShapes, signature: str | None) -> Graph:
     try:
         graph, signatures = read_model(data)
         if not graph.nodes:

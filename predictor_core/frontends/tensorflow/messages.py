@@ -53,13 +53,13 @@ class NodeDef:
         self._attrs: dict[str, Any] | None = None
         self.name: str = message.name
         self.op: str = message.op
-        self.inputs: list[str] = list(message.input)
+        self.inputs: list[str] = message.input[:]
         if not (self.name and self.name.isprintable() and self.op.isprintable()):
             raise ModelFormatError(f"a node is called {self.name!r}: the file is damaged")
 
     def _value(self, key: str, field: str, default: Any) -> Any:
         if self._attrs is None:
-            self._attrs = {entry.key: entry.value for entry in self._message.attr}
+            self._attrs = {entry.key: entry.value for entry in self._message.attr[:]}
         value = self._attrs.get(key)
         return getattr(value, field) if value is not None and value.HasField(field) else default
 
@@ -98,7 +98,7 @@ class NodeDef:
     def integers(self, key: str) -> tuple[int, ...]:
         """Return an attribute that lists ints; empty where it is absent."""
         found = self._value(key, "list", None)
-        return () if found is None else tuple(found.i)
+        return () if found is None else tuple(found.i[:])
 
     def shape(self, key: str = "shape") -> tuple[int, ...] | None:
         """Return a shape attribute, -1 for an open dimension; None where the rank is not known."""
@@ -125,7 +125,7 @@ class NodeDef:
 
 
 def _shape(message: Any) -> tuple[int, ...] | None:
-    return None if message.unknown_rank else tuple([dim.size for dim in message.dim])
+    return None if message.unknown_rank else tuple([dim.size for dim in message.dim[:]])
 
 
 class TensorDef:
@@ -151,7 +151,7 @@ class TensorDef:
             if len(content) != count * np.dtype(dtype).itemsize:
                 raise ModelFormatError(f"a constant of shape {list(self.shape)} has {len(content)} bytes")
             return np.frombuffer(content, dtype=dtype).reshape(self.shape)
-        found = list(getattr(self._message, field)) or [0]
+        found = getattr(self._message, field)[:] or [0]
         if len(found) > max(count, 1):
             raise ModelFormatError(f"a constant of shape {list(self.shape)} has {len(found)} values")
         # A shorter list stands for a tensor that ends in copies of its last value.

@@ -7,7 +7,6 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from predictor_core.budget import meter, metered
 from predictor_core.errors import ModelFormatError, PredictorError
@@ -16,12 +15,15 @@ from predictor_core.frontends.tflite.file import read_structure
 from predictor_core.frontends.tflite.graph import Walk
 from predictor_core.frontends.tflite.model import Model, Signature
 from predictor_core.ir.graph import Graph
+from predictor_core.ir.inputs import GivenShapes
 from predictor_core.ir.passes import canonical_graph
 
 _SIGNATURE = "serving_default"
 
 
-def load(model: str | os.PathLike[str], *, input_shape: Any = None, signature: str | None = None) -> Graph:
+def load(
+    model: str | os.PathLike[str], *, input_shape: GivenShapes = None, signature: str | None = None
+) -> Graph:
     """Convert a TensorFlow Lite model to a Graph.
 
     Parameters
@@ -49,7 +51,7 @@ def load(model: str | os.PathLike[str], *, input_shape: Any = None, signature: s
 
 
 def tensor_names(
-    model: str | os.PathLike[str], *, input_shape: Any = None, signature: str | None = None
+    model: str | os.PathLike[str], *, input_shape: GivenShapes = None, signature: str | None = None
 ) -> dict[str, str]:
     """Return the nodes of a model, and what its file calls the tensors that they write.
 
@@ -77,7 +79,7 @@ def _reading(model: str | os.PathLike[str]) -> Iterator[Path]:
         raise ModelFormatError(f"{path}: the file is truncated or damaged: {error}") from error
 
 
-def _walked(path: Path, input_shape: Any, signature: str | None) -> tuple[Walk, list[str]]:
+def _walked(path: Path, input_shape: GivenShapes, signature: str | None) -> tuple[Walk, list[str]]:
     """Return what is made of a file, and the tensors that it gives."""
     model = Model(read_structure(path))
     found = _signature(model, signature)

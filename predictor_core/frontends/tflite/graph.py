@@ -18,7 +18,7 @@ from predictor_core.frontends.tflite.call import Call, Handler, Step
 from predictor_core.frontends.tflite.model import Model, Operator, Subgraph, Tensor
 from predictor_core.frontends.tflite.schema import DTYPES, QUANTISED
 from predictor_core.ir.graph import Node
-from predictor_core.ir.inputs import InputShapes
+from predictor_core.ir.inputs import GivenShapes, InputShapes
 from predictor_core.ir.names import Names
 
 #: Most calls inside of calls, and most turns of one loop.
@@ -58,7 +58,7 @@ class Walk:
         Nodes, and what the file calls the tensors that they write.
     """
 
-    def __init__(self, model: Model, input_shape: Any) -> None:
+    def __init__(self, model: Model, input_shape: GivenShapes) -> None:
         self.model = model
         self.nodes: list[Node] = []
         self.free: list[str] = []

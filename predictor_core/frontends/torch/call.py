@@ -32,6 +32,13 @@ class DataDependent(Valueless):
     """The model reads a value that depends on its input: which way it goes, only the input tells."""
 
 
+def depends_on_values(error: Exception | None, inputs: str = "the example inputs") -> str:
+    """Return the warning for a model that was read for the values of some inputs, by why it had to be."""
+    return (
+        f"what the model does depends on the values of its input ({error}); this is its latency for {inputs}"
+    )
+
+
 class Call:
     """One intercepted torch function, as a handler sees it.
 

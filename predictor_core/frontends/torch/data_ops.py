@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from predictor_core.frontends.torch.call import Call, Handler
+from predictor_core.frontends.torch.tensors import to_meta
 from predictor_core.frontends.torch.view_ops import cloned, reshaped
 from predictor_core.ir.graph import Shape
 
@@ -60,8 +61,8 @@ def _split_by(call: Call, input: torch.Tensor, axis: int, sizes: Sequence[int]) 
 
 
 def _split(call: Call, input: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-    """``split``, ``chunk``, ``tensor_split`` and their kin: torch tells the sizes."""
-    parts = call.run()
+    """``split``, ``chunk``, ``tensor_split`` and their kin: torch tells the sizes, which may be tensors."""
+    parts = call.func(to_meta(input), *args, **kwargs)
     positional = args[1] if len(args) > 1 else 0
     axis = kwargs.get("dim", kwargs.get("axis", positional)) % input.dim()
     return _split_by(call, input, axis, [part.shape[axis] for part in parts])

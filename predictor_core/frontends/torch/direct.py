@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import count
 from pathlib import Path
 from threading import Lock
@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from predictor_core.errors import PredictorError
-from predictor_core.frontends.torch.call import Untraceable, Valueless
+from predictor_core.frontends.torch.call import DataDependent, Untraceable, Valueless, depends_on_values
 from predictor_core.frontends.torch.module_copy import ModuleCopy
 from predictor_core.frontends.torch.ops import HANDLERS
 from predictor_core.frontends.torch.recorder import Recorder
@@ -28,13 +28,16 @@ _NEEDS_VALUES = ("data-independent", "item() cannot be called on meta", "cannot 
 #: How the names of the modules begin whose frames tell nothing of a model.
 _NOT_THE_MODELS = ("torch.", f"{__package__}.")
 
+#: Elements of an input whose values are carried through a trace: token ids, sizes of images, not images.
+_MOST_CARRIED = 2**16
+
 #: What ``torch.compiler.is_compiling`` returns; `_CAPTURE` is held while it is changed.
 _FLAG = "_is_compiling_flag"
 _CAPTURE = Lock()
 
 
 def trace(
-    model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]
+    model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], *, values: bool = True
 ) -> tuple[list[Node], tuple[str, ...], tuple[str, ...]]:
     """Record what a module does to its inputs, in evaluation mode.
 
@@ -43,9 +46,12 @@ def trace(
     model : torch.nn.Module
         Read only: its flags, weights, buffers, hooks and the random state stay as they are.
     args : sequence
-        Positional arguments of ``forward``; tensors on any device (only shape and dtype are used).
+        Positional arguments of ``forward``; tensors on any device. Only shape and dtype are used, unless
+        the model reads values: then those of small tensors of integers and flags are, too.
     kwargs : mapping
         Its keyword arguments.
+    values : bool
+        Whether a model that reads values of its input is traced for the given ones.
 
     Returns
     -------
@@ -62,14 +68,37 @@ def trace(
         When the model is scripted, branches on the values of its input, or returns nothing that
         the tracer has seen.
     """
-    try:
-        return _traced(model, args, kwargs)
-    except Valueless as error:
-        try:
-            with _as_captured():
-                return _traced(model, args, kwargs)
-        except Untraceable:
-            raise error from None
+    reasons: list[Valueless] = []
+    for carried in (
+        (False, True) if values and any(map(_has_values, tensors_of((args, kwargs)))) else (False,)
+    ):
+        for context in (nullcontext, _as_captured):
+            try:
+                with context():
+                    nodes, outputs, warnings = _traced(model, args, kwargs, carried)
+            except Valueless as error:
+                reasons.append(error)
+            except Untraceable as error:
+                if not reasons:
+                    raise
+                if carried:
+                    told = f"{_foremost(reasons)}; with the values that are given: {error}"
+                    raise DataDependent(told) from error
+            else:
+                warning = (depends_on_values(_foremost(reasons)),) if carried else ()
+                return nodes, outputs, (*warnings, *warning)
+    raise _foremost(reasons)
+
+
+def _foremost(reasons: Sequence[Valueless]) -> Valueless:
+    """Return the first error that blames the input, or else the first."""
+    return next((one for one in reasons if isinstance(one, DataDependent)), reasons[0])
+
+
+def _has_values(tensor: torch.Tensor) -> bool:
+    """Whether the values of an input are carried through a trace that needs them."""
+    small = tensor.numel() <= _MOST_CARRIED
+    return small and not (tensor.is_meta or tensor.is_floating_point() or tensor.is_complex())
 
 
 @contextmanager
@@ -87,7 +116,7 @@ def _as_captured() -> Iterator[None]:
 
 
 def _traced(
-    model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]
+    model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], carried: bool
 ) -> tuple[list[Node], tuple[str, ...], tuple[str, ...]]:
     if _is_scripted(model):
         raise Untraceable("it contains TorchScript modules")
@@ -99,7 +128,8 @@ def _traced(
         if isinstance(value, torch.Tensor):
             index = next(counter)
             meta = torch.empty(value.shape, dtype=value.dtype, device="meta")
-            return recorder.input(meta, f"input_{index}" if index else "input")
+            known = value.detach().cpu().clone() if carried and _has_values(value) else None
+            return recorder.input(meta, f"input_{index}" if index else "input", known)
         if type(value) in (list, tuple):
             return type(value)(as_input(item) for item in value)
         if type(value) is dict:
@@ -113,12 +143,14 @@ def _traced(
             result = module_copy.module(*inputs, **named)
         except Valueless as error:
             raise type(error)(f"{error}{_place(error)}") from error
-        except (PredictorError, Untraceable):
+        except Untraceable:
             raise
         except Exception as error:
             if any(mark in str(error) for mark in _NEEDS_VALUES):
                 raise Valueless(f"a shape that depends on values{_place(error)}") from error
             where = f"module {module_copy.failed!r}: " if module_copy.failed else ""
+            if isinstance(error, PredictorError):
+                raise type(error)(f"{where}{error}") from error
             raise Untraceable(f"{where}{type(error).__name__}: {error}") from error
         finally:
             module_copy.release()

@@ -15,7 +15,7 @@ from predictor_core.errors import ModelFormatError, PredictorError, missing_depe
 from predictor_core.frontends import find, model_types
 from predictor_core.frontends.common.values import AS_FLOAT
 from predictor_core.ir.graph import Graph, Shape
-from predictor_core.ir.inputs import InputShapes
+from predictor_core.ir.inputs import GivenShapes, InputShapes
 from predictor_core.ir.layout import channels_last
 from predictor_core.text import one_line
 
@@ -32,7 +32,7 @@ _LOGGER = logging.getLogger(__name__)
 def load(
     model: Any,
     *,
-    input_shape: Any = None,
+    input_shape: GivenShapes = None,
     example_inputs: Any = None,
     via: str | None = None,
     apply_nni: bool = False,
@@ -89,13 +89,18 @@ def load(
     name = type(module).__name__
     advice = "check input_shape" if example_inputs is None else "check example_inputs"
     direct_error: Exception | None = None
-    from predictor_core.frontends.torch.call import BatchMissing, DataDependent, Untraceable
+    from predictor_core.frontends.torch.call import (
+        BatchMissing,
+        DataDependent,
+        Untraceable,
+        depends_on_values,
+    )
     from predictor_core.frontends.torch.direct import call_error, trace
 
     # Where the way is via ONNX, the trace still tells whether the values of the input decide something.
     for args, kwargs in list(candidates):
         try:
-            nodes, outputs, warnings = trace(module, args, kwargs)
+            nodes, outputs, warnings = trace(module, args, kwargs, values=via != "onnx")
         except BatchMissing as error:
             direct_error = error
             if len(candidates) > 1:
@@ -129,11 +134,8 @@ def load(
             if not isinstance(direct_error, DataDependent):
                 return graph
             values = "zeros" if example_inputs is None else "the example inputs"
-            warning = (
-                f"what the model does depends on the values of its input ({direct_error}); "
-                f"this is its latency for {values}"
-            )
-            return Graph(graph.nodes, graph.name, graph.outputs, graph.free, (*graph.warnings, warning))
+            warnings = (*graph.warnings, depends_on_values(direct_error, values))
+            return Graph(graph.nodes, graph.name, graph.outputs, graph.free, warnings)
     reasons = []
     if direct_error and via != "onnx":
         reasons.append(f"directly: {reason}")
@@ -143,13 +145,13 @@ def load(
     ) from (direct_error or onnx_error)
 
 
-def _load_nni(model: Any, input_shape: Any) -> Graph:
+def _load_nni(model: Any, input_shape: GivenShapes) -> Graph:
     if find_spec("nni") is None or "nni-ir" not in model_types():
         raise missing_dependency("nni", "nni", "apply_nni=True")
     return find("nni-ir")(model, input_shape=DEFAULT_SHAPE if input_shape is None else input_shape)
 
 
-def _load_file(path: Path, input_shape: Any, example_inputs: Any, via: str | None) -> Graph:
+def _load_file(path: Path, input_shape: GivenShapes, example_inputs: Any, via: str | None) -> Graph:
     """Read a ``.pt2`` file; its ops are traced as those of a module."""
     from predictor_core.frontends.torch.program import read_program
 
@@ -208,7 +210,7 @@ def _module(model: Any) -> Any:
 _Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 
 
-def _arguments(module: Any, input_shape: Any, example_inputs: Any) -> list[_Arguments]:
+def _arguments(module: Any, input_shape: GivenShapes, example_inputs: Any) -> list[_Arguments]:
     """Arguments of ``forward`` to try in turn: as given, then with the batch dimension added."""
     import torch
 

@@ -11,9 +11,20 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from predictor_core.frontends.torch.call import Call, DataDependent, Handler, Untraceable, Valueless
+from predictor_core.frontends.torch.functions import (
+    CHECKS,
+    FACTORIES,
+    FILLED,
+    KERNEL_MODULES,
+    MOST_KNOWN,
+    QUERIES,
+    READINGS,
+    TENSOR_ATTRIBUTES,
+)
 from predictor_core.frontends.torch.module_copy import ModuleCopy
 from predictor_core.frontends.torch.tensors import (
     Indexed,
+    mapped,
     modes_see_indexing,
     moved_dtype,
     tensors_of,
@@ -21,63 +32,6 @@ from predictor_core.frontends.torch.tensors import (
     without_override_check,
 )
 from predictor_core.ir.graph import Node
-
-#: Functions that tell about a tensor and make none.
-_QUERIES = frozenset(
-    {
-        *("size", "dim", "ndimension", "stride", "numel", "nelement", "element_size", "storage_offset"),
-        *("is_contiguous", "is_floating_point", "is_complex", "is_same_size", "is_pinned"),
-        *("is_tensor", "is_signed", "is_inference", "is_shared", "get_device", "result_type", "can_cast"),
-        *("__len__", "__hash__", "__repr__", "__format__", "register_hook", "requires_grad_", "retain_grad"),
-    }
-)
-
-#: Functions that turn a tensor into values of Python.
-_READINGS = frozenset(
-    {
-        *("__bool__", "__int__", "__float__", "__index__", "__complex__", "__contains__", "__array__"),
-        *("item", "tolist", "numpy", "is_nonzero", "equal", "allclose"),
-    }
-)
-
-#: Functions of torch that end a model with an error by the values of a tensor, and change nothing else.
-_CHECKS = frozenset(
-    {
-        *(("torch", "_assert"), ("torch", "_check_tensor_all_with")),
-        *(("torch.distributions.distribution", name) for name in ("__init__", "_validate_sample")),
-    }
-)
-
-#: Attributes of a tensor that are tensors; all others are queries.
-_TENSOR_ATTRIBUTES = {
-    "T": "t",
-    "mT": "mT",
-    "H": "adjoint",
-    "mH": "adjoint",
-    "data": "detach",
-    "real": "detach",
-}
-
-#: Functions that take only shape, type and device from a tensor: their result is a constant.
-_FACTORIES = frozenset(
-    {
-        *("zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like", "randint_like"),
-        *("new_zeros", "new_ones", "new_full", "new_empty", "new_tensor"),
-    }
-)
-
-#: Functions that fill a tensor by their arguments alone. Small ones of integers or flags have values although
-#: the input is on the meta device: ``forward`` may branch on positions and masks.
-_FILLED = frozenset(
-    {"arange", "as_tensor", "eye", "full", "ones", "scalar_tensor", "tensor", "tril_indices", "zeros"}
-)
-_MOST_KNOWN = 2**20
-
-#: Where torch's own kernels for meta tensors are. Handlers run with the mode off, so that a call from there
-#: means that the kernel was started by code that the mode has not seen.
-_KERNEL_MODULES = tuple(
-    f"torch.{name}" for name in ("_refs", "_prims", "_decomp", "_meta_registrations", "_library")
-)
 
 _UNSEEN = "it runs code that torch function modes do not see (scripted code?)"
 
@@ -103,6 +57,8 @@ class Recorder(TorchFunctionMode):
         self.names: dict[int, str] = {}
         #: Result by (op, input, attributes), of ops that are recorded once.
         self.repeated: dict[tuple[Any, ...], torch.Tensor] = {}
+        #: Inputs whose values are known, by the id of what stands for them.
+        self._known_inputs: dict[int, torch.Tensor] = {}
         self._handlers = handlers
         self._constants: set[int] = set(module_copy.originals)
         self._must_adopt = not modes_see_indexing()
@@ -113,8 +69,10 @@ class Recorder(TorchFunctionMode):
         self._open_functions: dict[FunctionType, FunctionType] = {}
         self._used: dict[str, int] = {}
 
-    def input(self, tensor: torch.Tensor, name: str) -> torch.Tensor:
-        """Declare a tensor as an input of the model."""
+    def input(self, tensor: torch.Tensor, name: str, known: torch.Tensor | None = None) -> torch.Tensor:
+        """Declare a tensor as an input; what `forward` computes from `known` values alone is a constant."""
+        if known is not None:
+            self._known_inputs[id(tensor)] = known
         self.nodes.append(Node(self._unique(name), "input", outputs=(tuple(tensor.shape),)))
         self.names[id(tensor)] = self.nodes[-1].name
         self._adopt(tensor)
@@ -167,23 +125,29 @@ class Recorder(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         caller = sys._getframe(1)
         module = caller.f_globals.get("__name__", "")
-        if module.startswith(_KERNEL_MODULES):
+        if module.startswith(KERNEL_MODULES):
             raise Untraceable(_UNSEEN)
         entry = self._entries.get(func)
         if entry is None:
             entry = self._entries[func] = self._resolve(func)
         handler, name, in_place = entry
         kwargs = kwargs or {}
-        if name in _QUERIES:
+        if name in QUERIES:
             return func(*args, **kwargs)
         has_input, has_meta, has_real = self._scan(args, kwargs)
-        if (has_input or has_meta) and func.__name__ in _READINGS:
-            if (module, caller.f_code.co_name) in _CHECKS:
+        if has_input and self._known_inputs:
+            known_args, known_kwargs = mapped(
+                (tuple(args), kwargs), lambda one: self._known_inputs.get(id(one), one)
+            )
+            if not any(self._scan(known_args, known_kwargs)[:2]):
+                return self._constant(func, name, known_args, known_kwargs, False)
+        if (has_input or has_meta) and func.__name__ in READINGS:
+            if (module, caller.f_code.co_name) in CHECKS:
                 return True
             if has_input:
                 raise DataDependent(f"{func.__name__} of a tensor that depends on the input")
             raise Valueless(f"{func.__name__} of a tensor of weights")
-        if not has_input or name in _FACTORIES:
+        if not has_input or name in FACTORIES:
             return self._constant(func, name, args, kwargs, has_meta and has_real)
         result: Any = NotImplemented
         if handler is not None:
@@ -200,6 +164,7 @@ class Recorder(TorchFunctionMode):
 
     def overwrite(self, target: torch.Tensor, result: torch.Tensor) -> torch.Tensor:
         """Let `target` hold `result` from now on, as an in-place function does."""
+        self._known_inputs.pop(id(target), None)
         name = self.names.get(id(result))
         if name is None:
             self._constants.add(id(target))
@@ -236,9 +201,9 @@ class Recorder(TorchFunctionMode):
         if name in ("to", "cpu", "cuda", "_to_copy"):
             # A constant keeps its values where ``forward`` moves it to the device of the input.
             result = args[0].to(moved_dtype(args, kwargs))
-        elif name in _FILLED and str(kwargs.get("device")) == "meta":
+        elif name in FILLED and str(kwargs.get("device")) == "meta":
             result = func(*args, **kwargs)
-            if result.numel() <= _MOST_KNOWN and not result.is_floating_point():
+            if result.numel() <= MOST_KNOWN and not result.is_floating_point():
                 result = func(*args, **{**kwargs, "device": "cpu"})
         elif mixed:
             result = self.run(func, args, kwargs)
@@ -273,7 +238,7 @@ class Recorder(TorchFunctionMode):
             name = packet.__name__
         if name == "__get__":
             attribute = func.__self__.__name__
-            name = _TENSOR_ATTRIBUTES.get(attribute, "size")
+            name = TENSOR_ATTRIBUTES.get(attribute, "size")
         in_place = False
         if (
             name.startswith("__i")

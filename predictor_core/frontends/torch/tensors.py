@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from types import FunctionType
@@ -71,15 +71,24 @@ def tensors_of(value: Any) -> Iterator[torch.Tensor]:
             yield from tensors_of(getattr(value, field.name))
 
 
+def mapped(value: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    """Replace the tensors in nested lists and dicts by what `change` makes of them."""
+    if isinstance(value, torch.Tensor):
+        return change(value)
+    if type(value) in (tuple, list):
+        return type(value)(mapped(item, change) for item in value)
+    if type(value) is dict:
+        return {key: mapped(item, change) for key, item in value.items()}
+    return value
+
+
 def to_meta(value: Any) -> Any:
     """Replace the real tensors in nested lists and dicts by meta tensors."""
-    if isinstance(value, torch.Tensor):
-        return value if value.is_meta else torch.empty(value.shape, dtype=value.dtype, device="meta")
-    if type(value) in (tuple, list):
-        return type(value)(to_meta(item) for item in value)
-    if type(value) is dict:
-        return {key: to_meta(item) for key, item in value.items()}
-    return value
+    return mapped(value, _on_meta)
+
+
+def _on_meta(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor if tensor.is_meta else torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")
 
 
 def without_override_check(func: FunctionType) -> FunctionType:

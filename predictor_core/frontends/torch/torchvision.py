@@ -9,6 +9,7 @@ from typing import Any
 from predictor_core.errors import PredictorError, missing_dependency, suggestion
 from predictor_core.frontends.torch.weightless import built_without_weights
 from predictor_core.ir.graph import Graph
+from predictor_core.ir.inputs import GivenShapes
 
 #: Family names, and the variant that each one stands for.
 SHORT_NAMES = {
@@ -31,7 +32,9 @@ _LOGGER = logging.getLogger(__name__)
 DEFAULT_SHAPE = (1, 3, 224, 224)
 
 
-def load(model: str, *, input_shape: Any = None, via: str | None = None, apply_nni: bool = False) -> Graph:
+def load(
+    model: str, *, input_shape: GivenShapes = None, via: str | None = None, apply_nni: bool = False
+) -> Graph:
     """Convert a torchvision model, given by name, to a Graph; nothing is downloaded.
 
     Parameters

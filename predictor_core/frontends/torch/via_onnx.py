@@ -7,7 +7,7 @@ import io
 import logging
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
 from typing import Any
 
@@ -15,7 +15,7 @@ import torch
 
 from predictor_core.errors import ModelFormatError, PredictorError, missing_dependency
 from predictor_core.frontends.torch.module_copy import ModuleCopy
-from predictor_core.frontends.torch.tensors import random_state_kept
+from predictor_core.frontends.torch.tensors import mapped, random_state_kept, to_meta
 from predictor_core.text import one_line
 
 #: Opset of the TorchScript exporter: the first that has LayerNormalization as one op.
@@ -142,8 +142,8 @@ def _dynamo(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, An
     with redirect_stderr(io.StringIO()):
         program: Any = torch.onnx.export(
             ModuleCopy(model).module,
-            tuple(_meta(value) for value in args),
-            kwargs={name: _meta(value) for name, value in kwargs.items()},
+            to_meta(tuple(args)),
+            kwargs=to_meta(dict(kwargs)),
             dynamo=True,
             optimize=False,
             verbose=False,
@@ -175,23 +175,9 @@ def _shared(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _real(value: Any, device: torch.device) -> Any:
-    return _mapped(
+    return mapped(
         value, lambda one: torch.zeros_like(one, device=device) if one.is_meta else one.detach().to(device)
     )
-
-
-def _meta(value: Any) -> Any:
-    return _mapped(value, lambda one: torch.empty(one.shape, dtype=one.dtype, device="meta"))
-
-
-def _mapped(value: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
-    if isinstance(value, torch.Tensor):
-        return change(value)
-    if type(value) in (tuple, list):
-        return type(value)(_mapped(item, change) for item in value)
-    if type(value) is dict:
-        return {key: _mapped(item, change) for key, item in value.items()}
-    return value
 
 
 @contextmanager

@@ -80,21 +80,40 @@ _CHANNELS_FIRST_PASSES = (channel_first_shuffles, channel_first_unshuffles, chan
 
 def _images(graph: MutableGraph) -> set[str]:
     """Names of the inputs that are images: what first looks at their dimensions treats them as such."""
+    # Whether an op that works on images, and one that works on other things, is reached from a node.
     looks: dict[str, tuple[bool, bool]] = {}
     images = set()
-    for node in reversed(list(graph)):
-        # Whether an op that works on images, and one that works on other things, is reached from here.
+    for node in graph.of("input"):
+        rank = len(node.shape)
+        if rank in (3, 4, 5):
+            image, bound = _look(graph, node, looks)
+            if image or (rank == 4 and not bound):
+                images.add(node.name)
+    return images
+
+
+def _look(graph: MutableGraph, start: Node, looks: dict[str, tuple[bool, bool]]) -> tuple[bool, bool]:
+    """Find out `looks` of a node, by way of those behind it that tell nothing themselves."""
+    pending = [start]
+    while pending:
+        node = pending[-1]
+        if node.name in looks:
+            pending.pop()
+            continue
         image = bound = False
+        unknown = []
         for tensor in node.tensors:
             for reader in graph.reading(tensor):
                 taken = takes(reader.op)
                 if taken == "anything":
-                    beyond = looks[reader.name]
-                    image, bound = image or beyond[0], bound or beyond[1]
+                    beyond = looks.get(reader.name)
+                    if beyond is None:
+                        unknown.append(reader)
+                    else:
+                        image, bound = image or beyond[0], bound or beyond[1]
                 else:
                     image, bound = image or taken == "image", bound or taken == "other"
-        looks[node.name] = (image, bound)
-        rank = len(node.shape)
-        if node.op == "input" and rank in (3, 4, 5) and (image or (rank == 4 and not bound)):
-            images.add(node.name)
-    return images
+        if not unknown:
+            looks[node.name] = (image, bound)
+        pending += unknown
+    return looks[start.name]

@@ -25,30 +25,25 @@ class LayoutWalk:
         self.nodes: list[Node] = []
         self.at: dict[str, tuple[str, Layout]] = {}
         self.moved: dict[tuple[str, Layout], str] = {}
-        self.names = Names(node.name for node in graph)
+        self.names = Names(graph.nodes)
         self.free: dict[str, None] = dict.fromkeys(graph.free)
 
     def write(self, node: Node, inputs: tuple[str, ...], attrs: Attrs, layout: Layout | None) -> None:
         """Append `node` with its outputs in `layout` (None, or of another rank: that of the source)."""
-        if (
-            len(node.outputs) == 1
-            and layout is not None
-            and len(layout) == len(node.outputs[0])
-            and -1 not in layout
-        ):
-            self.at[node.name] = (node.name, layout)
-            outputs = (in_layout(node.outputs[0], layout),)
-            self.nodes.append(make_node((node.name, node.op, inputs, attrs, outputs, node.scope)))
+        name, op, _, _, made, scope = node
+        if len(made) == 1 and layout is not None and len(layout) == len(made[0]) and -1 not in layout:
+            self.at[name] = (name, layout)
+            self.nodes.append(make_node((name, op, inputs, attrs, (in_layout(made[0], layout),), scope)))
             return
         shapes = []
-        for tensor, shape in zip(node.tensors, node.outputs):
+        for tensor, shape in zip(node.tensors, made):
             if layout is None or len(layout) - layout.count(-1) != len(shape):
                 self.at[tensor] = (tensor, tuple(range(len(shape))))
                 shapes.append(shape)
             else:
                 self.at[tensor] = (tensor, layout)
                 shapes.append(in_layout(shape, layout))
-        self.nodes.append(Node(node.name, node.op, inputs, attrs, tuple(shapes), node.scope))
+        self.nodes.append(Node(name, op, inputs, attrs, tuple(shapes), scope))
 
     def layout(self, node: Node) -> Layout:
         """Layout of the first tensor that a node reads."""

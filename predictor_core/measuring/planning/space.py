@@ -11,6 +11,7 @@ from typing import Any
 from predictor_core.errors import PredictorError
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE, to_graph
 from predictor_core.ir.graph import Graph
+from predictor_core.ir.inputs import GivenShapes
 from predictor_core.plugins import entry_points_of
 
 #: Packages that know a kind of spaces register a function here: ``(space, input_shape)`` to a function that
@@ -19,7 +20,9 @@ ENTRY_POINT_GROUP = "predictor_core.spaces"
 SAMPLES = 60
 
 
-def space_samples(name: str, input_shape: Any = None, count: int = SAMPLES, seed: int = 0) -> list[Graph]:
+def space_samples(
+    name: str, input_shape: GivenShapes = None, count: int = SAMPLES, seed: int = 0
+) -> list[Graph]:
     """Return random models of a search space.
 
     Parameters

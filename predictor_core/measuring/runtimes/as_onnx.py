@@ -8,16 +8,20 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from predictor_core.errors import ModelFormatError, missing_dependency
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
+from predictor_core.ir.inputs import GivenShapes, InputShapes
+
+if TYPE_CHECKING:
+    import torch
 
 #: Opset of exported torch modules: the first with layer normalisation as one op.
 _OPSET = 17
 
 
-def as_onnx(model: Any, model_type: str, input_shape: Any = None) -> Path | bytes:
+def as_onnx(model: Any, model_type: str, input_shape: GivenShapes = None) -> Path | bytes:
     """Return the path of an ONNX file, or the content of one.
 
     Parameters
@@ -90,15 +94,32 @@ def evaluating(module: Any) -> Iterator[None]:
             part.training = training
 
 
-def _exported(module: Any, input_shape: Any) -> bytes:
+def random_inputs(input_shape: GivenShapes) -> tuple[torch.Tensor, ...]:
+    """Return tensors of random numbers for a torch module, always the same.
+
+    Raises
+    ------
+    ModelFormatError
+        For shapes by name: a module takes its inputs in order.
+    """
+    import torch
+
+    given = InputShapes(input_shape or DEFAULT_INPUT_SHAPE)
+    if given.named:
+        raise ModelFormatError(
+            f"input_shape names {', '.join(given.named)}; a torch module is timed with shapes in the order "
+            "of its inputs: give a list of them"
+        )
+    generator = torch.Generator().manual_seed(0)
+    return tuple([torch.randn(*shape, generator=generator) for shape in given.ordered])
+
+
+def _exported(module: Any, input_shape: GivenShapes) -> bytes:
     try:
         import torch
     except ImportError as error:
         raise missing_dependency("torch", "torch", "Exporting a torch model to ONNX") from error
-    shapes = input_shape or DEFAULT_INPUT_SHAPE
-    several = not isinstance(shapes[0], int)
-    generator = torch.Generator().manual_seed(0)
-    inputs = tuple(torch.randn(*shape, generator=generator) for shape in ([*shapes] if several else [shapes]))
+    inputs = random_inputs(input_shape)
     buffer = io.BytesIO()
     try:
         with warnings.catch_warnings(), evaluating(module), torch.no_grad():

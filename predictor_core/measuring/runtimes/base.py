@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from predictor_core.errors import PredictorError, missing_dependency
 from predictor_core.ir.graph import Shape
-from predictor_core.ir.inputs import InputShapes
+from predictor_core.ir.inputs import GivenShapes, InputShapes
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Runtime(ABC):
             return str(getattr(import_module(self.module), "__version__", "unknown version"))
 
     @abstractmethod
-    def open(self, model: Any, model_type: str, threads: int, input_shape: Any = None) -> Session:
+    def open(self, model: Any, model_type: str, threads: int, input_shape: GivenShapes = None) -> Session:
         """Load a model.
 
         Parameters
@@ -91,7 +91,7 @@ class Runtime(ABC):
 
 
 def input_shapes(
-    stated: Sequence[tuple[str, Sequence[int | None]]], input_shape: Any
+    stated: Sequence[tuple[str, Sequence[int | None]]], input_shape: GivenShapes
 ) -> list[tuple[str, Shape]]:
     """Return the shape of every input; parameters and errors as for `predictor_core.ir.inputs.InputShapes`.
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from predictor_core.errors import ModelFormatError, PredictorError
+from predictor_core.ir.inputs import GivenShapes
 from predictor_core.measuring.runtimes.base import Runtime, Session, input_shapes, random_input, refused
 
 
@@ -21,7 +22,7 @@ class LiteRT(Runtime):
     package = "ai-edge-litert"
     model_types = ("tflite", "graph")
 
-    def open(self, model: Any, model_type: str, threads: int, input_shape: Any = None) -> Session:
+    def open(self, model: Any, model_type: str, threads: int, input_shape: GivenShapes = None) -> Session:
         """Load a ``.tflite`` file, its content, or a Graph; parameters as for `Runtime.open`."""
         from ai_edge_litert.interpreter import Interpreter
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from predictor_core.errors import PredictorError
+from predictor_core.ir.inputs import GivenShapes
 from predictor_core.measuring.runtimes.as_onnx import as_onnx
 from predictor_core.measuring.runtimes.base import Runtime, Session, input_shapes, random_input, refused
 
@@ -32,7 +33,7 @@ class OnnxRuntime(Runtime):
     package = "onnxruntime"
     model_types = ("onnx", "torch", "torchvision", "graph")
 
-    def open(self, model: Any, model_type: str, threads: int, input_shape: Any = None) -> Session:
+    def open(self, model: Any, model_type: str, threads: int, input_shape: GivenShapes = None) -> Session:
         """Load an ONNX file or model, a torch module, or a Graph; parameters as for `Runtime.open`."""
         import onnxruntime
 

@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from predictor_core.errors import ModelFormatError, PredictorError
+from predictor_core.ir.inputs import GivenShapes
 from predictor_core.measuring.runtimes.as_onnx import as_onnx
 from predictor_core.measuring.runtimes.base import Runtime, Session, input_shapes, random_input, refused
 
@@ -20,7 +21,7 @@ class OpenVINO(Runtime):
     package = "openvino"
     model_types = ("onnx", "openvino", "tflite", "pb", "torch", "torchvision", "graph")
 
-    def open(self, model: Any, model_type: str, threads: int, input_shape: Any = None) -> Session:
+    def open(self, model: Any, model_type: str, threads: int, input_shape: GivenShapes = None) -> Session:
         """Load an IR, ONNX, TFLite or TensorFlow file, a torch module or a Graph, as `Runtime.open`."""
         import openvino
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
-from predictor_core.measuring.runtimes.as_onnx import evaluating, torch_module
+from predictor_core.ir.inputs import GivenShapes
+from predictor_core.measuring.runtimes.as_onnx import evaluating, random_inputs, torch_module
 from predictor_core.measuring.runtimes.base import Runtime, Session, refused
 
 
@@ -19,7 +19,7 @@ class Torch(Runtime):
     package = "torch"
     model_types = ("torch", "torchvision")
 
-    def open(self, model: Any, model_type: str, threads: int, input_shape: Any = None) -> Session:
+    def open(self, model: Any, model_type: str, threads: int, input_shape: GivenShapes = None) -> Session:
         """Take a module, or build a torchvision model; parameters as for `Runtime.open`.
 
         The number of threads is set for the whole process while the module runs.
@@ -27,11 +27,7 @@ class Torch(Runtime):
         import torch
 
         module = torch_module(model, model_type)
-        shapes = input_shape or DEFAULT_INPUT_SHAPE
-        several: bool = not isinstance(shapes[0], int)
-        generator = torch.Generator().manual_seed(0)
-        wanted: list[Any] = [*shapes] if several else [shapes]
-        inputs = [torch.randn(*shape, generator=generator) for shape in wanted]
+        inputs = random_inputs(input_shape)
 
         @contextmanager
         def around() -> Iterator[None]:

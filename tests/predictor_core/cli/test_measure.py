@@ -111,3 +111,13 @@ def test_plan_of_a_space(
     assert all((folder / f"{name}.onnx").is_file() for name in names)
     assert "nn-meter measure" in printed.err
     assert main(["plan", "--budget", "0", "--output", str(folder)]) == 2
+
+
+def test_a_plan_that_has_no_place_is_refused_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "model.onnx"
+    file.touch()
+    for output in (file, file / "plan"):
+        assert main(["plan", "--budget", "3", "--space", "not_asked_for", "--output", str(output)]) == 1
+        assert f"{file} is no folder; expected one" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from predictor_core import kernels
 from predictor_core.kernels import KernelSpec
-from predictor_core.kernels.work import ROW_ELEMENTS, WORK
+from predictor_core.kernels.work import ROW_ELEMENTS, VECTOR_ELEMENTS, WORK
 
 sizes = st.integers(1, 300)
 
@@ -48,7 +48,7 @@ def test_no_work_falls_when_a_convolution_grows(term: str, dimension: str, size:
     assert 0.0 <= small <= work(term, conv(**{dimension: size + more}))
 
 
-@pytest.mark.parametrize("term", ["macs", "bytes", "launch", "reduction_depth", "rows"])
+@pytest.mark.parametrize("term", ["macs", "bytes", "launch", "reduction_depth"])
 @given(channels=sizes, more=st.integers(1, 99))
 def test_no_work_falls_when_a_depthwise_convolution_grows(term: str, channels: int, more: int) -> None:
     small = work(term, conv(op="dwconv", cin=channels, cout=channels))
@@ -77,6 +77,10 @@ def test_the_engine_runs_full_only_on_whole_blocks() -> None:
         "macs", conv(cin=256, cout=256, kernel=1)
     )
     assert work("engine_macs", conv(cin=17, cout=9)) > 1.5 * work("macs", conv(cin=17, cout=9))
+
+
+def test_permutations_go_element_by_element() -> None:
+    assert work("permuted", conv()) == VECTOR_ELEMENTS * work("bytes", conv())
 
 
 def test_long_rows_of_the_output_slow_the_engine_down() -> None:

@@ -56,6 +56,13 @@ def test_the_base_finds_a_linear_law(data: Dataset) -> None:
     assert all(value > 0 for row in conv.coefficients for value in row)
 
 
+def test_a_launch_may_cost_the_same_whatever_the_window(data: Dataset) -> None:
+    free, shared = (fit_base(data, replace(PLAN, one_launch=one)).forests["conv"] for one in (False, True))
+    assert len({row[2] for row in free.coefficients}) == 3
+    assert len({row[2] for row in shared.coefficients}) == 1
+    assert len({row[0] for row in shared.coefficients}) == 3
+
+
 def test_the_teacher_explains_the_measurements_with_what_the_bounds_leave(data: Dataset) -> None:
     # The data sheet says that fully connected layers take longer than they seem to.
     base = fit_base(data, PLAN)

@@ -372,3 +372,99 @@ def test_keyword_inputs_reach_the_torchscript_exporter(names: str, caplog: pytes
 def test_a_value_of_the_input_is_refused_where_only_the_direct_way_is_allowed() -> None:
     with pytest.raises(PredictorError, match=r"__bool__ of a tensor that depends on the input, in line \d+"):
         load(Branching(), input_shape=(1, 8, 8, 8), via="direct")
+
+
+class Tiled(nn.Module):
+    """Reads the sizes of its images and counts the tokens that stand for them, as Qwen2-VL does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = nn.Embedding(10, 4)
+        self.layer = nn.Linear(4, 6)
+
+    def forward(self, image: Any, sizes: Any, ids: Any) -> Any:
+        (height, width), *_ = sizes.tolist()
+        tiles = image.reshape(height * width, 4)
+        starts = torch.repeat_interleave(sizes[:, 0] * sizes[:, 1], sizes[:, 0]).cumsum(0)
+        ids[:, 0] = 1
+        marked = ids == 9
+        if marked.sum().item() != height * width:
+            raise ValueError("as many marked tokens as tiles are needed")
+        words = self.words(ids)
+        words = words.masked_scatter(marked.unsqueeze(-1).expand_as(words), tiles)
+        first, rest = tiles.split([sizes[0, 1], starts[0] - sizes[0, 1]])
+        return self.layer(torch.cat([words[0], first, rest]))
+
+
+def test_values_of_small_inputs_are_carried_where_the_model_reads_them() -> None:
+    ids = torch.full((1, 8), 9)
+    ids[0, :2] = 0
+    given = {"image": torch.zeros(1, 24), "sizes": torch.tensor([[2, 3]]), "ids": ids}
+    graph = load(Tiled(), example_inputs=given, via="direct")
+    assert graph.shape(graph.outputs[0]) == (8 + 6, 6)
+    assert {"embedding", "fc"} <= {node.op for node in graph}
+    (warning,) = graph.warnings
+    assert (
+        "depends on the values of its input (tolist of a tensor that depends on the input, in line" in warning
+    )
+    assert warning.endswith("this is its latency for the example inputs")
+    assert ids.tolist() == [[0, 0, 9, 9, 9, 9, 9, 9]]
+
+
+def test_what_a_model_says_of_the_values_that_are_given_is_told() -> None:
+    given = {"image": torch.zeros(1, 24), "sizes": torch.tensor([[2, 3]]), "ids": torch.zeros(1, 8).long()}
+    with pytest.raises(
+        PredictorError, match=r"with the values that are given: .*as many marked tokens as tiles"
+    ):
+        load(Tiled(), example_inputs=given, via="direct")
+
+
+def test_values_of_inputs_that_are_computed_with_are_not_known() -> None:
+    class Overwritten(nn.Module):
+        def forward(self, x: Any, n: Any) -> Any:
+            n.copy_(x[0, :1])
+            return x[: n.item()]
+
+    given = (torch.rand(4, 4), torch.ones(1, dtype=torch.long))
+    with pytest.raises(PredictorError, match="item of a tensor that depends on the input"):
+        load(Overwritten(), example_inputs=given, via="direct")
+
+
+class Backbone(nn.Module):
+    """Returns what hooks have kept of its layers, as the backbones of transformers and timm do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 8, 3))
+        self.kept: list[Any] = []
+        for layer in self.layers:
+            layer.register_forward_hook(functools.partial(self._keep, 1))
+
+    def _keep(self, times: int, module: Any, inputs: Any, output: Any) -> None:
+        self.kept += [output] * times
+
+    def forward(self, x: Any) -> Any:
+        self.kept.clear()
+        self.layers(x)
+        return tuple(self.kept)
+
+
+def test_hooks_of_libraries_are_part_of_their_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Backbone()
+    with pytest.raises(PredictorError, match="nothing that it returns"):
+        load(model, input_shape=(1, 3, 8, 8), via="direct")
+    monkeypatch.setattr(Backbone._keep, "__module__", "transformers.utils.output_capturing")
+    graph = load(model, input_shape=(1, 3, 8, 8), via="direct")
+    assert [graph.shape(one) for one in graph.outputs] == [(1, 6, 6, 4), (1, 4, 4, 8)]
+    assert not model.kept
+
+
+class Windows(nn.Module):
+    def forward(self, x: Any) -> Any:
+        return x.reshape(1, 4, 2, 2, 2, 2)
+
+
+def test_a_shape_that_does_not_fit_names_the_module() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), Windows())
+    with pytest.raises(PredictorError, match="module '1': can't reshape"):
+        load(model, input_shape=(1, 3, 8, 8), via="direct")

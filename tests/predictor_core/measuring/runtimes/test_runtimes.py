@@ -64,6 +64,16 @@ def test_a_module_is_timed_and_not_changed(runtime: str) -> None:
     assert torch.equal(torch.random.get_rng_state(), random)
 
 
+@pytest.mark.parametrize("runtime", ["onnxruntime", "torch"])
+def test_a_module_takes_shapes_in_order(runtime: str) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip(MODULES[runtime])
+    shape = [1, 3, 16, 16]
+    assert measure_latency(small_module(), runtime=runtime, input_shape=[shape], budget_s=BUDGET_S).runs >= 3
+    with pytest.raises(PredictorError, match=r"input_shape names x; .* give a list of them"):
+        measure_latency(small_module(), runtime=runtime, input_shape={"x": shape}, budget_s=BUDGET_S)
+
+
 def test_affinity_is_given_back(small_model: Path) -> None:
     pytest.importorskip("onnxruntime")
     if not hasattr(os, "sched_getaffinity"):
