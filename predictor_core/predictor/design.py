@@ -6,8 +6,7 @@ from coarse to fine: all kernels, their traits, the family, the sort, and the ne
 Gaussian process over `predictor_core.kernels.coordinates`, in the form of a Nystroem approximation (Williams
 and Seeger, "Using the Nystroem method to speed up kernel machines", 2001): with C the covariances between
 some centers and L their Cholesky factor, the features of a kernel are L^-1 times its covariances with the
-centers. Because L is triangular, centers that are added later leave the features of the earlier ones as they
-are.
+centers. Because L is triangular, centers that are added later leave the features of the earlier ones alone.
 """
 
 from __future__ import annotations
@@ -41,8 +40,7 @@ PRIOR = {
     "aliased": 0.15,
     "small": 0.5,
     "family": 0.5,
-    # Convolutions of all windows keep their ratios from device to device; what moving data costs beside them,
-    # and which activations are free, differs by factors.
+    # Convolutions keep their ratios from device to device; what else costs something differs by factors.
     "sort": 0.3,
     "op": 1.0,
     # Kernels that the source only estimates.
