@@ -41,7 +41,7 @@ def load(model: Any, *, input_shape: GivenShapes = None) -> Graph:
     with tempfile.TemporaryDirectory() as folder:
         try:
             if hasattr(module, "export"):
-                module.export(folder, verbose=False)
+                _export(module, folder)
             else:
                 tf.saved_model.save(module, folder)
         except Exception as error:
@@ -52,6 +52,21 @@ def load(model: Any, *, input_shape: GivenShapes = None) -> Graph:
         meter().restart()
         graph = load_saved_model(folder, input_shape=input_shape)
     return Graph(graph.nodes, name, graph.outputs, graph.free, graph.warnings)
+
+
+def _export(module: Any, folder: str) -> None:
+    """Write a SavedModel; for the batch that the model is built for, where it takes no other."""
+    try:
+        module.export(folder, verbose=False)
+    except ValueError:
+        inputs = list(getattr(module, "inputs", None) or ())
+        if not inputs or any(dim is None for one in inputs for dim in one.shape):
+            raise
+        import keras
+
+        # Layers that keep their state from call to call have a tensor for one batch alone.
+        specs = [keras.InputSpec(shape=one.shape, dtype=one.dtype) for one in inputs]
+        module.export(folder, verbose=False, input_signature=specs if len(specs) == 1 else [specs])
 
 
 def _loaded(path: Path) -> Any:

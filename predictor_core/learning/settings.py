@@ -25,9 +25,9 @@ _GPU = Plan(
     alike=_MOVING,
 )
 
-#: The VPU has an engine for dense convolutions; vector processors do all else, permutations element by element.
-#: What the engine and the copying of data move streams from memory: a fully connected layer moves its weights
-#: once.
+#: The VPU has an engine for dense convolutions; vector processors do all else, permutations element by
+#: element. What the engine and the copying of data move streams from memory: a fully connected layer moves
+#: its weights once.
 _VPU = Plan(
     {
         **_COMMON,

@@ -12,6 +12,8 @@ from predictor_core.ir.order import CycleError, topological_order
 
 #: Oldest opset that is read.
 _OLDEST_OPSET = 7
+#: Modules in modules whose path is told; each takes as long as the path so far.
+_DEEPEST_SCOPE = 100
 #: What a model without ops of ONNX itself is read as.
 _NEWEST_OPSET = 18
 
@@ -56,7 +58,7 @@ def scope_of(node: SourceNode) -> str:
 def _module_path(parts: tuple[str, ...]) -> str:
     """Join the names of nested modules; a child of a container repeats some of the path before it."""
     path = ""
-    for part in parts:
+    for part in parts[:_DEEPEST_SCOPE]:
         known, _, own = part.rpartition(".")
         if path and known and f".{path}".endswith(f".{known}"):
             path = f"{path}.{own}"

@@ -10,7 +10,7 @@ from predictor_core.budget import meter
 from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
 from predictor_core.frontends.common.call import FAULTS, foreign, nodes_of, refuse, values_of
 from predictor_core.frontends.common.values import Value, constant
-from predictor_core.frontends.tensorflow import data_ops, image_ops, special_ops, window_ops
+from predictor_core.frontends.tensorflow import data_ops, image_ops, loops, special_ops, window_ops
 from predictor_core.frontends.tensorflow.call import Call, Handler, Step
 from predictor_core.frontends.tensorflow.fold import fold
 from predictor_core.frontends.tensorflow.messages import BOOL, FunctionDef, GraphDef, NodeDef
@@ -215,12 +215,13 @@ class Walk:
         if condition.array is None:
             raise UnsupportedOpError("which branch runs depends on data, so it has no fixed latency")
         name = node.function("then_branch" if condition.array.any() else "else_branch")
-        return self._named(name, rest, depth)
+        return self.call(name, rest, depth)
 
     def _partitioned(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
-        return self._named(node.function(), inputs, depth)
+        return self.call(node.function(), inputs, depth)
 
-    def _named(self, name: str, inputs: list[Value], depth: int) -> list[Value]:
+    def call(self, name: str, inputs: list[Value], depth: int) -> list[Value]:
+        """Return what a function of the graph gives."""
         function = self.graph.function(name)
         if function is None:
             raise ModelFormatError(f"calls the function {name!r}, which the model does not have")
@@ -246,8 +247,14 @@ _SPECIAL: dict[str, Callable[[Walk, NodeDef, list[Value], int], list[Value]]] = 
     "Const": Walk._constant_node,
     "Erfc": special_ops.erfc,
     **dict.fromkeys(_RANDOM, special_ops.random),
+    **dict.fromkeys(("While", "StatelessWhile"), loops.loop),
     "Placeholder": Walk._placeholder,
     "Switch": Walk._switch,
+    "TensorListFromTensor": loops.from_tensor,
+    "TensorListGetItem": loops.get_item,
+    "TensorListReserve": loops.reserve,
+    "TensorListSetItem": loops.set_item,
+    "TensorListStack": loops.stack,
     "Unpack": special_ops.unpack,
 }
 

@@ -177,7 +177,14 @@ _UNARY = {
     "Sqrt": "sqrt",
     "Square": "square",
     "Tanh": "tanh",
-    **{op: op for op in ("Softsign", "Sign", "Log1p", "Expm1", "LogicalNot", "ZerosLike", "OnesLike")},
+    "ReverseV2": "Reverse",
+    **{
+        op: op
+        for op in (
+            *("Softsign", "Sign", "Log1p", "Expm1", "LogicalNot", "ZerosLike", "OnesLike"),
+            "ReverseSequence",
+        )
+    },
 }
 
 _BINARY = {
@@ -212,6 +219,8 @@ HANDLERS: dict[str, Handler] = {
     **{source: same_shape(op) for source, op in _UNARY.items()},
     **{source: _binary(op) for source, op in _BINARY.items()},
     "AddN": _sum_of_all,
+    "All": _reduce("All"),
+    "Any": _reduce("Any"),
     "ArgMax": _argmax,
     "ArgMin": _argmax,
     "BatchMatMul": _matmul,

@@ -143,12 +143,14 @@ def _traced(
             result = module_copy.module(*inputs, **named)
         except Valueless as error:
             raise type(error)(f"{error}{_place(error)}") from error
-        except (PredictorError, Untraceable):
+        except Untraceable:
             raise
         except Exception as error:
             if any(mark in str(error) for mark in _NEEDS_VALUES):
                 raise Valueless(f"a shape that depends on values{_place(error)}") from error
             where = f"module {module_copy.failed!r}: " if module_copy.failed else ""
+            if isinstance(error, PredictorError):
+                raise type(error)(f"{where}{error}") from error
             raise Untraceable(f"{where}{type(error).__name__}: {error}") from error
         finally:
             module_copy.release()

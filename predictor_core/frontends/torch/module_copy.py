@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,15 +18,10 @@ from predictor_core.errors import ModelFormatError
 from predictor_core.frontends.torch.copies import ATOMS, Copier
 
 #: Hooks are not part of what is deployed; tensors that they have computed (weight norm, pruning) stay.
-_HOOKS = (
-    "_forward_hooks",
-    "_forward_pre_hooks",
-    "_forward_hooks_with_kwargs",
-    "_forward_pre_hooks_with_kwargs",
-    "_forward_hooks_always_called",
-    "_backward_hooks",
-    "_backward_pre_hooks",
-)
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+#: Packages whose own hooks are: their models return what these have kept of inner layers.
+_HOOKING = ("timm.", "transformers.")
 
 #: Buffers up to this size that hold integers or flags keep their values: ``forward`` may branch on them.
 _SMALL_BUFFER = 1024
@@ -33,6 +29,12 @@ _SMALL_BUFFER = 1024
 
 def _meta(tensor: torch.Tensor) -> torch.Tensor:
     return torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")
+
+
+def _module_of(hook: Any) -> str:
+    while isinstance(hook, partial):
+        hook = hook.func
+    return str(getattr(hook, "__module__", ""))
 
 
 class ModuleCopy:
@@ -120,7 +122,11 @@ class ModuleCopy:
         inner.update(own)
         for key in _HOOKS:
             if key in own:
-                inner[key] = OrderedDict()
+                inner[key] = OrderedDict(
+                    (number, self._copier.copy(hook, path))
+                    for number, hook in own[key].items()
+                    if _module_of(hook).startswith(_HOOKING)
+                )
         inner["training"] = False
         inner["_compiled_call_impl"] = None
         inner["_parameters"] = {

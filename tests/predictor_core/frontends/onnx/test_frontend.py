@@ -692,6 +692,13 @@ def test_module_paths_are_kept() -> None:
     assert [node.scope for node in m.graph()] == ["", "features.0.1.conv", "layer1.act"]
 
 
+def test_module_paths_are_told_to_a_depth() -> None:
+    m = OnnxModel((1, 3, 8, 8))
+    m("Relu", "x")
+    m.nodes[0].name = "/a" * 1000 + "/Relu"
+    assert m.graph().nodes[-1].scope == ".".join(["a"] * 100)
+
+
 def test_given_size_of_a_transposed_conv_is_reached_by_its_pads() -> None:
     model = OnnxModel((1, 3, 8, 8))
     model("ConvTranspose", "x", model.weight(3, 4, 3, 3), strides=[2, 2], output_shape=[16, 18])

@@ -378,7 +378,9 @@ def test_volumes(
             UnsupportedOpError,
             "depends on data",
         ),
-        ([pb.node("y", "While", ["x"])], UnsupportedOpError, "loop"),
+        ([pb.node("y", "Enter", ["x"]), pb.node("z", "Relu", ["y"])], UnsupportedOpError, "loop"),
+        ([pb.node("y", "While", ["x"])], ModelFormatError, "'y'.*calls the function ''"),
+        ([pb.node("y", "TensorListStack", ["x"])], GraphError, "'y'.*expected a list of tensors"),
         (
             [pb.node("y", "PartitionedCall", ["x"], f=(10, pb.field(1, "f")))],
             ModelFormatError,
@@ -404,6 +406,47 @@ def test_bad_graphs(tmp_path: Path, nodes: list[bytes], error: type[Exception], 
         built(tmp_path, pb.placeholder("x", [1, 8, 8, 3]), *nodes)
     assert "\n" not in str(caught.value)
     assert "model.pb" in str(caught.value)
+
+
+def looped(tmp_path: Path, last: str) -> Graph:
+    """Return a layer that runs over the three rows of its input, up to the row that is called `last`."""
+    names = ["i", "rows", "done", "end"]
+    condition = pb.function("cond", names, {"r": "less:z:0"}, pb.node("less", "Less", ["i", "end"]))
+    body = pb.function(
+        "body",
+        names,
+        {"i_": "next:z:0", "rows_": "rows", "done_": "set:output_handle:0", "end_": "end"},
+        pb.const("one", [], [1]),
+        pb.const("w", [4, 8], dtype=1),
+        pb.node("row", "TensorListGetItem", ["rows", "i", "one:output:0"]),
+        pb.node("fc", "MatMul", ["row:item:0", "w:output:0"]),
+        pb.node("set", "TensorListSetItem", ["done", "i", "fc:product:0"]),
+        pb.node("next", "AddV2", ["i", "one:output:0"]),
+    )
+    functions = {"cond": (10, pb.field(1, "cond")), "body": (10, pb.field(1, "body"))}
+    return built(
+        tmp_path,
+        pb.placeholder("x", [3, 1, 4]),
+        pb.const("zero", [], [0]),
+        pb.const("three", [], [3]),
+        pb.node("size", "Cast", ["x"]),
+        pb.node("rows", "TensorListFromTensor", ["x", "zero"]),
+        pb.node("none", "TensorListReserve", ["zero", "three"]),
+        pb.node("while", "While", ["zero", "rows", "none", last], **functions),
+        pb.node("y", "TensorListStack", ["while:2", "zero"]),
+        functions=[condition, body],
+    )
+
+
+def test_loops_of_a_known_count_are_unrolled(tmp_path: Path) -> None:
+    graph = looped(tmp_path, "three")
+    ops = Counter(node.op for node in graph)
+    assert ops == {"input": 1, "gather": 3, "fc": 3, "stack": 1}
+    assert graph.shape(graph.outputs[-1]) == (3, 1, 8)
+    with pytest.raises(UnsupportedOpError, match="as often as its data say"):
+        looped(tmp_path, "size")
+    with pytest.raises(GraphError, match="tensors of one shape that are all written"):
+        looped(tmp_path, "zero")
 
 
 def test_functions_that_call_themselves(tmp_path: Path) -> None:

@@ -428,3 +428,43 @@ def test_values_of_inputs_that_are_computed_with_are_not_known() -> None:
     given = (torch.rand(4, 4), torch.ones(1, dtype=torch.long))
     with pytest.raises(PredictorError, match="item of a tensor that depends on the input"):
         load(Overwritten(), example_inputs=given, via="direct")
+
+
+class Backbone(nn.Module):
+    """Returns what hooks have kept of its layers, as the backbones of transformers and timm do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 8, 3))
+        self.kept: list[Any] = []
+        for layer in self.layers:
+            layer.register_forward_hook(functools.partial(self._keep, 1))
+
+    def _keep(self, times: int, module: Any, inputs: Any, output: Any) -> None:
+        self.kept += [output] * times
+
+    def forward(self, x: Any) -> Any:
+        self.kept.clear()
+        self.layers(x)
+        return tuple(self.kept)
+
+
+def test_hooks_of_libraries_are_part_of_their_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Backbone()
+    with pytest.raises(PredictorError, match="nothing that it returns"):
+        load(model, input_shape=(1, 3, 8, 8), via="direct")
+    monkeypatch.setattr(Backbone._keep, "__module__", "transformers.utils.output_capturing")
+    graph = load(model, input_shape=(1, 3, 8, 8), via="direct")
+    assert [graph.shape(one) for one in graph.outputs] == [(1, 6, 6, 4), (1, 4, 4, 8)]
+    assert not model.kept
+
+
+class Windows(nn.Module):
+    def forward(self, x: Any) -> Any:
+        return x.reshape(1, 4, 2, 2, 2, 2)
+
+
+def test_a_shape_that_does_not_fit_names_the_module() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), Windows())
+    with pytest.raises(PredictorError, match="module '1': can't reshape"):
+        load(model, input_shape=(1, 3, 8, 8), via="direct")

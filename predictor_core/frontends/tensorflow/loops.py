@@ -1,0 +1,130 @@
+"""TensorFlow loops whose count is known, unrolled, and the lists of tensors that they read and write."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from predictor_core.budget import meter
+from predictor_core.errors import ModelFormatError, UnsupportedOpError
+from predictor_core.frontends.common.values import Value
+from predictor_core.frontends.tensorflow.call import MAX_PARTS, Call, Step
+from predictor_core.frontends.tensorflow.messages import NodeDef
+
+if TYPE_CHECKING:
+    from predictor_core.frontends.tensorflow.graph import Walk
+
+#: Most turns of one loop.
+MAX_TURNS = 10_000
+#: What a list takes in memory for each tensor.
+ITEM_BYTES = 8
+
+
+class TensorList(Value):
+    """The handle of a list: its tensors, None for one that is not set, or the tensor whose rows they are."""
+
+    items: Sequence[Value | None]
+    source: Value | None
+
+
+def loop(walk: Walk, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
+    """Unroll a loop whose count is known in advance."""
+    values = inputs
+    for _ in range(MAX_TURNS):
+        before = len(walk.nodes)
+        (condition, *_) = walk.call(node.function("cond"), values, depth)
+        for made in walk.nodes[before:]:
+            del walk.made[made.name]
+        del walk.nodes[before:]
+        if condition.array is None:
+            raise UnsupportedOpError("a loop runs as often as its data say, so it has no fixed latency")
+        if not condition.array.any():
+            return values
+        values = walk.call(node.function("body"), values, depth)
+    raise UnsupportedOpError(f"a loop runs more than {MAX_TURNS} times")
+
+
+def reserve(walk: Walk, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
+    """Return a list of tensors that are not set."""
+    return [_list([None] * _count(Call(node, inputs), inputs[1]))]
+
+
+def from_tensor(walk: Walk, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
+    """Return the rows of a tensor as a list; each is taken out where it is read."""
+    call = Call(node, inputs)
+    if not call.shape():
+        raise call.error("takes a tensor of at least one dimension apart")
+    return [_list([None] * min(call.shape()[0], MAX_TURNS), inputs[0])]
+
+
+def get_item(walk: Walk, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
+    """Return one tensor of a list."""
+    call = Call(node, inputs)
+    items, place = _items(call)
+    found, source = items.items[place], items.source
+    if found is not None:
+        return [found]
+    if source is None:
+        raise call.error(f"reads place {place} of a list, which nothing has written")
+    out = source.shape[1:]
+    if source.is_constant:
+        return [Value(out)]
+    return walk.emit(call, [Step("gather", (source, inputs[1]), {"axis": 0}, (out,))])
+
+
+def set_item(walk: Walk, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
+    """Return a list with one tensor replaced."""
+    call = Call(node, inputs)
+    items, place = _items(call)
+    changed = list(items.items)
+    changed[place] = call.value(2)
+    return [_list(changed, items.source)]
+
+
+def stack(walk: Walk, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
+    """Write the tensors of a list as one."""
+    call = Call(node, inputs)
+    items = _handle(call)
+    parts = [one for one in items.items if one is not None]
+    if not parts and items.source is not None:
+        return [items.source]
+    if not parts or len(parts) < len(items.items) or len({one.shape for one in parts}) > 1:
+        raise call.error("takes a list of tensors of one shape that are all written")
+    out = (len(parts), *parts[0].shape)
+    if all(one.is_constant for one in parts):
+        return [Value(out)]
+    if len(parts) == 1:
+        return walk.emit(call, [Step("reshape", (parts[0],), {}, (out,))])
+    return walk.emit(call, [Step("stack", tuple(parts), {"axis": 0}, (out,))])
+
+
+def _list(items: Sequence[Value | None], source: Value | None = None) -> TensorList:
+    meter().spend(memory_bytes=ITEM_BYTES * len(items))
+    made = TensorList(())
+    made.items, made.source = items, source
+    return made
+
+
+def _handle(call: Call) -> TensorList:
+    found = call.value(0)
+    if not isinstance(found, TensorList):
+        raise call.error("expected a list of tensors")
+    return found
+
+
+def _items(call: Call) -> tuple[TensorList, int]:
+    """Return the list and the place in it that a node reads or writes."""
+    items = _handle(call)
+    place = call.ints(1)[0]
+    if not 0 <= place < len(items.items):
+        raise call.error(f"place {place} is none of a list of {len(items.items)}")
+    return items, place
+
+
+def _count(call: Call, value: Value) -> int:
+    if value.array is None:
+        raise UnsupportedOpError("how many tensors a list has depends on data")
+    count = int(value.array)
+    if not 0 <= count <= MAX_PARTS:
+        raise ModelFormatError(f"a list of {count} tensors; at most {MAX_PARTS} are accepted")
+    return count
