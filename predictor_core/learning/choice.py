@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import log
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,8 @@ from predictor_core.predictor.learned import LearnedPredictor
 
 #: Factors on the deviations of the prior that are tried: a sibling differs by less than a stranger does.
 LOOSENESS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.4)
+#: Logarithms of their odds, log-normal: five measurements that agree by chance are no sign of a twin.
+_LOOSENESS_ODDS = tuple(-0.5 * (log(looseness / 0.7) / 0.7) ** 2 for looseness in LOOSENESS)
 #: Noises that are tried, of one thread and of many, with the logarithms of their odds: a few measurements
 #: that a prior does not explain are no sign of noise. Beyond three deviations an error counts linearly.
 NOISES = {Noise(0.02, 0.067): 0.0, Noise(0.03, 0.1): -0.5, Noise(0.06, 0.2): -1.5}
@@ -45,12 +48,12 @@ class Score:
     Parameters
     ----------
     log_density : float
-        Sum of the logarithms of the densities that they had, and of the odds of the noise.
+        Sum of the logarithms of the densities that they had, and of the odds of looseness and noise.
     error : float
         Mean absolute log error.
     log_evidence : float
         Logarithm of the marginal likelihood of all measurements, at the looseness and noise where it is
-        highest, and of the odds of the noise.
+        highest, and of their odds.
     """
 
     log_density: float
@@ -200,10 +203,10 @@ def tune(
         for one, odds in ({noise: 0.0} if noise else NOISES).items():
             scatter = one.relative**2 * np.maximum(1.0, np.abs(log_error) / one.linear)
             found_scores = leave_one_out(fixed + np.diag(scatter), scaled, at_mean, np.square(LOOSENESS))
-            for looseness, tried in zip(LOOSENESS, found_scores):
-                log_evidence = max(log_evidence, tried.log_evidence + odds)
-                if tried.log_density + odds > score.log_density:
-                    score = replace(tried, log_density=tried.log_density + odds)
+            for looseness, own_odds, tried in zip(LOOSENESS, _LOOSENESS_ODDS, found_scores):
+                log_evidence = max(log_evidence, tried.log_evidence + odds + own_odds)
+                if tried.log_density + odds + own_odds > score.log_density:
+                    score = replace(tried, log_density=tried.log_density + odds + own_odds)
                     current = replace(problem, noise=one, prior=replace(problem.prior, looseness=looseness))
         score = replace(score, log_evidence=log_evidence)
     return score, current

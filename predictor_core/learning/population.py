@@ -34,8 +34,9 @@ _MOST_DIRECTIONS = 12
 _SHRINKAGE = 6.0
 #: Fewest devices that make a population.
 LEAST_DEVICES = 3
-#: Logarithm of the odds of a population: five measurements must not choose one for a detail.
-_ODDS = -2.0
+#: Logarithms of the odds of a population, and of how it varies about the source: five measurements must not
+#: choose one for a detail.
+_ODDS, _VARYING_ODDS = -2.0, -1.0
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,10 @@ class Members:
             label=f"{prior.label}, as {label}",
         )
         sibling = replace(
-            alike, means=dict.fromkeys(self.names, 0.0), label=f"{prior.label}, varying as {label}"
+            alike,
+            means=dict.fromkeys(self.names, 0.0),
+            odds=_VARYING_ODDS,
+            label=f"{prior.label}, varying as {label}",
         )
         return alike, sibling
 

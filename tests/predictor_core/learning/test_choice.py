@@ -10,6 +10,7 @@ import pytest
 from predictor_core import load_latency_predictor
 from predictor_core.learning.adapt import Prior, pose
 from predictor_core.learning.choice import (
+    LOOSENESS,
     choose,
     leave_one_out,
     plain_priors,
@@ -70,6 +71,19 @@ def test_a_sibling_is_believed_tightly_and_a_stranger_loosely(
         for latency_ms in (1.7 * source_ms, np.array(list(zoo_ms.values())))
     )
     assert sibling < stranger
+
+
+def test_few_measurements_that_agree_are_no_sign_of_a_twin(corpus: Corpus) -> None:
+    source = load_latency_predictor(CPU)
+    problem = pose(Prior.of(source), corpus.cut(source.rules))
+    latency_ms = 1.7 * problem.predict(np.zeros(len(problem.names)))
+    assert tune(problem, latency_ms, np.arange(3))[1].prior.looseness > LOOSENESS[1]
+
+
+def test_a_population_has_worse_odds_the_more_it_claims() -> None:
+    priors = {prior.label: prior for prior in priors_of([load_latency_predictor(CPU)])}
+    alike, varying = (priors[f"{CPU}, {how} TFLite 2.10 fp32"] for how in ("as", "varying as"))
+    assert alike.odds < varying.odds < priors[CPU].odds
 
 
 def test_mixtures_and_populations_are_among_the_candidates() -> None:
