@@ -5,7 +5,7 @@ says is multiplied by noise of 2 %. Held out are architectures of torchvision th
 
     python benchmarks/simulated_plan.py
 
-Needs torch and torchvision. Takes about ten minutes.
+Needs torch and torchvision. Takes a few minutes.
 """
 
 from __future__ import annotations

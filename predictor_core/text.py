@@ -4,6 +4,8 @@ from __future__ import annotations
 
 #: Longest text of an error, in characters; what is longer loses its middle.
 MAX_LINE = 2000
+#: Characters of what another library says about its failure; some of it is pages long.
+MAX_REASON = 400
 
 
 def printable(text: str) -> str:

@@ -32,7 +32,6 @@ LONG = frozenset(
         "predictor_core.frontends.openvino.data_ops",
         "predictor_core.frontends.tflite.graph",
         "predictor_core.learning.learn",
-        "predictor_core.legacy.pickle_reader",
     }
 )
 

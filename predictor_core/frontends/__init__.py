@@ -183,7 +183,7 @@ def type_of(model: Any) -> str:
         if not classes.isdisjoint(entry.classes):
             return entry.name
     raise PredictorError(
-        f"a {type(model).__name__} does not tell its model type; give model_type, one of "
+        f"an object of type {type(model).__name__} does not tell its model type; give model_type, one of "
         f"{', '.join(model_types())}"
     )
 

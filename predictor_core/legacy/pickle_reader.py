@@ -10,18 +10,14 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Union
+from typing import Any, Final
 
 from predictor_core.errors import PackError
-from predictor_core.legacy.pickle_records import KNOWN_NAMES, Name, Record
+from predictor_core.legacy.pickle_machine import MARK, Buffer, Machine
+from predictor_core.legacy.pickle_records import Name, Record
 
-#: Bounds: far above any genuine forest, low enough for time and memory to stay bounded.
+#: Bound: far above any genuine forest, low enough for the memory to stay bounded.
 MAX_PICKLE_BYTES: Final = 4 * 2**30
-MAX_OPCODES: Final = 3_000_000
-
-Buffer = Union[bytes, memoryview]
-
-_MARK: Final = object()
 
 
 def read_pickle(path: str | os.PathLike[str]) -> Any:
@@ -56,104 +52,14 @@ def read_pickle(path: str | os.PathLike[str]) -> Any:
 
 def parse_pickle(content: Buffer) -> Any:
     """Read the bytes of a pickle; see `read_pickle`."""
-    machine = _Machine(content)
+    machine = Machine(content)
     try:
-        return machine.run()
+        return machine.run(_HANDLERS)
     except (struct.error, IndexError, KeyError, ValueError, TypeError, OverflowError) as error:
         raise PackError(f"it is truncated or malformed at byte {machine.position}") from error
 
 
-class _Machine:
-    """Stack, memo and position of the reading."""
-
-    def __init__(self, content: Buffer) -> None:
-        self.content = memoryview(content)
-        self.position = 0
-        self.stack: list[Any] = []
-        self.memo: dict[int, Any] = {}
-
-    def run(self) -> Any:
-        content, stack, handlers = self.content, self.stack, _HANDLERS
-        for _ in range(MAX_OPCODES):
-            opcode = content[self.position]
-            self.position += 1
-            if opcode == 0x2E:  # STOP
-                break
-            handler = handlers.get(opcode)
-            if handler is None:
-                raise PackError(
-                    f"opcode {opcode:#04x} at byte {self.position - 1} is none that a forest is made of"
-                )
-            handler(self)
-        else:
-            raise PackError(f"it has more than {MAX_OPCODES} opcodes")
-        if self.position != len(content):
-            raise PackError(f"{len(content) - self.position} bytes follow its end")
-        if len(stack) != 1 or stack[0] is _MARK:
-            raise PackError("it does not leave one object")
-        return stack[0]
-
-    def take(self, size: int) -> memoryview:
-        end = self.position + size
-        if end > len(self.content):
-            raise PackError(
-                f"it is truncated: {size} bytes expected at byte {self.position}, {len(self.content)} in all"
-            )
-        part = self.content[self.position : end]
-        self.position = end
-        return part
-
-    def number(self, format: str) -> Any:
-        return struct.unpack(format, self.take(struct.calcsize(format)))[0]
-
-    def line(self) -> str:
-        end = bytes(self.content[self.position : self.position + 256]).find(b"\n")
-        if end < 0:
-            raise PackError(f"the name at byte {self.position} has no end")
-        text = str(self.take(end), "utf-8")
-        self.position += 1
-        return text
-
-    def pop(self) -> Any:
-        value = self.stack.pop()
-        if value is _MARK:
-            raise PackError(f"an object is missing before byte {self.position}")
-        return value
-
-    def pop_to_mark(self) -> list[Any]:
-        stack = self.stack
-        at = len(stack) - 1
-        while stack[at] is not _MARK:
-            at -= 1
-            if at < 0:
-                raise PackError(f"a mark is missing before byte {self.position}")
-        items = stack[at + 1 :]
-        del stack[at:]
-        return items
-
-    def pop_type(self, type: type) -> Any:
-        value = self.pop()
-        if value.__class__ is not type:
-            raise PackError(f"expected a {type.__name__.lower()} before byte {self.position}")
-        return value
-
-    def top(self, type: type) -> Any:
-        value = self.stack[-1]
-        if value.__class__ is not type:
-            raise PackError(f"expected a {type.__name__.lower()} before byte {self.position}")
-        return value
-
-    def name(self, module: str, name: str) -> None:
-        known = KNOWN_NAMES.get((module, name))
-        if known is None:
-            raise PackError(
-                f"it names {module[:80]}.{name[:80]}, which is no part of a random forest; nothing of it "
-                "was executed"
-            )
-        self.stack.append(known)
-
-
-Handler = Callable[[_Machine], None]
+Handler = Callable[[Machine], None]
 
 
 def _literal(value: Any) -> Handler:
@@ -174,49 +80,49 @@ def _bytes(format: str) -> Handler:
     return lambda machine: machine.stack.append(machine.take(machine.number(format)))
 
 
-def _long(machine: _Machine) -> None:
+def _long(machine: Machine) -> None:
     machine.stack.append(int.from_bytes(machine.take(machine.number("<B")), "little", signed=True))
 
 
 def _tuple(size: int) -> Handler:
-    def handler(machine: _Machine) -> None:
+    def handler(machine: Machine) -> None:
         items = [machine.pop() for _ in range(size)]
         machine.stack.append(tuple(items[::-1]))
 
     return handler
 
 
-def _tuple_to_mark(machine: _Machine) -> None:
+def _tuple_to_mark(machine: Machine) -> None:
     machine.stack.append(tuple(machine.pop_to_mark()))
 
 
-def _append(machine: _Machine) -> None:
+def _append(machine: Machine) -> None:
     value = machine.pop()
     machine.top(list).append(value)
 
 
-def _appends(machine: _Machine) -> None:
+def _appends(machine: Machine) -> None:
     items = machine.pop_to_mark()
     machine.top(list).extend(items)
 
 
-def _set_item(machine: _Machine) -> None:
+def _set_item(machine: Machine) -> None:
     value, key = machine.pop(), machine.pop()
     _update(machine, [key, value])
 
 
-def _set_items(machine: _Machine) -> None:
+def _set_items(machine: Machine) -> None:
     _update(machine, machine.pop_to_mark())
 
 
-def _update(machine: _Machine, items: list[Any]) -> None:
+def _update(machine: Machine, items: list[Any]) -> None:
     if len(items) % 2 or not all(key.__class__ is str for key in items[::2]):
         raise PackError(f"a key before byte {machine.position} is not a string")
     machine.top(dict).update(zip(items[::2], items[1::2]))
 
 
 def _put(format: str) -> Handler:
-    def handler(machine: _Machine) -> None:
+    def handler(machine: Machine) -> None:
         machine.memo[machine.number(format)] = machine.stack[-1]
 
     return handler
@@ -226,26 +132,26 @@ def _get(format: str) -> Handler:
     return lambda machine: machine.stack.append(machine.memo[machine.number(format)])
 
 
-def _memoize(machine: _Machine) -> None:
+def _memoize(machine: Machine) -> None:
     machine.memo[len(machine.memo)] = machine.stack[-1]
 
 
-def _global(machine: _Machine) -> None:
+def _global(machine: Machine) -> None:
     module = machine.line()
     machine.name(module, machine.line())
 
 
-def _stack_global(machine: _Machine) -> None:
+def _stack_global(machine: Machine) -> None:
     name, module = machine.pop_type(str), machine.pop_type(str)
     machine.name(module, name)
 
 
-def _call(machine: _Machine) -> None:
+def _call(machine: Machine) -> None:
     args, called = machine.pop_type(tuple), machine.pop_type(Name)
     machine.stack.append(Record(called.text, args))
 
 
-def _build(machine: _Machine) -> None:
+def _build(machine: Machine) -> None:
     state = machine.pop()
     record = machine.top(Record)
     if record.state is not None:
@@ -253,13 +159,13 @@ def _build(machine: _Machine) -> None:
     record.state = state
 
 
-def _protocol(machine: _Machine) -> None:
+def _protocol(machine: Machine) -> None:
     version = machine.number("<B")
     if not 2 <= version <= 5:
         raise PackError(f"it is of protocol {version}; 2 to 5 are read")
 
 
-def _frame(machine: _Machine) -> None:
+def _frame(machine: Machine) -> None:
     # A hint for buffered readers; the content is whole here.
     machine.take(8)
 
@@ -267,7 +173,7 @@ def _frame(machine: _Machine) -> None:
 _HANDLERS: Final[Mapping[int, Handler]] = {
     0x80: _protocol,
     0x95: _frame,
-    ord("("): _literal(_MARK),
+    ord("("): _literal(MARK),
     ord("N"): _literal(None),
     0x88: _literal(True),
     0x89: _literal(False),

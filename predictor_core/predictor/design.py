@@ -6,8 +6,7 @@ from coarse to fine: all kernels, their traits, the family, the sort, and the ne
 Gaussian process over `predictor_core.kernels.coordinates`, in the form of a Nystroem approximation (Williams
 and Seeger, "Using the Nystroem method to speed up kernel machines", 2001): with C the covariances between
 some centers and L their Cholesky factor, the features of a kernel are L^-1 times its covariances with the
-centers. Because L is triangular, centers that are added later leave the features of the earlier ones as they
-are.
+centers. Because L is triangular, centers that are added later leave the features of the earlier ones alone.
 """
 
 from __future__ import annotations
@@ -41,7 +40,9 @@ PRIOR = {
     "aliased": 0.15,
     "small": 0.5,
     "family": 0.5,
+    # Convolutions keep their ratios from device to device; what else costs something differs by factors.
     "sort": 0.3,
+    "op": 1.0,
     # Kernels that the source only estimates.
     "unserved": 1.0,
     "dilated": 0.7,
@@ -66,8 +67,9 @@ _MOST_MIX = 3.0
 
 
 def effect_kind(name: str) -> str:
-    """Key of `PRIOR` for the name of an effect."""
-    return name.partition(":")[0]
+    """Key of `PRIOR` for the name of an effect; sorts without a window are ops."""
+    kind, _, of = name.partition(":")
+    return "op" if kind == "sort" and "/" not in of else kind
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def _slice(arrays: _Arrays, attrs: Attrs) -> Any:
         axes, steps = attrs.get("axes", tuple(range(len(starts)))), (1,) * len(starts)
     cut = [slice(None)] * data.ndim
     for axis, start, end, step in zip(axes, starts, ends, steps):
-        # A negative step that ends before the first element has no spelling but None.
+        # A negative step that ends before the first element can be written as None alone.
         stop = None if step < 0 and end < -data.shape[axis] else end
         cut[axis] = slice(start, stop, step)
     return data[tuple(cut)]

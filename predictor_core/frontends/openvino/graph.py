@@ -116,7 +116,10 @@ class Walk:
         if layer.type in _FREE or layer.type in _QUANTISING:
             return {layer.outputs[0]: self._same(call)}
         if layer.type in _STATES:
-            return {port: Value(_known(shape, inputs)) for port, shape in zip(layer.outputs, layer.shapes)}
+            return {
+                port: self._state(layer, _known(shape, inputs))
+                for port, shape in zip(layer.outputs, layer.shapes)
+            }
         found = self._constants(call)
         if found is None:
             steps = self._steps(call)
@@ -127,6 +130,13 @@ class Walk:
             else:
                 found = self._emit(call, steps)
         return dict(zip(layer.outputs, found))
+
+    def _state(self, layer: Layer, shape: Shape) -> Value:
+        """Return what a run of the model leaves for the next one: an input that the user does not give."""
+        if _is_empty(shape):
+            return Value(shape)
+        self.nodes.append(Node(self._names.fresh(layer.name), "input", outputs=(shape,)))
+        return Value(shape, self.nodes[-1].name)
 
     def _same(self, call: Call) -> Value:
         """Return the value that a conversion of types passes on."""

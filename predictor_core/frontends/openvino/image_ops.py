@@ -6,7 +6,6 @@ from typing import Any
 
 from predictor_core.frontends.common.call import same_shape
 from predictor_core.frontends.common.values import NotInferableError, Value
-from predictor_core.frontends.onnx.dense_ops import HANDLERS as ONNX_DENSE
 from predictor_core.frontends.onnx.image_ops import HANDLERS as ONNX
 from predictor_core.frontends.openvino.call import Call, Handler, Step
 from predictor_core.ir.graph import Shape
@@ -101,7 +100,7 @@ def _interpolate(call: Call) -> Step:
 
 
 def _mean_variance(call: Call) -> Step | list[Step]:
-    """Normalise over some dimensions: spelled out, so that a scale and a shift behind it are found."""
+    """Normalise over some dimensions: written as its ops, so that a scale and a shift behind it are found."""
     x, rank = call.shape(), len(call.shape())
     if call.layer.version == "opset1" or not call.has(1):
         axes = tuple(range(1 if call.flag("across_channels") else 2, rank))
@@ -168,12 +167,6 @@ def _rois(call: Call) -> Step:
     x, rois = call.shape(0), call.shape(1)
     size = (int(call.number("pooled_h")), int(call.number("pooled_w")))
     return call.step(call.op, (rois[0], x[1], *size), 0, 1)
-
-
-def through(op: str) -> Handler:
-    """Return the handler of an op that ONNX has with the same inputs and without attributes."""
-    handler = ONNX_DENSE[op]
-    return lambda call: handler(call.as_onnx(op))
 
 
 def _prelu(call: Call) -> Step:

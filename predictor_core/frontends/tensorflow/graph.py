@@ -195,6 +195,11 @@ class Walk:
         self.append(Node(self.names.fresh(name), "input", outputs=(shape,)))
         return [Value(shape, self.nodes[-1].name)]
 
+    def _state(self, name: str, variable: Value) -> Value:
+        """Return what a call of the model leaves for the next one: an input that the user does not give."""
+        self.append(Node(self.names.fresh(name), "input", outputs=(variable.shape,)))
+        return Value(variable.shape, self.nodes[-1].name)
+
     def _same(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
         if not inputs:
             raise GraphError("lacks its input")
@@ -233,7 +238,10 @@ class Walk:
         # What is handed over costs time too; a function of a model has tens of arguments.
         self._meter.spend(nodes=(len(inputs) + len(function.results)) // 2)
         wanted = [function.returned.get(name, name) for name in function.results]
-        arguments = dict(zip(function.arguments, inputs))
+        arguments = {
+            name: self._state(name, value) if name in function.assigned and value.is_constant else value
+            for name, value in zip(function.arguments, inputs)
+        }
         return self._evaluate(function.nodes, wanted, arguments, depth + 1)
 
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from predictor_core.frontends.tensorflow.call import Call, Handler, Step
+from predictor_core.frontends.tensorflow.math_ops import binary
 
 
 def _batch_norm(call: Call) -> Step:
     return call.step("bn", call.shape())
 
 
-def _bias_add(call: Call) -> Step:
-    return call.step("biasadd", call.shape())
+def _bias_add(call: Call) -> Step | list[Step]:
+    """Keras adds the product of a state as a bias where the batch is 1."""
+    bias, rank = call.value(1), len(call.shape())
+    if bias.is_constant:
+        return call.step("biasadd", call.shape())
+    if not call.channels_first or rank < 3:
+        return binary("add")(call)
+    turned = Step("reshape", (bias,), {}, ((*bias.shape, *[1] * (rank - 2)),))
+    return [turned, Step("add", (call.value(), 0), {}, (call.shape(),))]
 
 
 def _resize(mode: str) -> Handler:

@@ -16,7 +16,9 @@ from predictor_core.ir.shapes import broadcast, reduced
 _NEUTRAL = {"add": 0.0, "mul": 1.0, "div": 1.0}
 
 
-def _binary(op: str) -> Handler:
+def binary(op: str) -> Handler:
+    """Return the rule of an op on two tensors that broadcast."""
+
     def handler(call: Call) -> Step:
         out = call.shape()
         for value in call.inputs[1:]:
@@ -47,7 +49,7 @@ def _sum_of_all(call: Call) -> list[Step]:
 
 
 def _squared_difference(call: Call) -> list[Step]:
-    difference = _binary("sub")(call)
+    difference = binary("sub")(call)
     assert isinstance(difference, Step)
     return [difference, Step("square", (0,), {}, difference.outputs)]
 
@@ -217,7 +219,7 @@ _BINARY = {
 
 HANDLERS: dict[str, Handler] = {
     **{source: same_shape(op) for source, op in _UNARY.items()},
-    **{source: _binary(op) for source, op in _BINARY.items()},
+    **{source: binary(op) for source, op in _BINARY.items()},
     "AddN": _sum_of_all,
     "All": _reduce("All"),
     "Any": _reduce("Any"),

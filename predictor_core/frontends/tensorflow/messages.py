@@ -169,15 +169,20 @@ class FunctionDef:
         Names in order.
     returned : dict
         Result name -> the tensor inside of the function that it is.
+    assigned : set of str
+        Arguments that are variables which the function sets: the state that a model keeps.
     """
 
-    __slots__ = ("arguments", "nodes", "results", "returned")
+    __slots__ = ("arguments", "assigned", "nodes", "results", "returned")
 
     def __init__(self, message: Any) -> None:
         self.nodes = _nodes(message.node_def)
         self.arguments = [argument.name for argument in message.signature.input_arg]
         self.results = [result.name for result in message.signature.output_arg]
         self.returned = {entry.key: entry.value for entry in message.ret}
+        self.assigned = {
+            node.inputs[0] for node in self.nodes.values() if node.op == "AssignVariableOp" and node.inputs
+        }
 
 
 class GraphDef:

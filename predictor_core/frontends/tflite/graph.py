@@ -290,8 +290,16 @@ class Walk:
         self, graph: Subgraph, operator: Operator, inputs: list[Value | None], depth: int
     ) -> list[Value]:
         (handle,) = _given(inputs)
-        stated = _tensor(graph, operator.outputs[0]).shape
-        return [self._variables.get(str(handle.array), Value(stated))]
+        name = str(handle.array)
+        found = self._variables.get(name)
+        if found is None:
+            found = Value(_tensor(graph, operator.outputs[0]).shape)
+            if depth == 0 and operator.inputs[0] in graph.assigned and min(found.shape, default=1) > 0:
+                # What a call of the model leaves for the next one: an input that the user does not give.
+                self.nodes.append(Node(self._names.fresh(operator.name), "input", outputs=(found.shape,)))
+                found = Value(found.shape, self.nodes[-1].name)
+            self._variables[name] = found
+        return [found]
 
 
 _Special = Callable[[Walk, Subgraph, Operator, "list[Value | None]", int], "list[Value]"]

@@ -150,7 +150,7 @@ class Tensor:
 
 
 class Subgraph:
-    """Tensors and operators, in the order of their execution."""
+    """Tensors and operators, in the order of their execution; the handles of variables that it sets."""
 
     def __init__(self, model: Model, table: Table) -> None:
         self.tensors = [Tensor(model, entry) for entry in table.tables(0)]
@@ -163,6 +163,9 @@ class Subgraph:
                 raise ModelFormatError(f"an operator has the code {code}, the model has {len(model.ops)}")
             op, custom = model.ops[code]
             self.operators.append(Operator(op, custom, entry))
+        self.assigned = {
+            one.inputs[0] for one in self.operators if one.op == "ASSIGN_VARIABLE" and one.inputs
+        }
 
 
 class Model:

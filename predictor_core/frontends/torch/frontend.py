@@ -17,15 +17,13 @@ from predictor_core.frontends.common.values import AS_FLOAT
 from predictor_core.ir.graph import Graph, Shape
 from predictor_core.ir.inputs import GivenShapes, InputShapes
 from predictor_core.ir.layout import channels_last
-from predictor_core.text import one_line
+from predictor_core.text import MAX_REASON, one_line
 
 DEFAULT_SHAPE = (1, 3, 224, 224)
 
 _VIAS = (None, "direct", "onnx")
 #: Packages of the modules that torch.ao puts in place of float ones.
 _QUANTISED = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized")
-#: Characters of what a library says about its failure; some of it is pages long.
-_MAX_REASON = 400
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -112,7 +110,7 @@ def load(
             if via != "onnx":
                 return channels_last(nodes, name, outputs, warnings)
             break
-    reason = one_line(str(direct_error), _MAX_REASON)
+    reason = one_line(str(direct_error), MAX_REASON)
     if via != "onnx":
         if via == "direct" or all(call_error(module, args, kwargs) for args, kwargs in candidates):
             advice += "" if via is None else ", or use via='onnx'"

@@ -16,13 +16,10 @@ import torch
 from predictor_core.errors import ModelFormatError, PredictorError, missing_dependency
 from predictor_core.frontends.torch.module_copy import ModuleCopy
 from predictor_core.frontends.torch.tensors import mapped, random_state_kept, to_meta
-from predictor_core.text import one_line
+from predictor_core.text import MAX_REASON, one_line
 
 #: Opset of the TorchScript exporter: the first that has LayerNormalization as one op.
 _OPSET = 17
-
-#: Characters of what an exporter says about its failure.
-_MAX_REASON = 200
 
 #: What the exporter prints with.
 _DUMP: Any = getattr(torch._C, "_jit_onnx_log", None)
@@ -215,4 +212,4 @@ def _reason(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     first_line = str(error).strip().partition("\n")[0]
-    return one_line(f"{type(error).__name__}: {_SENTENCE_END.split(first_line, maxsplit=1)[0]}", _MAX_REASON)
+    return one_line(f"{type(error).__name__}: {_SENTENCE_END.split(first_line, maxsplit=1)[0]}", MAX_REASON)

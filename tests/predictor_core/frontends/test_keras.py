@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.macs import graph_macs
 from predictor_core import load_latency_predictor
 from predictor_core.errors import MissingDependencyError, ModelFormatError
 from predictor_core.frontends.keras import load
@@ -55,6 +56,19 @@ def test_an_object_is_what_its_frozen_graph_is(tmp_path: Path) -> None:
         predictor = load_latency_predictor(device)
         # The type of an object tells its model type.
         assert predictor.predict(model) == pytest.approx(predictor.predict(expected), rel=0.01)
+
+
+@needs_keras
+@pytest.mark.parametrize(("layer", "gates"), [("LSTM", 4), ("GRU", 3), ("SimpleRNN", 1)])
+@pytest.mark.parametrize("keeps_state", [True, False])
+def test_recurrent_layers_are_unrolled(layer: str, gates: int, keeps_state: bool) -> None:
+    import keras
+
+    x = keras.Input(batch_shape=(1, 5, 8))
+    graph = load(keras.Model(x, getattr(keras.layers, layer)(16, stateful=keeps_state)(x)))
+    # The first product with a state of zeros is known before.
+    products = 5 * 8 + (5 if keeps_state else 4) * 16
+    assert graph_macs(graph) == products * gates * 16
 
 
 @needs_keras

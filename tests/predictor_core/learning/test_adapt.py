@@ -60,6 +60,19 @@ def test_a_trait_multiplies_kernels_of_all_types(problem: Problem) -> None:
     assert {spec.op for spec, value in zip(problem.specs, values) if value} >= {"conv", "dwconv", "fc"}
 
 
+@pytest.mark.parametrize("op", ["fc", "se"])
+def test_an_op_that_is_far_dearer_than_on_the_source_does_not_make_others_dearer(
+    problem: Problem, op: str
+) -> None:
+    own = np.array([spec.op == op for spec in problem.specs])
+    at = np.zeros(len(problem.names))
+    at[problem.names.index(f"sort:{op}")] = 1.5
+    found = problem.fit(problem.predict(at)).mean
+    off = np.log(problem.kernels_ms(found) / problem.kernels_ms(at))
+    assert np.abs(np.median(off[own])) < 0.1
+    assert np.median(np.abs(off[~own])) < 0.05
+
+
 @pytest.mark.parametrize(
     ("name", "family"),
     [

@@ -57,7 +57,7 @@ def test_a_population_does_not_know_who_is_left_out(
     fits = [JointFit(problem, {"a": base, "b": 2.0 * base, "c": one}) for one in (base, odd)]
     without = [fit.members(["a", "b"]) for fit in fits]
     moved = np.abs(without[0].means - without[1].means).max()
-    assert moved < 0.1
+    assert moved < 0.2
     assert np.abs(fits[0].members().means - fits[1].members().means).max() > 4.0 * moved
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.fuzz import mutate_pickle, read_pickled_forest
 from predictor_core.errors import PackError
-from predictor_core.legacy import pickle_reader
+from predictor_core.legacy import pickle_machine, pickle_reader
 from predictor_core.legacy.pickle_reader import parse_pickle, read_pickle
 from predictor_core.legacy.pickle_records import KNOWN_NAMES, Record
 from predictor_core.legacy.sklearn_forest import parse_forest
@@ -78,7 +78,7 @@ def test_objects_become_records_and_nothing_is_called() -> None:
     ],
 )
 def test_attacks_are_refused_and_not_executed(attack: Any, protocol: int, tmp_path: Path) -> None:
-    marker = tmp_path / "marker"
+    marker = tmp_path / "executed"
     path = tmp_path / "attack.pkl"
     path.write_bytes(pickle.dumps(attack(marker), protocol=protocol))
 
@@ -165,7 +165,7 @@ def test_deep_nesting_does_not_overflow_the_stack(content: bytes) -> None:
 
 
 def test_opcodes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pickle_reader, "MAX_OPCODES", 100)
+    monkeypatch.setattr(pickle_machine, "MAX_OPCODES", 100)
 
     with pytest.raises(PackError, match="more than 100 opcodes"):
         parse_pickle(b"N" * 101 + b".")

@@ -264,6 +264,22 @@ def test_an_empty_state_takes_no_time(tmp_path: Path) -> None:
     assert [node.op for node in graph] == ["input", "relu"]
 
 
+def test_a_state_is_an_input(tmp_path: Path) -> None:
+    shape = (1, 16)
+    layers = [
+        layer(0, "Parameter", [], [shape], shape="1,16", element_type="f32"),
+        layer(1, "Const", [], [shape], element_type="f32", shape="1, 16", offset="0", size="64"),
+        layer(2, "ReadValue", [shape], [shape], version="opset6", variable_id="h"),
+        layer(3, "Sigmoid", [shape], [shape]),
+        layer(4, "Add", [shape, shape], [shape]),
+        layer(5, "Assign", [shape], [shape], version="opset6", variable_id="h"),
+        layer(6, "Result", [shape], []),
+    ]
+    edges = [(1, 0, 2, 0), (2, 1, 3, 0), (3, 1, 4, 0), (0, 0, 4, 1), (4, 2, 5, 0), (4, 2, 6, 0)]
+    graph = load(written(tmp_path, net(layers, edges)))
+    assert [node.op for node in graph] == ["input", "input", "sigmoid", "add"]
+
+
 @pytest.mark.parametrize("batch", [None, 4])
 def test_an_open_batch_without_the_bin(tmp_path: Path, batch: int | None) -> None:
     """The converter leaves the batch of all stated shapes open; pads and targets are in the absent .bin."""

@@ -449,6 +449,46 @@ def test_loops_of_a_known_count_are_unrolled(tmp_path: Path) -> None:
         looped(tmp_path, "zero")
 
 
+def test_state_that_a_model_keeps_is_an_input(tmp_path: Path) -> None:
+    cell = pb.function(
+        "cell",
+        ["x", "state", "weights"],
+        {"r": "y:y:0"},
+        pb.node("before", "ReadVariableOp", ["state"]),
+        pb.node("u", "ReadVariableOp", ["weights"]),
+        pb.const("w", [4, 8], dtype=1),
+        pb.node("a", "MatMul", ["x", "w:output:0"]),
+        pb.node("b", "MatMul", ["before:value:0", "u:value:0"]),
+        pb.node("row", "Squeeze", ["b:product:0"]),
+        pb.node("sum", "BiasAdd", ["a:product:0", "row:output:0"]),
+        pb.node("y", "Tanh", ["sum:z:0"]),
+        pb.node("after", "AssignVariableOp", ["state", "y:y:0"]),
+    )
+    graph = built(
+        tmp_path,
+        pb.placeholder("x", [1, 4]),
+        pb.node("h", "VarHandleOp", shape=(7, pb.shape([1, 8]))),
+        pb.node("u", "VarHandleOp", shape=(7, pb.shape([8, 8]))),
+        pb.node("y", "StatefulPartitionedCall", ["x", "h", "u"], f=(10, pb.field(1, "cell"))),
+        functions=[cell],
+    )
+    ops = Counter(node.op for node in graph)
+    assert ops == {"input": 2, "fc": 2, "reshape": 1, "add": 1, "tanh": 1}
+    assert [one.shape for one in graph.inputs] == [(1, 4), (1, 8)]
+
+
+@pytest.mark.parametrize(("order", "shape"), [("NHWC", (1, 8, 8, 3)), ("NCHW", (1, 3, 8, 8))])
+def test_a_bias_that_depends_on_data_is_a_sum(tmp_path: Path, order: str, shape: tuple[int, ...]) -> None:
+    graph = built(
+        tmp_path,
+        pb.placeholder("x", shape),
+        pb.placeholder("b", [3]),
+        pb.node("y", "BiasAdd", ["x", "b"], data_format=order),
+    )
+    assert Counter(node.op for node in graph)["add"] == 1
+    assert graph.shape(graph.outputs[0]) == (1, 8, 8, 3)
+
+
 def test_functions_that_call_themselves(tmp_path: Path) -> None:
     again = pb.function(
         "f", ["a"], {"r": "c:output:0"}, pb.node("c", "PartitionedCall", ["a"], f=(10, pb.field(1, "f")))

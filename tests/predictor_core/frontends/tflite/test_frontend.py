@@ -21,6 +21,7 @@ from predictor_core.frontends.tflite import load
 from predictor_core.fusion import detect
 from predictor_core.ir.graph import Graph
 from tests.predictor_core.frontends.tflite.conftest import FIXTURES
+from tests.predictor_core.frontends.tflite.flat import model as flatbuffer
 
 Models = Callable[[str], Path]
 
@@ -161,6 +162,27 @@ def test_a_signature_is_chosen_by_name(model: Models, name: str) -> None:
     assert [node.op for node in decode].count("fc") == 3
     with pytest.raises(ModelFormatError, match="no signature 'x'; it has: decode, encode"):
         load(model(name), signature="x")
+
+
+@pytest.mark.parametrize("is_set", [True, False])
+def test_state_that_a_model_keeps_is_an_input(tmp_path: Path, is_set: bool) -> None:
+    steps = [(142, [], [1]), (143, [1], [2]), (0, [0, 2], [3]), (144, [1, 3], [])]  # handle, read, add, set
+    steps = steps if is_set else steps[:3]
+    flat = flatbuffer(0, ["main"])
+    flat.table("main", "tensors", "in", "result", "operators")
+    flat.vector("tensors", ["t"] * 4)
+    flat.vector("result", [3])
+    flat.vector("codes", [f"code{place}" for place in range(len(steps))])
+    flat.vector("operators", [f"operator{place}" for place in range(len(steps))])
+    for place, (code, read, written) in enumerate(steps):
+        flat.table(f"code{place}", None, None, None, code)
+        flat.table(f"operator{place}", place, f"read{place}", f"written{place}")
+        flat.vector(f"read{place}", read)
+        flat.vector(f"written{place}", written)
+    path = tmp_path / "model.tflite"
+    path.write_bytes(flat.content())
+    graph = load(path)
+    assert [node.op for node in graph] == (["input", "input", "add"] if is_set else ["input", "add"])
 
 
 def test_a_loop_of_known_length_is_unrolled(model: Models) -> None:
