@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from predictor_core.files import write_atomically
+from predictor_core.files import output_path, write_atomically
 from predictor_core.measuring.rows import COLUMNS, Row, line
 
 
@@ -29,6 +29,7 @@ def appending(path: Path) -> Iterator[RowWriter]:
     """
     from predictor_core.learning.measurements import read_measurements
 
+    path = output_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     header: list[str] = []
     if path.exists() and path.stat().st_size:

@@ -102,28 +102,31 @@ def warnings_of(graph: Graph, reports: Sequence[KernelReport], precision: str = 
         warnings.append(f"unknown ops, estimated by the bytes they move: {', '.join(unknown)}")
     estimated = [report for report in reports if not report.measured]
     if estimated:
-        share = sum(report.latency_ms for report in estimated) / total
         types = ", ".join(sorted({report.type for report in estimated}))
-        warnings.append(
-            f"{len(estimated)} kernels ({share:.1%} of the latency) are estimated, not measured: {types}"
-        )
+        told = _told(estimated, total, "is estimated", "are estimated")
+        warnings.append(f"{told}, not measured: {types}")
     bounded = [report for report in reports if report.bounded]
     if bounded:
-        share = sum(report.latency_ms for report in bounded) / total
         worst = max(bounded, key=lambda report: report.latency_ms)
         warnings.append(
-            f"{len(bounded)} kernels ({share:.1%} of the latency) take what the device's peak rates allow, "
+            f"{_told(bounded, total, 'takes', 'take')} what the device's peak rates allow, "
             f"for the measurements say less, foremost {worst.name} ({worst.type})"
         )
     outside = [report for report in reports if report.measured and report.outside]
     if outside:
-        share = sum(report.latency_ms for report in outside) / total
         worst = max(outside, key=lambda report: report.latency_ms)
         warnings.append(
-            f"{len(outside)} kernels ({share:.1%} of the latency) are outside the training range, "
+            f"{_told(outside, total, 'is outside', 'are outside')} the training range, "
             f"foremost {worst.name} ({', '.join(worst.outside)})"
         )
     return warnings
+
+
+def _told(reports: Sequence[KernelReport], total_ms: float, one: str, many: str) -> str:
+    """How many kernels, their share of a latency, and what is said of them."""
+    share = sum(report.latency_ms for report in reports) / total_ms
+    number = f"{len(reports)} kernels" if len(reports) > 1 else "1 kernel"
+    return f"{number} ({share:.1%} of the latency) {many if len(reports) > 1 else one}"
 
 
 def refuse_estimates(found: Sequence[Kernel], answers: Mapping[KernelSpec, KernelLatency]) -> None:

@@ -55,6 +55,11 @@ def test_columns_of_an_existing_file_stay(tmp_path: Path) -> None:
     assert path.read_text() == "latency_ms,model\n3.5,alexnet\n30,resnet18\n"
 
 
+def test_a_folder_is_no_measurements_file(tmp_path: Path) -> None:
+    with pytest.raises(PredictorError, match="is a folder; expected a regular file"), appending(tmp_path):
+        pass
+
+
 def test_another_file_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "m.csv"
     path.write_text("name,value\nx,1\n")
