@@ -62,8 +62,8 @@ def output_path(
     return target
 
 
-def output_folder(path: str | os.PathLike[str]) -> Path:
-    """Where files may be written into a folder, which need not exist: asked before the work that they need.
+def check_output_folder(path: str | os.PathLike[str]) -> None:
+    """Refuse a folder that files can't be written into, before the work that they need; it need not exist.
 
     Raises
     ------
@@ -76,7 +76,6 @@ def output_folder(path: str | os.PathLike[str]) -> Path:
         raise OutputError(f"{existing} is no folder; expected one, or a name that is free")
     if not os.access(existing, os.W_OK | os.X_OK):
         raise OutputError(f"can't write into {existing}: permission denied")
-    return folder
 
 
 def _same_file(one: Path, other: Path) -> bool:

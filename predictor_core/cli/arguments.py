@@ -3,17 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
-
-
-def add_common(parser: argparse.ArgumentParser, root: bool = False) -> None:
-    """Add the flags of every command, which stand before the subcommand (`root`) or behind it."""
-    # The defaults of a subcommand must not undo what stood before it.
-    default: Any = False if root else argparse.SUPPRESS
-    parser.add_argument("-v", "--verbose", action="store_true", default=default, help="say more")
-    parser.add_argument(
-        "--debug", action="store_true", default=default, help="show the traceback of an unexpected error"
-    )
 
 
 def add_predictors(parser: argparse.ArgumentParser) -> None:

@@ -6,14 +6,14 @@ import argparse
 import os
 from typing import Any
 
-from predictor_core.cli.arguments import add_common, add_predictors, add_reading, positive_ms, share
+from predictor_core.cli.arguments import add_predictors, add_reading, positive_ms, share
 from predictor_core.cli.console import FAILED, UsageError
 from predictor_core.cli.models import add_models
 
 
-def add(commands: Any) -> None:
-    """Add the subcommand."""
-    parser = commands.add_parser(
+def add(commands: Any) -> argparse.ArgumentParser:
+    """Add the subcommand, and return its parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
         "check",
         help="fail when a model is too slow",
         description="Hold models against a largest latency, a baseline or both; the exit status is 1 when "
@@ -40,8 +40,7 @@ def add(commands: Any) -> None:
         default=os.environ.get("GITHUB_ACTIONS") == "true",
         help="print annotations of GitHub Actions (default: there)",
     )
-    add_common(parser)
-    parser.set_defaults(run=run)
+    return parser
 
 
 def run(arguments: argparse.Namespace) -> int:

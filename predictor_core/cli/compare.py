@@ -6,14 +6,14 @@ import argparse
 import json
 from typing import Any
 
-from predictor_core.cli.arguments import add_common, add_predictors, add_reading, positive
+from predictor_core.cli.arguments import add_predictors, add_reading, positive
 from predictor_core.cli.console import FAILED, UsageError, log, width
 from predictor_core.cli.models import add_models
 
 
-def add(commands: Any) -> None:
-    """Add the subcommand."""
-    parser = commands.add_parser(
+def add(commands: Any) -> argparse.ArgumentParser:
+    """Add the subcommand, and return its parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
         "compare",
         help="compare the latency of models",
         description="Compare the latency of models with that of the first: total, by kernel type, by module.",
@@ -26,8 +26,7 @@ def add(commands: Any) -> None:
         "--depth", type=positive, default=2, metavar="N", help="levels of modules to tell apart (default: 2)"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON array")
-    add_common(parser)
-    parser.set_defaults(run=run)
+    return parser
 
 
 def run(arguments: argparse.Namespace) -> int:

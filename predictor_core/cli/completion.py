@@ -5,22 +5,20 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from predictor_core.cli.arguments import add_common
 from predictor_core.errors import missing_dependency
 
 SHELLS = ("bash", "zsh", "fish")
 
 
-def add(commands: Any) -> None:
-    """Add the subcommand."""
-    parser = commands.add_parser(
+def add(commands: Any) -> argparse.ArgumentParser:
+    """Add the subcommand, and return its parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
         "completion",
         help="print a completion script for a shell",
         description='Print a completion script, for example for bash: eval "$(nn-meter completion bash)".',
     )
     parser.add_argument("shell", choices=SHELLS)
-    add_common(parser)
-    parser.set_defaults(run=run)
+    return parser
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -11,7 +11,6 @@ from typing import Any
 from predictor_core.catalog.cards import ROUGH_BELOW, card_of
 from predictor_core.catalog.lookup import hint, list_latency_predictors
 from predictor_core.catalog.versions import version_key
-from predictor_core.cli.arguments import add_common
 from predictor_core.cli.console import width
 from predictor_core.errors import UnknownPredictorError
 from predictor_core.text import printable
@@ -20,9 +19,9 @@ from predictor_core.views.text import grid
 _HEADINGS = ("name", "chip", "cores", "precision", "runtime", "within 10 %")
 
 
-def add(commands: Any) -> None:
-    """Add the subcommand."""
-    parser = commands.add_parser(
+def add(commands: Any) -> argparse.ArgumentParser:
+    """Add the subcommand, and return its parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
         "devices",
         help="list and describe the devices",
         description="List the devices; with words those that have all of them, with names their whole cards.",
@@ -31,8 +30,7 @@ def add(commands: Any) -> None:
         "words", nargs="*", metavar="WORD", help="names, or words and quoted patterns: pixel4 int8 'cortex*'"
     )
     parser.add_argument("--json", action="store_true", help="print the cards as one JSON array")
-    add_common(parser)
-    parser.set_defaults(run=run)
+    return parser
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from predictor_core.cli.arguments import add_common, add_reading
+from predictor_core.cli.arguments import add_reading
 from predictor_core.cli.console import FAILED, UsageError, describe, log, result
 from predictor_core.cli.models import Source, add_models, reading_options, requested
 from predictor_core.files import output_path
 from predictor_core.text import printable
 
 
-def add(commands: Any) -> None:
-    """Add the subcommand."""
-    parser = commands.add_parser(
+def add(commands: Any) -> argparse.ArgumentParser:
+    """Add the subcommand, and return its parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
         "get_ir",
         help="convert models to nn-Meter IR",
         description="Convert models to nn-Meter IR. A folder means every model in it.",
@@ -30,8 +30,7 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--force", action="store_true", help="overwrite files that exist, never an input")
     add_reading(parser)
-    add_common(parser)
-    parser.set_defaults(run=run)
+    return parser
 
 
 def run(arguments: argparse.Namespace) -> int:

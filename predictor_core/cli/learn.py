@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from predictor_core.cli.arguments import add_common
 from predictor_core.cli.console import UsageError, log
 from predictor_core.cli.models import input_shapes
 from predictor_core.errors import LearningError, OutputError
@@ -18,9 +17,9 @@ if TYPE_CHECKING:
     from predictor_core.predictor.learned import LearnedPredictor
 
 
-def add(commands: Any) -> None:
-    """Add the subcommand."""
-    parser = commands.add_parser(
+def add(commands: Any) -> argparse.ArgumentParser:
+    """Add the subcommand, and return its parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
         "learn",
         help="learn a device from measured models",
         description="Learn a device from the measured latencies of a few whole models.",
@@ -46,8 +45,7 @@ def add(commands: Any) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the cross-validation (default: 0)")
     parser.add_argument("--input-shape", nargs="+", metavar="SHAPE", help="of rows that name none")
-    add_common(parser)
-    parser.set_defaults(run=run)
+    return parser
 
 
 def run(arguments: argparse.Namespace) -> int:

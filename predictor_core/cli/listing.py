@@ -7,15 +7,15 @@ import json
 from typing import Any
 
 from predictor_core.catalog.lookup import entries, list_latency_predictors
-from predictor_core.cli.arguments import add_common
 
 
-def add(commands: Any) -> None:
-    """Add the subcommand."""
-    parser = commands.add_parser("list", help="list all predictors", description="List all predictors.")
+def add(commands: Any) -> argparse.ArgumentParser:
+    """Add the subcommand, and return its parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "list", help="list all predictors", description="List all predictors."
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON array")
-    add_common(parser)
-    parser.set_defaults(run=run)
+    return parser
 
 
 def run(arguments: argparse.Namespace) -> int:

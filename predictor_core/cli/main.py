@@ -27,7 +27,6 @@ from predictor_core.cli import (
     register,
     unregister,
 )
-from predictor_core.cli.arguments import add_common
 from predictor_core.errors import suggestion
 from predictor_core.text import one_line
 
@@ -134,13 +133,25 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--list-predictors", action="store_true", help="list all predictors and their versions"
     )
-    add_common(parser, root=True)
+    _add_common(parser, root=True)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for command in _COMMANDS:
-        command.add(commands)
+        added = command.add(commands)
+        _add_common(added)
+        added.set_defaults(run=command.run)
     commands.choices["completion"].set_defaults(root=parser)
     parser.commands = commands.choices
     return parser
+
+
+def _add_common(parser: argparse.ArgumentParser, root: bool = False) -> None:
+    """Add the flags of every command, which stand before the subcommand (`root`) or behind it."""
+    # The defaults of a subcommand must not undo what stood before it.
+    default: Any = False if root else argparse.SUPPRESS
+    parser.add_argument("-v", "--verbose", action="store_true", default=default, help="say more")
+    parser.add_argument(
+        "--debug", action="store_true", default=default, help="show the traceback of an unexpected error"
+    )
 
 
 if __name__ == "__main__":

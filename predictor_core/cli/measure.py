@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from predictor_core.cli.arguments import add_common, number, positive
+from predictor_core.cli.arguments import number, positive
 
 #: No time that is given is this long (s).
 _LONGEST = 1e9
 
 
-def add(commands: Any) -> None:
-    """Add the subcommand."""
-    parser = commands.add_parser(
+def add(commands: Any) -> argparse.ArgumentParser:
+    """Add the subcommand, and return its parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
         "measure",
         help="time models on this machine",
         description="Time models on this machine. A folder means every model in it that the runtime takes, "
@@ -58,8 +58,7 @@ def add(commands: Any) -> None:
         metavar="SHAPE",
         help="shape of each input, such as 1,3,224,224: for torchvision models and open dimensions",
     )
-    add_common(parser)
-    parser.set_defaults(run=run)
+    return parser
 
 
 def run(arguments: argparse.Namespace) -> int:

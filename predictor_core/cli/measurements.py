@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from predictor_core.cli.arguments import add_common
 
-
-def add(commands: Any) -> None:
-    """Add the subcommand."""
+def add(commands: Any) -> argparse.ArgumentParser:
+    """Add the subcommand, and return its parser."""
     parser = commands.add_parser("measurements", help="turn logs of benchmark tools into measurements")
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    convert = actions.add_parser(
+    convert: argparse.ArgumentParser = actions.add_parser(
         "convert",
         help="read logs, write a measurements file",
         description="Read the output of TFLite's benchmark_model, OpenVINO's benchmark_app, trtexec, "
@@ -26,8 +24,7 @@ def add(commands: Any) -> None:
     convert.add_argument(
         "--only", metavar="TEXT", help="leave out rows whose environment, as the log has it, lacks this text"
     )
-    add_common(convert)
-    convert.set_defaults(run=run)
+    return convert
 
 
 def run(arguments: argparse.Namespace) -> int:

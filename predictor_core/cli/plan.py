@@ -5,12 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from predictor_core.cli.arguments import add_common
 
-
-def add(commands: Any) -> None:
-    """Add the subcommand."""
-    parser = commands.add_parser(
+def add(commands: Any) -> argparse.ArgumentParser:
+    """Add the subcommand, and return its parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
         "plan",
         help="choose the models to time on a new device",
         description="Write the models that teach the most about a new device, in the order in which to time "
@@ -37,22 +35,21 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of the space's samples (default: 0)"
     )
-    add_common(parser)
-    parser.set_defaults(run=run)
+    return parser
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
     from predictor_core.cli.console import UsageError, log
     from predictor_core.cli.models import input_shapes
-    from predictor_core.files import output_folder
+    from predictor_core.files import check_output_folder
     from predictor_core.measuring.planning.folder import PHONE_SCRIPT, write_plan
     from predictor_core.measuring.planning.plan import make_plan
     from predictor_core.measuring.planning.pool import variants
 
     if arguments.budget < 1:
         raise UsageError(f"--budget: expected a positive number of models, got {arguments.budget}")
-    output_folder(arguments.output)
+    check_output_folder(arguments.output)
     candidates = targets = None
     if arguments.space:
         from predictor_core.measuring.planning.space import space_samples

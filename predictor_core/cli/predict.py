@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from predictor_core.cli import views
-from predictor_core.cli.arguments import add_common, add_predictors, add_reading, positive
+from predictor_core.cli.arguments import add_predictors, add_reading, positive
 from predictor_core.cli.console import FAILED, describe, log, result, width
 from predictor_core.cli.models import Source, add_models, reading_options, requested
 
@@ -46,9 +46,9 @@ class Answer:
     errors: list[str] = field(default_factory=list)
 
 
-def add(commands: Any) -> None:
-    """Add the subcommand."""
-    parser = commands.add_parser(
+def add(commands: Any) -> argparse.ArgumentParser:
+    """Add the subcommand, and return its parser."""
+    parser: argparse.ArgumentParser = commands.add_parser(
         "predict",
         aliases=["lat_pred"],
         help="predict the latency of models",
@@ -61,8 +61,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON array")
     parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="worker processes (default: 1)")
     views.add_views(parser)
-    add_common(parser)
-    parser.set_defaults(run=run)
+    return parser
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -6,17 +6,15 @@ import argparse
 from typing import Any
 
 from predictor_core.catalog.register import register_predictor
-from predictor_core.cli.arguments import add_common
 
 
-def add(commands: Any) -> None:
-    """Add the subcommand."""
-    parser = commands.add_parser("register", help="add a predictor of your own")
+def add(commands: Any) -> argparse.ArgumentParser:
+    """Add the subcommand, and return its parser."""
+    parser: argparse.ArgumentParser = commands.add_parser("register", help="add a predictor of your own")
     given = parser.add_mutually_exclusive_group(required=True)
     given.add_argument("folder", nargs="?", help="folder of a learned predictor, or a meta file")
     given.add_argument("--predictor", metavar="META.yaml", help="its meta file, or its folder")
-    add_common(parser)
-    parser.set_defaults(run=run)
+    return parser
 
 
 def run(arguments: argparse.Namespace) -> int:

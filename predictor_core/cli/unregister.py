@@ -6,18 +6,16 @@ import argparse
 from typing import Any
 
 from predictor_core.catalog.register import unregister_predictor
-from predictor_core.cli.arguments import add_common
 
 
-def add(commands: Any) -> None:
-    """Add the subcommand."""
-    parser = commands.add_parser("unregister", help="forget a predictor of your own")
+def add(commands: Any) -> argparse.ArgumentParser:
+    """Add the subcommand, and return its parser."""
+    parser: argparse.ArgumentParser = commands.add_parser("unregister", help="forget a predictor of your own")
     parser.add_argument("--predictor", required=True, metavar="NAME", help="its name")
     parser.add_argument(
         "--predictor-version", metavar="VERSION", help="needed where several versions are registered"
     )
-    add_common(parser)
-    parser.set_defaults(run=run)
+    return parser
 
 
 def run(arguments: argparse.Namespace) -> int:
