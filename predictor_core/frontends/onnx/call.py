@@ -40,10 +40,7 @@ class Call(BaseCall):
         opset: int,
         warnings: list[str] | None = None,
     ) -> None:
-        # As `BaseCall`, by whose way a model of a hundred nodes would take longer.
-        self.name = name
-        self.op = op
-        self.inputs = inputs
+        super().__init__(name, op, inputs)
         self.attrs = attrs
         self.outputs = outputs
         self.opset = opset

@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from predictor_core.errors import GraphError, UnsupportedOpError
 from predictor_core.frontends.common.call import Step
+from predictor_core.frontends.common.loops import MAX_TURNS, refuse_turns
 from predictor_core.frontends.common.values import Value, constant
 from predictor_core.frontends.openvino.document import Layer, Network
 from predictor_core.ir.graph import Shape
 
 if TYPE_CHECKING:
     from predictor_core.frontends.openvino.graph import Outputs, Walk
-
-#: Most turns of one loop.
-MAX_TURNS = 10_000
 
 
 def branch(walk: Walk, layer: Layer, inputs: list[Value | None], depth: int) -> Outputs:
@@ -48,7 +46,7 @@ def unroll(walk: Walk, layer: Layer, inputs: list[Value | None], depth: int) -> 
     goes_on = True
     for turn in range(turns):
         if turn == MAX_TURNS:
-            raise UnsupportedOpError(f"a loop runs more than {MAX_TURNS} times")
+            refuse_turns()
         for kind, entry in entries:
             source = by_port.get(entry["external_port_id"])
             if kind == "input" and entry.get("purpose") == "current_iteration":

@@ -15,7 +15,7 @@ from predictor_core.frontends.tensorflow.call import Call, Handler, Step
 from predictor_core.frontends.tensorflow.fold import fold
 from predictor_core.frontends.tensorflow.messages import BOOL, FunctionDef, GraphDef, NodeDef
 from predictor_core.frontends.tensorflow.order import LOOPS, ordered, pick
-from predictor_core.ir.graph import Node
+from predictor_core.ir.graph import Node, Shape
 from predictor_core.ir.inputs import GivenShapes, InputShapes
 from predictor_core.ir.names import Names
 
@@ -191,14 +191,11 @@ class Walk:
                 "that does not change the latency (input_shape gives it another shape)"
             )
             return [Value(())]
-        shape = self._given.resolve(name, node.shape())
-        self.append(Node(self.names.fresh(name), "input", outputs=(shape,)))
-        return [Value(shape, self.nodes[-1].name)]
+        return [self._add_input(name, self._given.resolve(name, node.shape()))]
 
-    def _state(self, name: str, variable: Value) -> Value:
-        """Return what a call of the model leaves for the next one: an input that the user does not give."""
-        self.append(Node(self.names.fresh(name), "input", outputs=(variable.shape,)))
-        return Value(variable.shape, self.nodes[-1].name)
+    def _add_input(self, name: str, shape: Shape) -> Value:
+        self.append(Node(self.names.fresh(name), "input", outputs=(shape,)))
+        return Value(shape, self.nodes[-1].name)
 
     def _same(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
         if not inputs:
@@ -238,10 +235,11 @@ class Walk:
         # What is handed over costs time too; a function of a model has tens of arguments.
         self._meter.spend(nodes=(len(inputs) + len(function.results)) // 2)
         wanted = [function.returned.get(name, name) for name in function.results]
-        arguments = {
-            name: self._state(name, value) if name in function.assigned and value.is_constant else value
-            for name, value in zip(function.arguments, inputs)
-        }
+        arguments = dict(zip(function.arguments, inputs))
+        for name, value in arguments.items():
+            if name in function.assigned and value.is_constant:
+                # What a call of the model leaves for the next one: an input that the user does not give.
+                arguments[name] = self._add_input(name, value.shape)
         return self._evaluate(function.nodes, wanted, arguments, depth + 1)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from predictor_core.budget import meter
 from predictor_core.errors import ModelFormatError, UnsupportedOpError
+from predictor_core.frontends.common.loops import MAX_TURNS, unrolled
 from predictor_core.frontends.common.values import Value
 from predictor_core.frontends.tensorflow.call import MAX_PARTS, Call, Step
 from predictor_core.frontends.tensorflow.messages import NodeDef
@@ -14,8 +15,6 @@ from predictor_core.frontends.tensorflow.messages import NodeDef
 if TYPE_CHECKING:
     from predictor_core.frontends.tensorflow.graph import Walk
 
-#: Most turns of one loop.
-MAX_TURNS = 10_000
 #: What a list takes in memory for each tensor.
 ITEM_BYTES = 8
 
@@ -29,19 +28,16 @@ class TensorList(Value):
 
 def loop(walk: Walk, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
     """Unroll a loop whose count is known in advance."""
-    values = inputs
-    for _ in range(MAX_TURNS):
+
+    def condition(values: list[Value]) -> Value:
         before = len(walk.nodes)
-        (condition, *_) = walk.call(node.function("cond"), values, depth)
+        (goes_on, *_) = walk.call(node.function("cond"), values, depth)
         for made in walk.nodes[before:]:
             del walk.made[made.name]
         del walk.nodes[before:]
-        if condition.array is None:
-            raise UnsupportedOpError("a loop runs as often as its data say, so it has no fixed latency")
-        if not condition.array.any():
-            return values
-        values = walk.call(node.function("body"), values, depth)
-    raise UnsupportedOpError(f"a loop runs more than {MAX_TURNS} times")
+        return goes_on
+
+    return unrolled(inputs, condition, lambda values: walk.call(node.function("body"), values, depth))
 
 
 def reserve(walk: Walk, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:

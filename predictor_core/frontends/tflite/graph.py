@@ -10,6 +10,7 @@ import numpy as np
 from predictor_core.budget import meter
 from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
 from predictor_core.frontends.common.call import FAULTS, nodes_of, refuse, values_of
+from predictor_core.frontends.common.loops import unrolled
 from predictor_core.frontends.common.values import NotInferableError, Value, constant
 from predictor_core.frontends.tensorflow.call import MAX_PARTS
 from predictor_core.frontends.tensorflow.fold import fold
@@ -17,13 +18,12 @@ from predictor_core.frontends.tflite import custom_ops, data_ops, image_ops, seq
 from predictor_core.frontends.tflite.call import Call, Handler, Step
 from predictor_core.frontends.tflite.model import Model, Operator, Subgraph, Tensor
 from predictor_core.frontends.tflite.schema import DTYPES, QUANTISED
-from predictor_core.ir.graph import Node
+from predictor_core.ir.graph import Node, Shape
 from predictor_core.ir.inputs import GivenShapes, InputShapes
 from predictor_core.ir.names import Names
 
-#: Most calls inside of calls, and most turns of one loop.
+#: Most calls inside of calls.
 MAX_DEPTH = 64
-MAX_TURNS = 10_000
 #: What a node takes in memory for each tensor that it reads.
 READ_BYTES = 64
 
@@ -79,9 +79,7 @@ class Walk:
             name = names.get(index) or _input_name(tensor.name) or f"input_{index}"
             shape = self._given.resolve(name, tensor.signature)
             self._as_stated = self._as_stated and shape == tensor.shape
-            own = self._names.fresh(name)
-            self.nodes.append(Node(own, "input", outputs=(shape,)))
-            inputs.append(Value(shape, own))
+            inputs.append(self._add_input(name, shape))
         self._given.check_all_used()
         outputs = [value.node for value in self._inline(subgraph, inputs, 0) if value.node]
         if not outputs:
@@ -89,6 +87,10 @@ class Walk:
                 "no output of the model depends on its inputs; there is nothing to predict"
             )
         return list(dict.fromkeys(outputs))
+
+    def _add_input(self, name: str, shape: Shape) -> Value:
+        self.nodes.append(Node(self._names.fresh(name), "input", outputs=(shape,)))
+        return Value(shape, self.nodes[-1].name)
 
     def _inline(self, index: int, inputs: Sequence[Value], depth: int) -> list[Value]:
         """Convert the operators of a subgraph; return the values of its outputs."""
@@ -251,17 +253,15 @@ class Walk:
         self, graph: Subgraph, operator: Operator, inputs: list[Value | None], depth: int
     ) -> list[Value]:
         """Unroll a loop whose count is known in advance."""
-        values = _given(inputs)
-        for _ in range(MAX_TURNS):
+
+        def condition(values: list[Value]) -> Value:
             before = len(self.nodes)
-            (condition,) = self._inline(operator.integer("cond_subgraph"), values, depth + 1)
+            (goes_on,) = self._inline(operator.integer("cond_subgraph"), values, depth + 1)
             del self.nodes[before:]
-            if condition.array is None:
-                raise UnsupportedOpError("a loop runs as often as its data say, so it has no fixed latency")
-            if not condition.array.any():
-                return values
-            values = self._inline(operator.integer("body_subgraph"), values, depth + 1)
-        raise UnsupportedOpError(f"a loop runs more than {MAX_TURNS} times")
+            return goes_on
+
+        body = operator.integer("body_subgraph")
+        return unrolled(_given(inputs), condition, lambda values: self._inline(body, values, depth + 1))
 
     def _call(
         self, graph: Subgraph, operator: Operator, inputs: list[Value | None], depth: int
@@ -296,8 +296,7 @@ class Walk:
             found = Value(_tensor(graph, operator.outputs[0]).shape)
             if depth == 0 and operator.inputs[0] in graph.assigned and min(found.shape, default=1) > 0:
                 # What a call of the model leaves for the next one: an input that the user does not give.
-                self.nodes.append(Node(self._names.fresh(operator.name), "input", outputs=(found.shape,)))
-                found = Value(found.shape, self.nodes[-1].name)
+                found = self._add_input(operator.name, found.shape)
             self._variables[name] = found
         return [found]
 

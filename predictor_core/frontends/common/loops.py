@@ -1,0 +1,46 @@
+"""Loops of a source graph whose count is known in advance, unrolled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NoReturn
+
+from predictor_core.errors import UnsupportedOpError
+from predictor_core.frontends.common.values import Value
+
+#: Most turns of one loop.
+MAX_TURNS = 10_000
+
+
+def unrolled(
+    values: list[Value], condition: Callable[[list[Value]], Value], body: Callable[[list[Value]], list[Value]]
+) -> list[Value]:
+    """Return what a loop hands from turn to turn, after its last one.
+
+    Parameters
+    ----------
+    values : list of Value
+        Before the first turn.
+    condition : callable
+        Values -> whether one more turn follows.
+    body : callable
+        Values before a turn -> values after it.
+
+    Raises
+    ------
+    UnsupportedOpError
+        How often the loop runs depends on data, or it runs too often.
+    """
+    for _ in range(MAX_TURNS):
+        goes_on = condition(values)
+        if goes_on.array is None:
+            raise UnsupportedOpError("a loop runs as often as its data say, so it has no fixed latency")
+        if not goes_on.array.any():
+            return values
+        values = body(values)
+    refuse_turns()
+
+
+def refuse_turns() -> NoReturn:
+    """Raise the error of a loop that runs more than `MAX_TURNS` times."""
+    raise UnsupportedOpError(f"a loop runs more than {MAX_TURNS} times")
