@@ -125,8 +125,8 @@ def warnings_of(graph: Graph, reports: Sequence[KernelReport], precision: str = 
 def _told(reports: Sequence[KernelReport], total_ms: float, one: str, many: str) -> str:
     """How many kernels, their share of a latency, and what is said of them."""
     share = sum(report.latency_ms for report in reports) / total_ms
-    number = f"{len(reports)} kernels" if len(reports) > 1 else "1 kernel"
-    return f"{number} ({share:.1%} of the latency) {many if len(reports) > 1 else one}"
+    number, does = ("1 kernel", one) if len(reports) == 1 else (f"{len(reports)} kernels", many)
+    return f"{number} ({share:.1%} of the latency) {does}"
 
 
 def refuse_estimates(found: Sequence[Kernel], answers: Mapping[KernelSpec, KernelLatency]) -> None:
