@@ -8,13 +8,13 @@ import numpy as np
 
 from predictor_core.budget import meter
 from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
-from predictor_core.frontends.common.call import FAULTS, foreign, nodes_of, refuse, values_of
+from predictor_core.frontends.common.call import FAULTS, foreign, nodes_of, refuse, tensors_of, values_of
 from predictor_core.frontends.common.values import Value, constant
 from predictor_core.frontends.tensorflow import data_ops, image_ops, loops, special_ops, window_ops
 from predictor_core.frontends.tensorflow.call import Call, Handler, Step
 from predictor_core.frontends.tensorflow.fold import fold
 from predictor_core.frontends.tensorflow.messages import BOOL, FunctionDef, GraphDef, NodeDef
-from predictor_core.frontends.tensorflow.order import LOOPS, ordered, pick
+from predictor_core.frontends.tensorflow.order import LOOPS, input_name, ordered, pick
 from predictor_core.ir.graph import Node, Shape
 from predictor_core.ir.inputs import GivenShapes, InputShapes
 from predictor_core.ir.names import Names
@@ -73,7 +73,7 @@ class Walk:
         self.nodes: list[Node] = []
         self.free: list[str] = []
         self.orders: set[bool] = set()
-        self._given = InputShapes(input_shape, list(map(_input_name, inputs)))
+        self._given = InputShapes(input_shape, list(map(input_name, inputs)))
         self.warnings = self._given.warnings
         self.made: dict[str, Node] = {}
         self.names = Names()
@@ -84,12 +84,7 @@ class Walk:
         """Walk to the wanted tensors; return those of the Graph that they are."""
         values = self._evaluate(self.graph.nodes, wanted, {}, 0)
         self._given.check_all_used()
-        found = [value.node for value in values if value.node]
-        if not found:
-            raise ModelFormatError(
-                "no output of the model depends on its inputs; there is nothing to predict"
-            )
-        return list(dict.fromkeys(found))
+        return tensors_of(values)
 
     def _evaluate(
         self, nodes: Mapping[str, NodeDef], wanted: Sequence[str], arguments: Mapping[str, Value], depth: int
@@ -163,7 +158,7 @@ class Walk:
         if node.type() == BOOL:
             # A switch between training and inference.
             return [constant(np.array(False))]
-        name = _input_name(node.name)
+        name = input_name(node.name)
         if node.shape() is None and name not in self._given.named and self._has_random:
             # The probability of a dropout, which graphs of TensorFlow 1 take beside their data.
             self.warnings.append(
@@ -238,12 +233,6 @@ _SPECIAL: dict[str, Callable[[Walk, Call, int], list[Value]]] = {
     "TensorListStack": loops.stack,
     "Unpack": lambda walk, call, depth: special_ops.unpack(walk.emit, call),
 }
-
-
-def _input_name(ref: str) -> str:
-    """Return the name that the user of a model knows an input by."""
-    name, prefix = ref.partition(":")[0], "serving_default_"
-    return name[len(prefix) :] if name.startswith(prefix) else name
 
 
 def _holds(condition: Value) -> bool:

@@ -9,10 +9,11 @@ import numpy as np
 
 from predictor_core.budget import meter
 from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
-from predictor_core.frontends.common.call import FAULTS, nodes_of, refuse, values_of
+from predictor_core.frontends.common.call import FAULTS, nodes_of, refuse, tensors_of, values_of
 from predictor_core.frontends.common.loops import unrolled
 from predictor_core.frontends.common.values import NotInferableError, Value, constant
 from predictor_core.frontends.tensorflow.fold import fold
+from predictor_core.frontends.tensorflow.order import input_name
 from predictor_core.frontends.tensorflow.special_ops import unpack
 from predictor_core.frontends.tflite import custom_ops, data_ops, image_ops, sequence_ops
 from predictor_core.frontends.tflite.call import Call, Handler, Step
@@ -76,17 +77,12 @@ class Walk:
         inputs = []
         for index in graph.inputs:
             tensor = _tensor(graph, index)
-            name = names.get(index) or _input_name(tensor.name) or f"input_{index}"
+            name = names.get(index) or input_name(tensor.name) or f"input_{index}"
             shape = self._given.resolve(name, tensor.signature)
             self._as_stated = self._as_stated and shape == tensor.shape
             inputs.append(self._add_input(name, shape))
         self._given.check_all_used()
-        outputs = [value.node for value in self._inline(subgraph, inputs, 0) if value.node]
-        if not outputs:
-            raise ModelFormatError(
-                "no output of the model depends on its inputs; there is nothing to predict"
-            )
-        return list(dict.fromkeys(outputs))
+        return tensors_of(self._inline(subgraph, inputs, 0))
 
     def _add_input(self, name: str, shape: Shape) -> Value:
         self.nodes.append(Node(self._names.fresh(name), "input", outputs=(shape,)))
@@ -300,9 +296,3 @@ def _name(graph: Subgraph, operator: Operator) -> str:
 
 def _label(operator: Operator) -> str:
     return operator.custom or operator.op
-
-
-def _input_name(name: str) -> str:
-    """Return the name that the user of a model knows an input by."""
-    prefix, name = "serving_default_", name.partition(":")[0]
-    return name[len(prefix) :] if name.startswith(prefix) else name
