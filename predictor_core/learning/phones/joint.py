@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from predictor_core.catalog.loading import load_shared
 from predictor_core.learning.adapt import Prior, Problem, pose
 from predictor_core.learning.corpus import Corpus
-from predictor_core.learning.crossvalidation import ROUGH, HeldOut
+from predictor_core.learning.crossvalidation import HeldOut
 from predictor_core.learning.learn import Evidence, finish
 from predictor_core.learning.leaveout import JointFit
 from predictor_core.learning.phones.environments import PHONES, Environment, column
 from predictor_core.learning.phones.transformers_models import TRANSFORMERS
+from predictor_core.learning.shipping import noted
 from predictor_core.predictor.header import DeviceHeader
 
 VERSION = "2.0"
@@ -109,7 +110,7 @@ def learn_group(
             version=VERSION,
             accuracy={**predictor.accuracy, **_tables(names, evidence)},
         )
-        learned.append(Learned(environment, _noted(header), names, evidence))
+        learned.append(Learned(environment, noted(header), names, evidence))
     return learned
 
 
@@ -129,14 +130,6 @@ def _facts(environment: Environment, names: Sequence[str]) -> dict[str, Any]:
     if environment.precision == "int8":
         facts["measured"] = environment.runtime.int8
     return facts
-
-
-def _noted(header: DeviceHeader) -> DeviceHeader:
-    """Say in the header's facts that a predictor is rough, where it is."""
-    within = header.accuracy["cross_validated"]["within_10"]
-    if within >= ROUGH:
-        return header
-    return replace(header, facts={**header.facts, "rough": f"{within} % of the models left out within ±10 %"})
 
 
 def _tables(names: Sequence[str], evidence: Evidence) -> dict[str, Any]:
