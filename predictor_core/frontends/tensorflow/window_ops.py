@@ -27,16 +27,9 @@ def _conv(op: str, dims: int = 2) -> Handler:
             raise call.error(f"weights {list(weight)} do not fit {channels} channels")
         kernel, strides, dilations = weight[:dims], call.sizes("strides", dims), call.sizes("dilations", dims)
         pads, out = slide(tuple(size), kernel, strides, dilations, call.padding())
-        return call.step(
-            "dwconv" if op == "conv" and groups == channels > 1 else op,
-            call.ordered((batch, *out, filters)),
-            kernel=kernel,
-            strides=strides,
-            pads=pads,
-            dilations=dilations,
-            groups=groups,
-            bias=False,
-        )
+        window = {"kernel": kernel, "strides": strides, "pads": pads, "dilations": dilations}
+        kind = "dwconv" if op == "conv" and groups == channels > 1 else op
+        return call.step(kind, call.ordered((batch, *out, filters)), **window, groups=groups, bias=False)
 
     return handler
 
@@ -60,17 +53,8 @@ def _conv_transpose(op: str, dims: int = 2) -> Handler:
         pads, back = slide(out, kernel, strides, dilations, padding)
         if back != tuple(size):
             raise call.error(f"an output of {list(out)} does not come from an input of {size}")
-        return call.step(
-            op,
-            call.ordered((batch, *out, weight[-2])),
-            2,
-            kernel=kernel,
-            strides=strides,
-            pads=pads,
-            dilations=dilations,
-            groups=1,
-            bias=False,
-        )
+        window = {"kernel": kernel, "strides": strides, "pads": pads, "dilations": dilations}
+        return call.step(op, call.ordered((batch, *out, weight[-2])), 2, **window, groups=1, bias=False)
 
     return handler
 
