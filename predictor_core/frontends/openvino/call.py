@@ -39,10 +39,9 @@ class Call(BaseCall):
         """Return an attribute."""
         return self.layer.data.get(key, default)
 
-    def flag(self, key: str, default: bool = False) -> bool:
-        """Return an attribute that is a truth value."""
-        text = self.layer.data.get(key)
-        return default if text is None else text.strip().lower() in ("true", "1")
+    def flag(self, key: str) -> bool:
+        """Return an attribute that is a truth value; False where it is absent."""
+        return self.layer.data.get(key, "").strip().lower() in ("true", "1")
 
     def number(self, key: str, default: float | None = None) -> float:
         """Return an attribute that is a number."""

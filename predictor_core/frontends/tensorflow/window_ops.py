@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from predictor_core.frontends.tensorflow.call import Call, Handler, Step
 from predictor_core.ir.graph import Shape
 from predictor_core.ir.shapes import slide
@@ -12,6 +14,14 @@ def _weight(call: Call, dims: int) -> Shape:
     if len(weight.shape) != dims + 2 or not weight.is_constant or min(weight.shape) < 1:
         raise call.error(f"takes constant weights of {dims + 2} dimensions, got {list(weight.shape)}")
     return weight.shape
+
+
+def enlarged(
+    size: Sequence[int], kernel: Sequence[int], strides: Sequence[int], padding: str | tuple[int, ...]
+) -> Shape:
+    """Return the size after a transposed window."""
+    valid = padding == "VALID"
+    return tuple([n * s + (max(k - s, 0) if valid else 0) for n, k, s in zip(size, kernel, strides)])
 
 
 def _conv(op: str, dims: int = 2) -> Handler:
@@ -48,8 +58,7 @@ def _conv_transpose(op: str, dims: int = 2) -> Handler:
             out = tuple([int(length) for length in given.reshape(-1).tolist()[first : first + dims]])
         else:
             reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilations)]
-            extra = [max(r - s, 0) if padding == "VALID" else 0 for r, s in zip(reach, strides)]
-            out = tuple([n * s + more for n, s, more in zip(size, strides, extra)])
+            out = enlarged(size, reach, strides, padding)
         pads, back = slide(out, kernel, strides, dilations, padding)
         if back != tuple(size):
             raise call.error(f"an output of {list(out)} does not come from an input of {size}")

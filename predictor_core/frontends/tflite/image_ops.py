@@ -5,7 +5,7 @@ from __future__ import annotations
 from predictor_core.frontends.common.call import same_shape
 from predictor_core.frontends.common.values import Value
 from predictor_core.frontends.tensorflow.image_ops import HANDLERS as TENSORFLOW
-from predictor_core.frontends.tensorflow.window_ops import pool
+from predictor_core.frontends.tensorflow.window_ops import enlarged, pool
 from predictor_core.frontends.tflite.call import Call, Handler, Step, activated
 from predictor_core.ir.shapes import same_pads, slide
 
@@ -73,8 +73,7 @@ def transposed_conv(
         raise call.error(f"weights {list(weight.shape)} do not fit {channels} channels")
     kernel = weight.shape[1:3]
     if out is None:
-        extra = [max(k - s, 0) if padding == "VALID" else 0 for k, s in zip(kernel, strides)]
-        out = (height * strides[0] + extra[0], width * strides[1] + extra[1])
+        out = enlarged((height, width), kernel, strides, padding)
     pads, back = slide((out[0], out[1]), kernel, strides, (1, 1), padding)
     if back != (height, width):
         raise call.error(f"an output of {list(out)} does not come from an input of {[height, width]}")
