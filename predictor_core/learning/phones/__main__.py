@@ -83,12 +83,10 @@ def make(data: Path, output: Path, seed: int = 0, jobs: int = 2) -> None:
 
 def write(output: Path, learned: Sequence[Any], card: str) -> None:
     """Write the headers of the environments that deserve it, their list and the card."""
-    from predictor_core.learning.phones.joint import LEAST_WITHIN_10
+    from predictor_core.learning.crossvalidation import USELESS
     from predictor_core.predictor.collection import write_collection
 
-    shipped = [
-        one for one in learned if one.header.accuracy["cross_validated"]["within_10"] >= LEAST_WITHIN_10
-    ]
+    shipped = [one for one in learned if one.header.accuracy["cross_validated"]["within_10"] >= USELESS]
     headers = write_collection(output / PHONES_HEADERS, [one.header for one in shipped])
     digest = hashlib.sha256(headers.read_bytes()).hexdigest()
     lines = [

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from predictor_core.catalog.loading import load_shared
 from predictor_core.learning.adapt import Prior, Problem, pose
 from predictor_core.learning.corpus import Corpus
-from predictor_core.learning.crossvalidation import ROUGH, HeldOut
+from predictor_core.learning.crossvalidation import HeldOut
 from predictor_core.learning.learn import Evidence, finish
 from predictor_core.learning.leaveout import JointFit
 from predictor_core.learning.phones.environments import PHONES, Environment, column
@@ -26,8 +26,6 @@ SOURCE_VERSION = "2.0"
 #: Prior deviations that differ, by the start of a coefficient's name: what no forest of the source serves
 #: (products of tokens, norms, softmax) follows the estimate only roughly.
 DEVIATIONS: Mapping[str, float] = {"near:product/": 0.6, "near:map/": 0.6}
-#: An environment is shipped when as many of the models left out are within ±10 % (in percent).
-LEAST_WITHIN_10 = 50.0
 
 _DATA = (
     "A Benchmark for ML Inference Latency on Mobile Devices (Li, Paolieri, Golubchik; EdgeSys 2024, MIT "
@@ -109,7 +107,7 @@ def learn_group(
             version=VERSION,
             accuracy={**predictor.accuracy, **_tables(names, evidence)},
         )
-        learned.append(Learned(environment, _noted(header), names, evidence))
+        learned.append(Learned(environment, header, names, evidence))
     return learned
 
 
@@ -129,14 +127,6 @@ def _facts(environment: Environment, names: Sequence[str]) -> dict[str, Any]:
     if environment.precision == "int8":
         facts["measured"] = environment.runtime.int8
     return facts
-
-
-def _noted(header: DeviceHeader) -> DeviceHeader:
-    """Say in the header's facts that a predictor is rough, where it is."""
-    within = header.accuracy["cross_validated"]["within_10"]
-    if within >= ROUGH:
-        return header
-    return replace(header, facts={**header.facts, "rough": f"{within} % of the models left out within ±10 %"})
 
 
 def _tables(names: Sequence[str], evidence: Evidence) -> dict[str, Any]:
