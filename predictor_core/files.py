@@ -45,7 +45,8 @@ def output_path(
     """
     try:
         target = Path(path).resolve()
-        status = target.stat() if target.exists() else None
+        # Since Python 3.13 a circle of links resolves to one of them.
+        status = target.stat() if target.exists() or target.is_symlink() else None
     except (OSError, RuntimeError, ValueError) as error:
         raise OutputError(f"can't write {path}: {getattr(error, 'strerror', None) or error}") from error
     if status is None:

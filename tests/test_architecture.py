@@ -29,8 +29,6 @@ MOST_LINES = 300
 #: Longer modules without a reason in their docstring, yet to be split.
 LONG = frozenset(
     {
-        "predictor_core.frontends.openvino.data_ops",
-        "predictor_core.frontends.tflite.graph",
         "predictor_core.learning.learn",
     }
 )

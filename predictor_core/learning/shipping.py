@@ -5,13 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from predictor_core.catalog.embedded import HEADERS_FILE, LIST_FILE
 from predictor_core.files import write_atomically
-from predictor_core.learning.crossvalidation import ROUGH
 from predictor_core.predictor.collection import write_collection
 from predictor_core.predictor.header import DeviceHeader
 
@@ -47,11 +45,3 @@ def ship(folder: Path, devices: Sequence[tuple[DeviceHeader, Mapping[str, Any]]]
     listed = ",\n".join(lines)
     write_atomically(folder / LIST_FILE, f'{{"sha256": "{digest}", "predictors": [\n{listed}\n]}}\n')
     write_atomically(folder / CARD_FILE, card)
-
-
-def noted(header: DeviceHeader) -> DeviceHeader:
-    """Say in the header's facts that a predictor is rough, where it is."""
-    within = header.accuracy["cross_validated"]["within_10"]
-    if within >= ROUGH:
-        return header
-    return replace(header, facts={**header.facts, "rough": f"{within} % of the models left out within ±10 %"})

@@ -6,7 +6,7 @@ loses that input. A node on tensors of unknown shape or of rank 1 gets no type, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from predictor_core.errors import ModelFormatError, missing_dependency
@@ -116,22 +116,13 @@ def _with_shapes(model: ModelProto) -> tuple[GraphProto, GraphProto]:
     light.functions.extend(model.functions)
     graph = model.graph
     light.graph.name = graph.name
-    for target, source in _repeated(light.graph, graph):
-        target.extend(source)
+    for part in ("node", "input", "output", "value_info"):
+        getattr(light.graph, part).extend(getattr(graph, part))
     for weights in graph.initializer:
         copy = light.graph.initializer.add()
-        elements = 1
-        for dim in weights.dims:
-            elements *= dim
-        if elements <= _MAX_SHAPE_ELEMENTS:
+        if prod(weights.dims) <= _MAX_SHAPE_ELEMENTS:
             copy.CopyFrom(weights)
         else:
             copy.name, copy.data_type = weights.name, weights.data_type
             copy.dims.extend(weights.dims)
     return light.graph, infer(light)
-
-
-def _repeated(target: Any, source: Any) -> Iterable[tuple[Any, Any]]:
-    return (
-        (getattr(target, part), getattr(source, part)) for part in ("node", "input", "output", "value_info")
-    )

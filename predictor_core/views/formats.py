@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from predictor_core.errors import PredictorError, missing_dependency
@@ -196,12 +197,10 @@ def _text(
 def _columns(rows: Sequence[Part], block: Sequence[int]) -> list[Part]:
     """Return the parts with the columns of a block alone."""
     return [
-        Part(
-            part.name,
-            part.path,
-            tuple([part.latency[i] for i in block]),
-            tuple([part.kernels[i] for i in block]),
-            part.leaf,
+        replace(
+            part,
+            latency=tuple([part.latency[i] for i in block]),
+            kernels=tuple([part.kernels[i] for i in block]),
         )
         for part in rows
     ]

@@ -75,7 +75,9 @@ def _conv_transpose(op: str, dims: int = 2) -> Handler:
     return handler
 
 
-def _pool(op: str, dims: int = 2) -> Handler:
+def pool(op: str, dims: int = 2) -> Handler:
+    """Return the rule of a pool over `dims` dimensions."""
+
     def handler(call: Call) -> Step:
         batch, *size, channels = call.image(dims=dims)
         kernel, strides = call.sizes("ksize", dims), call.sizes("strides", dims)
@@ -86,13 +88,13 @@ def _pool(op: str, dims: int = 2) -> Handler:
 
 
 HANDLERS: dict[str, Handler] = {
-    "AvgPool": _pool("avgpool"),
-    "AvgPool3D": _pool("avgpool3d", 3),
+    "AvgPool": pool("avgpool"),
+    "AvgPool3D": pool("avgpool3d", 3),
     "Conv2D": _conv("conv"),
     "Conv2DBackpropInput": _conv_transpose("convtranspose"),
     "Conv3D": _conv("conv3d", 3),
     "Conv3DBackpropInputV2": _conv_transpose("convtranspose3d", 3),
     "DepthwiseConv2dNative": _conv("conv"),
-    "MaxPool": _pool("maxpool"),
-    "MaxPool3D": _pool("maxpool3d", 3),
+    "MaxPool": pool("maxpool"),
+    "MaxPool3D": pool("maxpool3d", 3),
 }

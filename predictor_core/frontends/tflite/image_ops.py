@@ -5,12 +5,9 @@ from __future__ import annotations
 from predictor_core.frontends.common.call import same_shape
 from predictor_core.frontends.common.values import Value
 from predictor_core.frontends.tensorflow.image_ops import HANDLERS as TENSORFLOW
+from predictor_core.frontends.tensorflow.window_ops import pool
 from predictor_core.frontends.tflite.call import Call, Handler, Step, activated
 from predictor_core.ir.shapes import same_pads, slide
-
-
-def _pair(call: Call, key: str, default: int) -> tuple[int, int]:
-    return call.option(f"{key}_h", default), call.option(f"{key}_w", default)
 
 
 def _weight(call: Call, index: int, rank: int = 4) -> Value:
@@ -33,7 +30,7 @@ def _conv(call: Call) -> Step:
             raise call.error(f"weights {list(weight.shape)} do not fit {channels} channels")
     if filters % groups:
         raise call.error(f"weights {list(weight.shape)} do not fit {channels} channels")
-    strides, dilations = _pair(call, "stride", 0), _pair(call, "dilation", 1)
+    strides, dilations = call.sizes("strides", 2), call.sizes("dilations", 2)
     pads, out = slide((height, width), kernel, strides, dilations, call.padding())
     return call.step(
         "dwconv" if groups == channels > 1 else "conv",
@@ -52,13 +49,13 @@ def _transpose_conv(call: Call) -> Step:
     """Read the output's shape, weights (filters, height, width, channels), the image, and a bias."""
     sizes = call.value(0).array
     out = call.ints(0)[1:3] if sizes is not None and sizes.size == 4 else None
-    return transposed_conv(call, 2, _pair(call, "stride", 0), call.padding(), call.has(3), out)
+    return transposed_conv(call, 2, call.sizes("strides", 2), call.padding(), call.has(3), out)
 
 
 def transposed_conv(
     call: Call,
     image: int,
-    strides: tuple[int, int],
+    strides: tuple[int, ...],
     padding: str,
     bias: bool,
     out: tuple[int, ...] | None = None,
@@ -104,14 +101,10 @@ def transposed_conv(
     )
 
 
-def _triple(call: Call, key: str, default: int) -> tuple[int, int, int]:
-    return call.option(f"{key}_d", default), *_pair(call, key, default)
-
-
 def _conv_3d(call: Call) -> Step:
     """Weights are (depth, height, width, channels, filters)."""
     x, weight = call.shape(), _weight(call, 1, 5).shape
-    strides, dilations = _triple(call, "stride", 0), _triple(call, "dilation", 1)
+    strides, dilations = call.sizes("strides", 3), call.sizes("dilations", 3)
     if len(x) != 5 or min(strides) < 1 or min(dilations) < 1 or x[4] % weight[3]:
         raise call.error(f"weights {list(weight)} and strides {list(strides)} do not fit {list(x)}")
     same = call.padding() == "SAME"
@@ -142,25 +135,15 @@ def _conv_3d_transpose(call: Call) -> Step:
         out,
         2,
         kernel=weight[:3],
-        strides=_triple(call, "stride", 0),
-        dilations=_triple(call, "dilation", 1),
+        strides=call.sizes("strides", 3),
+        dilations=call.sizes("dilations", 3),
         groups=1,
         bias=call.has(3),
     )
 
 
-def _pool(op: str) -> Handler:
-    def handler(call: Call) -> Step:
-        batch, height, width, channels = call.image()
-        kernel, strides = _pair(call, "filter", 0), _pair(call, "stride", 0)
-        pads, out = slide((height, width), kernel, strides, (1, 1), call.padding())
-        return call.step(op, (batch, *out, channels), kernel=kernel, strides=strides, pads=pads)
-
-    return handler
-
-
 HANDLERS: dict[str, Handler] = {
-    "AVERAGE_POOL_2D": activated(_pool("avgpool")),
+    "AVERAGE_POOL_2D": activated(pool("avgpool")),
     "BATCH_TO_SPACE_ND": TENSORFLOW["BatchToSpaceND"],
     "CONV_2D": activated(_conv),
     "CONV_3D": activated(_conv_3d),
@@ -168,9 +151,9 @@ HANDLERS: dict[str, Handler] = {
     "DEPTHWISE_CONV_2D": activated(_conv),
     "DEPTH_TO_SPACE": TENSORFLOW["DepthToSpace"],
     "L2_NORMALIZATION": activated(same_shape("l2norm")),
-    "L2_POOL_2D": activated(_pool("LpPool")),
+    "L2_POOL_2D": activated(pool("LpPool")),
     "LOCAL_RESPONSE_NORMALIZATION": same_shape("lrn"),
-    "MAX_POOL_2D": activated(_pool("maxpool")),
+    "MAX_POOL_2D": activated(pool("maxpool")),
     "RESIZE_BILINEAR": TENSORFLOW["ResizeBilinear"],
     "RESIZE_NEAREST_NEIGHBOR": TENSORFLOW["ResizeNearestNeighbor"],
     "SPACE_TO_BATCH_ND": TENSORFLOW["SpaceToBatchND"],

@@ -79,12 +79,10 @@ def make(data: Path, output: Path, seed: int = 0, jobs: int = 2) -> None:
 
 def write(output: Path, learned: Sequence[Any], card: str) -> None:
     """Write the headers of the environments that deserve it, their list and the card."""
-    from predictor_core.learning.phones.joint import LEAST_WITHIN_10
+    from predictor_core.learning.crossvalidation import USELESS
     from predictor_core.learning.shipping import ship
 
-    shipped = [
-        one for one in learned if one.header.accuracy["cross_validated"]["within_10"] >= LEAST_WITHIN_10
-    ]
+    shipped = [one for one in learned if one.header.accuracy["cross_validated"]["within_10"] >= USELESS]
     ship(output, [(one.header, one.environment.entry()) for one in shipped], card)
 
 

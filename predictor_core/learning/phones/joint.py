@@ -17,7 +17,6 @@ from predictor_core.learning.learn import Evidence, finish
 from predictor_core.learning.leaveout import JointFit
 from predictor_core.learning.phones.environments import PHONES, Environment, column
 from predictor_core.learning.phones.transformers_models import TRANSFORMERS
-from predictor_core.learning.shipping import noted
 from predictor_core.predictor.header import DeviceHeader
 
 VERSION = "2.0"
@@ -27,8 +26,6 @@ SOURCE_VERSION = "2.0"
 #: Prior deviations that differ, by the start of a coefficient's name: what no forest of the source serves
 #: (products of tokens, norms, softmax) follows the estimate only roughly.
 DEVIATIONS: Mapping[str, float] = {"near:product/": 0.6, "near:map/": 0.6}
-#: An environment is shipped when as many of the models left out are within ±10 % (in percent).
-LEAST_WITHIN_10 = 50.0
 
 _DATA = (
     "A Benchmark for ML Inference Latency on Mobile Devices (Li, Paolieri, Golubchik; EdgeSys 2024, MIT "
@@ -110,7 +107,7 @@ def learn_group(
             version=VERSION,
             accuracy={**predictor.accuracy, **_tables(names, evidence)},
         )
-        learned.append(Learned(environment, noted(header), names, evidence))
+        learned.append(Learned(environment, header, names, evidence))
     return learned
 
 

@@ -12,7 +12,6 @@ from predictor_core.learning.adapt import Prior, pose
 from predictor_core.learning.corpus import Corpus
 from predictor_core.learning.learn import Evidence, finish
 from predictor_core.learning.leaveout import JointFit
-from predictor_core.learning.shipping import noted
 from predictor_core.learning.x86.environments import (
     ENVIRONMENTS,
     SOURCE,
@@ -73,7 +72,7 @@ def learn(
             },
             evidence=Evidence(held_out[one.name], left_out[one.name]),
         )
-        headers[one] = noted(replace(learned.device_header, version=VERSION))
+        headers[one] = replace(learned.device_header, version=VERSION)
     return headers
 
 

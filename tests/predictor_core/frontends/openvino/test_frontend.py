@@ -199,7 +199,7 @@ def test_small_constants_of_the_bin_are_read_where_it_is_there(tmp_path: Path) -
         ('<!DOCTYPE net [<!ENTITY a "a">]><net version="11"/>', ModelFormatError, "entities are refused"),
         ('<?xml version="1.0" encoding="cp037"?><net/>', ModelFormatError, "encoded in cp037"),
         (net(RELU, [(0, 0, 1, 0), (0, 0, 1, 0), (1, 1, 2, 0)]), GraphError, "has two sources"),
-        (net(RELU, [(1, 1, 1, 0), (1, 1, 2, 0)]), GraphError, "a cycle through layer"),
+        (net(RELU, [(1, 1, 1, 0), (1, 1, 2, 0)]), GraphError, "a cycle through or before layer"),
         (net(RELU, [(9, 0, 1, 0), (1, 1, 2, 0)]), GraphError, "reads layer '9', which is not there"),
         (net(RELU, [(0, 7, 1, 0), (1, 1, 2, 0)]), GraphError, "output 7 of layer '0'"),
         (net([RELU[0], RELU[0]], []), GraphError, "ids must be unique"),
