@@ -41,6 +41,33 @@ def unrolled(
     refuse_turns()
 
 
+def opened(
+    values: list[Value], tried: Callable[[list[Value]], list[Value]], state: Callable[[Value], Value]
+) -> list[Value]:
+    """Return the values before the first turn of a loop, with what is no constant later made none at once.
+
+    Runtimes compute every turn alike: the first one, too, where a state begins with zeros.
+
+    Parameters
+    ----------
+    values : list of Value
+        Before the first turn.
+    tried : callable
+        Values before a turn -> values after it, without a trace.
+    state : callable
+        Makes a value that is no constant of one that is.
+    """
+    while True:
+        after = tried(values)
+        fixed = [
+            type(value) is not Value or value.node is not None or 0 in value.shape or new.node is None
+            for value, new in zip(values, after)
+        ]
+        if all(fixed):
+            return values
+        values = [value if kept else state(value) for value, kept in zip(values, fixed)]
+
+
 def refuse_turns() -> NoReturn:
     """Raise the error of a loop that runs more than `MAX_TURNS` times."""
     raise UnsupportedOpError(f"a loop runs more than {MAX_TURNS} times")
