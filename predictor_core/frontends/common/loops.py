@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from predictor_core.errors import UnsupportedOpError
 from predictor_core.frontends.common.values import Value
+from predictor_core.ir.graph import Node
 
 #: Most turns of one loop.
 MAX_TURNS = 10_000
@@ -39,6 +40,14 @@ def unrolled(
             return values
         values = body(values)
     refuse_turns()
+
+
+def tried(nodes: list[Node], body: Callable[[list[Value]], list[Value]], values: list[Value]) -> list[Value]:
+    """Return what a graph makes of values, without the nodes that it appends."""
+    before = len(nodes)
+    found = body(values)
+    del nodes[before:]
+    return found
 
 
 def opened(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from predictor_core.errors import GraphError, UnsupportedOpError
 from predictor_core.frontends.common.call import Step
-from predictor_core.frontends.common.loops import MAX_TURNS, opened, refuse_turns, unrolled
+from predictor_core.frontends.common.loops import MAX_TURNS, opened, refuse_turns, tried, unrolled
 from predictor_core.frontends.common.values import NotInferableError, Value, constant
 from predictor_core.frontends.onnx.file import MAX_NESTED
 from predictor_core.frontends.onnx.source import SourceNode, label
@@ -60,15 +60,9 @@ class Body:
                 )
         return [walk.values[name] for name in self._outputs]
 
-    def tried(self, given: Sequence[Value]) -> list[Value]:
+    def tried(self, given: list[Value]) -> list[Value]:
         """Return the values of its outputs, and leave nothing of the walk."""
-        nodes = self._walk.nodes
-        before = len(nodes)
-        found = self(given)
-        for made in nodes[before:]:
-            self._walk.names.release(made.name)
-        del nodes[before:]
-        return found
+        return tried(self._walk.nodes, self, given)
 
 
 def branch(walk: Conversion, node: SourceNode, attrs: Attrs, inputs: Inputs) -> list[Value]:
@@ -127,10 +121,10 @@ def scan(walk: Conversion, node: SourceNode, attrs: Attrs, inputs: Inputs) -> li
     def slices() -> list[Value]:
         return [_slice(walk, node, source, axis) for source, axis in zip(sources, axes)]
 
-    def tried(values: list[Value]) -> list[Value]:
+    def trial(values: list[Value]) -> list[Value]:
         return body.tried([*values, *(_without(source, axis) for source, axis in zip(sources, axes))])
 
-    states = opened(states, tried, _state(walk, node))
+    states = opened(states, trial, _state(walk, node))
     for _ in range(turns):
         made = body([*states, *slices()])
         states = made[: len(states)]
