@@ -35,10 +35,6 @@ class Call(BaseCall):
         super().__init__(layer.name, layer.type, inputs)
         self.layer = layer
 
-    def has(self, index: int) -> bool:
-        """Whether an optional input is there."""
-        return index < len(self.inputs) and self.inputs[index] is not None
-
     def text(self, key: str, default: str = "") -> str:
         """Return an attribute."""
         return self.layer.data.get(key, default)

@@ -140,7 +140,7 @@ class Tensor:
     def _real(self, array: Array) -> Array | None:
         """Return what quantised numbers stand for; None where each channel has a scale of its own."""
         table = self._table.table(4)
-        if table is None or array.dtype.kind not in "iu" or not table.count(2):
+        if table is None or array.dtype.kind not in "iu" or not table.vector(2)[1]:
             return array
         scales = table.numbers(2, "float")
         zeros = table.numbers(3, "int64")
