@@ -7,18 +7,21 @@ from as many random models as planned ones. Three steps, each of which goes on w
     python benchmarks/own_machine.py measure          times them; on an idle machine, about 25 minutes
     python benchmarks/own_machine.py evaluate         learns and writes the table
 
+The package ships this machine's own environments, and learning takes them as a population that a device may
+belong to. So a runtime is learned here without any environment of itself: the population is learned anew from
+the other runtimes alone, with one thread and two, and from no held-out network, nor one with its kernels.
+
 Needs torch, pytorchcv (``pip install --no-deps pytorchcv``) and the runtimes that are to be measured.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from importlib.util import find_spec
@@ -28,6 +31,9 @@ from typing import Any
 
 import numpy as np
 from harness import publish
+
+from predictor_core.learning.x86.environments import fastest
+from predictor_core.learning.x86.environments import passes as passes_of
 
 SEED = 0
 HELD_OUT, REAL, PLANNED, RANDOM = 40, 100, 100, 100
@@ -187,7 +193,7 @@ def measure(folder: Path, seconds: float, minutes: float, passes: int, most_thre
             tables, pending = {}, []
             for name in sets:
                 path = folder / f"{runtime}_{threads}_{name}.csv"
-                done = {model for model, latencies in _rows(path).items() if len(latencies) > number}
+                done = {model for model, latencies in passes_of(path).items() if len(latencies) > number}
                 tables[name] = stack.enter_context(appending(path))
                 models = _models_of(folder, name)[: FEW if threads > 1 else None]
                 pending += [(name, model) for model in models if f"{name}/{model.name}" not in done]
@@ -223,7 +229,7 @@ def measure_twins(folder: Path, seconds: float) -> None:
     from predictor_core.measuring.rows import Row
 
     path = folder / "onnxruntime_1_twins.csv"
-    done = set(_latencies(path))
+    done = set(fastest(path))
     with appending(path) as rows:
         for name in TWINS:
             for way, model, kind in (("exported", name, "torchvision"), ("written", load(name), "graph")):
@@ -244,42 +250,32 @@ def _models_of(folder: Path, name: str) -> list[Path]:
     return models
 
 
-def _latencies(path: Path) -> dict[str, float]:
-    """Latency of each model: other work only adds to it, so that the fastest pass is nearest to the truth."""
-    return {model: min(latencies) for model, latencies in _rows(path).items()}
-
-
-def _rows(path: Path) -> dict[str, list[float]]:
-    found: dict[str, list[float]] = {}
-    if path.is_file():
-        with path.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                found.setdefault(row["model"], []).append(float(row["latency_ms"]))
-    return found
-
-
 def evaluate(folder: Path) -> None:
     """Learn from each set, predict the held-out networks, and write the table."""
+    from predictor_core.learning.x86.environments import HELD_OUT as UNSEEN
+    from predictor_core.learning.x86.environments import Environment, Measured
+    from predictor_core.learning.x86.joint import unseen
     from predictor_core.predictor import to_graph
 
-    graphs: dict[str, Any] = {}
-
-    def graph(model: str) -> Any:
-        if model not in graphs:
-            graphs[model] = to_graph(folder / model, "onnx")
-        return graphs[model]
-
+    measured = Measured(folder, lambda path: to_graph(path, "onnx"))
+    priors: dict[str, Any] = {}
     rows = []
     for runtime, threads in CAMPAIGNS:
-        held_out = _latencies(folder / f"{runtime}_{threads}_held_out.csv")
+        environment = Environment(runtime, threads)
+        held_out = measured.latencies(environment, (UNSEEN,))
+        if runtime not in priors:
+            priors[runtime] = _priors(measured, runtime)
         for name, counts in COUNTS.items():
-            latencies = _latencies(folder / f"{runtime}_{threads}_{name}.csv")
+            latencies = measured.latencies(environment, (name,))
             order = [f"{name}/{model.name}" for model in _models_of(folder, name)]
-            measured = [(model, latencies[model]) for model in order if model in latencies]
+            models = unseen(measured, [model for model in order if model in latencies])
             for count in counts:
-                if not held_out or len(measured) < count:
+                # Of the real networks some have the kernels of a held-out one.
+                count = min(count, len(models)) if name == "real" and latencies else count
+                if not held_out or len(models) < count:
                     continue
-                answer = _score(measured[:count], held_out, graph)
+                learned_from = [(model, latencies[model]) for model in models[:count]]
+                answer = _score(learned_from, held_out, measured.graph, priors[runtime])
                 rows.append(
                     {"runtime": runtime, "threads": threads, "learned from": f"{count} {name}", **answer}
                 )
@@ -289,9 +285,12 @@ def evaluate(folder: Path) -> None:
         "latency, mean absolute error, share inside the interval that is to hold nine in ten, and rank "
         "correlation. planned: the first models of `nn-meter plan`; "
         "real: other networks of the two packages, drawn at random; random: members of the zoo's families, "
-        "drawn at random. Models are timed as Graphs written with random weights."
+        "drawn at random. Models are timed as Graphs written with random weights. A runtime is learned "
+        "without the package's own environments of this machine: the population that stands for them is "
+        "learned from the other two runtimes, with one thread and two, and no held-out network, nor one with "
+        "its kernels, is in any fit."
     ]
-    twins = _latencies(folder / "onnxruntime_1_twins.csv")
+    twins = fastest(folder / "onnxruntime_1_twins.csv")
     if len(twins) == 2 * len(TWINS):
         ratios = [twins[f"written {name}"] / twins[f"exported {name}"] for name in TWINS]
         notes.append(
@@ -301,14 +300,39 @@ def evaluate(folder: Path) -> None:
     publish("own_machine", "This machine, learned from a few measurements", rows, notes)
 
 
-def _score(measured: list[tuple[str, float]], held_out: dict[str, float], graph: Any) -> dict[str, float]:
+def _priors(measured: Any, runtime: str) -> list[Any]:
+    """Return what a device may be like, with a population of x86 that has no environment of a runtime."""
+    from predictor_core.learning.choice import candidates, plain_priors
+    from predictor_core.learning.population import known_populations, population_of
+    from predictor_core.learning.x86.environments import ENVIRONMENTS, POPULATION
+    from predictor_core.learning.x86.joint import learn
+    from predictor_core.predictor.learned import LearnedPredictor
+
+    sources = candidates(None)
+    others = [one for one in ENVIRONMENTS if one.runtime != runtime and measured.latencies(one)]
+    devices = [
+        LearnedPredictor(header, [source for source in sources if source.name == header.sources[0].name])
+        for header in learn(measured, others).values()
+    ]
+    known = [prior for label, both in known_populations().items() if label != POPULATION for prior in both]
+    return [*plain_priors(sources), *known, *population_of(devices, POPULATION)]
+
+
+def _score(
+    measured: list[tuple[str, float]], held_out: dict[str, float], graph: Any, priors: Sequence[Any]
+) -> dict[str, Any]:
     from scipy.stats import spearmanr
 
-    from predictor_core import learn_predictor
+    from predictor_core.learning.choice import choose
+    from predictor_core.learning.corpus import Corpus
+    from predictor_core.learning.learn import finish
 
-    learned = learn_predictor(
-        [graph(model) for model, _ in measured], [ms for _, ms in measured], name="here"
+    corpus, ms = (
+        Corpus([(model, graph(model)) for model, _ in measured]),
+        np.array([ms for _, ms in measured]),
     )
+    chosen = choose(corpus, ms, priors)
+    learned = finish(chosen.problem, corpus, ms, name="here")
     reports = [learned.profile(graph(model)) for model in held_out]
     predicted = np.array([report.latency_ms for report in reports])
     low, high = np.array([report.interval_ms for report in reports]).T
@@ -320,6 +344,7 @@ def _score(measured: list[tuple[str, float]], held_out: dict[str, float], graph:
         "MAPE (%)": round(100.0 * float(error.mean()), 2),
         "inside 90 % interval (%)": round(100.0 * float(inside.mean()), 1),
         "Spearman": round(float(spearmanr(predicted, truth).statistic), 4),
+        "starts from": chosen.problem.prior.label,
     }
 
 

@@ -37,8 +37,9 @@ LONG = frozenset(
 WHERE_DEVICES_ARE_NAMED = frozenset(
     {
         "predictor_core.learning.bench",
-        # The sources of the phones.
+        # The sources of the phones and of x86.
         "predictor_core.learning.phones.joint",
+        "predictor_core.learning.x86.environments",
         "predictor_core.learning.settings",
         # The predictor that plans a measurement where none is named.
         "predictor_core.measuring.planning.plan",

@@ -30,34 +30,29 @@ def build(op: str, main: Sequence[Node], merged: Sequence[Node], graph: Graph) -
     graph : Graph
         The graph they are in.
     """
-    head = main[0]
-    previous, _, _, _, outputs, _ = main[-1]
-    head_attrs = head.attrs
-    inputs = list(graph.input_shapes(head))
+    head, head_attrs, last = main[0], main[0][3], main[-1]
+    inputs = graph.input_shapes(head)
     if "const_shape" in head_attrs:
         constant = tuple(head_attrs["const_shape"])
         # The first operand of a product, or the sequence of a recurrent layer, tells its cost.
         first = head_attrs.get("const_first") and head.op in DENSE_OPS
-        inputs.insert(0 if first else len(inputs), constant)
-    epilogue: list[str] = []
-    pool: tuple[int, ...] = ()
-    for node in merged:
-        name, merged_op, reads, attrs, _, _ = node
-        if merged_op not in DATA_OPS:
-            epilogue.append(merged_op)
-        if merged_op in POOL_OPS:
-            pool = (*attrs["kernel"], *attrs["strides"])
-        if len(reads) > 1:
-            inputs += [graph.shape(tensor) for tensor in reads if tensor != previous]
-        if "const_shape" in attrs:
-            inputs.append(tuple(attrs["const_shape"]))
-        previous = name
-    has_bias = head_attrs.get("bias") and len(main) == 1
-    label = "-".join((op, FOLDED, *epilogue) if has_bias else (op, *epilogue))
+        inputs = (constant, *inputs) if first else (*inputs, constant)
     output, kernel, strides, dilations, groups, extra = kernel_op(op).fields(main, graph)
+    has_bias = len(main) == 1 and head_attrs.get("bias")
+    label = f"{op}-{FOLDED}" if has_bias else op
+    epilogue: tuple[str, ...] = ()
+    previous = last[0]
+    for name, merged_op, reads, attrs, _, _ in merged:
+        if merged_op not in DATA_OPS:
+            label = f"{label}-{merged_op}"
+            epilogue = (*epilogue, merged_op)
+        if merged_op in POOL_OPS:
+            extra = (*attrs["kernel"], *attrs["strides"])
+        if len(reads) > 1:
+            inputs += tuple([graph.shape(tensor) for tensor in reads if tensor != previous])
+        if "const_shape" in attrs:
+            inputs = (*inputs, tuple(attrs["const_shape"]))
+        previous = name
     if output is None:
-        output = outputs[0]
-    merged_ops = tuple(epilogue)
-    return make_spec(
-        (label, op, tuple(inputs), output, kernel, strides, dilations, groups, merged_ops, pool or extra, ())
-    )
+        output = last[4][0]
+    return make_spec((label, op, inputs, output, kernel, strides, dilations, groups, epilogue, extra, ()))

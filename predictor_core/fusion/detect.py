@@ -75,7 +75,7 @@ def detect(graph: Graph, rules: Rules) -> list[Kernel]:
             tail = latest.merged[-1] if latest.merged else latest.main[-1]
             made, _, _, _, before, _ = tail
             if (
-                tail is graph.producer(read)
+                (made == read or tail is graph.producer(read))
                 and made not in returned
                 and len(graph.consumers(made)) == 1
                 # A larger second operand would repeat the result of the kernel.

@@ -176,8 +176,7 @@ class Graph:
 
     def input_shapes(self, node: Node) -> tuple[Shape, ...]:
         """Shapes of the tensors that a node reads."""
-        shapes = self._shapes
-        return tuple(map(shapes.__getitem__, node.inputs))
+        return tuple(map(self._shapes.__getitem__, node[2]))
 
     def consumers(self, name: str) -> Sequence[Node]:
         """Nodes that read any output of the node `name`, each once, in order."""

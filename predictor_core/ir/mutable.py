@@ -194,23 +194,25 @@ class MutableGraph:
         """
         name, given_op, reads, given_attrs, made, scope = node
         old = self.nodes[name]
+        _, old_op, old_reads, _, old_made, _ = old
         if attrs is None:
             attrs = given_attrs if op is None else {}
         if inputs is not None:
             reads = tuple(inputs)
-        new = make_node((name, op or given_op, reads, attrs, outputs or made, scope))
+        op, made = op or given_op, outputs or made
+        new = make_node((name, op, reads, attrs, made, scope))
         self.nodes[name] = new
         self.changed = True
-        if new.op != old.op:
+        if op != old_op:
             self._forget(old)
-            self._by_op[new.op][name] = None
-        if len(new.outputs) != len(old.outputs):
+            self._by_op[op][name] = None
+        if len(made) != len(old_made):
             kept = {tensor: self._readers.pop(tensor, {}) for tensor in old.tensors}
             for tensor in new.tensors:
                 self._readers[tensor] = kept.pop(tensor, {})
             # Readers of tensors that are gone are rewired next.
             self._readers.update({tensor: reading for tensor, reading in kept.items() if reading})
-        if reads != old.inputs:
+        if reads != old_reads:
             for tensor in reads:
                 reading = self._readers[tensor]
                 reading[name] = reading.get(name, 0) + 1
@@ -228,6 +230,29 @@ class MutableGraph:
         """
         self.rewire(tensors)
         self.remove(tensors)
+
+    def absorb(self, node: Node, chain: Sequence[str]) -> None:
+        """Remove a chain of nodes behind one; what reads the last of them reads that node instead.
+
+        Parameters
+        ----------
+        node : Node
+            With one output.
+        chain : sequence of str
+            Names of nodes with one output, each the only reader of the one before it.
+        """
+        own, last, nodes, readers = node[0], chain[-1], self.nodes, self._readers
+        for name in chain:
+            self._forget(nodes.pop(name))
+            reading = readers.pop(name)
+        readers[own] = reading
+        for name in reading:
+            _, op, inputs, attrs, outputs, scope = nodes[name]
+            inputs = (own,) if len(inputs) == 1 else tuple([own if x == last else x for x in inputs])
+            nodes[name] = make_node((name, op, inputs, attrs, outputs, scope))
+        if last in self._places:
+            self._move_output(last, own)
+        self.changed = True
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove nodes that nothing reads; those that are gone already are left out."""
@@ -263,14 +288,10 @@ class MutableGraph:
                     into[name] = into.get(name, 0) + count
         for name in rewritten:
             _, op, before, attrs, outputs, scope = nodes[name]
-            inputs = tuple([moved.get(read, read) for read in before])
-            nodes[name] = make_node((name, op, inputs, attrs, outputs, scope))
+            nodes[name] = make_node((name, op, tuple(map(moved.get, before, before)), attrs, outputs, scope))
         for old in tensors:
             if old in self._places:
-                places = self._places.pop(old)
-                for place in places:
-                    self.outputs[place] = moved[old]
-                self._places.setdefault(moved[old], []).extend(places)
+                self._move_output(old, moved[old])
 
     def prune(self) -> None:
         """Remove what no output of the model depends on; the model's inputs stay."""
@@ -281,6 +302,12 @@ class MutableGraph:
                 continue
             if not self._is_read(node):
                 self.remove([node.name])
+
+    def _move_output(self, old: str, new: str) -> None:
+        places = self._places.pop(old)
+        for place in places:
+            self.outputs[place] = new
+        self._places.setdefault(new, []).extend(places)
 
     def _is_read(self, node: Node) -> bool:
         return any(self._readers.get(tensor) or tensor in self._places for tensor in node.tensors)
@@ -294,10 +321,10 @@ class MutableGraph:
         return node
 
     def _forget(self, node: Node) -> None:
-        named = self._by_op[node.op]
-        del named[node.name]
+        named = self._by_op[node[1]]
+        del named[node[0]]
         if not named:
-            del self._by_op[node.op]
+            del self._by_op[node[1]]
 
     def _unread(self, node: Node) -> None:
         """Take back the reads of a node that is gone, and remove producers that only such nodes read."""

@@ -195,7 +195,7 @@ def has_weights(op: str) -> bool:
 
 def cost(spec: KernelSpec) -> Cost:
     """Analytic cost of a kernel: multiply-accumulates and bytes moved."""
-    return kernel_op(spec.op).cost(spec)
+    return _ROWS.get(spec[1], _UNKNOWN).cost(spec)
 
 
 def weights(spec: KernelSpec) -> int:
@@ -210,8 +210,8 @@ def features(forest: str, specs: Sequence[KernelSpec]) -> NDArray[np.float64]:
 
 def decompose(spec: KernelSpec) -> Decomposition:
     """Express a kernel by kernels of the sorts that were measured."""
-    entry = kernel_op(spec.op)
+    entry = _ROWS.get(spec[1], _UNKNOWN)
     found = entry.decompose(spec)
-    if found.measured and not entry.measured:
+    if (entry.alike or entry.forest is None) and found.measured:
         return found._replace(measured=False)
     return found

@@ -199,7 +199,7 @@ class KernelEvaluator:
         """Return what the forests say about kernels, or the estimate where there is no forest for one."""
         by_forest: dict[str | None, list[int]] = {}
         for i, part in enumerate(parts):
-            forest = kernels.kernel_op(part.op).forest
+            forest = kernels.kernel_op(part[1]).forest
             by_forest.setdefault(forest if forest in self._forests else None, []).append(i)
         answers: dict[int, _PartAnswer] = {
             i: _PartAnswer(log(self._estimated_ms(costs[i])), 0.0, (), False) for i in by_forest.pop(None, [])

@@ -123,6 +123,10 @@ class BaseCall:
             raise self.error(f"lacks its input {index}")
         return value
 
+    def has(self, index: int) -> bool:
+        """Whether an optional input is there."""
+        return index < len(self.inputs) and self.inputs[index] is not None
+
     def shape(self, index: int = 0) -> Shape:
         """Return the shape of an input that must be there."""
         return self.value(index).shape

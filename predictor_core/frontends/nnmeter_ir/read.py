@@ -117,13 +117,13 @@ class _Reader:
 
     def graph(self, name: str) -> Graph:
         document = self.document
-        for place, node_name in enumerate(document):
+        for place, (node_name, entry) in enumerate(document.items()):
             if not place % NODES_PER_LOOK:
                 self.meter.look()
             try:
-                self._read(node_name, document[node_name])
+                self._read(node_name, entry)
             except MALFORMED as error:
-                attr = document[node_name]["attr"]
+                attr = entry["attr"]
                 raise ModelFormatError(
                     f"node {node_name!r} ({attr['type']}) has attributes or shapes that can't be read: "
                     f"{attr.get('attr')}"

@@ -97,9 +97,9 @@ class Source(NamedTuple):
     def window(self) -> str | tuple[int, ...]:
         """Return ``SAME``, ``SAME_LOWER``, ``VALID``, or four explicit pads (top, left, bottom, right)."""
         padding = padding_of(self.attrs)
-        if len(self.inputs[0]) == 3 and not isinstance(padding, str):
-            return padding[0], 0, padding[1], 0
-        return padding
+        if isinstance(padding, str) or len(self.inputs[0]) != 3:
+            return padding
+        return padding[0], 0, padding[1], 0
 
 
 make_source = maker(Source)
@@ -147,8 +147,9 @@ def padding_of(attrs: Mapping[str, Any]) -> str | tuple[int, ...]:
     if padding is None:
         padding = attrs.get("auto_pad")
     if isinstance(padding, str):
-        if padding in _PADDINGS:
-            return _PADDINGS[padding]
+        name = _PADDINGS.get(padding)
+        if name is not None:
+            return name
         name = padding.strip("b'\"").upper()
         if name in _PADDINGS:
             return _PADDINGS[name]

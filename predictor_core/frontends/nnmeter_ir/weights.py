@@ -21,19 +21,16 @@ def conv(op: str, source: Source) -> Converted:
     kernel = _kernel(source, weight)
     strides = pair(attrs.get("strides", 1))
     dilations = pair(attrs["dilations"] if "dilations" in attrs else attrs.get("dilation", 1))
-    groups = attrs.get("group") or attrs.get("groups") or 1
     depthwise = op == "dwconv"
-    if depthwise:
-        groups = channels
+    groups = channels if depthwise else attrs.get("group") or attrs.get("groups") or 1
     if weight:
+        expected, filters = weight[-2], weight[-1]
         if depthwise:
-            filters = weight[-2] * weight[-1]
-            expected = weight[-2]
+            filters *= expected
         else:
-            filters = weight[-1]
-            if groups == 1 and weight[-2] != channels and weight[-2] > 0 and channels % weight[-2] == 0:
-                groups = channels // weight[-2]
-            expected = weight[-2] * groups
+            if groups == 1 and expected != channels and expected > 0 and channels % expected == 0:
+                groups = channels // expected
+            expected *= groups
         if expected != channels:
             raise GraphError(
                 f"its weights {list(weight)} take {expected} channels, "

@@ -35,8 +35,8 @@ def _named(op: str) -> Arranged:
     return lambda call: (op, None, {})
 
 
-def _with_axis(op: str, key: str = "axis") -> Arranged:
-    return lambda call: (op, None, {"axis": int(call.number(key, 1 if op == "Softmax" else -1))})
+def _with_axis(op: str) -> Arranged:
+    return lambda call: (op, None, {"axis": int(call.number("axis", 1 if op == "Softmax" else -1))})
 
 
 def _reduction(op: str) -> Arranged:

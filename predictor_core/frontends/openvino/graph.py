@@ -129,9 +129,10 @@ class Walk:
         """Return what a run of the model leaves for the next one: an input that the user does not give."""
         if _is_empty(shape):
             return Value(shape)
-        return self._add_input(layer, shape)
+        return self.add_input(layer, shape)
 
-    def _add_input(self, layer: Layer, shape: Shape) -> Value:
+    def add_input(self, layer: Layer, shape: Shape) -> Value:
+        """Append an input of the Graph."""
         self.nodes.append(Node(self._names.fresh(layer.name), "input", outputs=(shape,)))
         return Value(shape, self.nodes[-1].name)
 
@@ -218,7 +219,7 @@ class Walk:
         if depth:
             raise GraphError("nothing is handed to this input of a body")
         (port,) = layer.outputs
-        return {port: self._add_input(layer, self._given.resolve(layer.name, layer.shapes[0]))}
+        return {port: self.add_input(layer, self._given.resolve(layer.name, layer.shapes[0]))}
 
     def _constant(self, layer: Layer, inputs: list[Value | None], depth: int) -> Outputs:
         (port,) = layer.outputs

@@ -116,13 +116,6 @@ def _power(call: Call) -> Step | list[Step]:
     return steps or call.step("identity", x)
 
 
-def _permute(call: Call) -> Step:
-    x, order = call.shape(), call.integers("order")
-    if sorted(order) != list(range(len(x))):
-        raise call.error(f"order {list(order)} does not fit {list(x)}")
-    return call.step("transpose", tuple([x[axis] for axis in order]), perm=order)
-
-
 def _reshaped(call: Call) -> Step:
     return call.step("reshape", stated(call))
 
@@ -148,16 +141,6 @@ def _resample(call: Call) -> Step:
     return call.step("resize", stated(call), mode="nearest" if "nearest" in kind.lower() else "linear")
 
 
-def _softmax(call: Call) -> Step:
-    x = call.shape()
-    return call.step("softmax", x, axis=call.checked_axis(int(call.number("axis", 1)), len(x)))
-
-
-def _gather(call: Call) -> Step | list[Step]:
-    op = "Gather"
-    return data_ops.ONNX[op](call.as_onnx(op, call.inputs[:2], axis=int(call.number("axis", 0))))
-
-
 def _top_k(call: Call) -> Step:
     shapes = call.layer.shapes
     return Step("topk", (call.value(),), {"axis": int(call.number("axis", -1))}, shapes)
@@ -176,13 +159,15 @@ HANDLERS: dict[str, Handler] = {
     "Flatten": _reshaped,
     "FullyConnected": _fully_connected,
     "GEMM": data_ops.HANDLERS["MatMul"],
-    "Gather": _gather,
+    "Gather": data_ops.as_onnx(
+        lambda call: ("Gather", list(call.inputs[:2]), {"axis": int(call.number("axis", 0))})
+    ),
     "Interp": _resample,
     "InnerProduct": _fully_connected,
     "Norm": same_shape("lrn"),
     "Normalize": same_shape("l2norm"),
     "PReLU": same_shape("prelu"),
-    "Permute": _permute,
+    "Permute": data_ops.as_onnx(lambda call: ("Transpose", [call.value()], {"perm": call.integers("order")})),
     "Pooling": _pool,
     "Power": _power,
     "ReLU": _relu,
@@ -192,7 +177,6 @@ HANDLERS: dict[str, Handler] = {
     "ScaleShift": same_shape("bn"),
     "Sigmoid": same_shape("sigmoid"),
     "Slice": _split,
-    "SoftMax": _softmax,
     "Split": _split,
     "Squeeze": _reshaped,
     "TanH": same_shape("tanh"),

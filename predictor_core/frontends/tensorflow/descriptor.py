@@ -30,7 +30,7 @@ _MESSAGES = {
         ("uint64_val", 17, "uint64*"),
     ),
     "Function": (("name", 1, "string"),),
-    "List": (("i", 3, "int64*"), ("shape", 7, "Shape*"), ("func", 9, "Function*")),
+    "List": (("i", 3, "int64*"), ("shape", 7, "Shape*")),
     "Attr": (
         ("list", 1, "List|"),
         ("s", 2, "bytes|"),

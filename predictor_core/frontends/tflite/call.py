@@ -48,10 +48,6 @@ class Call(TensorFlowCall):
         option: Callable[..., int] = self.node.integer
         return option
 
-    def has(self, index: int) -> bool:
-        """Whether an optional input is there."""
-        return index < len(self.inputs) and self.inputs[index] is not None
-
     def sizes(self, key: str, dims: int) -> tuple[int, ...]:
         """Numbers for the dimensions in space of what TensorFlow keeps in one attribute."""
         name, default = _SIZES[key]

@@ -11,7 +11,7 @@ from predictor_core.frontends.tflite.call import Call, Handler, Step, activated
 from predictor_core.frontends.tflite.model import Operator
 from predictor_core.ir.shapes import broadcast
 
-#: Ops that TensorFlow has with the same inputs and attributes, and the same name in another spelling.
+#: Ops that TensorFlow has with the same inputs, attributes and name, written in CamelCase.
 _ALIKE = """
 ABS ADD_N ARG_MAX ARG_MIN BROADCAST_TO CEIL COS ELU EQUAL EXP EXPAND_DIMS FILL FLOOR FLOOR_DIV FLOOR_MOD
 GREATER GREATER_EQUAL LEAKY_RELU LESS LESS_EQUAL LOG LOGICAL_AND LOGICAL_NOT LOGICAL_OR LOG_SOFTMAX MAXIMUM
@@ -94,18 +94,9 @@ def _segment_sum(call: Call) -> Step:
     return call.step(call.op, (int(count), *call.shape()[1:]))
 
 
-def _matrix_diag(call: Call) -> Step:
-    x = call.shape()
-    return call.step("MatrixDiag", (*x, x[-1]))
-
-
 def _fill(call: Call) -> Step:
     shape = call.ints(0)
     return Step("expand", (call.value(1),), {}, (shape,))
-
-
-def _cast(call: Call) -> Step:
-    return call.step("cast", call.shape())
 
 
 def _suppression(call: Call) -> Step:
@@ -113,10 +104,6 @@ def _suppression(call: Call) -> Step:
     (count,) = call.ints(2)
     scores = ((count,),) if call.op == "NON_MAX_SUPPRESSION_V5" else ()
     return Step("NonMaxSuppression", (call.value(0), call.value(1)), {}, ((count,), *scores, ()))
-
-
-def _random(call: Call) -> Step:
-    return call.step("RandomUniform", call.ints(0))
 
 
 def _rfft(call: Call) -> Step:
@@ -138,10 +125,16 @@ def _of_data(call: Call) -> Step:
 HANDLERS: dict[str, Handler] = {
     **{op: TENSORFLOW[name] for op, name in NAMES.items() if name in TENSORFLOW},
     **{op: activated(TENSORFLOW[NAMES[op]]) for op in _FUSED},
+    **dict.fromkeys(("NON_MAX_SUPPRESSION_V4", "NON_MAX_SUPPRESSION_V5"), _suppression),
+    **dict.fromkeys(
+        ("RANDOM_STANDARD_NORMAL", "RANDOM_UNIFORM"), lambda call: call.step("RandomUniform", call.ints(0))
+    ),
+    **dict.fromkeys(("SEGMENT_SUM", "UNSORTED_SEGMENT_MAX", "UNSORTED_SEGMENT_MIN"), _segment_sum),
+    **dict.fromkeys(("UNSORTED_SEGMENT_PROD", "UNSORTED_SEGMENT_SUM"), _segment_sum),
+    **dict.fromkeys(("UNIQUE", "WHERE"), _of_data),
     "ATAN2": _broadcasting("Atan2"),
     "BITWISE_XOR": _broadcasting("BitwiseXor"),
     "BUCKETIZE": same_shape("Bucketize"),
-    "CAST": _cast,
     "COMPLEX_ABS": same_shape("ComplexAbs"),
     "CUMSUM": same_shape("CumSum"),
     "DYNAMIC_UPDATE_SLICE": same_shape("ScatterND"),
@@ -151,14 +144,10 @@ HANDLERS: dict[str, Handler] = {
     "GELU": same_shape("gelu"),
     "HARD_SWISH": same_shape("hswish"),
     "IMAG": same_shape("Imag"),
-    "MATRIX_DIAG": _matrix_diag,
+    "MATRIX_DIAG": lambda call: call.step("MatrixDiag", (*call.shape(), call.shape()[-1])),
     "MATRIX_SET_DIAG": same_shape("MatrixSetDiag"),
-    "NON_MAX_SUPPRESSION_V4": _suppression,
-    "NON_MAX_SUPPRESSION_V5": _suppression,
     "ONE_HOT": _one_hot,
     "PRELU": same_shape("prelu"),
-    "RANDOM_STANDARD_NORMAL": _random,
-    "RANDOM_UNIFORM": _random,
     "REAL": same_shape("Real"),
     "RELU_0_TO_1": same_shape("clip", min=0.0, max=1.0),
     "RELU_N1_TO_1": same_shape("clip", min=-1.0, max=1.0),
@@ -168,14 +157,6 @@ HANDLERS: dict[str, Handler] = {
     "RFFT2D": _rfft,
     "RIGHT_SHIFT": _broadcasting("RightShift"),
     "SCATTER_ND": _scatter_nd,
-    "SEGMENT_SUM": _segment_sum,
     "STABLEHLO_CBRT": same_shape("Cbrt"),
     "STABLEHLO_CLAMP": lambda call: call.step("clip", call.shape(1), 1),
-    "STABLEHLO_CONVERT": _cast,
-    "UNIQUE": _of_data,
-    "UNSORTED_SEGMENT_MAX": _segment_sum,
-    "UNSORTED_SEGMENT_MIN": _segment_sum,
-    "UNSORTED_SEGMENT_PROD": _segment_sum,
-    "UNSORTED_SEGMENT_SUM": _segment_sum,
-    "WHERE": _of_data,
 }

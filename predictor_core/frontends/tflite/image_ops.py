@@ -5,7 +5,7 @@ from __future__ import annotations
 from predictor_core.frontends.common.call import same_shape
 from predictor_core.frontends.common.values import Value
 from predictor_core.frontends.tensorflow.image_ops import HANDLERS as TENSORFLOW
-from predictor_core.frontends.tensorflow.window_ops import pool
+from predictor_core.frontends.tensorflow.window_ops import enlarged, pool
 from predictor_core.frontends.tflite.call import Call, Handler, Step, activated
 from predictor_core.ir.shapes import same_pads, slide
 
@@ -32,17 +32,9 @@ def _conv(call: Call) -> Step:
         raise call.error(f"weights {list(weight.shape)} do not fit {channels} channels")
     strides, dilations = call.sizes("strides", 2), call.sizes("dilations", 2)
     pads, out = slide((height, width), kernel, strides, dilations, call.padding())
-    return call.step(
-        "dwconv" if groups == channels > 1 else "conv",
-        (batch, *out, filters),
-        *((0,) if weight.is_constant else (0, 1)),
-        kernel=kernel,
-        strides=strides,
-        pads=pads,
-        dilations=dilations,
-        groups=groups,
-        bias=call.has(2),
-    )
+    window = {"kernel": kernel, "strides": strides, "pads": pads, "dilations": dilations}
+    op, reads = "dwconv" if groups == channels > 1 else "conv", (0,) if weight.is_constant else (0, 1)
+    return call.step(op, (batch, *out, filters), *reads, **window, groups=groups, bias=call.has(2))
 
 
 def _transpose_conv(call: Call) -> Step:
@@ -81,24 +73,14 @@ def transposed_conv(
         raise call.error(f"weights {list(weight.shape)} do not fit {channels} channels")
     kernel = weight.shape[1:3]
     if out is None:
-        extra = [max(k - s, 0) if padding == "VALID" else 0 for k, s in zip(kernel, strides)]
-        out = (height * strides[0] + extra[0], width * strides[1] + extra[1])
+        out = enlarged((height, width), kernel, strides, padding)
     pads, back = slide((out[0], out[1]), kernel, strides, (1, 1), padding)
     if back != (height, width):
         raise call.error(f"an output of {list(out)} does not come from an input of {[height, width]}")
     if padding == "SAME":
         pads = same_pads(out, kernel, strides)
-    return call.step(
-        "convtranspose",
-        (batch, *out, weight.shape[0]),
-        image,
-        kernel=kernel,
-        strides=strides,
-        pads=pads,
-        dilations=(1, 1),
-        groups=1,
-        bias=bias,
-    )
+    window = {"kernel": kernel, "strides": strides, "pads": pads, "dilations": (1, 1)}
+    return call.step("convtranspose", (batch, *out, weight.shape[0]), image, **window, groups=1, bias=bias)
 
 
 def _conv_3d(call: Call) -> Step:
@@ -114,15 +96,9 @@ def _conv_3d(call: Call) -> Step:
             for n, k, s, d in zip(x[1:4], weight, strides, dilations)
         ]
     )
-    return call.step(
-        "conv3d",
-        (x[0], *out, weight[4]),
-        kernel=weight[:3],
-        strides=strides,
-        dilations=dilations,
-        groups=x[4] // weight[3],
-        bias=call.has(2),
-    )
+    window = {"kernel": weight[:3], "strides": strides, "dilations": dilations}
+    groups = x[4] // weight[3]
+    return call.step("conv3d", (x[0], *out, weight[4]), **window, groups=groups, bias=call.has(2))
 
 
 def _conv_3d_transpose(call: Call) -> Step:
@@ -130,16 +106,9 @@ def _conv_3d_transpose(call: Call) -> Step:
     x, weight, out = call.shape(2), _weight(call, 1, 5).shape, call.ints(0)
     if len(x) != 5 or len(out) != 5 or weight[4] != x[4]:
         raise call.error(f"weights {list(weight)} do not fit {list(x)} and an output of {list(out)}")
-    return call.step(
-        "convtranspose3d",
-        out,
-        2,
-        kernel=weight[:3],
-        strides=call.sizes("strides", 3),
-        dilations=call.sizes("dilations", 3),
-        groups=1,
-        bias=call.has(3),
-    )
+    strides, dilations = call.sizes("strides", 3), call.sizes("dilations", 3)
+    window = {"kernel": weight[:3], "strides": strides, "dilations": dilations}
+    return call.step("convtranspose3d", out, 2, **window, groups=1, bias=call.has(3))
 
 
 HANDLERS: dict[str, Handler] = {

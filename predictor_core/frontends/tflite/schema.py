@@ -70,7 +70,7 @@ _CONV_3D = {
 _REDUCTION = {"keep_dims": 0}
 _POOL = {"padding": 0, "stride_w": 1, "stride_h": 2, "filter_w": 3, "filter_h": 4, "activation": 5}
 
-#: Op -> option -> number of its field.
+#: Op -> option that is read -> number of its field.
 OPTIONS: dict[str, dict[str, int]] = {
     **dict.fromkeys(("ADD", "DIV", "L2_NORMALIZATION", "MUL", "SUB"), _ACTIVATION),
     **dict.fromkeys(("AVERAGE_POOL_2D", "L2_POOL_2D", "MAX_POOL_2D"), _POOL),
@@ -79,10 +79,9 @@ OPTIONS: dict[str, dict[str, int]] = {
     **dict.fromkeys(("MEAN", "REDUCE_ALL", "REDUCE_ANY", "REDUCE_MAX"), _REDUCTION),
     **dict.fromkeys(("REDUCE_MIN", "REDUCE_PROD", "SUM"), _REDUCTION),
     "BATCH_MATMUL": {"adj_x": 0, "adj_y": 1},
-    "BIDIRECTIONAL_SEQUENCE_LSTM": {"merge_outputs": 3, "time_major": 4},
-    "BIDIRECTIONAL_SEQUENCE_RNN": {"time_major": 0, "merge_outputs": 2},
+    "BIDIRECTIONAL_SEQUENCE_LSTM": {"merge_outputs": 3},
+    "BIDIRECTIONAL_SEQUENCE_RNN": {"merge_outputs": 2},
     "CALL": {"subgraph": 0},
-    "CAST": {"out_type": 1},
     "CONCATENATION": {"axis": 0, "activation": 1},
     "CONV_2D": {
         **{"padding": 0, "stride_w": 1, "stride_h": 2, "activation": 3, "dilation_w": 4, "dilation_h": 5},
@@ -98,18 +97,15 @@ OPTIONS: dict[str, dict[str, int]] = {
     "RESHAPE": {"new_shape": 0},
     "SPLIT": {"num_split": 0},
     "SQUEEZE": {"squeeze_dims": 0},
-    "STABLEHLO_COMPOSITE": {"name": 0, "subgraph": 1},
+    "STABLEHLO_COMPOSITE": {"subgraph": 1},
     "STRIDED_SLICE": {
         **{"begin_mask": 0, "end_mask": 1, "ellipsis_mask": 2, "new_axis_mask": 3, "shrink_axis_mask": 4},
-        "offset": 5,
     },
     "SVDF": {"rank": 0, "activation": 1},
     "TRANSPOSE_CONV": {"padding": 0, "stride_w": 1, "stride_h": 2, "activation": 3},
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": {"time_major": 3},
-    "UNIDIRECTIONAL_SEQUENCE_RNN": {"time_major": 0},
-    "UNPACK": {"num": 0, "axis": 1},
-    "VAR_HANDLE": {"container": 0, "shared_name": 1},
+    "UNPACK": {"axis": 1},
+    "VAR_HANDLE": {"shared_name": 1},
     "WHILE": {"cond_subgraph": 0, "body_subgraph": 1},
 }
 #: Options that are one byte wide; the others are int32.
-BYTES = frozenset({"activation", "out_type", "padding"})
+BYTES = frozenset({"activation", "padding"})

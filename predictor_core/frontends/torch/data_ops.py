@@ -142,8 +142,10 @@ def _getitem(call: Call, input: torch.Tensor, index: Any) -> Any:
 
 
 def _setitem(call: Call, input: torch.Tensor, index: Any, value: Any) -> None:
+    if call.recorder.aliases.is_stored(input, value):
+        return
     sources = [part for part in (input, value) if isinstance(part, torch.Tensor)]
-    call.recorder.overwrite(input, call.emit("ScatterND", sources, tuple(input.shape)))
+    call.recorder.overwrite(input, call.emit("ScatterND", sources, tuple(input.shape)), sources[-1])
 
 
 def _index(call: Call, input: torch.Tensor, indices: Any) -> Any:

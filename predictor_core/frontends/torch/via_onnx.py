@@ -9,6 +9,7 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
+from functools import reduce
 from typing import Any
 
 import torch
@@ -81,7 +82,7 @@ def _torchscript(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[st
     buffer = io.BytesIO()
     # Gradients are on for the exporter's sake: nothing goes backward, so that no activation has to be kept.
     forgotten = torch.autograd.graph.saved_tensors_hooks(lambda _: None, lambda _: None)
-    with _flags_kept(model), _no_dump(), torch.enable_grad(), forgotten:
+    with _flags_kept(model), _states(runnable) as states, _no_dump(), torch.enable_grad(), forgotten:
         torch.onnx.export(
             runnable,
             tuple(inputs),
@@ -92,7 +93,7 @@ def _torchscript(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[st
             **({"dynamo": False} if _has_dynamo() else {}),
         )
     proto = onnx.load_model_from_string(buffer.getvalue())
-    weights = {name for name, _ in (*runnable.named_parameters(), *runnable.named_buffers())}
+    weights = {name for name, _ in (*runnable.named_parameters(), *runnable.named_buffers())} - states
     for value in [value for value in proto.graph.input if value.name in weights]:
         kind = value.type.tensor_type
         proto.graph.initializer.add(
@@ -108,7 +109,7 @@ def _torchscript(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[st
 def _runnable(model: torch.nn.Module) -> torch.nn.Module:
     module_copy = ModuleCopy(model, replacement=_shared)
     known = {id(parameter) for parameter in module_copy.module.parameters()}
-    for tensor in module_copy.replacements():
+    for tensor in module_copy.replacements().values():
         # The exporter takes parameters of modules that are no submodules for constants without gradient.
         if tensor.is_leaf and id(tensor) not in known:
             tensor.requires_grad_(False)
@@ -145,7 +146,10 @@ def _dynamo(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, An
             optimize=False,
             verbose=False,
         )
-    for value in program.model.graph.initializers.values():
+    graph = program.model.graph
+    for state in set(program.exported_program.graph_signature.buffers_to_mutate.values()):
+        graph.inputs.append(graph.initializers.pop(state))
+    for value in graph.initializers.values():
         if getattr(value.const_value.raw, "is_meta", False):
             value.const_value = onnx_ir.ExternalTensor(
                 "", 0, 0, value.const_value.dtype, shape=value.const_value.shape, name=value.name
@@ -190,6 +194,29 @@ def _flags_kept(model: torch.nn.Module) -> Iterator[None]:
     finally:
         for module, flag in flags:
             module.training = flag
+
+
+@contextmanager
+def _states(runnable: torch.nn.Module) -> Iterator[set[str]]:
+    """Give the names of the buffers that a run has changed, once it is over, and put their values back."""
+    before = {
+        name: (buffer, buffer._version, buffer.detach().clone()) for name, buffer in runnable.named_buffers()
+    }
+    changed: set[str] = set()
+    try:
+        yield changed
+    finally:
+        now = dict(runnable.named_buffers())
+        for name, (buffer, version, values) in before.items():
+            written, rebound = buffer._version != version, now.get(name) is not buffer
+            if (written or rebound) and buffer.is_floating_point():
+                changed.add(name)
+            if written:
+                with torch.no_grad():
+                    buffer.copy_(values)
+            if rebound:
+                *owners, attribute = name.split(".")
+                setattr(reduce(getattr, owners, runnable), attribute, buffer)
 
 
 @contextmanager

@@ -30,24 +30,25 @@ def fold_bias(graph: MutableGraph) -> None:
 
     Holds when nothing else reads the conv. The conv keeps its name.
     """
-    folded: dict[str, str] = {}
     for node in graph.of(*_WITH_WEIGHTS):
-        name, _, _, attrs, outputs, _ = node
-        stated, last = attrs.get("bias"), name
+        last, attrs, outputs = node[0], node[3], node[4]
+        stated = attrs.get("bias")
         bias = bool(stated)
+        chain: list[str] = []
         while True:
             reader = graph.only_reader(last)
             # A constant of more dimensions gives the result its own.
-            if reader is None or reader.op not in _CHANNELWISE or reader.outputs != outputs:
+            if reader is None or reader[1] not in _CHANNELWISE or reader[4] != outputs:
                 break
             if not is_channelwise(reader, outputs[0][-1]):
                 break
-            bias = bias or reader.op not in ("mul", "div")
-            last = reader.name
-            folded[last] = name
+            bias = bias or reader[1] not in ("mul", "div")
+            last = reader[0]
+            chain.append(last)
         if bias is not stated:
-            graph.replace(node, attrs={**attrs, "bias": bias})
-    graph.bypass(folded)
+            node = graph.replace(node, attrs={**attrs, "bias": bias})
+        if chain:
+            graph.absorb(node, chain)
 
 
 @graph_pass(requires=("folded biases",), ensures="affine norms", ops=("mul",))

@@ -15,7 +15,9 @@ from predictor_core.kernels.traits import TRAITS
 from predictor_core.predictor.batch import predict_many
 
 STOCK = "pixel4_cpu1med_fp32_tflite210"
-LISTED = [entry for entry in list_latency_predictors() if "headers" in entry]
+LISTED = [
+    entry for entry in list_latency_predictors() if entry.get("headers", "").startswith("devices/phones/")
+]
 NAME = re.compile(r"[a-z0-9]+_(cpu(\d(large|med|small))+|gpu)_(fp32|int8|fp16)_(tflite210|torch20)")
 
 

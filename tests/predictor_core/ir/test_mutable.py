@@ -64,6 +64,26 @@ def test_a_bypassed_node_is_gone_and_its_readers_read_on() -> None:
     assert [one.name for one in made.freeze()] == ["x", "a", "c"]
 
 
+def test_a_node_absorbs_the_chain_behind_it() -> None:
+    nodes = [
+        node("x", "input"),
+        node("a", "conv", "x"),
+        node("b", "bn", "a"),
+        node("c", "bn", "b"),
+        node("d", "add", "c", "x"),
+        node("e", "mul", "c", "c"),
+    ]
+    made = MutableGraph(nodes, outputs=["d", "c", "e"])
+    made.absorb(made.nodes["a"], ["b", "c"])
+    assert made.changed
+    assert [one.name for one in made.freeze()] == ["x", "a", "d", "e"]
+    assert made.nodes["d"].inputs == ("a", "x")
+    assert [one.name for one in made.readers("a")] == ["d", "e", "e"]
+    assert made.outputs == ["d", "a", "e"]
+    assert made.is_output("a")
+    assert not made.has("bn")
+
+
 def test_a_replaced_node_leaves_nothing_that_only_it_read() -> None:
     made = graph()
     made.replace(made.nodes["c"], "relu6", ("x",))
