@@ -94,6 +94,9 @@ class Call:
         attrs : mapping, optional
             Attributes of the Node, channels first.
         """
+        if result is NotImplemented:
+            # Comparisons with objects that are no tensors, such as None, are left to Python.
+            return result
         recorder = self.recorder
         if isinstance(result, tuple):
             result = torch.empty(result, dtype=sources[0].dtype, device="meta")

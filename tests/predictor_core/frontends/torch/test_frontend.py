@@ -404,6 +404,15 @@ class Refusing(nn.Module):
         return x[:count]
 
 
+class Asking(nn.Module):
+    def forward(self, x: Any) -> Any:
+        return x if (x == None) else x.relu()  # noqa: E711 - as people write it
+
+
+def test_a_tensor_is_not_none() -> None:
+    assert ops(load(Asking(), input_shape=(1, 8), via="direct")) == ["relu"]
+
+
 class Choosing(nn.Module):
     def forward(self, x: Any) -> Any:
         chosen = x.topk(9, dim=-1).values
