@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor_core.errors import missing_dependency
+from predictor_core.errors import requires
 from predictor_core.forest import Forest, Tree
 from predictor_core.learning.dataset import Dataset, Floats, Mask
 
@@ -62,10 +62,8 @@ def grow_forests(
     settings : Settings
     seed : int
     """
-    try:
+    with requires("scikit-learn", "train", "training"):
         from sklearn.ensemble import RandomForestRegressor
-    except ImportError as error:
-        raise missing_dependency("scikit-learn", "train", "training") from error
 
     forests = {}
     for number, (name, table) in enumerate(features.items()):

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor_core import kernels
-from predictor_core.errors import missing_dependency
+from predictor_core.errors import requires
 from predictor_core.learning.base import Base
 from predictor_core.learning.dataset import Dataset, Floats
 
@@ -104,10 +104,8 @@ def fit_teacher(
     least_ms : (m,) float64, optional
         What each kernel takes at least, by the device's data sheet. Default: nothing.
     """
-    try:
+    with requires("lightgbm", "train", "training"):
         import lightgbm
-    except ImportError as error:
-        raise missing_dependency("lightgbm", "train", "training") from error
 
     base_ms = base.latency_ms(data)
     if least_ms is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from predictor_core.errors import ModelFormatError, missing_dependency
+from predictor_core.errors import ModelFormatError, requires
 from predictor_core.frontends.onnx.inference import infer
 from predictor_core.legacy.errors import ParityError
 
@@ -102,10 +102,8 @@ def _shape(tensor: ValueInfoProto) -> list[int]:
 
 def _with_shapes(model: ModelProto) -> tuple[GraphProto, GraphProto]:
     """Copy the graph of `model` without its weights, and infer its shapes."""
-    try:
+    with requires("onnx", "onnx", "Reading an ONNX model"):
         import onnx
-    except ImportError:
-        raise missing_dependency("onnx", "onnx", "Reading an ONNX model") from None
     if not isinstance(model, onnx.ModelProto):
         raise ModelFormatError(
             f"expected an onnx.ModelProto or the path of a file, got {type(model).__name__}"

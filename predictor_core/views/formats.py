@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from predictor_core.errors import PredictorError, missing_dependency
+from predictor_core.errors import PredictorError, requires
 from predictor_core.text import printable
 from predictor_core.views.breakdown import By, Part, column_names, parts
 from predictor_core.views.text import grid_rows
@@ -96,10 +96,8 @@ def to_dataframe(
     MissingDependencyError
         Without pandas.
     """
-    try:
+    with requires("pandas", "plot", "A data frame"):
         import pandas
-    except ImportError as error:
-        raise missing_dependency("pandas", "plot", "A data frame") from error
     if not details:
         return pandas.DataFrame(_records(reports, by, depth), columns=list(_COLUMNS))
     rows = [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from predictor_core.errors import PredictorError, missing_dependency
+from predictor_core.errors import PredictorError, requires
 from predictor_core.views.breakdown import SUPPORT_LABELS, column_names, support_of
 
 if TYPE_CHECKING:
@@ -259,8 +259,6 @@ def _title(report: LatencyReport) -> str:
 def _axes(ax: Any) -> Any:
     if ax is not None:
         return ax
-    try:
+    with requires("matplotlib", "plot", "A plot"):
         from matplotlib import pyplot
-    except ImportError as error:
-        raise missing_dependency("matplotlib", "plot", "A plot") from error
     return pyplot.subplots(figsize=(8.0, 5.0), layout="constrained")[1]

@@ -207,13 +207,14 @@ class Conversion:
     def append(self, node: SourceNode, attrs: dict[str, Any], inputs: Sequence[Value | None]) -> None:
         """Append the Nodes of an op, or note its shape where all it reads is constant."""
         op = node.op_type
-        used = [index for index, name in enumerate(node.output) if name and name in self.read]
-        outputs = len(node.output) if op == "Split" else max(used, default=0) + 1
+        outputs = len(node.output)
+        if outputs != 1 and op != "Split":
+            used = [index for index, name in enumerate(node.output) if name and name in self.read]
+            outputs = max(used, default=0) + 1
         call = Call(label(node), op, attrs, inputs, outputs, self.opset, self._warnings)
         steps = self.steps(node, call)
-        reads = [value for value in inputs if value is not None and value.node is not None]
         # Nothing is computed of what has no elements.
-        if not reads or 0 in steps[-1].outputs[0]:
+        if 0 in steps[-1].outputs[0] or all(value is None or value.node is None for value in inputs):
             self.values.update((name, Value(shape)) for name, shape in zip(node.output, steps[-1].outputs))
             return
         if op == "DynamicQuantizeLinear":

@@ -73,7 +73,8 @@ class Walk:
         found = []
         for layer in network.layers:
             ident = layer.ident
-            if layer.type == "Result":
+            # What is kept for the next run is computed, too.
+            if layer.type in ("Result", "Assign"):
                 found += [source for port in layer.inputs if (source := network.sources.get((ident, port)))]
             elif layer.outputs and read.isdisjoint([(ident, port) for port in layer.outputs]):
                 # Version 7 has no results: what nothing reads is one.

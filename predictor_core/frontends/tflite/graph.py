@@ -83,7 +83,8 @@ class Walk:
             self._as_stated = self._as_stated and shape == tensor.shape
             inputs.append(self._add_input(name, shape))
         self._given.check_all_used()
-        return tensors_of(self._inline(subgraph, inputs, 0))
+        # What is kept for the next call is computed, too.
+        return tensors_of((*self._inline(subgraph, inputs, 0), *self._variables.values()))
 
     def _add_input(self, name: str, shape: Shape) -> Value:
         self.nodes.append(Node(self._names.fresh(name), "input", outputs=(shape,)))

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from predictor_core.errors import ModelFormatError, PredictorError, missing_dependency
+from predictor_core.errors import ModelFormatError, PredictorError, requires
 from predictor_core.frontends.torch.module_copy import ModuleCopy
 from predictor_core.frontends.torch.tensors import mapped, random_state_kept, to_meta
 from predictor_core.text import MAX_REASON, one_line
@@ -53,10 +53,8 @@ def export(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any
     MissingDependencyError
         When onnx is not installed.
     """
-    try:
+    with requires("onnx", "onnx", "Converting a torch model via ONNX"):
         import onnx  # noqa: F401
-    except ImportError as error:
-        raise missing_dependency("onnx", "onnx", "Converting a torch model via ONNX") from error
     reasons = []
     for exporter in (_torchscript, _dynamo):
         try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from predictor_core.catalog.embedded import PHONES as OUTPUT
-from predictor_core.errors import PredictorError, missing_dependency
+from predictor_core.errors import PredictorError, requires
 from predictor_core.learning.phones.environments import Environment, read_environments
 
 
@@ -50,10 +50,8 @@ def make(data: Path, output: Path, seed: int = 0, jobs: int = 2) -> None:
     PredictorError
         The measurements can't be read, or a package is missing.
     """
-    try:
+    with requires("joblib", "phones", "learning the phones"):
         from joblib import Parallel, delayed
-    except ImportError as error:
-        raise missing_dependency("joblib", "phones", "learning the phones") from error
 
     from predictor_core.catalog.loading import load_shared
     from predictor_core.learning.corpus import Corpus

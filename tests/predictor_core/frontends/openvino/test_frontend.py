@@ -278,6 +278,9 @@ def test_a_state_is_an_input(tmp_path: Path) -> None:
     edges = [(1, 0, 2, 0), (2, 1, 3, 0), (3, 1, 4, 0), (0, 0, 4, 1), (4, 2, 5, 0), (4, 2, 6, 0)]
     graph = load(written(tmp_path, net(layers, edges)))
     assert [node.op for node in graph] == ["input", "input", "sigmoid", "add"]
+    # What is kept is computed, whatever is returned.
+    graph = load(written(tmp_path, net(layers, [*edges[:-1], (3, 1, 6, 0)])))
+    assert [node.op for node in graph] == ["input", "input", "sigmoid", "add"]
 
 
 @pytest.mark.parametrize("batch", [None, 4])
