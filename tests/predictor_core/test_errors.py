@@ -64,7 +64,7 @@ def test_an_interrupt_is_no_error_of_a_model() -> None:
 
 
 def test_an_import_that_fails_names_what_to_install() -> None:
-    message = r"A plot needs the package 'nothing'.*\.\[plot\]"
+    absent, message = ("nothing", "plot", "A plot"), r"A plot needs the package 'nothing'.*\.\[plot\]"
     with (
         pytest.raises(MissingDependencyError, match=message) as caught,
         requires("nothing", "plot", "A plot"),
