@@ -41,8 +41,11 @@ def output_path(
     Raises
     ------
     OutputError
-        The path is an input, exists (unless `overwrite`), or is no regular file: a folder, a pipe, a device.
+        The path is an input, exists (unless `overwrite`), or is no regular file: a folder, a pipe, a device,
+        or "-", which many commands take for stdout.
     """
+    if os.fspath(path) == "-":
+        raise OutputError("'-' does not stand for stdout here; expected the name of a file")
     try:
         target = Path(path).resolve()
         # Since Python 3.13 a circle of links resolves to one of them.

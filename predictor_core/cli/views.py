@@ -65,6 +65,9 @@ def wanted(arguments: argparse.Namespace) -> bool:
         raise UsageError("--table and --json both write to stdout; expected one of them")
     if arguments.depth is not None and arguments.table != "module":
         raise UsageError("--depth goes with --table module")
+    for name in _FILES:
+        if getattr(arguments, name) == "-":
+            raise UsageError(f"--{name} writes to a file, not to stdout; expected its name")
     return arguments.table is not None or any(getattr(arguments, name) for name in _FILES)
 
 

@@ -28,10 +28,13 @@ def nodes_of(steps: Sequence[Step], name: str, names: Names, scope: str = "") ->
     made: list[Node] = []
     for index, (op, sources, attrs, outputs) in enumerate(steps, 1):
         own = name if index == len(steps) else names.fresh(f"{name}.{index}")
-        # Some rules hand on an optional input that is not given.
-        reads = [made[read].name if isinstance(read, int) else read and read.node for read in sources]
-        tensors = tuple([tensor for tensor in reads if tensor is not None])
-        made.append(make_node((own, op, tensors, attrs, outputs, scope)))
+        tensors = []
+        for read in sources:
+            # Some rules hand on an optional input that is not given.
+            tensor = made[read].name if isinstance(read, int) else None if read is None else read.node
+            if tensor is not None:
+                tensors.append(tensor)
+        made.append(make_node((own, op, tuple(tensors), attrs, outputs, scope)))
     return made
 
 
@@ -170,4 +173,9 @@ class BaseCall:
 
 def same_shape(op: str, **attrs: Any) -> Callable[[BaseCall], Step]:
     """Return the rule of an op with one output that has the shape of its first input."""
-    return lambda call: call.step(op, call.shape(), **attrs)
+
+    def rule(call: BaseCall) -> Step:
+        value = call.value()
+        return Step(op, (value,), {**attrs}, (value.shape,))
+
+    return rule

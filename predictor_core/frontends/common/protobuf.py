@@ -48,7 +48,8 @@ def without_payloads(data: Buffer, fields: Fields, kept_bytes: int) -> bytes:
     BrokenWireError
         When the bytes are no message, or one that is nested too deep.
     """
-    return b"".join(_kept(data, 0, len(data), fields, kept_bytes, 0))
+    block = data if isinstance(data, bytes) else b""
+    return b"".join(_kept(data, 0, len(data), fields, kept_bytes, 0, block, 0))
 
 
 def parse(message: Any, content: bytes) -> Any:
@@ -78,15 +79,25 @@ def parse(message: Any, content: bytes) -> Any:
         raise BrokenWireError(f"it can't be parsed as protobuf ({error})") from None
 
 
-def _kept(data: Buffer, start: int, end: int, fields: Fields, kept_bytes: int, depth: int) -> list[bytes]:
-    """Return the parts of the message in ``data[start:end]`` that stay."""
+def _kept(
+    data: Buffer,
+    start: int,
+    end: int,
+    fields: Fields,
+    kept_bytes: int,
+    depth: int,
+    block: bytes,
+    base: int,
+) -> list[bytes]:
+    """Return the parts of the message in ``data[start:end]`` that stay.
+
+    Heads of fields are read from a block of the data, the first byte of which stands at `base`.
+    """
     if depth > MAX_NESTED:
         raise BrokenWireError(f"messages are nested more than {MAX_NESTED} deep")
     parts: list[bytes] = []
     copied = position = start
     spent = meter()
-    # Heads of fields are read from a block of the file, and places in it are counted from its beginning.
-    block, base = (data, 0) if isinstance(data, bytes) else (b"", start)
     while position < end:
         spent.look()
         at = position - base
@@ -105,7 +116,9 @@ def _kept(data: Buffer, start: int, end: int, fields: Fields, kept_bytes: int, d
             if tag < 8 or wire not in _WIRES:
                 raise BrokenWireError(f"byte {base + field} starts no protobuf field")
             if wire == _SPAN:
-                length, head = _varint(block, at, limit)
+                length, head = block[at] if at < limit else 0x80, at + 1
+                if length >= 0x80:
+                    length, head = _varint(block, at, limit)
                 at = head + length
                 if length > kept_bytes and tag >> 3 in fields and at <= last:
                     at_hand = copied >= base
@@ -113,7 +126,7 @@ def _kept(data: Buffer, start: int, end: int, fields: Fields, kept_bytes: int, d
                     copied = base + at
                     inner = fields[tag >> 3]
                     if inner is not None:
-                        kept = _kept(data, base + head, copied, inner, kept_bytes, depth + 1)
+                        kept = _kept(data, base + head, copied, inner, kept_bytes, depth + 1, block, base)
                         parts.append(_as_varint(tag) + _as_varint(sum(map(len, kept))))
                         parts.extend(kept)
             elif wire == _VARINT:

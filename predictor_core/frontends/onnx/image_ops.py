@@ -40,12 +40,10 @@ def _as_2d(values: Sequence[int], filler: int) -> _Ints:
 
 
 def _window_attrs(kernel: _Ints, strides: _Ints, dilations: _Ints, pads: _Ints) -> dict[str, _Ints]:
-    return {
-        "kernel": _as_2d(kernel, 1),
-        "strides": _as_2d(strides, 1),
-        "pads": (pads[0], 0, pads[1], 0) if len(kernel) == 1 else pads,
-        "dilations": _as_2d(dilations, 1),
-    }
+    if len(kernel) == 1:
+        pads = (pads[0], 0, pads[1], 0)
+        kernel, strides, dilations = _as_2d(kernel, 1), _as_2d(strides, 1), _as_2d(dilations, 1)
+    return {"kernel": kernel, "strides": strides, "pads": pads, "dilations": dilations}
 
 
 def _conv(call: Call) -> Step:

@@ -44,21 +44,20 @@ def scope_of(node: SourceNode) -> str:
     """Return the path of the torch module that a node was exported from, "" where the file doesn't say."""
     name = str(node.name)
     if name.startswith("/"):
-        return _module_path(tuple(name.split("/")[1:-1]))
+        return _module_path(name[1:].rpartition("/")[0])
     # onnx knows the field since 1.16.
     for entry in getattr(node.message, "metadata_props", ()):
         if entry.key == "pkg.torch.onnx.name_scopes":
-            return _module_path(
-                tuple([part.strip(" '\"") for part in entry.value.strip("[]").split(",")][:-1])
-            )
+            parts = [part.strip(" '\"") for part in entry.value.strip("[]").split(",")]
+            return _module_path("/".join(parts[:-1]))
     return ""
 
 
 @lru_cache(maxsize=1024)
-def _module_path(parts: tuple[str, ...]) -> str:
+def _module_path(scope: str) -> str:
     """Join the names of nested modules; a child of a container repeats some of the path before it."""
     path = ""
-    for part in parts[:_DEEPEST_SCOPE]:
+    for part in scope.split("/")[:_DEEPEST_SCOPE]:
         known, _, own = part.rpartition(".")
         if path and known and f".{path}".endswith(f".{known}"):
             path = f"{path}.{own}"

@@ -73,7 +73,8 @@ class Walk:
         found = []
         for layer in network.layers:
             ident = layer.ident
-            if layer.type == "Result":
+            # What is kept for the next run is computed, too.
+            if layer.type in ("Result", "Assign"):
                 found += [source for port in layer.inputs if (source := network.sources.get((ident, port)))]
             elif layer.outputs and read.isdisjoint([(ident, port) for port in layer.outputs]):
                 # Version 7 has no results: what nothing reads is one.
@@ -129,9 +130,10 @@ class Walk:
         """Return what a run of the model leaves for the next one: an input that the user does not give."""
         if _is_empty(shape):
             return Value(shape)
-        return self._add_input(layer, shape)
+        return self.add_input(layer, shape)
 
-    def _add_input(self, layer: Layer, shape: Shape) -> Value:
+    def add_input(self, layer: Layer, shape: Shape) -> Value:
+        """Append an input of the Graph."""
         self.nodes.append(Node(self._names.fresh(layer.name), "input", outputs=(shape,)))
         return Value(shape, self.nodes[-1].name)
 
@@ -218,7 +220,7 @@ class Walk:
         if depth:
             raise GraphError("nothing is handed to this input of a body")
         (port,) = layer.outputs
-        return {port: self._add_input(layer, self._given.resolve(layer.name, layer.shapes[0]))}
+        return {port: self.add_input(layer, self._given.resolve(layer.name, layer.shapes[0]))}
 
     def _constant(self, layer: Layer, inputs: list[Value | None], depth: int) -> Outputs:
         (port,) = layer.outputs

@@ -166,9 +166,10 @@ class Walk:
                 "that does not change the latency (input_shape gives it another shape)"
             )
             return [Value(())]
-        return [self._add_input(name, self._given.resolve(name, node.shape()))]
+        return [self.add_input(name, self._given.resolve(name, node.shape()))]
 
-    def _add_input(self, name: str, shape: Shape) -> Value:
+    def add_input(self, name: str, shape: Shape) -> Value:
+        """Append an input of the Graph."""
         self.append(Node(self.names.fresh(name), "input", outputs=(shape,)))
         return Value(shape, self.nodes[-1].name)
 
@@ -209,7 +210,7 @@ class Walk:
         for name, value in arguments.items():
             if name in function.assigned and value.is_constant:
                 # What a call of the model leaves for the next one: an input that the user does not give.
-                arguments[name] = self._add_input(name, value.shape)
+                arguments[name] = self.add_input(name, value.shape)
         return self._evaluate(function.nodes, wanted, arguments, depth + 1)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from predictor_core.budget import meter
 from predictor_core.errors import ModelFormatError, UnsupportedOpError
-from predictor_core.frontends.common.loops import MAX_TURNS, unrolled
+from predictor_core.frontends.common.loops import MAX_TURNS, opened, unrolled
 from predictor_core.frontends.common.values import Value
 from predictor_core.frontends.tensorflow.call import MAX_PARTS, Call, Step
 
@@ -27,18 +27,24 @@ class TensorList(Value):
 
 def loop(walk: Walk, call: Call, depth: int) -> list[Value]:
     """Unroll a loop whose count is known in advance."""
-    node = call.node
+    condition, body = call.node.function("cond"), call.node.function("body")
 
-    def condition(values: list[Value]) -> Value:
+    def trial(function: str, values: list[Value]) -> list[Value]:
         before = len(walk.nodes)
-        (goes_on, *_) = walk.call(node.function("cond"), values, depth)
+        found = walk.call(function, values, depth)
         for made in walk.nodes[before:]:
             del walk.made[made.name]
         del walk.nodes[before:]
-        return goes_on
+        return found
 
-    body = node.function("body")
-    return unrolled(list(call.inputs), condition, lambda values: walk.call(body, values, depth))
+    values = opened(
+        list(call.inputs),
+        lambda values: trial(body, values),
+        lambda value: walk.add_input(call.name, value.shape),
+    )
+    return unrolled(
+        values, lambda values: trial(condition, values)[0], lambda values: walk.call(body, values, depth)
+    )
 
 
 def reserve(walk: Walk, call: Call, depth: int) -> list[Value]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from predictor_core.budget import meter
 from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
 from predictor_core.frontends.common.call import FAULTS, nodes_of, refuse, tensors_of, values_of
-from predictor_core.frontends.common.loops import unrolled
+from predictor_core.frontends.common.loops import opened, tried, unrolled
 from predictor_core.frontends.common.values import NotInferableError, Value, constant
 from predictor_core.frontends.tensorflow.fold import fold
 from predictor_core.frontends.tensorflow.order import input_name
@@ -82,7 +83,8 @@ class Walk:
             self._as_stated = self._as_stated and shape == tensor.shape
             inputs.append(self._add_input(name, shape))
         self._given.check_all_used()
-        return tensors_of(self._inline(subgraph, inputs, 0))
+        # What is kept for the next call is computed, too.
+        return tensors_of((*self._inline(subgraph, inputs, 0), *self._variables.values()))
 
     def _add_input(self, name: str, shape: Shape) -> Value:
         self.nodes.append(Node(self._names.fresh(name), "input", outputs=(shape,)))
@@ -215,15 +217,15 @@ class Walk:
 
     def _while(self, call: Call, graph: Subgraph, depth: int) -> list[Value]:
         """Unroll a loop whose count is known in advance."""
-
-        def condition(values: list[Value]) -> Value:
-            before = len(self.nodes)
-            (goes_on,) = self._inline(call.node.integer("cond_subgraph"), values, depth + 1)
-            del self.nodes[before:]
-            return goes_on
-
-        body = call.node.integer("body_subgraph")
-        return unrolled(_given(call), condition, lambda values: self._inline(body, values, depth + 1))
+        condition, body = (
+            partial(self._inline, call.node.integer(f"{part}_subgraph"), depth=depth + 1)
+            for part in ("cond", "body")
+        )
+        trial = partial(tried, self.nodes)
+        values = opened(
+            _given(call), partial(trial, body), lambda value: self._add_input(call.name, value.shape)
+        )
+        return unrolled(values, lambda values: trial(condition, values)[0], body)
 
     def _call(self, call: Call, graph: Subgraph, depth: int) -> list[Value]:
         return self._inline(call.node.integer("subgraph"), _given(call), depth + 1)

@@ -11,21 +11,10 @@ from predictor_core.frontends.torch.tensors import tensors_of
 
 _VIEWS = frozenset(
     {
-        *("alias", "as_strided", "chunk", "detach", "diagonal", "getitem", "hsplit", "movedim", "moveaxis"),
-        *("mT", "narrow", "numpy_T", "permute", "select", "slice", "split", "split_with_sizes", "squeeze"),
-        *(
-            "swapaxes",
-            "swapdims",
-            "t",
-            "tensor_split",
-            "transpose",
-            "unbind",
-            "unflatten",
-            "unsqueeze",
-            "view",
-            "view_as",
-        ),
-        *("vsplit", "flatten", "ravel", "reshape", "reshape_as"),
+        *("alias", "as_strided", "chunk", "detach", "diagonal", "flatten", "getitem", "hsplit", "moveaxis"),
+        *("movedim", "mT", "narrow", "numpy_T", "permute", "ravel", "reshape", "reshape_as", "select"),
+        *("slice", "split", "split_with_sizes", "squeeze", "swapaxes", "swapdims", "t", "tensor_split"),
+        *("transpose", "unbind", "unflatten", "unsqueeze", "view", "view_as", "vsplit"),
     }
 )
 #: Functions that copy a view whose elements are not in order.

@@ -183,7 +183,8 @@ def _run(
             where = f"module {module_copy.failed!r}: " if module_copy.failed else ""
             if isinstance(error, PredictorError):
                 raise type(error)(f"{where}{error}") from error
-            raise Untraceable(f"{where}{type(error).__name__}: {error}") from error
+            told = f": {error}" if str(error) else ""
+            raise Untraceable(f"{where}{type(error).__name__}{told}") from error
         finally:
             module_copy.release()
     outputs = [recorder.names[id(one)] for one in tensors_of(result) if id(one) in recorder.names]

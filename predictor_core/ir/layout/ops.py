@@ -50,7 +50,8 @@ def _image(walk: LayoutWalk, node: Node) -> None:
 
 def _others(walk: LayoutWalk, node: Node) -> tuple[str, ...]:
     """Tensors that a node reads after the first, as they stand: computed weights, indices, sizes."""
-    return tuple([walk.at[tensor][0] for tensor in node.inputs[1:]])
+    others = node.inputs[1:]
+    return tuple([walk.at[tensor][0] for tensor in others]) if others else others
 
 
 def _elementwise(walk: LayoutWalk, node: Node) -> None:

@@ -11,6 +11,7 @@ from predictor_core import list_latency_predictors, load_latency_predictor, zoo
 from predictor_core.catalog.cards import ROUGH_BELOW, card_of
 from predictor_core.catalog.embedded import PHONES
 from predictor_core.catalog.lookup import match_predictors
+from predictor_core.kernels.traits import TRAITS
 from predictor_core.predictor.batch import predict_many
 
 STOCK = "pixel4_cpu1med_fp32_tflite210"
@@ -83,3 +84,12 @@ def test_cards_are_made_of_the_headers() -> None:
 def test_transformers_and_grouped_convolutions_count_as_measured() -> None:
     measured = set(load_latency_predictor(STOCK).device_header.measured)
     assert {"matmul", "softmax", "layernorm", "gelu", "groupconv/9"} <= measured
+
+
+def test_those_of_floats_know_traits_of_kernels() -> None:
+    def traits(name: str) -> set[str]:
+        coefficients = load_latency_predictor(name).device_header.coefficients
+        return {trait for trait in TRAITS if coefficients[f"{trait}:"]}
+
+    assert traits(STOCK) == set(TRAITS)
+    assert traits("pixel4_cpu1med_int8_tflite210") == {"arithmetic"}
