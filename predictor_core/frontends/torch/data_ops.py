@@ -76,7 +76,9 @@ def _unbind(call: Call, input: torch.Tensor, dim: int = 0) -> Any:
 
 
 def _iterate(call: Call, input: torch.Tensor) -> Any:
-    return iter(_unbind(call, input))
+    parts = _unbind(call, input)
+    call.recorder.aliases.note("unbind", (input,), parts)
+    return iter(parts)
 
 
 def _narrow(call: Call, input: torch.Tensor, dim: int, start: Any, length: int) -> Any:

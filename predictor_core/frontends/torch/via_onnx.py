@@ -134,8 +134,8 @@ def _dynamo(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, An
         raise RuntimeError(f"torch {torch.__version__} has none that takes this model")
     import onnx_ir
 
-    # torch.export prints the graph where it fails, whatever its options say.
-    with redirect_stderr(io.StringIO()):
+    # torch.export prints the graph where it fails, and logs tracebacks, whatever its options say.
+    with redirect_stderr(io.StringIO()), _no_logs():
         program: Any = torch.onnx.export(
             ModuleCopy(model).module,
             to_meta(tuple(args)),
@@ -215,6 +215,24 @@ def _states(runnable: torch.nn.Module) -> Iterator[set[str]]:
             if rebound:
                 *owners, attribute = name.split(".")
                 setattr(reduce(getattr, owners, runnable), attribute, buffer)
+
+
+@contextmanager
+def _no_logs() -> Iterator[None]:
+    """Leave out what torch logs by its own handlers, which hold the stderr of the time they were made."""
+
+    def refuse(record: logging.LogRecord) -> bool:
+        return False
+
+    loggers = [one for name, one in list(logging.root.manager.loggerDict.items()) if name.startswith("torch")]
+    handlers = [handler for one in loggers if isinstance(one, logging.Logger) for handler in one.handlers]
+    for handler in handlers:
+        handler.addFilter(refuse)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(refuse)
 
 
 @contextmanager
