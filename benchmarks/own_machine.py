@@ -3,7 +3,7 @@
 Held-out real networks are predicted by what was learned from planned models, from random real networks, and
 from as many random models as planned ones. Three steps, each of which goes on where it was stopped:
 
-    python benchmarks/own_machine.py prepare          builds the models; any time
+    python benchmarks/own_machine.py prepare          builds the models; some minutes
     python benchmarks/own_machine.py measure          times them; on an idle machine, about 25 minutes
     python benchmarks/own_machine.py evaluate         learns and writes the table
 
@@ -11,19 +11,24 @@ The package ships this machine's own environments, and learning takes them as a 
 belong to. So a runtime is learned here without any environment of itself: the population is learned anew from
 the other runtimes alone, with one thread and two, and from no held-out network, nor one with its kernels.
 
-Needs torch, pytorchcv (``pip install --no-deps pytorchcv``) and the runtimes that are to be measured.
+The models are those of the rows that are kept in ``own_machine/``. Held-out and real ones were drawn at
+random from the networks of pytorchcv and torchvision for ImageNet, random ones from members of the zoo's
+families, all of at most 6e9 MACs and 60e6 weights; no planned one has the kernels of a held-out one.
+``prepare --plan FOLDER`` takes another plan instead of the kept one.
+
+Needs torch, pytorchcv (``pip install --no-deps pytorchcv==0.0.74``: earlier ones lack a network) and the
+runtimes that are to be measured.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
+import re
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from functools import partial
 from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
@@ -36,9 +41,8 @@ from predictor_core.learning.x86.environments import fastest
 from predictor_core.learning.x86.environments import passes as passes_of
 
 SEED = 0
-HELD_OUT, REAL, PLANNED, RANDOM = 40, 100, 100, 100
-#: Networks of pytorchcv without those that are alike but for a factor, in sizes that a phone would run.
-LARGEST_MACS, LARGEST_WEIGHTS = 6e9, 60e6
+#: Rows and plan of the machine whose environments the package ships.
+KEPT = Path(__file__).with_name("own_machine")
 #: runtime, threads -> sets of models that are timed, in this order.
 CAMPAIGNS = {
     ("onnxruntime", 1): ("held_out", "planned", "real", "random"),
@@ -64,110 +68,46 @@ FEW = 40
 COUNTS = {"planned": (20, 27, 40, 67, 100), "real": (40, 100), "random": (40, 60, 100)}
 
 
-def prepare(folder: Path) -> None:
-    """Write every model as an ONNX file with random weights."""
+def prepare(folder: Path, plan: Path) -> None:
+    """Write the models that the kept rows name, and those of a plan, as ONNX files with random weights."""
+    from predictor_core.files import write_atomically
     from predictor_core.frontends.onnx.writing import graph_to_onnx
-    from predictor_core.measuring.planning import pool
-    from predictor_core.measuring.planning.folder import PLAN_FILE, write_plan
-    from predictor_core.measuring.planning.plan import make_plan
-    from predictor_core.predictor import to_graph
+    from predictor_core.measuring.planning.folder import PLAN_FILE, read_plan
 
-    wanted = {"held_out": HELD_OUT, "real": REAL}
-    sets = {name: {path.stem for path in (folder / name).glob("*.onnx")} for name in wanted}
-    for name, build in _real_networks():
-        unfilled = next((each for each, count in wanted.items() if len(sets[each]) < count), None)
-        if unfilled is None:
-            break
-        if any(name in found for found in sets.values()):
-            continue
-        try:
-            graph = build()
-        except Exception as error:  # noqa: BLE001 - a network that can't be built or read is no candidate
-            print(f"{name} is left out: {error!r:.100}", file=sys.stderr)
-            continue
-        if _is_fit(graph) and _can_be_written(graph):
-            (folder / unfilled).mkdir(parents=True, exist_ok=True)
-            (folder / unfilled / f"{name}.onnx").write_bytes(graph_to_onnx(graph).SerializeToString())
-            sets[unfilled].add(name)
-            print(f"{unfilled}: {name}", flush=True)
-    if not (folder / "planned" / PLAN_FILE).is_file():
-        held_out = [_kernels(to_graph(path, "onnx")) for path in (folder / "held_out").glob("*.onnx")]
-        targets = [*pool.real_architectures(), *pool.published()]
-        targets = [graph for graph in targets if _kernels(graph) not in held_out]
-        write_plan(
-            make_plan(PLANNED, candidates=[*targets, *pool.variants()], targets=targets), folder / "planned"
-        )
-    target = folder / "random"
-    target.mkdir(parents=True, exist_ok=True)
-    graphs = list(pool.variants(seed=1))
-    random.Random(SEED).shuffle(graphs)
-    for number, graph in enumerate(graph for graph in graphs if _is_fit(graph)):
-        if number == RANDOM:
-            break
-        path = target / f"{number:03d}_{graph.name}.onnx"
+    models = [f"planned/{entry.name}.onnx" for entry in read_plan(plan)]
+    for name in ("held_out", "real", "random"):
+        models += passes_of(KEPT / f"onnxruntime_1_{name}.csv")
+    for model in models:
+        path = folder / model
         if not path.is_file():
-            path.write_bytes(graph_to_onnx(graph).SerializeToString())
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, graph_to_onnx(network(path.stem)).SerializeToString())
+            print(model, flush=True)
+    write_atomically(folder / "planned" / PLAN_FILE, (plan / PLAN_FILE).read_text(encoding="utf-8"))
 
 
-def _real_networks() -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Yield names of networks of pytorchcv and torchvision, shuffled, and what builds their Graphs."""
-    from predictor_core.frontends.torch import pytorchcv
-    from predictor_core.frontends.torch.torchvision import load, names
-    from predictor_core.predictor import to_graph
+def network(name: str) -> Any:
+    """Build the Graph of a model by its name: of pytorchcv, torchvision or the zoo, or a random member.
 
-    vision = names()
-    from pytorchcv.model_provider import _models
-
-    def cv(name: str) -> Any:
-        return to_graph(pytorchcv.build(name), "torch", (1, 3, 224, 224))
-
-    pool = [(f"torchvision_{name}", partial(load, name)) for name in vision]
-    pool += [
-        (f"pytorchcv_{name}", partial(cv, name)) for name in sorted(_models) if not name.endswith(_OTHER_DATA)
-    ]
-    random.Random(SEED).shuffle(pool)
-    yield from pool
-
-
-#: Endings of networks for other data sets and tasks than ImageNet's classes.
-_OTHER_DATA = (
-    "_cifar10", "_cifar100", "_svhn", "_voc", "_ade20k", "_cityscapes", "_cub", "_coco", "_celebamaskhq",
-    "_librispeech", "_mls", "_mcv", "_eu", "_en", "_ru", "_de", "_fr", "_es", "_it", "_ca", "_pl", "_rw",
-    "_be", "_zh", "_h36m",
-)  # fmt: skip
-
-
-def _kernels(graph: Any) -> Counter[Any]:
-    """Kernels of a network, which are the same under all its names."""
-    from predictor_core.fusion import load_rules
+    Raises
+    ------
+    PredictorError
+        The installed packages have no such model.
+    """
+    from predictor_core import zoo
+    from predictor_core.frontends.torch import pytorchcv, torchvision
     from predictor_core.ir.passes import canonicalize
-    from predictor_core.learning.corpus import kernel_counts
+    from predictor_core.predictor import to_graph
+    from predictor_core.zoo.variants import variant
 
-    return kernel_counts(canonicalize(graph), load_rules("cortexA76cpu_tflite21"))
-
-
-def _is_fit(graph: Any) -> bool:
-    from predictor_core import kernels
-    from predictor_core.kernels import weights
-
-    specs = list(_kernels(graph).elements())
-    macs = sum(kernels.cost(spec).macs for spec in specs)
-    return macs <= LARGEST_MACS and sum(map(weights, specs)) <= LARGEST_WEIGHTS
-
-
-def _can_be_written(graph: Any) -> bool:
-    from predictor_core.errors import UnsupportedOpError
-    from predictor_core.frontends.onnx.writing import graph_to_onnx
-    from predictor_core.frontends.tflite.writing import graph_to_tflite
-
-    try:
-        graph_to_onnx(graph)
-        if find_spec(MODULES["litert"]) is not None:
-            graph_to_tflite(graph)
-    except UnsupportedOpError as error:
-        print(f"{graph.name} is left out: {error!s:.100}", file=sys.stderr)
-        return False
-    return True
+    package, _, rest = name.partition("_")
+    if package == "torchvision":
+        return torchvision.load(rest)
+    if package == "pytorchcv":
+        return to_graph(pytorchcv.build(rest), "torch", torchvision.DEFAULT_SHAPE)
+    # Those of the set "random" are numbered.
+    member = re.fullmatch(r"(?:\d+_)?(\w+)_v(\d+)", name)
+    return canonicalize(variant(member[1], int(member[2])) if member else zoo.build(name))
 
 
 def measure(folder: Path, seconds: float, minutes: float, passes: int, most_threads: int) -> None:
@@ -281,7 +221,7 @@ def evaluate(folder: Path) -> None:
                 )
                 print(rows[-1], flush=True)
     notes = [
-        f"Share of {HELD_OUT} held-out networks of pytorchcv and torchvision within ±10 % of their measured "
+        "Share of 40 held-out networks of pytorchcv and torchvision within ±10 % of their measured "
         "latency, mean absolute error, share inside the interval that is to hold nine in ten, and rank "
         "correlation. planned: the first models of `nn-meter plan`; "
         "real: other networks of the two packages, drawn at random; random: members of the zoo's families, "
@@ -360,9 +300,15 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=30.0, help="time for all of them")
     parser.add_argument("--passes", type=int, default=2, help="how often each model is timed")
     parser.add_argument("--threads", type=int, default=2, help="leave out what takes more threads")
+    parser.add_argument(
+        "--plan",
+        type=Path,
+        default=KEPT,
+        help="folder of `nn-meter plan`; by default the plan that was timed",
+    )
     options = parser.parse_args()
     if options.step == "prepare":
-        prepare(options.folder)
+        prepare(options.folder, options.plan)
     elif options.step == "measure":
         if find_spec("onnxruntime") is not None:
             measure_twins(options.folder, options.seconds)

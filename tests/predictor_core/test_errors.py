@@ -64,11 +64,8 @@ def test_an_interrupt_is_no_error_of_a_model() -> None:
 
 
 def test_an_import_that_fails_names_what_to_install() -> None:
-    message = r"A plot needs the package 'nothing'.*\.\[plot\]"
-    with (
-        pytest.raises(MissingDependencyError, match=message) as caught,
-        requires("nothing", "plot", "A plot"),
-    ):
+    absent, message = ("nothing", "plot", "A plot"), r"A plot needs the package 'nothing'.*\.\[plot\]"
+    with pytest.raises(MissingDependencyError, match=message) as caught, requires(*absent):
         import nothing_of_this_name  # type: ignore[import-not-found]  # noqa: F401
 
     assert isinstance(caught.value.__cause__, ImportError)

@@ -27,8 +27,9 @@ SOURCE_VERSION = "2.0"
 #: Prior deviations that differ, by the start of a coefficient's name: what no forest of the source serves
 #: (products of tokens, norms, softmax) follows the estimate only roughly.
 DEVIATIONS: Mapping[str, float] = {"near:product/": 0.6, "near:map/": 0.6}
-#: Of int8 environments: traits of float kernels mislead them where families are left out.
-INT8_DEVIATIONS = {f"{trait}:": 1e-6 for trait in TRAITS if f"{trait}:" not in RATES}
+#: Groups of which traits of kernels predict families left out better, and what the others keep of them.
+WITH_TRAITS = frozenset({"tflite_gpu", "torch_fp32", "torch_gpu"})
+_TRAITS_LEFT = {f"{trait}:": 1e-6 for trait in TRAITS if f"{trait}:" not in RATES}
 
 _DATA = (
     "A Benchmark for ML Inference Latency on Mobile Devices (Li, Paolieri, Golubchik; EdgeSys 2024, MIT "
@@ -56,11 +57,11 @@ class Learned:
     evidence: Evidence
 
 
-def pose_group(corpus: Corpus, gpu: bool, int8: bool) -> Problem:
+def pose_group(corpus: Corpus, group: str, gpu: bool) -> Problem:
     """Set up the fit of a group; one design serves all CPUs, or all GPUs."""
     source = load_shared(SOURCES[gpu], SOURCE_VERSION)
     problem = pose(Prior.of(source), corpus.cut(source.rules))
-    starts = {**DEVIATIONS, **(INT8_DEVIATIONS if int8 else {})}
+    starts = {**DEVIATIONS, **({} if group in WITH_TRAITS else _TRAITS_LEFT)}
     own = {
         name: deviation
         for name in problem.names
@@ -85,8 +86,8 @@ def learn_group(
         Of the folds.
     """
     environments = {environment.key: environment for environment in latencies}
-    ((gpu, precision),) = {(environment.gpu, environment.precision) for environment in latencies}
-    problem = pose_group(corpus, gpu, precision == "int8")
+    ((group, gpu),) = {(environment.group, environment.gpu) for environment in latencies}
+    problem = pose_group(corpus, group, gpu)
     columns = {one.key: column(corpus.names, measured) for one, measured in latencies.items()}
     fit = JointFit(problem, columns)
     held_out = fit.cross_validate(corpus.cut(problem.prior.sources[0].rules).same(), seed=seed)

@@ -95,6 +95,15 @@ on a shared host single timings were up to 1.4 times apart: those predictors are
 The 40 held-out networks of `benchmarks/own_machine.py`, and networks with the kernels of one of them, are in
 none of the fits.
 
+The rows are kept in `benchmarks/own_machine` of the repository. With pytorchcv 0.0.74, torch 2.13 and
+torchvision 0.28, which built the models, these files are made again, byte for byte, by
+
+```bash
+python benchmarks/own_machine.py prepare --folder FOLDER
+cp benchmarks/own_machine/*.csv FOLDER
+python -m predictor_core.learning.x86 FOLDER
+```
+
 ## Accuracy on models left out of the fit (10 folds)
 
 {accuracy_table(headers)}
