@@ -3,24 +3,32 @@
 Held-out real networks are predicted by what was learned from planned models, from random real networks, and
 from as many random models as planned ones. Three steps, each of which goes on where it was stopped:
 
-    python benchmarks/own_machine.py prepare          builds the models; any time
+    python benchmarks/own_machine.py prepare          builds the models; some minutes
     python benchmarks/own_machine.py measure          times them; on an idle machine, about 25 minutes
     python benchmarks/own_machine.py evaluate         learns and writes the table
 
-Needs torch, pytorchcv (``pip install --no-deps pytorchcv``) and the runtimes that are to be measured.
+The package ships this machine's own environments, and learning takes them as a population that a device may
+belong to. So a runtime is learned here without any environment of itself: the population is learned anew from
+the other runtimes alone, with one thread and two, and from no held-out network, nor one with its kernels.
+
+The models are those of the rows that are kept in ``own_machine/``. Held-out and real ones were drawn at
+random from the networks of pytorchcv and torchvision for ImageNet, random ones from members of the zoo's
+families, all of at most 6e9 MACs and 60e6 weights; no planned one has the kernels of a held-out one.
+``prepare --plan FOLDER`` takes another plan instead of the kept one.
+
+Needs torch, pytorchcv (``pip install --no-deps pytorchcv==0.0.74``: earlier ones lack a network) and the
+runtimes that are to be measured.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import random
+import re
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Sequence
 from contextlib import ExitStack
-from functools import partial
 from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
@@ -29,10 +37,12 @@ from typing import Any
 import numpy as np
 from harness import publish
 
+from predictor_core.learning.x86.environments import fastest
+from predictor_core.learning.x86.environments import passes as passes_of
+
 SEED = 0
-HELD_OUT, REAL, PLANNED, RANDOM = 40, 100, 100, 100
-#: Networks of pytorchcv without those that are alike but for a factor, in sizes that a phone would run.
-LARGEST_MACS, LARGEST_WEIGHTS = 6e9, 60e6
+#: Rows and plan of the machine whose environments the package ships.
+KEPT = Path(__file__).with_name("own_machine")
 #: runtime, threads -> sets of models that are timed, in this order.
 CAMPAIGNS = {
     ("onnxruntime", 1): ("held_out", "planned", "real", "random"),
@@ -58,110 +68,46 @@ FEW = 40
 COUNTS = {"planned": (20, 27, 40, 67, 100), "real": (40, 100), "random": (40, 60, 100)}
 
 
-def prepare(folder: Path) -> None:
-    """Write every model as an ONNX file with random weights."""
+def prepare(folder: Path, plan: Path) -> None:
+    """Write the models that the kept rows name, and those of a plan, as ONNX files with random weights."""
+    from predictor_core.files import write_atomically
     from predictor_core.frontends.onnx.writing import graph_to_onnx
-    from predictor_core.measuring.planning import pool
-    from predictor_core.measuring.planning.folder import PLAN_FILE, write_plan
-    from predictor_core.measuring.planning.plan import make_plan
-    from predictor_core.predictor import to_graph
+    from predictor_core.measuring.planning.folder import PLAN_FILE, read_plan
 
-    wanted = {"held_out": HELD_OUT, "real": REAL}
-    sets = {name: {path.stem for path in (folder / name).glob("*.onnx")} for name in wanted}
-    for name, build in _real_networks():
-        unfilled = next((each for each, count in wanted.items() if len(sets[each]) < count), None)
-        if unfilled is None:
-            break
-        if any(name in found for found in sets.values()):
-            continue
-        try:
-            graph = build()
-        except Exception as error:  # noqa: BLE001 - a network that can't be built or read is no candidate
-            print(f"{name} is left out: {error!r:.100}", file=sys.stderr)
-            continue
-        if _is_fit(graph) and _can_be_written(graph):
-            (folder / unfilled).mkdir(parents=True, exist_ok=True)
-            (folder / unfilled / f"{name}.onnx").write_bytes(graph_to_onnx(graph).SerializeToString())
-            sets[unfilled].add(name)
-            print(f"{unfilled}: {name}", flush=True)
-    if not (folder / "planned" / PLAN_FILE).is_file():
-        held_out = [_kernels(to_graph(path, "onnx")) for path in (folder / "held_out").glob("*.onnx")]
-        targets = [*pool.real_architectures(), *pool.published()]
-        targets = [graph for graph in targets if _kernels(graph) not in held_out]
-        write_plan(
-            make_plan(PLANNED, candidates=[*targets, *pool.variants()], targets=targets), folder / "planned"
-        )
-    target = folder / "random"
-    target.mkdir(parents=True, exist_ok=True)
-    graphs = list(pool.variants(seed=1))
-    random.Random(SEED).shuffle(graphs)
-    for number, graph in enumerate(graph for graph in graphs if _is_fit(graph)):
-        if number == RANDOM:
-            break
-        path = target / f"{number:03d}_{graph.name}.onnx"
+    models = [f"planned/{entry.name}.onnx" for entry in read_plan(plan)]
+    for name in ("held_out", "real", "random"):
+        models += passes_of(KEPT / f"onnxruntime_1_{name}.csv")
+    for model in models:
+        path = folder / model
         if not path.is_file():
-            path.write_bytes(graph_to_onnx(graph).SerializeToString())
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, graph_to_onnx(network(path.stem)).SerializeToString())
+            print(model, flush=True)
+    write_atomically(folder / "planned" / PLAN_FILE, (plan / PLAN_FILE).read_text(encoding="utf-8"))
 
 
-def _real_networks() -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Yield names of networks of pytorchcv and torchvision, shuffled, and what builds their Graphs."""
-    from predictor_core.frontends.torch import pytorchcv
-    from predictor_core.frontends.torch.torchvision import load, names
-    from predictor_core.predictor import to_graph
+def network(name: str) -> Any:
+    """Build the Graph of a model by its name: of pytorchcv, torchvision or the zoo, or a random member.
 
-    vision = names()
-    from pytorchcv.model_provider import _models
-
-    def cv(name: str) -> Any:
-        return to_graph(pytorchcv.build(name), "torch", (1, 3, 224, 224))
-
-    pool = [(f"torchvision_{name}", partial(load, name)) for name in vision]
-    pool += [
-        (f"pytorchcv_{name}", partial(cv, name)) for name in sorted(_models) if not name.endswith(_OTHER_DATA)
-    ]
-    random.Random(SEED).shuffle(pool)
-    yield from pool
-
-
-#: Endings of networks for other data sets and tasks than ImageNet's classes.
-_OTHER_DATA = (
-    "_cifar10", "_cifar100", "_svhn", "_voc", "_ade20k", "_cityscapes", "_cub", "_coco", "_celebamaskhq",
-    "_librispeech", "_mls", "_mcv", "_eu", "_en", "_ru", "_de", "_fr", "_es", "_it", "_ca", "_pl", "_rw",
-    "_be", "_zh", "_h36m",
-)  # fmt: skip
-
-
-def _kernels(graph: Any) -> Counter[Any]:
-    """Kernels of a network, which are the same under all its names."""
-    from predictor_core.fusion import load_rules
+    Raises
+    ------
+    PredictorError
+        The installed packages have no such model.
+    """
+    from predictor_core import zoo
+    from predictor_core.frontends.torch import pytorchcv, torchvision
     from predictor_core.ir.passes import canonicalize
-    from predictor_core.learning.corpus import kernel_counts
+    from predictor_core.predictor import to_graph
+    from predictor_core.zoo.variants import variant
 
-    return kernel_counts(canonicalize(graph), load_rules("cortexA76cpu_tflite21"))
-
-
-def _is_fit(graph: Any) -> bool:
-    from predictor_core import kernels
-    from predictor_core.kernels import weights
-
-    specs = list(_kernels(graph).elements())
-    macs = sum(kernels.cost(spec).macs for spec in specs)
-    return macs <= LARGEST_MACS and sum(map(weights, specs)) <= LARGEST_WEIGHTS
-
-
-def _can_be_written(graph: Any) -> bool:
-    from predictor_core.errors import UnsupportedOpError
-    from predictor_core.frontends.onnx.writing import graph_to_onnx
-    from predictor_core.frontends.tflite.writing import graph_to_tflite
-
-    try:
-        graph_to_onnx(graph)
-        if find_spec(MODULES["litert"]) is not None:
-            graph_to_tflite(graph)
-    except UnsupportedOpError as error:
-        print(f"{graph.name} is left out: {error!s:.100}", file=sys.stderr)
-        return False
-    return True
+    package, _, rest = name.partition("_")
+    if package == "torchvision":
+        return torchvision.load(rest)
+    if package == "pytorchcv":
+        return to_graph(pytorchcv.build(rest), "torch", torchvision.DEFAULT_SHAPE)
+    # Those of the set "random" are numbered.
+    member = re.fullmatch(r"(?:\d+_)?(\w+)_v(\d+)", name)
+    return canonicalize(variant(member[1], int(member[2])) if member else zoo.build(name))
 
 
 def measure(folder: Path, seconds: float, minutes: float, passes: int, most_threads: int) -> None:
@@ -187,7 +133,7 @@ def measure(folder: Path, seconds: float, minutes: float, passes: int, most_thre
             tables, pending = {}, []
             for name in sets:
                 path = folder / f"{runtime}_{threads}_{name}.csv"
-                done = {model for model, latencies in _rows(path).items() if len(latencies) > number}
+                done = {model for model, latencies in passes_of(path).items() if len(latencies) > number}
                 tables[name] = stack.enter_context(appending(path))
                 models = _models_of(folder, name)[: FEW if threads > 1 else None]
                 pending += [(name, model) for model in models if f"{name}/{model.name}" not in done]
@@ -223,7 +169,7 @@ def measure_twins(folder: Path, seconds: float) -> None:
     from predictor_core.measuring.rows import Row
 
     path = folder / "onnxruntime_1_twins.csv"
-    done = set(_latencies(path))
+    done = set(fastest(path))
     with appending(path) as rows:
         for name in TWINS:
             for way, model, kind in (("exported", name, "torchvision"), ("written", load(name), "graph")):
@@ -244,54 +190,47 @@ def _models_of(folder: Path, name: str) -> list[Path]:
     return models
 
 
-def _latencies(path: Path) -> dict[str, float]:
-    """Latency of each model: other work only adds to it, so that the fastest pass is nearest to the truth."""
-    return {model: min(latencies) for model, latencies in _rows(path).items()}
-
-
-def _rows(path: Path) -> dict[str, list[float]]:
-    found: dict[str, list[float]] = {}
-    if path.is_file():
-        with path.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                found.setdefault(row["model"], []).append(float(row["latency_ms"]))
-    return found
-
-
 def evaluate(folder: Path) -> None:
     """Learn from each set, predict the held-out networks, and write the table."""
+    from predictor_core.learning.x86.environments import HELD_OUT as UNSEEN
+    from predictor_core.learning.x86.environments import Environment, Measured
+    from predictor_core.learning.x86.joint import unseen
     from predictor_core.predictor import to_graph
 
-    graphs: dict[str, Any] = {}
-
-    def graph(model: str) -> Any:
-        if model not in graphs:
-            graphs[model] = to_graph(folder / model, "onnx")
-        return graphs[model]
-
+    measured = Measured(folder, lambda path: to_graph(path, "onnx"))
+    priors: dict[str, Any] = {}
     rows = []
     for runtime, threads in CAMPAIGNS:
-        held_out = _latencies(folder / f"{runtime}_{threads}_held_out.csv")
+        environment = Environment(runtime, threads)
+        held_out = measured.latencies(environment, (UNSEEN,))
+        if runtime not in priors:
+            priors[runtime] = _priors(measured, runtime)
         for name, counts in COUNTS.items():
-            latencies = _latencies(folder / f"{runtime}_{threads}_{name}.csv")
+            latencies = measured.latencies(environment, (name,))
             order = [f"{name}/{model.name}" for model in _models_of(folder, name)]
-            measured = [(model, latencies[model]) for model in order if model in latencies]
+            models = unseen(measured, [model for model in order if model in latencies])
             for count in counts:
-                if not held_out or len(measured) < count:
+                # Of the real networks some have the kernels of a held-out one.
+                count = min(count, len(models)) if name == "real" and latencies else count
+                if not held_out or len(models) < count:
                     continue
-                answer = _score(measured[:count], held_out, graph)
+                learned_from = [(model, latencies[model]) for model in models[:count]]
+                answer = _score(learned_from, held_out, measured.graph, priors[runtime])
                 rows.append(
                     {"runtime": runtime, "threads": threads, "learned from": f"{count} {name}", **answer}
                 )
                 print(rows[-1], flush=True)
     notes = [
-        f"Share of {HELD_OUT} held-out networks of pytorchcv and torchvision within ±10 % of their measured "
+        "Share of 40 held-out networks of pytorchcv and torchvision within ±10 % of their measured "
         "latency, mean absolute error, share inside the interval that is to hold nine in ten, and rank "
         "correlation. planned: the first models of `nn-meter plan`; "
         "real: other networks of the two packages, drawn at random; random: members of the zoo's families, "
-        "drawn at random. Models are timed as Graphs written with random weights."
+        "drawn at random. Models are timed as Graphs written with random weights. A runtime is learned "
+        "without the package's own environments of this machine: the population that stands for them is "
+        "learned from the other two runtimes, with one thread and two, and no held-out network, nor one with "
+        "its kernels, is in any fit."
     ]
-    twins = _latencies(folder / "onnxruntime_1_twins.csv")
+    twins = fastest(folder / "onnxruntime_1_twins.csv")
     if len(twins) == 2 * len(TWINS):
         ratios = [twins[f"written {name}"] / twins[f"exported {name}"] for name in TWINS]
         notes.append(
@@ -301,14 +240,39 @@ def evaluate(folder: Path) -> None:
     publish("own_machine", "This machine, learned from a few measurements", rows, notes)
 
 
-def _score(measured: list[tuple[str, float]], held_out: dict[str, float], graph: Any) -> dict[str, float]:
+def _priors(measured: Any, runtime: str) -> list[Any]:
+    """Return what a device may be like, with a population of x86 that has no environment of a runtime."""
+    from predictor_core.learning.choice import candidates, plain_priors
+    from predictor_core.learning.population import known_populations, population_of
+    from predictor_core.learning.x86.environments import ENVIRONMENTS, POPULATION
+    from predictor_core.learning.x86.joint import learn
+    from predictor_core.predictor.learned import LearnedPredictor
+
+    sources = candidates(None)
+    others = [one for one in ENVIRONMENTS if one.runtime != runtime and measured.latencies(one)]
+    devices = [
+        LearnedPredictor(header, [source for source in sources if source.name == header.sources[0].name])
+        for header in learn(measured, others).values()
+    ]
+    known = [prior for label, both in known_populations().items() if label != POPULATION for prior in both]
+    return [*plain_priors(sources), *known, *population_of(devices, POPULATION)]
+
+
+def _score(
+    measured: list[tuple[str, float]], held_out: dict[str, float], graph: Any, priors: Sequence[Any]
+) -> dict[str, Any]:
     from scipy.stats import spearmanr
 
-    from predictor_core import learn_predictor
+    from predictor_core.learning.choice import choose
+    from predictor_core.learning.corpus import Corpus
+    from predictor_core.learning.learn import finish
 
-    learned = learn_predictor(
-        [graph(model) for model, _ in measured], [ms for _, ms in measured], name="here"
+    corpus, ms = (
+        Corpus([(model, graph(model)) for model, _ in measured]),
+        np.array([ms for _, ms in measured]),
     )
+    chosen = choose(corpus, ms, priors)
+    learned = finish(chosen.problem, corpus, ms, name="here")
     reports = [learned.profile(graph(model)) for model in held_out]
     predicted = np.array([report.latency_ms for report in reports])
     low, high = np.array([report.interval_ms for report in reports]).T
@@ -320,6 +284,7 @@ def _score(measured: list[tuple[str, float]], held_out: dict[str, float], graph:
         "MAPE (%)": round(100.0 * float(error.mean()), 2),
         "inside 90 % interval (%)": round(100.0 * float(inside.mean()), 1),
         "Spearman": round(float(spearmanr(predicted, truth).statistic), 4),
+        "starts from": chosen.problem.prior.label,
     }
 
 
@@ -335,9 +300,15 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=30.0, help="time for all of them")
     parser.add_argument("--passes", type=int, default=2, help="how often each model is timed")
     parser.add_argument("--threads", type=int, default=2, help="leave out what takes more threads")
+    parser.add_argument(
+        "--plan",
+        type=Path,
+        default=KEPT,
+        help="folder of `nn-meter plan`; by default the plan that was timed",
+    )
     options = parser.parse_args()
     if options.step == "prepare":
-        prepare(options.folder)
+        prepare(options.folder, options.plan)
     elif options.step == "measure":
         if find_spec("onnxruntime") is not None:
             measure_twins(options.folder, options.seconds)

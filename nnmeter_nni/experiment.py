@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, Literal
 
-from nnmeter_nni._nni import nni_major
-from nnmeter_nni.errors import ArgumentError, NniVersionError, NoCandidateError
+from nnmeter_nni._nni import for_major, nni_major
+from nnmeter_nni.errors import ArgumentError, NoCandidateError
 from predictor_core.ir.graph import Shape
 
 #: Largest pickle, in bytes, that a checkpoint of a graph engine experiment may hold.
@@ -49,19 +49,19 @@ def retiarii_config(
     MissingDependencyError
         When NNI or torch is not installed.
     """
-    if nni_major("nnmeter_nni.retiarii_config") != 2:
-        raise NniVersionError(
-            "retiarii_config is for NNI 2.10; under NNI 3.0 write NasExperiment(space, evaluator, strategy) "
-            "and set its config, e.g. experiment.config.max_trial_number = 10"
-        )
+    config = for_major(
+        "nnmeter_nni.retiarii_config",
+        retiarii="nni.retiarii.experiment.pytorch:RetiariiExeConfig",
+        nas=None,
+        instead="under NNI 3.0 write NasExperiment(space, evaluator, strategy) and set its config, e.g. "
+        "experiment.config.max_trial_number = 10",
+    )("local")
     if engine not in ("python", "graph"):
         raise ArgumentError(f"engine must be 'python' or 'graph', but got {engine!r}")
     if dummy_input is not None and engine == "python":
         raise ArgumentError("the Python engine takes no dummy_input; give the LatencyFilter an input_shape")
     from nni.nas.experiment.config import BaseEngineConfig, PyEngineConfig
-    from nni.retiarii.experiment.pytorch import RetiariiExeConfig
 
-    config = RetiariiExeConfig("local")
     config.training_service.use_active_gpu = False
     config.trial_gpu_number = 0
     if engine == "python":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import weakref
 from collections.abc import Mapping
+from math import inf
 from typing import Any, Literal
 
 from nnmeter_nni._nni import installed_major
@@ -102,13 +103,15 @@ class LatencyFilter:
         self.stats = FilterStats()
         self.latency = CandidateLatency(given, predictor_version, input_shape=input_shape)
         names = self.latency.names
-        self._below = limits_ms("threshold", threshold, names)
-        self._at_least = {} if min_latency is None else limits_ms("min_latency", min_latency, names)
-        for name, least in self._at_least.items():
-            if least >= self._below[name]:
+        below = limits_ms("threshold", threshold, names)
+        at_least = {} if min_latency is None else limits_ms("min_latency", min_latency, names)
+        for name, least in at_least.items():
+            if least >= below[name]:
                 raise ArgumentError(
-                    f"min_latency of {name} is {least} ms, threshold {self._below[name]} ms: nothing can pass"
+                    f"min_latency of {name} is {least} ms, threshold {below[name]} ms: nothing can pass"
                 )
+        #: Predictor name -> least latency that passes, and the first that does not.
+        self._limits_ms = {name: (at_least.get(name, -inf), first) for name, first in below.items()}
         self._report_at_end()
         if installed_major() == 3:
             from nnmeter_nni.guard import refuse_ignored_filters
@@ -173,34 +176,24 @@ class LatencyFilter:
 
     def judge(self, latency_ms: Mapping[str, float]) -> bool:
         """Whether these latencies (ms by predictor name) pass."""
-        inside = all(latency_ms[name] < below for name, below in self._below.items()) and all(
-            latency_ms[name] >= least for name, least in self._at_least.items()
-        )
+        inside = all(least <= latency_ms[name] < below for name, (least, below) in self._limits_ms.items())
         return inside != self.reverse
 
     def can_pass(self, bounds_ms: Mapping[str, tuple[float, float]]) -> bool:
         """Whether a candidate may pass, given the least and the largest latency in ms by predictor name."""
+        limits = [(*bounds_ms[name], *limit) for name, limit in self._limits_ms.items()]
         if self.reverse:
-            return any(bounds_ms[name][1] >= below for name, below in self._below.items()) or any(
-                bounds_ms[name][0] < least for name, least in self._at_least.items()
-            )
-        return all(bounds_ms[name][0] < below for name, below in self._below.items()) and all(
-            bounds_ms[name][1] >= least for name, least in self._at_least.items()
-        )
+            return any(high >= below or low < least for low, high, least, below in limits)
+        return all(low < below and high >= least for low, high, least, below in limits)
 
     def distance(self, latency_ms: Mapping[str, float]) -> float:
         """Ms that a candidate is from passing, on the device where it is farthest; 0 when it passes."""
         if self.judge(latency_ms):
             return 0.0
+        limits = [(latency_ms[name], *limit) for name, limit in self._limits_ms.items()]
         if self.reverse:
-            return min(
-                [self._below[name] - latency_ms[name] for name in self._below]
-                + [latency_ms[name] - least for name, least in self._at_least.items()]
-            )
-        return max(
-            [latency_ms[name] - below for name, below in self._below.items()]
-            + [least - latency_ms[name] for name, least in self._at_least.items()]
-        )
+            return min(min(below - ms, ms - least) for ms, least, below in limits)
+        return max(max(ms - below, least - ms) for ms, least, below in limits)
 
     def _judge_failure(self, error: PredictorError) -> bool:
         if self.on_error == "raise":
@@ -236,9 +229,6 @@ class LatencyFilter:
 
     def _report_at_end(self) -> None:
         weakref.finalize(self, _log_summary, self.stats)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return dict(self.__dict__)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -10,6 +10,7 @@ from nnmeter_nni.candidates import DEFAULT_INPUT_SHAPE
 from nnmeter_nni.device import Predictor
 from nnmeter_nni.errors import NniVersionError
 from nnmeter_nni.space import SpaceLatency
+from nnmeter_nni.space.latency import only
 from predictor_core.errors import MissingDependencyError
 from predictor_core.ir.graph import Shape
 
@@ -83,7 +84,7 @@ class LatencyProfiler(ExpressionProfiler):
         self.expression: Any = table.base_ms
         for label, listed in table.choices.items():
             # NNI's expectation takes distributions over single values: of one input, not of a list of one.
-            terms = {_only(value): ms for value, ms in listed.items()}
+            terms = {only(value): ms for value, ms in listed.items()}
             self.expression = self.expression + MutableExpression.switch_case(
                 Categorical(list(terms), label=label), terms
             )
@@ -97,7 +98,3 @@ class LatencyProfiler(ExpressionProfiler):
             Label -> choice; labels that the space does not have, as those of an evaluator, are left out.
         """
         return self.space.latency({label: sample[label] for label in self.space.choices})
-
-
-def _only(value: Any) -> Any:
-    return value[0] if isinstance(value, tuple) and len(value) == 1 else value

@@ -133,6 +133,15 @@ def missing_dependency(package: str, extra: str, purpose: str) -> MissingDepende
     )
 
 
+@contextmanager
+def requires(package: str, extra: str, purpose: str) -> Iterator[None]:
+    """Have the imports in the block fail with `missing_dependency`; parameters as there."""
+    try:
+        yield
+    except ImportError as error:
+        raise missing_dependency(package, extra, purpose) from error
+
+
 def suggestion(word: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the names close to a word, or ``""`` where none is close."""
     from difflib import get_close_matches

@@ -41,11 +41,15 @@ def output_path(
     Raises
     ------
     OutputError
-        The path is an input, exists (unless `overwrite`), or is no regular file: a folder, a pipe, a device.
+        The path is an input, exists (unless `overwrite`), or is no regular file: a folder, a pipe, a device,
+        or "-", which many commands take for stdout.
     """
+    if os.fspath(path) == "-":
+        raise OutputError("'-' does not stand for stdout here; expected the name of a file")
     try:
         target = Path(path).resolve()
-        status = target.stat() if target.exists() else None
+        # Since Python 3.13 a circle of links resolves to one of them.
+        status = target.stat() if target.exists() or target.is_symlink() else None
     except (OSError, RuntimeError, ValueError) as error:
         raise OutputError(f"can't write {path}: {getattr(error, 'strerror', None) or error}") from error
     if status is None:

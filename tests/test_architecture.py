@@ -29,8 +29,6 @@ MOST_LINES = 300
 #: Longer modules without a reason in their docstring, yet to be split.
 LONG = frozenset(
     {
-        "predictor_core.frontends.openvino.data_ops",
-        "predictor_core.frontends.tflite.graph",
         "predictor_core.learning.learn",
     }
 )
@@ -39,8 +37,9 @@ LONG = frozenset(
 WHERE_DEVICES_ARE_NAMED = frozenset(
     {
         "predictor_core.learning.bench",
-        # The sources of the phones.
+        # The sources of the phones and of x86.
         "predictor_core.learning.phones.joint",
+        "predictor_core.learning.x86.environments",
         "predictor_core.learning.settings",
         # The predictor that plans a measurement where none is named.
         "predictor_core.measuring.planning.plan",

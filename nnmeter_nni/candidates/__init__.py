@@ -40,9 +40,13 @@ def describe(candidate: Any) -> Candidate:
         When torch is not installed.
     """
     require_torch("predicting a candidate")
-    from nnmeter_nni.candidates import graph_engine, model_space, module, python_engine
+    from torch import nn
 
-    for reader in (module, python_engine, graph_engine, model_space):
+    from nnmeter_nni.candidates import graph_engine, model_space, python_engine
+
+    if isinstance(candidate, nn.Module):
+        return Candidate("module", lambda: candidate)
+    for reader in (python_engine, graph_engine, model_space):
         found: Candidate | None = reader.read(candidate)
         if found is not None:
             return found

@@ -46,13 +46,6 @@ class Candidate:
     more_inputs: tuple[Shape, ...] = ()
     keep: Any = None
 
-    @property
-    def key(self) -> Hashable | None:
-        """Equal for equal architectures; None where the candidate can't be told from others."""
-        if self.space is None:
-            return None
-        return self.space, freeze(self.sample)
-
 
 def freeze(value: Any) -> Hashable:
     """Return a hashable form of nested dicts, lists and plain values."""

@@ -47,17 +47,12 @@ _PYTHON_OPS: dict[str, Callable[..., Any]] = {
     "ToDevice": lambda value: value,
 }
 _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
-    "aten::add": operator.add,
-    "aten::sub": operator.sub,
-    "aten::mul": operator.mul,
+    **{
+        f"aten::{op}": getattr(operator, op)
+        for op in ("add", "eq", "ge", "gt", "le", "lt", "mul", "ne", "sub")
+    },
     "aten::div": operator.truediv,
     "aten::remainder": operator.mod,
-    "aten::eq": operator.eq,
-    "aten::ne": operator.ne,
-    "aten::lt": operator.lt,
-    "aten::le": operator.le,
-    "aten::gt": operator.gt,
-    "aten::ge": operator.ge,
 }
 
 

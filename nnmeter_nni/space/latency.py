@@ -274,8 +274,9 @@ class SpaceLatency:
 
 def _equal(given: Any, listed: Any) -> bool:
     """Whether a value is the listed one; one chosen input may be given with or without a list around it."""
-    return bool(freeze(given) == freeze(listed) or _only(given) == _only(listed))
+    return bool(freeze(given) == freeze(listed) or only(given) == only(listed))
 
 
-def _only(value: Any) -> Any:
+def only(value: Any) -> Any:
+    """Return a hashable value, that of a list of one alone."""
     return value[0] if isinstance(value, (list, tuple)) and len(value) == 1 else freeze(value)

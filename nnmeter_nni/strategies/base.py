@@ -119,13 +119,7 @@ class LatencyStrategy(NniStrategy):
     def draw(self, space: Space, seen: set[Hashable] | None) -> Any | None:
         """Return a random valid candidate, new where `seen` is given; None when the space has no more."""
         for _ in range(_REPEATS):
-            sample = space.random(self.rng)
-            if seen is not None:
-                key = space.key(sample)
-                if key in seen:
-                    continue
-                seen.add(key)
-            model = space.model(sample)
+            model = new_model(space, space.random(self.rng), seen)
             if model is not None:
                 return model
         return None
@@ -153,6 +147,16 @@ class LatencyStrategy(NniStrategy):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.rng = Random(self.seed)
+
+
+def new_model(space: Space, sample: Any, seen: set[Hashable] | None) -> Any | None:
+    """Return the candidate of a sample; None when that is not valid, or where `seen` has it already."""
+    if seen is not None:
+        key = space.key(sample)
+        if key in seen:
+            return None
+        seen.add(key)
+    return space.model(sample)
 
 
 def first_latency(latency_ms: Mapping[str, float]) -> float:

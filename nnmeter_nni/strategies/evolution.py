@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from nnmeter_nni.errors import ArgumentError
 from nnmeter_nni.filter import LatencyFilter
-from nnmeter_nni.strategies.base import Engine, LatencyStrategy, Space, first_latency, positive
+from nnmeter_nni.strategies.base import Engine, LatencyStrategy, Space, first_latency, new_model, positive
 from nnmeter_nni.strategies.pareto import fronts, ranking
 
 _logger = logging.getLogger(__name__)
@@ -146,11 +146,7 @@ class LatencyEvolution(LatencyStrategy):
                 sample = space.random(self.rng)
             else:
                 sample = space.mutate(self._parent().genes, self.mutation_prob, self.rng)
-            key = space.key(sample)
-            if key in seen:
-                continue
-            seen.add(key)
-            model = space.model(sample)
+            model = new_model(space, sample, seen)
             if model is None:
                 continue
             passed, latencies = self.latency_filter.check(model)

@@ -18,14 +18,17 @@ def add_predictors(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--predictor-version", metavar="VERSION", help="default: the latest")
 
 
+def add_input_shape(
+    parser: argparse.ArgumentParser,
+    help: str = "shape of each input, such as 1,3,224,224: for torchvision models and open dimensions",
+) -> None:
+    """Add the option that `predictor_core.cli.models.input_shapes` reads."""
+    parser.add_argument("--input-shape", nargs="+", metavar="SHAPE", help=help)
+
+
 def add_reading(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how models are read."""
-    parser.add_argument(
-        "--input-shape",
-        nargs="+",
-        metavar="SHAPE",
-        help="shape of each input, such as 1,3,224,224: for torchvision models and open dimensions",
-    )
+    add_input_shape(parser)
     parser.add_argument(
         "--signature",
         metavar="NAME",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from predictor_core.errors import missing_dependency
+from predictor_core.errors import requires
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -23,9 +23,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
-    try:
+    with requires("shtab", "completion", "Shell completion"):
         import shtab
-    except ImportError as error:
-        raise missing_dependency("shtab", "completion", "Shell completion") from error
     print(shtab.complete(arguments.root, shell=arguments.shell))
     return 0

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from predictor_core.cli.arguments import add_input_shape
 from predictor_core.cli.console import UsageError, log
 from predictor_core.cli.models import input_shapes
 from predictor_core.errors import LearningError, OutputError
@@ -44,7 +45,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
         "--unit", choices=("ms", "us", "s"), help="unit of latency_ms after all (default: ms, checked)"
     )
     parser.add_argument("--seed", type=int, default=0, help="of the cross-validation (default: 0)")
-    parser.add_argument("--input-shape", nargs="+", metavar="SHAPE", help="of rows that name none")
+    add_input_shape(parser, "of rows that name none")
     return parser
 
 

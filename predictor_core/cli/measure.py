@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from predictor_core.cli.arguments import number, positive
+from predictor_core.cli.arguments import add_input_shape, number, positive
 
 #: No time that is given is this long (s).
 _LONGEST = 1e9
@@ -52,12 +52,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
         metavar="N",
         help="how often all models are timed, in turn, so that a busy minute spoils one figure (default: 1)",
     )
-    parser.add_argument(
-        "--input-shape",
-        nargs="+",
-        metavar="SHAPE",
-        help="shape of each input, such as 1,3,224,224: for torchvision models and open dimensions",
-    )
+    add_input_shape(parser)
     return parser
 
 

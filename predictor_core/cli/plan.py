@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from predictor_core.cli.arguments import add_input_shape
+
 
 def add(commands: Any) -> argparse.ArgumentParser:
     """Add the subcommand, and return its parser."""
@@ -31,7 +33,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
         help="search space whose models are to be predicted: an NNI model space, or a function that makes "
         "a model from a random.Random",
     )
-    parser.add_argument("--input-shape", nargs="+", metavar="SHAPE", help="of the space's models")
+    add_input_shape(parser, "of the space's models")
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of the space's samples (default: 0)"
     )

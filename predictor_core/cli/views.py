@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from predictor_core.cli.arguments import positive
 from predictor_core.cli.console import UsageError, colour, log, width
+from predictor_core.errors import requires
 from predictor_core.files import atomic_file, write_atomically
 
 if TYPE_CHECKING:
@@ -64,6 +65,9 @@ def wanted(arguments: argparse.Namespace) -> bool:
         raise UsageError("--table and --json both write to stdout; expected one of them")
     if arguments.depth is not None and arguments.table != "module":
         raise UsageError("--depth goes with --table module")
+    for name in _FILES:
+        if getattr(arguments, name) == "-":
+            raise UsageError(f"--{name} writes to a file, not to stdout; expected its name")
     return arguments.table is not None or any(getattr(arguments, name) for name in _FILES)
 
 
@@ -151,12 +155,8 @@ def _write(path: str, content: str, inputs: Sequence[str]) -> None:
 
 
 def _figure() -> Any:
-    from predictor_core.errors import missing_dependency
-
-    try:
+    with requires("matplotlib", "plot", "A plot"):
         from matplotlib.figure import Figure
-    except ImportError as error:
-        raise missing_dependency("matplotlib", "plot", "A plot") from error
     return Figure(figsize=(8.0, 5.0), layout="constrained")
 
 

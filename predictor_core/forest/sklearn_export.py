@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor_core.errors import missing_dependency
+from predictor_core.errors import requires
 from predictor_core.forest.arrays import Ints
 from predictor_core.forest.forest import Forest
 
@@ -38,12 +38,10 @@ def to_sklearn(forest: Forest) -> Any:
     >>> to_sklearn(Forest.from_trees([stump], n_features=1)).predict([[0.2], [0.7]]).tolist()
     [1.0, 3.0]
     """
-    try:
+    with requires("scikit-learn", "train", "Exporting a forest to scikit-learn"):
         from sklearn.ensemble import RandomForestRegressor
         from sklearn.tree import DecisionTreeRegressor
         from sklearn.tree._tree import NODE_DTYPE, Tree
-    except ImportError as error:
-        raise missing_dependency("scikit-learn", "train", "Exporting a forest to scikit-learn") from error
     scale = forest.n_trees if forest.combine == "sum" else 1
     estimators = []
     for root in range(forest.first, forest.last):

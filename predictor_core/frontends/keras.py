@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from predictor_core.budget import meter
-from predictor_core.errors import ModelFormatError, missing_dependency
+from predictor_core.errors import ModelFormatError, missing_dependency, requires
 from predictor_core.frontends.tensorflow import load as load_saved_model
 from predictor_core.ir.graph import Graph
 from predictor_core.ir.inputs import GivenShapes
@@ -34,10 +34,8 @@ def load(model: Any, *, input_shape: GivenShapes = None) -> Graph:
     """
     name = Path(model).stem if isinstance(model, (str, os.PathLike)) else str(getattr(model, "name", ""))
     module = _loaded(Path(model)) if isinstance(model, (str, os.PathLike)) else model
-    try:
+    with requires("tensorflow", "keras", "Reading a Keras model"):
         import tensorflow as tf
-    except ImportError as error:
-        raise missing_dependency("tensorflow", "keras", "Reading a Keras model") from error
     with tempfile.TemporaryDirectory() as folder:
         try:
             if hasattr(module, "export"):

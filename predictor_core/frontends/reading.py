@@ -39,42 +39,32 @@ def to_graph(
         For whatever is wrong with the model, or when reading it would take more than the budget.
     """
     with own_errors(model), metered():
-        return _to_graph(model, model_type, input_shape, apply_nni, options)
+        if isinstance(model, Graph):
+            from predictor_core.ir.passes import canonicalize
 
-
-def _to_graph(
-    model: Any,
-    model_type: str | None,
-    input_shape: GivenShapes,
-    apply_nni: bool,
-    options: dict[str, Any],
-) -> Graph:
-    if isinstance(model, Graph):
-        from predictor_core.ir.passes import canonicalize
-
-        return canonicalize(model)
-    if model_type is None:
-        model_type = frontends.type_of(model)
-    if not isinstance(model_type, str):
-        raise PredictorError(
-            f"model_type must be one of {', '.join(frontends.model_types())}; got {model_type!r}"
-        )
-    kind = model_type.lower()
-    if apply_nni and kind != "nni-ir":
-        options["apply_nni"] = True
-    # The default must not override the shapes that a file, an NNI graph or example inputs have of their own;
-    # the front ends that need it know it.
-    if isinstance(input_shape, _DefaultShape):
-        input_shape = None
-    frontends.check_options(kind, options)
-    load = frontends.find(kind)
-    try:
-        return load(model, input_shape=input_shape, **options)
-    except (MissingDependencyError, ModelFormatError) as error:
-        found = frontends.recognised(model)
-        if found is None or found.name == kind or not found.flag:
-            raise
-        raise ModelFormatError(
-            f"{error}; it looks like a {found.suffixes[0]} file: give it with {found.flag}, or as model type "
-            f"{found.name!r}"
-        ) from error
+            return canonicalize(model)
+        if model_type is None:
+            model_type = frontends.type_of(model)
+        if not isinstance(model_type, str):
+            raise PredictorError(
+                f"model_type must be one of {', '.join(frontends.model_types())}; got {model_type!r}"
+            )
+        kind = model_type.lower()
+        if apply_nni and kind != "nni-ir":
+            options["apply_nni"] = True
+        # The default must not override the shapes that a file, an NNI graph or example inputs have of their
+        # own; the front ends that need it know it.
+        if isinstance(input_shape, _DefaultShape):
+            input_shape = None
+        frontends.check_options(kind, options)
+        load = frontends.find(kind)
+        try:
+            return load(model, input_shape=input_shape, **options)
+        except (MissingDependencyError, ModelFormatError) as error:
+            found = frontends.recognised(model)
+            if found is None or found.name == kind or not found.flag:
+                raise
+            raise ModelFormatError(
+                f"{error}; it looks like a {found.suffixes[0]} file: give it with {found.flag}, or as model "
+                f"type {found.name!r}"
+            ) from error

@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from predictor_core.errors import PredictorError, missing_dependency
+from predictor_core.errors import PredictorError, requires
 from predictor_core.learning.bench import read_latencies, read_measured
 
 #: module -> package of what training imports somewhere on its way.
@@ -96,10 +96,8 @@ def train(
 
     for module, package in _NEEDED.items():
         # Before the measurements are read, which takes long.
-        try:
+        with requires(package, "train", "Training"):
             import_module(module)
-        except ImportError as error:
-            raise missing_dependency(package, "train", "Training") from error
     from joblib import Parallel, delayed
     from tqdm import tqdm
 

@@ -16,16 +16,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from predictor_core import kernels
-from predictor_core.errors import missing_dependency
+from predictor_core.errors import requires
 from predictor_core.kernels.base import AnalyticBase
 from predictor_core.kernels.work import WORK
 from predictor_core.learning.dataset import Dataset, Floats
 from predictor_core.learning.posterior import Gaussian, Noise, Term, maximum_posterior
 
-try:
+with requires("scipy", "train", "Training"):
     from scipy import sparse
-except ImportError as error:
-    raise missing_dependency("scipy", "train", "Training") from error
 
 #: Prior standard deviations of the logarithm: of a group, of forests that are alike, of those that stream
 #: from memory, of a window.

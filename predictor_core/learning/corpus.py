@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor_core.errors import LearningError, missing_dependency
+from predictor_core.errors import LearningError, requires
 from predictor_core.fusion import Rules, detect
 from predictor_core.ir.graph import Graph
 from predictor_core.kernels import KernelSpec
@@ -112,10 +112,8 @@ def kernel_counts(graph: Graph, rules: Rules) -> Counter[KernelSpec]:
 
 def cut_of(models: Iterable[Mapping[KernelSpec, int]]) -> Cut:
     """Build a `Cut` from how often each model runs which kernel."""
-    try:
+    with requires("scipy", "learn", "learning a device"):
         from scipy import sparse
-    except ImportError as error:
-        raise missing_dependency("scipy", "learn", "learning a device") from error
 
     places: dict[KernelSpec, int] = {}
     rows, columns, counts = [], [], []

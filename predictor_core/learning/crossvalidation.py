@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from predictor_core.catalog.cards import ROUGH_BELOW
 from predictor_core.learning.adapt import Problem
 from predictor_core.learning.posterior import Floats
 from predictor_core.predictor.interval import epistemic
@@ -20,8 +21,8 @@ COVERAGE = 0.9
 ESTIMATED = float(np.log(2.0))
 #: Least half width.
 LEAST = 0.01
-#: A predictor with fewer models within ±10 % than this (in percent) is rough; below the second, of no use.
-ROUGH, USELESS = 80.0, 50.0
+#: Share within ±10 %, in percent, below which a predictor is of no use.
+USELESS = 50.0
 _WORST = 5
 _EPISTEMIC = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5)
 _DEVIATION_SCALES = (0.03, 0.06, 0.12, 0.25)
@@ -164,7 +165,7 @@ def worst(held_out: HeldOut, names: Sequence[str]) -> list[dict[str, Any]]:
 def verdict(table: Mapping[str, float]) -> str:
     """Return ``good``, ``rough`` or ``not good enough to use``, by the share within ±10 %."""
     within = table["within_10"]
-    return "good" if within >= ROUGH else "rough" if within >= USELESS else "not good enough to use"
+    return "good" if within >= ROUGH_BELOW else "rough" if within >= USELESS else "not good enough to use"
 
 
 def spearman(first: Floats, second: Floats) -> float:

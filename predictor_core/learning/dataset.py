@@ -14,17 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor_core import kernels
-from predictor_core.errors import PredictorError, missing_dependency
+from predictor_core.errors import PredictorError, requires
 from predictor_core.files import atomic_file
 from predictor_core.fusion import Rules, detect
 from predictor_core.ir.passes import canonicalize
 from predictor_core.kernels import KernelSpec
 from predictor_core.learning.bench import Measured
 
-try:
+with requires("scipy", "train", "Training"):
     from scipy import sparse
-except ImportError as error:
-    raise missing_dependency("scipy", "train", "Training") from error
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]

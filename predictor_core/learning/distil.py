@@ -7,13 +7,12 @@ deviation says how far an answer can be trusted.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor_core.errors import missing_dependency
+from predictor_core.errors import requires
 from predictor_core.forest import Forest, Tree
 from predictor_core.learning.dataset import Dataset, Floats, Mask
 
@@ -48,7 +47,6 @@ def grow_forests(
     features: dict[str, NDArray[np.float32]],
     settings: Settings,
     seed: int,
-    progress: Callable[[str], None] | None = None,
 ) -> dict[str, Forest]:
     """Grow a forest for each kernel type; one that has no kernels to grow it on corrects nothing.
 
@@ -63,13 +61,9 @@ def grow_forests(
         `teacher.feature_table` of the data set.
     settings : Settings
     seed : int
-    progress : callable, optional
-        Called with the name of each forest that is done.
     """
-    try:
+    with requires("scikit-learn", "train", "training"):
         from sklearn.ensemble import RandomForestRegressor
-    except ImportError as error:
-        raise missing_dependency("scikit-learn", "train", "training") from error
 
     forests = {}
     for number, (name, table) in enumerate(features.items()):
@@ -96,6 +90,4 @@ def grow_forests(
             for tree in model.estimators_
         ]
         forests[name] = Forest.from_trees(trees, table.shape[1])
-        if progress is not None:
-            progress(name)
     return forests

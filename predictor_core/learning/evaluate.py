@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor_core.errors import missing_dependency
+from predictor_core.errors import requires
 from predictor_core.learning.dataset import Dataset, Floats, Mask
 from predictor_core.predictor import LatencyPredictor
 from predictor_core.predictor.hardness import Hardness, hardness
@@ -134,10 +134,8 @@ def accuracy(
     interval_ms : pair of (n,) float64, optional
         Lower and upper ends of the prediction intervals.
     """
-    try:
+    with requires("scipy", "train", "evaluating accuracy"):
         from scipy.stats import spearmanr
-    except ImportError as error:
-        raise missing_dependency("scipy", "train", "evaluating accuracy") from error
 
     off = predicted_ms / measured_ms - 1.0
     covered = None

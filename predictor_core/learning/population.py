@@ -146,19 +146,27 @@ def members_of(devices: Sequence[LearnedPredictor]) -> Members:
     )
 
 
+def population_of(devices: Sequence[LearnedPredictor], label: str) -> tuple[Prior, Prior]:
+    """Return the priors of devices that were learned together; see `Members.priors`."""
+    header = devices[0].device_header
+    prior = replace(Prior.of(devices[0].sources[0]), centers=header.centers, length=header.length)
+    return members_of(devices).priors(prior, label)
+
+
 @cache
 def known_populations() -> Mapping[str, tuple[Prior, Prior]]:
-    """Return the populations of the devices that come with the package, by runtime and precision."""
+    """Return the populations of the devices that come with the package, by runtime and precision.
+
+    Devices whose entry in the list of predictors names a population are grouped by it instead.
+    """
     groups: dict[str, list[LearnedPredictor]] = {}
     for entry in list_latency_predictors():
         if "headers" in entry:
             device = load_from_collection(PACKAGE / entry["headers"], entry["name"], entry["sha256"])
-            label = f"{entry['runtime']} {entry['precision']}"
+            label = entry.get("population") or f"{entry['runtime']} {entry['precision']}"
             groups.setdefault(label, []).append(device)
-    found = {}
-    for label, devices in groups.items():
-        if len(devices) >= LEAST_DEVICES:
-            header = devices[0].device_header
-            prior = replace(Prior.of(devices[0].sources[0]), centers=header.centers, length=header.length)
-            found[label] = members_of(devices).priors(prior, label)
-    return found
+    return {
+        label: population_of(devices, label)
+        for label, devices in groups.items()
+        if len(devices) >= LEAST_DEVICES
+    }

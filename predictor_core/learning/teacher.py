@@ -11,7 +11,6 @@ a model sum to 1.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor_core import kernels
-from predictor_core.errors import missing_dependency
+from predictor_core.errors import requires
 from predictor_core.learning.base import Base
 from predictor_core.learning.dataset import Dataset, Floats
-
-Progress = Callable[[int], None]
 
 #: Largest |f|: a kernel is never thought faster or slower than its base by more than e^4.
 _MOST = 4.0
@@ -68,13 +65,10 @@ class Teacher:
     log_ratio : (m,) float64
         f of every kernel of the data set, whether seen in training or not.
     constant_ms : float
-    boosters : dict of str to lightgbm.Booster
-        One a forest.
     """
 
     log_ratio: Floats
     constant_ms: float
-    boosters: dict[str, Any]
 
 
 def feature_table(data: Dataset) -> dict[str, NDArray[np.float32]]:
@@ -93,7 +87,6 @@ def fit_teacher(
     features: dict[str, NDArray[np.float32]],
     settings: Settings,
     seed: int,
-    progress: Progress | None = None,
     least_ms: Floats | None = None,
 ) -> Teacher:
     """Boost the kernel latencies.
@@ -108,15 +101,11 @@ def fit_teacher(
         `feature_table` of the data set.
     settings : Settings
     seed : int
-    progress : callable, optional
-        Called with the number of rounds done, after each.
     least_ms : (m,) float64, optional
         What each kernel takes at least, by the device's data sheet. Default: nothing.
     """
-    try:
+    with requires("lightgbm", "train", "training"):
         import lightgbm
-    except ImportError as error:
-        raise missing_dependency("lightgbm", "train", "training") from error
 
     base_ms = base.latency_ms(data)
     if least_ms is None:
@@ -155,20 +144,17 @@ def fit_teacher(
         )
     state = _State(data.latency_ms, sum(group.models_ms for group in groups), base.constant_ms, settings)
     boosted = [group for group in groups if group.booster is not None]
-    for done in range(settings.rounds):
+    for _ in range(settings.rounds):
         for group in boosted:
             group.booster.update(fobj=lambda f, _, group=group: group.gradients(f, state))
         state.move_constant()
-        if progress is not None:
-            progress(done + 1)
     log_ratio = np.zeros(len(data.specs))
     for name, group in zip(features, groups):
         if group.booster is None:
             continue
         predicted = group.booster.predict(features[name], raw_score=True)
         log_ratio[data.forests == name] = np.clip(predicted, -_MOST, _MOST)
-    boosters = {name: group.booster for name, group in zip(features, groups) if group.booster}
-    return Teacher(log_ratio, float(state.constant_ms), boosters)
+    return Teacher(log_ratio, float(state.constant_ms))
 
 
 class _State:

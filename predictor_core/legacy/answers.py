@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,28 +11,6 @@ from predictor_core.errors import UnsupportedOpError
 from predictor_core.legacy.detection import UpstreamKernel
 from predictor_core.legacy.features import Features
 from predictor_core.predictor.report import KernelReport
-
-
-@dataclass(frozen=True)
-class KernelAnswer:
-    """One kernel: its feature vector and forest (None where nn-Meter has none) and its latency.
-
-    Parameters
-    ----------
-    kernel : UpstreamKernel
-        The kernel.
-    features : tuple of float or None
-        None: nn-Meter has no rule for this op.
-    forest : str or None
-        Name of the forest that gave the latency. None: the pack has none, and nn-Meter silently counts 0.
-    latency_ms : float
-        Its share of the answer.
-    """
-
-    kernel: UpstreamKernel
-    features: Features | None
-    forest: str | None
-    latency_ms: float
 
 
 @dataclass(frozen=True)
@@ -43,7 +22,7 @@ class LegacyKernelReport(KernelReport):
     features : tuple of float or None
         Feature vector. None: nn-Meter has no rule for this op.
     forest : str or None
-        Name of the forest. None: nothing was asked, and the kernel counts as 0 ms.
+        Name of the forest that gave the latency. None: the pack has none, and nn-Meter silently counts 0.
     """
 
     features: Features | None = None
@@ -55,16 +34,26 @@ class LegacyKernelReport(KernelReport):
         return {**super().to_dict(), "features": features, "forest": self.forest}
 
 
-def _zeros(answers: Sequence[KernelAnswer]) -> dict[str, int]:
-    """Ops that are counted as 0 ms, with the number of their kernels."""
-    zeros: dict[str, int] = {}
-    for answer in answers:
-        if answer.forest is None:
-            zeros[answer.kernel.op] = zeros.get(answer.kernel.op, 0) + 1
-    return zeros
+def kernel_report(
+    kernel: UpstreamKernel, features: Features | None, forest: str | None, latency_ms: float
+) -> LegacyKernelReport:
+    """Report on a kernel; parameters as for `LegacyKernelReport`."""
+    return LegacyKernelReport(
+        name=kernel.name,
+        type=kernel.op,
+        latency_ms=latency_ms,
+        measured=forest is not None,
+        outside=(),
+        input_shapes=tuple(tuple(shape) for shape in kernel.fields["input_tensors"]),
+        output_shape=kernel.output_shape,
+        nodes=kernel.nodes,
+        details=f"forest {forest}" if forest else "not counted",
+        features=features,
+        forest=forest,
+    )
 
 
-def refuse_zeros(answers: Sequence[KernelAnswer]) -> None:
+def refuse_zeros(answers: Sequence[LegacyKernelReport]) -> None:
     """Raise `UnsupportedOpError` where a kernel counts as 0 ms."""
     zeros = _zeros(answers)
     if zeros:
@@ -74,7 +63,7 @@ def refuse_zeros(answers: Sequence[KernelAnswer]) -> None:
         )
 
 
-def warnings_of(answers: Sequence[KernelAnswer]) -> list[str]:
+def warnings_of(answers: Sequence[LegacyKernelReport]) -> list[str]:
     """Return what a reader of the answers has to know."""
     zeros = _zeros(answers)
     if not zeros:
@@ -85,23 +74,10 @@ def warnings_of(answers: Sequence[KernelAnswer]) -> list[str]:
     ]
 
 
-def _listed(counts: Mapping[str, int]) -> str:
+def _zeros(answers: Sequence[LegacyKernelReport]) -> Counter[str]:
+    """Ops that are counted as 0 ms, with the number of their kernels."""
+    return Counter(answer.type for answer in answers if answer.forest is None)
+
+
+def _listed(counts: Counter[str]) -> str:
     return ", ".join(op if count == 1 else f"{op} ({count} times)" for op, count in sorted(counts.items()))
-
-
-def kernel_report(answer: KernelAnswer) -> LegacyKernelReport:
-    """Return the answer in the form of a report."""
-    kernel = answer.kernel
-    return LegacyKernelReport(
-        name=kernel.name,
-        type=kernel.op,
-        latency_ms=answer.latency_ms,
-        measured=answer.forest is not None,
-        outside=(),
-        input_shapes=tuple(tuple(shape) for shape in kernel.fields["input_tensors"]),
-        output_shape=kernel.output_shape,
-        nodes=kernel.nodes,
-        details=f"forest {answer.forest}" if answer.forest else "not counted",
-        features=answer.features,
-        forest=answer.forest,
-    )

@@ -8,9 +8,9 @@ descent in a memory-mapped file touches few pages.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -36,8 +36,7 @@ DTYPES: Mapping[str, np.dtype[Any]] = {
 }
 
 
-@dataclass(frozen=True)
-class Slot:
+class Slot(NamedTuple):
     """Trees ``first <= t < last`` are those of one forest, which reads rows of `n_features`."""
 
     first: int
@@ -105,7 +104,7 @@ class CompactForests:
         return {name: getattr(self, name) for name in DTYPES}
 
     def predict(self, work: Mapping[str, ArrayLike]) -> dict[str, NDArray[np.float64]]:
-        """Evaluate several forests in one descent.
+        """Evaluate several forests.
 
         Parameters
         ----------
@@ -125,30 +124,17 @@ class CompactForests:
             The arrays are corrupted.
         """
         rows = {name: _checked_rows(name, x, self.slots[name]) for name, x in work.items()}
-        out = {name: np.empty(len(x)) for name, x in rows.items()}
-        for block in _blocks(rows, self.slots):
-            starts = []
-            for name, first, last in block:
-                slot = self.slots[name]
-                starts.append((name, first, last, slot.last - slot.first))
-            x = np.zeros(
-                (sum(last - first for _, first, last in block), max(rows[n].shape[1] for n, *_ in block)),
-                "<f4",
-            )
-            at = 0
-            row_of, codes = [], []
-            for name, first, last, n_trees in starts:
-                slot = self.slots[name]
-                x[at : at + last - first, : slot.n_features] = rows[name][first:last]
-                row_of.append(np.repeat(np.arange(at, at + last - first), n_trees))
-                codes.append(np.tile(self.roots[slot.first : slot.last], last - first))
-                at += last - first
-            values = self._descend(x, np.concatenate(row_of), np.concatenate(codes))
-            at = 0
-            for name, first, last, n_trees in starts:
-                size = (last - first) * n_trees
-                out[name][first:last] = values[at : at + size].reshape(-1, n_trees).mean(axis=1)
-                at += size
+        return {name: self._predict(self.slots[name], x) for name, x in rows.items()}
+
+    def _predict(self, slot: Slot, x: NDArray[np.float32]) -> NDArray[np.float64]:
+        roots = self.roots[slot.first : slot.last]
+        out = np.empty(len(x))
+        step = max(1, _BLOCK // len(roots))
+        for first in range(0, len(x), step):
+            part = x[first : first + step]
+            rows = np.repeat(np.arange(len(part)), len(roots))
+            values = self._descend(part, rows, np.tile(roots, len(part)))
+            out[first : first + step] = values.reshape(-1, len(roots)).mean(axis=1)
         return out
 
     def _descend(
@@ -202,24 +188,3 @@ def _checked_rows(name: str, x: ArrayLike, slot: Slot) -> NDArray[np.float32]:
     if not np.isfinite(rows).all():
         raise ParityError(f"a feature for forest {name!r} is infinite or not a number; nn-Meter fails on it")
     return rows
-
-
-def _blocks(
-    rows: Mapping[str, NDArray[Any]], slots: Mapping[str, Slot]
-) -> Iterator[list[tuple[str, int, int]]]:
-    """Cut the work into lists of (forest, first row, last row) of about `_BLOCK` descents."""
-    block: list[tuple[str, int, int]] = []
-    room = _BLOCK
-    for name, x in rows.items():
-        n_trees = slots[name].last - slots[name].first
-        first = 0
-        while first < len(x):
-            last = min(len(x), first + max(1, room // n_trees))
-            block.append((name, first, last))
-            room -= (last - first) * n_trees
-            first = last
-            if room < n_trees:
-                yield block
-                block, room = [], _BLOCK
-    if block:
-        yield block

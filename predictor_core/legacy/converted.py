@@ -12,9 +12,8 @@ import mmap
 import struct
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,8 +27,7 @@ _MAX_HEADER_BYTES = 16 * 2**20
 _ALIGNMENT = 64
 
 
-@dataclass(frozen=True)
-class ConvertedPack:
+class ConvertedPack(NamedTuple):
     """Forests and fusion rules of one predictor."""
 
     forests: CompactForests
@@ -56,14 +54,8 @@ def save_converted(path: Path, pack: ConvertedPack, source: Mapping[str, Any]) -
     arrays = pack.forests.arrays()
     header = {
         "source": source,
-        "rules": {
-            "pairs": sorted(pack.rules.pairs),
-            "chains": pack.rules.chains,
-            "multiple_outputs": pack.rules.multiple_outputs,
-        },
-        "forests": {
-            name: [slot.first, slot.last, slot.n_features] for name, slot in pack.forests.slots.items()
-        },
+        "rules": {**pack.rules._asdict(), "pairs": sorted(pack.rules.pairs)},
+        "forests": pack.forests.slots,
         "sizes": {name: len(array) for name, array in arrays.items()},
     }
     header["crc32"] = {name: zlib.crc32(array.tobytes()) for name, array in arrays.items()}

@@ -6,10 +6,10 @@ loses that input. A node on tensors of unknown shape or of rank 1 gets no type, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from math import prod
 from typing import TYPE_CHECKING, Any
 
-from predictor_core.errors import ModelFormatError, missing_dependency
+from predictor_core.errors import ModelFormatError, requires
 from predictor_core.frontends.onnx.inference import infer
 from predictor_core.legacy.errors import ParityError
 
@@ -102,10 +102,8 @@ def _shape(tensor: ValueInfoProto) -> list[int]:
 
 def _with_shapes(model: ModelProto) -> tuple[GraphProto, GraphProto]:
     """Copy the graph of `model` without its weights, and infer its shapes."""
-    try:
+    with requires("onnx", "onnx", "Reading an ONNX model"):
         import onnx
-    except ImportError:
-        raise missing_dependency("onnx", "onnx", "Reading an ONNX model") from None
     if not isinstance(model, onnx.ModelProto):
         raise ModelFormatError(
             f"expected an onnx.ModelProto or the path of a file, got {type(model).__name__}"
@@ -116,22 +114,13 @@ def _with_shapes(model: ModelProto) -> tuple[GraphProto, GraphProto]:
     light.functions.extend(model.functions)
     graph = model.graph
     light.graph.name = graph.name
-    for target, source in _repeated(light.graph, graph):
-        target.extend(source)
+    for part in ("node", "input", "output", "value_info"):
+        getattr(light.graph, part).extend(getattr(graph, part))
     for weights in graph.initializer:
         copy = light.graph.initializer.add()
-        elements = 1
-        for dim in weights.dims:
-            elements *= dim
-        if elements <= _MAX_SHAPE_ELEMENTS:
+        if prod(weights.dims) <= _MAX_SHAPE_ELEMENTS:
             copy.CopyFrom(weights)
         else:
             copy.name, copy.data_type = weights.name, weights.data_type
             copy.dims.extend(weights.dims)
     return light.graph, infer(light)
-
-
-def _repeated(target: Any, source: Any) -> Iterable[tuple[Any, Any]]:
-    return (
-        (getattr(target, part), getattr(source, part)) for part in ("node", "input", "output", "value_info")
-    )

@@ -8,6 +8,7 @@ therefore visits nodes in the order in which nn-Meter's matcher (VF2) does.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from predictor_core.budget import Meter, current
 from predictor_core.legacy.upstream_graph import UpstreamGraph
@@ -109,18 +110,13 @@ class Pattern:
         return possible
 
 
-class _Step:
+class _Step(NamedTuple):
     """Next pattern node: its type, where to look for it, its edges with every earlier one."""
 
-    __slots__ = ("anchor", "edges", "forward", "type")
-
-    def __init__(
-        self, type: str, anchor: int | None, forward: bool, edges: tuple[tuple[int, int], ...]
-    ) -> None:
-        self.type = type
-        self.anchor = anchor
-        self.forward = forward
-        self.edges = edges
+    type: str
+    anchor: int | None
+    forward: bool
+    edges: tuple[tuple[int, int], ...]
 
 
 def _plan(types: Mapping[str, str], edges: Sequence[tuple[str, str]]) -> tuple[_Step, ...]:

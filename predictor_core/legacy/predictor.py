@@ -13,12 +13,7 @@ from numpy.typing import NDArray
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
 from predictor_core.ir.graph import Graph
 from predictor_core.ir.inputs import GivenShapes
-from predictor_core.legacy.answers import (
-    KernelAnswer,
-    kernel_report,
-    refuse_zeros,
-    warnings_of,
-)
+from predictor_core.legacy.answers import LegacyKernelReport, kernel_report, refuse_zeros, warnings_of
 from predictor_core.legacy.converted import ConvertedPack
 from predictor_core.legacy.detection import UpstreamKernel, detect
 from predictor_core.legacy.features import Features, feature_vectors, forest_name
@@ -147,23 +142,21 @@ class LegacyPredictor(Predictor):
             name,
             self.name,
             self.version,
-            [kernel_report(answer) for answer in answers],
+            answers,
             warnings=warnings_of(answers),
             device="the number that nn-Meter gives with this pack, its faults included",
         )
 
-    def explain(self, ir: Mapping[str, Any]) -> list[KernelAnswer]:
+    def explain(self, ir: Mapping[str, Any]) -> list[LegacyKernelReport]:
         """Kernels, feature vectors and latencies of an nn-Meter IR dict, in nn-Meter's own terms."""
         return self._answers(self.kernels(ir))
 
-    def _answers(self, kernels: Sequence[DescribedKernel]) -> list[KernelAnswer]:
-        latencies = self._latencies({described.spec for described in kernels})
-        answers = []
-        for kernel, spec in kernels:
-            known = spec in latencies
-            forest = spec.forest if known else None
-            answers.append(KernelAnswer(kernel, spec.features, forest, latencies.get(spec, 0.0)))
-        return answers
+    def _answers(self, kernels: Sequence[DescribedKernel]) -> list[LegacyKernelReport]:
+        known = self._latencies({described.spec for described in kernels})
+        return [
+            kernel_report(kernel, spec.features, spec.forest if spec in known else None, known.get(spec, 0.0))
+            for kernel, spec in kernels
+        ]
 
     def _latencies(self, specs: Iterable[LegacySpec]) -> dict[LegacySpec, float]:
         """Latency of each kernel that the pack has a forest for."""

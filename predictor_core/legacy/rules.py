@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from predictor_core.errors import PackError
 
 MAX_RULES_BYTES = 16 * 2**20
 
 
-@dataclass(frozen=True)
-class FusionRules:
+class FusionRules(NamedTuple):
     """What the detector needs of a rule file.
 
     Parameters

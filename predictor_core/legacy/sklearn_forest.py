@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,7 @@ from numpy.typing import NDArray
 
 from predictor_core.errors import PackError
 from predictor_core.forest.arrays import Tree
-from predictor_core.forest.forest import Forest
-from predictor_core.legacy.pickle_reader import parse_pickle, read_pickle
-from predictor_core.legacy.pickle_records import Record
+from predictor_core.legacy.pickle_reader import Record, parse_pickle, read_pickle
 
 _NODE_FIELDS = ("left_child", "right_child", "feature", "threshold")
 _LEAF = -1
@@ -41,10 +40,6 @@ class PickledForest:
     trees: tuple[Tree, ...]
     n_features: int
     sklearn_version: str
-
-    def to_forest(self) -> Forest:
-        """Build the array forest."""
-        return Forest.from_trees(self.trees, self.n_features)
 
 
 def read_forest(path: str | os.PathLike[str]) -> PickledForest:
@@ -172,16 +167,14 @@ def _array(record: Any) -> NDArray[Any]:
     kind = _dtype(dtype)
     if len(shape) > 3 or any(type(size) is not int or size < 0 for size in shape):
         raise PackError("an array has a shape that none of a forest has")
-    elements = 1
-    for size in shape:
-        elements *= size
+    elements = prod(shape)
     if elements * kind.itemsize != len(content):
         raise PackError(f"{len(content)} bytes do not make an array of {elements} elements")
     return np.frombuffer(content, kind).reshape(shape, order="F" if fortran else "C")
 
 
-def _dtype(record: Any) -> np.dtype[Any]:
-    """Build a number of either byte order, or a structure of such."""
+def _dtype(record: Any, field: bool = False) -> np.dtype[Any]:
+    """Build a number of either byte order or, where it is no `field` itself, a structure of such."""
     if not isinstance(record, Record) or record.type != "dtype" or not record.args:
         raise PackError(f"a dtype is expected in the place of a {_describe(record)}")
     state = record.state if isinstance(record.state, tuple) else ()
@@ -193,31 +186,21 @@ def _dtype(record: Any) -> np.dtype[Any]:
             raise PackError("an array is of a dtype that none of a forest has")
         number: np.dtype[Any] = np.dtype(record.args[0]).newbyteorder(state[1])
         return number
+    if field:
+        raise PackError("a structured dtype holds something other than numbers")
     if not isinstance(names, tuple) or not isinstance(fields, dict) or not 0 < len(names) <= 16:
         raise PackError("a structured dtype has no fields")
     if not all(isinstance(name, str) and name for name in names) or len(set(names)) < len(names):
         raise PackError("the fields of a structured dtype have no names of their own")
     formats, offsets = [], []
     for name in names:
-        field = fields.get(name)
-        if not isinstance(field, tuple) or len(field) < 2 or type(field[1]) is not int:
+        entry = fields.get(name)
+        if not isinstance(entry, tuple) or len(entry) < 2 or type(entry[1]) is not int:
             raise PackError(f"a structured dtype lacks its field {name!r:.40}")
-        kind = _number_dtype(field[0])
-        formats.append(kind)
-        offsets.append(field[1])
+        formats.append(_dtype(entry[0], field=True))
+        offsets.append(entry[1])
     if type(itemsize) is not int or not all(
         0 <= offset <= itemsize - kind.itemsize for offset, kind in zip(offsets, formats)
     ):
         raise PackError("a field of a structured dtype lies outside of it")
     return np.dtype({"names": list(names), "formats": formats, "offsets": offsets, "itemsize": itemsize})
-
-
-def _number_dtype(record: Any) -> np.dtype[Any]:
-    kind = _dtype(record) if isinstance(record, Record) and not _is_structured(record) else None
-    if kind is None:
-        raise PackError("a structured dtype holds something other than numbers")
-    return kind
-
-
-def _is_structured(record: Record) -> bool:
-    return isinstance(record.state, tuple) and len(record.state) > 3 and record.state[3] is not None

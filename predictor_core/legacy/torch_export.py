@@ -11,7 +11,7 @@ import logging
 import warnings
 from typing import Any
 
-from predictor_core.errors import ModelFormatError, missing_dependency
+from predictor_core.errors import ModelFormatError, requires
 from predictor_core.ir.inputs import GivenShapes, InputShapes
 
 #: What torch exported by default in nn-Meter's time; later opsets have ops that it has never seen.
@@ -43,15 +43,11 @@ def export_simplified(model: Any, input_shape: GivenShapes) -> Any:
         The module can't be exported.
     """
     purpose = "nn-Meter's way of reading a torch model"
-    try:
+    with requires("torch", "torch", purpose):
         import torch
-    except ImportError as error:
-        raise missing_dependency("torch", "torch", purpose) from error
-    try:
+    with requires("onnxsim", "all", purpose):
         import onnx
         import onnxsim
-    except ImportError as error:
-        raise missing_dependency("onnxsim", "all", purpose) from error
     from predictor_core.frontends.torch.module_copy import ModuleCopy
     from predictor_core.frontends.torch.tensors import random_state_kept
 

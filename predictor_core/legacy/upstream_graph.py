@@ -6,7 +6,8 @@ shape of its partner, a grey image makes a depthwise convolution. The numbers of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from predictor_core.errors import ModelFormatError
@@ -41,30 +42,20 @@ OP_TYPES: Mapping[str, str] = {
 _ELEMENTWISE = ("add", "mul", "div", "sub")
 
 
+@dataclass(eq=False)
 class UpstreamNode:
     """One node: `type`, `attr`, shapes as printed in the IR, names of its neighbours (with repeats).
 
     `members` holds the names of the IR nodes that were fused into it.
     """
 
-    __slots__ = ("attr", "inbounds", "input_shape", "members", "outbounds", "output_shape", "type")
-
-    def __init__(
-        self,
-        type: str,
-        attr: Mapping[str, Any],
-        input_shape: GivenShapes,
-        output_shape: Any,
-        inbounds: Iterable[str],
-        members: tuple[str, ...],
-    ) -> None:
-        self.type = type
-        self.attr = attr
-        self.input_shape = input_shape
-        self.output_shape = output_shape
-        self.inbounds = list(inbounds)
-        self.outbounds: list[str] = []
-        self.members = members
+    type: str
+    attr: Mapping[str, Any]
+    input_shape: GivenShapes
+    output_shape: Any
+    inbounds: list[str]
+    members: tuple[str, ...]
+    outbounds: list[str] = field(default_factory=list)
 
 
 class UpstreamGraph:
@@ -153,7 +144,7 @@ class UpstreamGraph:
         root = nodes[self._root(names[0], group)]
         fused_name = ";".join(names)
         members = tuple(member for name in names for member in nodes[name].members)
-        fused = UpstreamNode(type, root.attr, root.input_shape, root.output_shape, (), members)
+        fused = UpstreamNode(type, root.attr, root.input_shape, root.output_shape, [], members)
         for name in names:
             for source in nodes[name].inbounds:
                 if source not in group:
@@ -234,4 +225,4 @@ def _read_node(name: str, entry: Mapping[str, Any]) -> UpstreamNode:
         input_shape = [input_shape[0] or input_shape[1]] * len(input_shape)
     if kind == "conv" and "group" in attr and "input_shape" in node and attr["group"] == input_shape[0][3]:
         kind = "dwconv"
-    return UpstreamNode(kind, attr, input_shape, node.get("output_shape"), inbounds, (name,))
+    return UpstreamNode(kind, attr, input_shape, node.get("output_shape"), list(inbounds), (name,))

@@ -48,39 +48,29 @@ def to_upstream_ir(
         The model can't be read.
     """
     with own_errors(model), metered():
-        return _read(model, model_type, input_shape, apply_nni, options)
+        if isinstance(model, Graph):
+            return graph_to_upstream_ir(to_graph(model))
+        kind = (model_type or frontends.type_of(model)).lower()
+        frontends.check_options(kind, options)
+        is_file = isinstance(model, (str, os.PathLike))
+        if kind == "nnmeter-ir" and isinstance(model, Mapping):
+            return model
+        if kind == "nnmeter-ir" and is_file:
+            return read_document(model)
+        if kind == "onnx":
+            from predictor_core.frontends.onnx.file import read_model
 
+            return onnx_to_ir(read_model(model) if is_file else model)
+        if kind in ("torch", "torchvision") and not apply_nni and not options:
+            from predictor_core.legacy.torch_export import export_simplified
 
-def _read(
-    model: Any,
-    model_type: str | None,
-    input_shape: GivenShapes,
-    apply_nni: bool,
-    options: dict[str, Any],
-) -> Mapping[str, Any]:
-    if isinstance(model, Graph):
-        return graph_to_upstream_ir(to_graph(model))
-    kind = (model_type or frontends.type_of(model)).lower()
-    frontends.check_options(kind, options)
-    is_file = isinstance(model, (str, os.PathLike))
-    if kind == "nnmeter-ir" and isinstance(model, Mapping):
-        return model
-    if kind == "nnmeter-ir" and is_file:
-        return read_document(model)
-    if kind == "onnx":
-        from predictor_core.frontends.onnx.file import read_model
+            if isinstance(model, str):
+                from predictor_core.frontends.torch.torchvision import build
 
-        return onnx_to_ir(read_model(model) if is_file else model)
-    if kind in ("torch", "torchvision") and not apply_nni and not options:
-        from predictor_core.legacy.torch_export import export_simplified
-
-        if isinstance(model, str):
-            from predictor_core.frontends.torch.torchvision import build
-
-            model = build(model)
-        shape = DEFAULT_INPUT_SHAPE if input_shape is None else input_shape
-        return onnx_to_ir(export_simplified(model, shape))
-    return graph_to_upstream_ir(to_graph(model, model_type, input_shape, apply_nni, **options))
+                model = build(model)
+            shape = DEFAULT_INPUT_SHAPE if input_shape is None else input_shape
+            return onnx_to_ir(export_simplified(model, shape))
+        return graph_to_upstream_ir(to_graph(model, model_type, input_shape, apply_nni, **options))
 
 
 def graph_to_upstream_ir(graph: Graph) -> dict[str, Any]:

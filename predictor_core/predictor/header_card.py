@@ -43,8 +43,8 @@ def header_card(entry: Mapping[str, Any], header: DeviceHeader) -> dict[str, Any
     card["kernels"] = list(header.measured)
     card["estimated"] = "every other kernel, by the estimate of the source"
     card["limits"] = _LIMITS
-    if "rough" in facts:
-        card["rough"] = str(facts["rough"])
+    if "verdict" in accuracy:
+        card["verdict"] = accuracy["verdict"]
     if "cross_validated" in accuracy:
         card["within_10_percent"] = accuracy["cross_validated"]["within_10"]
     card["accuracy"] = {

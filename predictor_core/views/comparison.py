@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -159,8 +159,8 @@ def compare(before: LatencyReport, after: LatencyReport, depth: int | None = 2) 
     return Comparison(
         before,
         after,
-        _differences(_by_module(before, depth), _by_module(after, depth)),
-        _differences(_by_type(before), _by_type(after)),
+        _differences(before, after, lambda kernel: ".".join(kernel.module[:depth]) or NO_MODULE),
+        _differences(before, after, lambda kernel: kernel.type),
         tuple([kernel for rest in mine.values() for kernel in rest]),
         tuple(added),
         kept,
@@ -229,31 +229,21 @@ def _kind(kernel: KernelReport) -> tuple[Any, ...]:
 
 
 def _differences(
-    before: Mapping[str, tuple[float, int]], after: Mapping[str, tuple[float, int]]
+    before: LatencyReport, after: LatencyReport, name_of: Callable[[KernelReport], str]
 ) -> tuple[Difference, ...]:
-    found = []
-    for name in dict.fromkeys([*before, *after]):
-        old_ms, old_kernels = before.get(name, (0.0, 0))
-        new_ms, new_kernels = after.get(name, (0.0, 0))
-        if abs(new_ms - old_ms) > _EQUAL * max(old_ms, new_ms) or old_kernels != new_kernels:
-            found.append(Difference(name, old_ms, new_ms, old_kernels, new_kernels))
+    """Sum the kernels of each name in both reports, and return the names where the sums differ."""
+    sums: dict[str, tuple[list[float], list[int]]] = {}
+    for side, report in enumerate((before, after)):
+        for kernel in report.kernels:
+            ms, counts = sums.setdefault(name_of(kernel), ([0.0, 0.0], [0, 0]))
+            ms[side] += kernel.latency_ms
+            counts[side] += 1
+    found = [
+        Difference(name, ms[0], ms[1], counts[0], counts[1])
+        for name, (ms, counts) in sums.items()
+        if abs(ms[1] - ms[0]) > _EQUAL * max(ms) or counts[0] != counts[1]
+    ]
     return tuple(sorted(found, key=lambda one: -abs(one.change_ms)))
-
-
-def _summed(pairs: Iterable[tuple[str, KernelReport]]) -> dict[str, tuple[float, int]]:
-    sums: dict[str, tuple[float, int]] = {}
-    for name, kernel in pairs:
-        ms, count = sums.get(name, (0.0, 0))
-        sums[name] = (ms + kernel.latency_ms, count + 1)
-    return sums
-
-
-def _by_type(report: LatencyReport) -> dict[str, tuple[float, int]]:
-    return _summed((kernel.type, kernel) for kernel in report.kernels)
-
-
-def _by_module(report: LatencyReport, depth: int | None) -> dict[str, tuple[float, int]]:
-    return _summed((".".join(kernel.module[:depth]) or NO_MODULE, kernel) for kernel in report.kernels)
 
 
 def _total(report: LatencyReport) -> str:

@@ -6,9 +6,10 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from predictor_core.errors import PredictorError, missing_dependency
+from predictor_core.errors import PredictorError, requires
 from predictor_core.text import printable
 from predictor_core.views.breakdown import By, Part, column_names, parts
 from predictor_core.views.text import grid_rows
@@ -95,10 +96,8 @@ def to_dataframe(
     MissingDependencyError
         Without pandas.
     """
-    try:
+    with requires("pandas", "plot", "A data frame"):
         import pandas
-    except ImportError as error:
-        raise missing_dependency("pandas", "plot", "A data frame") from error
     if not details:
         return pandas.DataFrame(_records(reports, by, depth), columns=list(_COLUMNS))
     rows = [
@@ -196,12 +195,10 @@ def _text(
 def _columns(rows: Sequence[Part], block: Sequence[int]) -> list[Part]:
     """Return the parts with the columns of a block alone."""
     return [
-        Part(
-            part.name,
-            part.path,
-            tuple([part.latency[i] for i in block]),
-            tuple([part.kernels[i] for i in block]),
-            part.leaf,
+        replace(
+            part,
+            latency=tuple([part.latency[i] for i in block]),
+            kernels=tuple([part.kernels[i] for i in block]),
         )
         for part in rows
     ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from predictor_core.errors import PredictorError, missing_dependency
+from predictor_core.errors import PredictorError, requires
 from predictor_core.views.breakdown import SUPPORT_LABELS, column_names, support_of
 
 if TYPE_CHECKING:
@@ -45,16 +45,21 @@ def roofline(report: LatencyReport, ax: Any = None) -> Any:
         Without matplotlib.
     """
     axes = _axes(ax)
-    kernels = [k for k in report.kernels if k.macs and k.moved_bytes and k.latency_ms > 0.0]
-    if not kernels:
+    # Kernel, multiply-accumulates per byte, 10^9 of them per second.
+    points = [
+        (kernel, kernel.macs / kernel.moved_bytes, kernel.macs / kernel.latency_ms / 1e6)
+        for kernel in report.kernels
+        if kernel.macs and kernel.moved_bytes and kernel.latency_ms > 0.0
+    ]
+    if not points:
         raise PredictorError(f"no kernel of {report.model or 'the model'} says what it computes and moves")
     for field, label in SUPPORT_LABELS.items():
-        group = [kernel for kernel in kernels if support_of(kernel) == field]
+        group = [point for point in points if support_of(point[0]) == field]
         if group:
             axes.scatter(
-                [(k.macs or 0.0) / (k.moved_bytes or 1.0) for k in group],
-                [(k.macs or 0.0) / k.latency_ms / 1e6 for k in group],
-                s=[20.0 + 600.0 * k.latency_ms / report.latency_ms for k in group],
+                [intensity for _, intensity, _ in group],
+                [rate for _, _, rate in group],
+                s=[20.0 + 600.0 * kernel.latency_ms / report.latency_ms for kernel, _, _ in group],
                 c=_COLOURS[field],
                 marker=_MARKERS[field],
                 alpha=0.7,
@@ -63,7 +68,7 @@ def roofline(report: LatencyReport, ax: Any = None) -> Any:
     peak = report.card.get("peak") or {}
     if peak:
         gmacs, gbytes = float(peak["gmacs_per_s"]), float(peak["gbytes_per_s"])
-        shown = [(kernel.macs or 0.0) / (kernel.moved_bytes or 1.0) for kernel in kernels]
+        shown = [intensity for _, intensity, _ in points]
         intensity = np.geomspace(0.5 * min(shown), 2.0 * max(*shown, gmacs / gbytes), 200)
         axes.plot(
             intensity, np.minimum(gmacs, gbytes * intensity), color="0.4", label="peak rates of the device"
@@ -254,8 +259,6 @@ def _title(report: LatencyReport) -> str:
 def _axes(ax: Any) -> Any:
     if ax is not None:
         return ax
-    try:
+    with requires("matplotlib", "plot", "A plot"):
         from matplotlib import pyplot
-    except ImportError as error:
-        raise missing_dependency("matplotlib", "plot", "A plot") from error
     return pyplot.subplots(figsize=(8.0, 5.0), layout="constrained")[1]

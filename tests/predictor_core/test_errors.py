@@ -6,7 +6,14 @@ import pickle
 
 import pytest
 
-from predictor_core.errors import ModelFormatError, OutputError, PredictorError, own_errors
+from predictor_core.errors import (
+    MissingDependencyError,
+    ModelFormatError,
+    OutputError,
+    PredictorError,
+    own_errors,
+    requires,
+)
 from predictor_core.text import MAX_LINE
 
 
@@ -54,3 +61,11 @@ def test_our_errors_stay_and_name_the_file_once() -> None:
 def test_an_interrupt_is_no_error_of_a_model() -> None:
     with pytest.raises(KeyboardInterrupt), own_errors("m.onnx"):
         raise KeyboardInterrupt
+
+
+def test_an_import_that_fails_names_what_to_install() -> None:
+    absent, message = ("nothing", "plot", "A plot"), r"A plot needs the package 'nothing'.*\.\[plot\]"
+    with pytest.raises(MissingDependencyError, match=message) as caught, requires(*absent):
+        import nothing_of_this_name  # type: ignore[import-not-found]  # noqa: F401
+
+    assert isinstance(caught.value.__cause__, ImportError)

@@ -64,6 +64,8 @@ def test_what_is_no_regular_file_stays(tmp_path: Path) -> None:
         with pytest.raises(OutputError, match="is a pipe, socket or device"):
             write_atomically(path, "")
     assert stat.S_ISFIFO(pipe.stat().st_mode)
+    with pytest.raises(OutputError, match="does not stand for stdout"):
+        write_atomically("-", "")
     with pytest.raises(OutputError, match="is a folder"):
         write_atomically(tmp_path, "")
     circle = tmp_path / "circle"

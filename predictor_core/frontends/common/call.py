@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
-from predictor_core.errors import MALFORMED, GraphError, PredictorError, UnsupportedOpError
+from predictor_core.errors import MALFORMED, GraphError, ModelFormatError, PredictorError, UnsupportedOpError
 from predictor_core.frontends.common.values import Array, NotInferableError, Value, as_ints, make_value
 from predictor_core.ir.graph import MAX_RANK, Node, Shape, check_rank, make_node
 from predictor_core.ir.names import Names
@@ -44,6 +44,20 @@ def values_of(node: Node) -> list[Value]:
     if len(outputs) == 1:
         return [make_value((outputs[0], name, None))]
     return [Value(shape, tensor) for tensor, shape in zip(node.tensors, outputs)]
+
+
+def tensors_of(values: Iterable[Value]) -> list[str]:
+    """Return the tensors of the outputs of a model, each once.
+
+    Raises
+    ------
+    ModelFormatError
+        When all of them are constants.
+    """
+    found = list(dict.fromkeys([value.node for value in values if value.node]))
+    if not found:
+        raise ModelFormatError("no output of the model depends on its inputs; there is nothing to predict")
+    return found
 
 
 def foreign(op: str) -> str:
@@ -112,6 +126,10 @@ class BaseCall:
         if value is None:
             raise self.error(f"lacks its input {index}")
         return value
+
+    def has(self, index: int) -> bool:
+        """Whether an optional input is there."""
+        return index < len(self.inputs) and self.inputs[index] is not None
 
     def shape(self, index: int = 0) -> Shape:
         """Return the shape of an input that must be there."""

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from predictor_core.errors import UnsupportedOpError
 from predictor_core.frontends.common.values import Value
+from predictor_core.ir.graph import Node
 
 #: Most turns of one loop.
 MAX_TURNS = 10_000
@@ -39,6 +40,41 @@ def unrolled(
             return values
         values = body(values)
     refuse_turns()
+
+
+def tried(nodes: list[Node], body: Callable[[list[Value]], list[Value]], values: list[Value]) -> list[Value]:
+    """Return what a graph makes of values, without the nodes that it appends."""
+    before = len(nodes)
+    found = body(values)
+    del nodes[before:]
+    return found
+
+
+def opened(
+    values: list[Value], tried: Callable[[list[Value]], list[Value]], state: Callable[[Value], Value]
+) -> list[Value]:
+    """Return the values before the first turn of a loop, with what is no constant later made none at once.
+
+    Runtimes compute every turn alike: the first one, too, where a state begins with zeros.
+
+    Parameters
+    ----------
+    values : list of Value
+        Before the first turn.
+    tried : callable
+        Values before a turn -> values after it, without a trace.
+    state : callable
+        Makes a value that is no constant of one that is.
+    """
+    while True:
+        after = tried(values)
+        fixed = [
+            type(value) is not Value or value.node is not None or 0 in value.shape or new.node is None
+            for value, new in zip(values, after)
+        ]
+        if all(fixed):
+            return values
+        values = [value if kept else state(value) for value, kept in zip(values, fixed)]
 
 
 def refuse_turns() -> NoReturn:

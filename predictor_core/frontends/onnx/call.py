@@ -51,10 +51,6 @@ class Call(BaseCall):
         changed = {**self.attrs, **attrs}
         return Call(self.name, self.op, changed, inputs, self.outputs, self.opset, self.warnings)
 
-    def has(self, index: int) -> bool:
-        """Whether an optional input is there."""
-        return index < len(self.inputs) and self.inputs[index] is not None
-
     def ints_of(self, attribute: str, index: int) -> tuple[int, ...] | None:
         """Return integers that are an input in newer opsets and an attribute in older ones, if given."""
         if self.has(index):

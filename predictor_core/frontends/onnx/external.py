@@ -41,9 +41,11 @@ def _read(folder: Path, entries: dict[str, str], size: int) -> bytes | None:
     try:
         path = (folder / entries["location"]).resolve()
         path.relative_to(folder.resolve())
+        if not path.is_file():  # Opening a pipe waits for who writes it.
+            return None
         with path.open("rb") as file:
             file.seek(int(entries.get("offset", "0")))
             payload = file.read(size)
-    except (KeyError, OSError, ValueError):
+    except (KeyError, OSError, RuntimeError, ValueError):  # RuntimeError: a circle of links
         return None
     return payload if len(payload) == size else None

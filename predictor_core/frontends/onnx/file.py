@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from predictor_core.budget import metered
-from predictor_core.errors import ModelFormatError, PredictorError, missing_dependency, own_errors
+from predictor_core.errors import ModelFormatError, PredictorError, own_errors, requires
 from predictor_core.frontends.common import protobuf
 from predictor_core.frontends.common.file import Buffer, opened
 from predictor_core.frontends.onnx.external import fill_small_constants
@@ -81,10 +81,8 @@ def external_files(path: Path) -> list[Path]:
 
 def import_onnx() -> Any:
     """Return the package onnx, or raise the error that names the extra to install."""
-    try:
+    with requires("onnx", "onnx", "reading ONNX models"):
         import onnx
-    except ImportError:
-        raise missing_dependency("onnx", "onnx", "reading ONNX models") from None
     return onnx
 
 

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from predictor_core.budget import NODES_PER_LOOK, meter
-from predictor_core.errors import MALFORMED, GraphError, ModelFormatError, UnsupportedOpError
-from predictor_core.frontends.common.call import foreign, nodes_of, refuse, values_of
+from predictor_core.errors import MALFORMED, ModelFormatError, UnsupportedOpError
+from predictor_core.frontends.common.call import FAULTS, foreign, nodes_of, refuse, values_of
 from predictor_core.frontends.common.values import NotInferableError, Value, constant
 from predictor_core.frontends.onnx import (
     attention,
     bounded_ops,
     contrib_ops,
+    control,
     data_ops,
     dense_ops,
     image_ops,
     integer_ops,
+    sequences,
 )
 from predictor_core.frontends.onnx.call import Call, Handler, Step
 from predictor_core.frontends.onnx.compose import Read, Steps
-from predictor_core.frontends.onnx.file import MAX_NESTED
 from predictor_core.frontends.onnx.fold import fold
 from predictor_core.frontends.onnx.inputs import resolve
 from predictor_core.frontends.onnx.shapes import Declared, Sizes
@@ -65,6 +66,15 @@ _NAMES = {
     "Tile": "expand",
     "Unsqueeze": "reshape",
     "Upsample": "resize",
+}
+
+#: Rules of nodes that run graphs of their own, or handle sequences of tensors.
+_SPECIAL: dict[str, Callable[[Conversion, SourceNode, dict[str, Any], Sequence[Value | None]], list[Value]]]
+_SPECIAL = {
+    **dict.fromkeys(sequences.OPS, sequences.convert),
+    "If": control.branch,
+    "Loop": control.loop,
+    "Scan": control.scan,
 }
 
 
@@ -150,8 +160,12 @@ class Conversion:
             subgraphs = subgraphs or kind in (5, 10)
         inputs = [self.values[name] if name else None for name in node.input]
         own = node.domain in _DOMAINS
-        if own and op == "If" and inputs and inputs[0] is not None and inputs[0].array is not None:
-            self.take_branch(node, attrs.get("then_branch" if inputs[0].array.all() else "else_branch"))
+        special = _SPECIAL.get(op) if own else None
+        if special is not None:
+            try:
+                self.values.update(zip(node.output, special(self, node, attrs, inputs)))
+            except FAULTS as error:
+                refuse(error, label(node), op, inside=True)
             return
         if subgraphs:
             raise UnsupportedOpError(
@@ -164,24 +178,11 @@ class Conversion:
         else:
             self.values.update(zip(node.output, constants))
 
-    def take_branch(self, node: SourceNode, branch: Any) -> None:
-        """Convert the branch of an ``If`` with a constant condition."""
-        if not hasattr(branch, "node"):
-            raise GraphError(f"node {label(node)!r} (If) lacks the graph of the branch that is taken")
-        self.depth += 1
-        if self.depth > MAX_NESTED:
-            raise GraphError(f"node {label(node)!r} (If) is nested more than {MAX_NESTED} deep")
-        for tensor in branch.initializer:
-            self.values[tensor.name] = from_tensor(tensor)
-        nodes = [SourceNode(inner) for inner in branch.node]
-        self.read.update(name for inner in nodes for name in inner.input)
-        self.read.update(info.name for info in branch.output)
-        self.walk(nodes)
-        self.depth -= 1
-        for outer, info in zip(node.output, branch.output):
-            if info.name not in self.values:
-                raise GraphError(f"node {label(node)!r} (If) returns {info.name!r}, which nothing makes")
-            self.values[outer] = self.values[info.name]
+    def emit(self, node: SourceNode, step: Step) -> list[Value]:
+        """Append one Node for a node; return what it makes."""
+        name = self.names.fresh(str(node.name or f"{node.op_type}_{len(self.nodes)}"))
+        self.nodes += nodes_of([step], name, self.names, scope_of(node))
+        return values_of(self.nodes[-1])
 
     def constants(self, op: str, attrs: dict[str, Any], inputs: Sequence[Value | None]) -> list[Value] | None:
         """Return the outputs of an op that are known numbers, or None when there are no such."""
@@ -212,7 +213,8 @@ class Conversion:
             outputs = max(used, default=0) + 1
         call = Call(label(node), op, attrs, inputs, outputs, self.opset, self._warnings)
         steps = self.steps(node, call)
-        if all(value is None or value.node is None for value in inputs):
+        # Nothing is computed of what has no elements.
+        if 0 in steps[-1].outputs[0] or all(value is None or value.node is None for value in inputs):
             self.values.update((name, Value(shape)) for name, shape in zip(node.output, steps[-1].outputs))
             return
         if op == "DynamicQuantizeLinear":

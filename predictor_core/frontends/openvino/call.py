@@ -35,18 +35,13 @@ class Call(BaseCall):
         super().__init__(layer.name, layer.type, inputs)
         self.layer = layer
 
-    def has(self, index: int) -> bool:
-        """Whether an optional input is there."""
-        return index < len(self.inputs) and self.inputs[index] is not None
-
     def text(self, key: str, default: str = "") -> str:
         """Return an attribute."""
         return self.layer.data.get(key, default)
 
-    def flag(self, key: str, default: bool = False) -> bool:
-        """Return an attribute that is a truth value."""
-        text = self.layer.data.get(key)
-        return default if text is None else text.strip().lower() in ("true", "1")
+    def flag(self, key: str) -> bool:
+        """Return an attribute that is a truth value; False where it is absent."""
+        return self.layer.data.get(key, "").strip().lower() in ("true", "1")
 
     def number(self, key: str, default: float | None = None) -> float:
         """Return an attribute that is a number."""

@@ -14,7 +14,6 @@ from predictor_core.frontends.onnx.compose import Read, Steps
 from predictor_core.frontends.onnx.data_ops import HANDLERS as ONNX_DATA
 from predictor_core.frontends.onnx.dense_ops import HANDLERS as ONNX_DENSE
 from predictor_core.frontends.openvino.call import Call, Handler, Step
-from predictor_core.ir.graph import Shape
 
 #: The ONNX ops that layers are read as.
 ONNX: dict[str, OnnxHandler] = {**ONNX_DATA, **ONNX_DENSE}
@@ -36,20 +35,12 @@ def _named(op: str) -> Arranged:
     return lambda call: (op, None, {})
 
 
-def _with_axis(op: str, key: str = "axis") -> Arranged:
-    return lambda call: (op, None, {"axis": int(call.number(key, 1 if op == "Softmax" else -1))})
+def _with_axis(op: str) -> Arranged:
+    return lambda call: (op, None, {"axis": int(call.number("axis", 1 if op == "Softmax" else -1))})
 
 
 def _reduction(op: str) -> Arranged:
     return lambda call: (op, None, {"keepdims": int(call.flag("keep_dims"))})
-
-
-def _clamp(call: Call) -> tuple[str, None, dict[str, Any]]:
-    return "Clip", None, {"min": call.number("min"), "max": call.number("max")}
-
-
-def _reshape(call: Call) -> tuple[str, None, dict[str, Any]]:
-    return "Reshape", None, {"allowzero": int(not call.flag("special_zero"))}
 
 
 def _transpose(call: Call) -> tuple[str, list[Value | None], dict[str, Any]]:
@@ -93,18 +84,6 @@ def _broadcast(call: Call) -> tuple[str, list[Value | None], dict[str, Any]]:
     if call.text("mode", "numpy").lower() not in ("numpy", "bidirectional") or call.has(2):
         raise NotInferableError("it maps axes")
     return "Expand", list(call.inputs[:2]), {}
-
-
-def _top_k(call: Call) -> tuple[str, None, dict[str, Any]]:
-    return "TopK", None, {"axis": int(call.number("axis")), "k": call.ints(1)[0]}
-
-
-def _one_hot(call: Call) -> tuple[str, None, dict[str, Any]]:
-    return "OneHot", None, {"axis": int(call.number("axis"))}
-
-
-def _einsum(call: Call) -> tuple[str, None, dict[str, Any]]:
-    return "Einsum", None, {"equation": call.text("equation")}
 
 
 def _strided_slice(call: Call) -> Step | list[Step]:
@@ -217,14 +196,9 @@ def cell(op: str) -> Handler:
     return handler
 
 
-def _of_shape(index: int) -> Handler:
-    """Return the handler of an op whose output has the shape of one of its inputs."""
-
-    def handler(call: Call) -> Step:
-        shape: Shape = call.shape(index)
-        return Step(call.op, tuple([value for value in call.inputs if value is not None]), {}, (shape,))
-
-    return handler
+def _of_first(call: Call) -> Step:
+    """Read all inputs; the output has the shape of the first."""
+    return Step(call.op, tuple([value for value in call.inputs if value is not None]), {}, (call.shape(),))
 
 
 def _embedding_bag(call: Call) -> list[Step]:
@@ -242,66 +216,39 @@ def _embedding_bag(call: Call) -> list[Step]:
     return [found, Step(op, (0,), {"axes": (1,), "keepdims": False}, ((rows, *table[1:]),))]
 
 
+#: Ops that ONNX has, under the same name or another.
+_ALIKE = """
+Abs Add Cos Elu Equal Erf Exp Floor Gelu Greater HardSigmoid Less Log Mish Mod Relu Round Selu Sigmoid Sign
+Sin Sqrt Squeeze Swish Tan Tanh Tile Unsqueeze
+"""
 _NAMES = {
-    "Abs": "Abs",
-    "Add": "Add",
+    **{op: op for op in _ALIKE.split()},
     "Ceiling": "Ceil",
-    "Cos": "Cos",
     "Divide": "Div",
-    "Elu": "Elu",
-    "Equal": "Equal",
-    "Erf": "Erf",
-    "Exp": "Exp",
-    "Floor": "Floor",
-    "Gelu": "Gelu",
-    "Greater": "Greater",
+    "FloorMod": "Mod",
     "GreaterEqual": "GreaterOrEqual",
     "HSigmoid": "HardSigmoid",
     "HSwish": "HardSwish",
-    "HardSigmoid": "HardSigmoid",
-    "Less": "Less",
     "LessEqual": "LessOrEqual",
-    "Log": "Log",
     "LogicalAnd": "And",
     "LogicalNot": "Not",
     "LogicalOr": "Or",
     "LogicalXor": "Xor",
     "Maximum": "Max",
     "Minimum": "Min",
-    "Mish": "Mish",
-    "Mod": "Mod",
     "Multiply": "Mul",
     "Negative": "Neg",
     "Power": "Pow",
     "ReLU": "Relu",
-    "Relu": "Relu",
-    "Round": "Round",
     "Select": "Where",
-    "Selu": "Selu",
-    "Sigmoid": "Sigmoid",
-    "Sign": "Sign",
-    "Sin": "Sin",
     "SoftPlus": "Softplus",
     "SoftSign": "Softsign",
-    "Sqrt": "Sqrt",
-    "Squeeze": "Squeeze",
     "Subtract": "Sub",
-    "Swish": "Swish",
-    "Tan": "Tan",
-    "Tanh": "Tanh",
-    "Tile": "Tile",
-    "Unsqueeze": "Unsqueeze",
 }
 _REDUCTIONS = {
-    "ReduceL1": "ReduceL1",
-    "ReduceL2": "ReduceL2",
+    **{f"Reduce{kind}": f"Reduce{kind}" for kind in ("L1", "L2", "Max", "Mean", "Min", "Prod", "Sum")},
     "ReduceLogicalAnd": "ReduceMin",
     "ReduceLogicalOr": "ReduceMax",
-    "ReduceMax": "ReduceMax",
-    "ReduceMean": "ReduceMean",
-    "ReduceMin": "ReduceMin",
-    "ReduceProd": "ReduceProd",
-    "ReduceSum": "ReduceSum",
 }
 
 #: Ops that ONNX has with other inputs or attributes.
@@ -309,30 +256,29 @@ ARRANGED: dict[str, Arranged] = {
     **{op: _named(name) for op, name in _NAMES.items()},
     **{op: _reduction(name) for op, name in _REDUCTIONS.items()},
     "Broadcast": _broadcast,
-    "Clamp": _clamp,
+    "Clamp": lambda call: ("Clip", None, {"min": call.number("min"), "max": call.number("max")}),
     "Concat": _with_axis("Concat"),
-    "Einsum": _einsum,
-    "FloorMod": _named("Mod"),
+    "Einsum": lambda call: ("Einsum", None, {"equation": call.text("equation")}),
     "Gather": _gather,
     "GatherElements": _with_axis("GatherElements"),
     "GatherND": lambda call: ("GatherND", None, {"batch_dims": int(call.number("batch_dims", 0))}),
     "LogSoftmax": _with_axis("LogSoftmax"),
-    "OneHot": _one_hot,
+    "OneHot": lambda call: ("OneHot", None, {"axis": int(call.number("axis"))}),
     "Pad": _pad,
-    "Reshape": _reshape,
+    "Reshape": lambda call: ("Reshape", None, {"allowzero": int(not call.flag("special_zero"))}),
     "Slice": _slice,
     "SoftMax": _with_axis("Softmax"),
     "Softmax": _with_axis("Softmax"),
     "Split": _split,
-    "TopK": _top_k,
+    "TopK": lambda call: ("TopK", None, {"axis": int(call.number("axis")), "k": call.ints(1)[0]}),
     "Transpose": _transpose,
     "VariadicSplit": _variadic_split,
 }
 
 HANDLERS: dict[str, Handler] = {
     **{op: as_onnx(arrange) for op, arrange in ARRANGED.items()},
-    **dict.fromkeys(("CumSum", "ReverseSequence", "Reverse", "SoftSign", "IsNaN", "IsInf"), _of_shape(0)),
-    **dict.fromkeys(("ScatterUpdate", "ScatterNDUpdate", "ScatterElementsUpdate"), _of_shape(0)),
+    **dict.fromkeys(("CumSum", "ReverseSequence", "Reverse", "SoftSign", "IsNaN", "IsInf"), _of_first),
+    **dict.fromkeys(("ScatterUpdate", "ScatterNDUpdate", "ScatterElementsUpdate"), _of_first),
     **dict.fromkeys(("EmbeddingBagOffsets", "EmbeddingBagOffsetsSum"), _embedding_bag),
     **dict.fromkeys(("EmbeddingBagPacked", "EmbeddingBagPackedSum", "EmbeddingSegmentsSum"), _embedding_bag),
     "GRUCell": cell("gru"),

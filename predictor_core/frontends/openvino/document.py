@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from functools import lru_cache
 
 from predictor_core.errors import GraphError, ModelFormatError
 from predictor_core.frontends.common.values import MAX_RANK
 from predictor_core.ir.graph import Shape
+from predictor_core.ir.order import CycleError, topological_order
 
 #: Attributes of an element.
 Attributes = dict[str, str]
@@ -160,37 +160,24 @@ class Network:
             raise GraphError("two layers have one id; ids must be unique")
         return layers if in_order else self._sorted()
 
-    def _read(self, layer: Layer) -> Iterator[str]:
-        for port in layer.inputs:
-            source = self.sources.get((layer.ident, port))
-            if source is not None:
-                yield source[0]
-
     def _sorted(self) -> list[Layer]:
-        order: list[Layer] = []
-        done: dict[str, bool] = {}
-        stack = list(reversed(self.layers))
-        while stack:
-            layer = stack[-1]
-            if done.get(layer.ident):
-                stack.pop()
-                continue
-            if layer.ident in done:
-                done[layer.ident] = True
-                order.append(stack.pop())
-                continue
-            done[layer.ident] = False
-            for source in self._read(layer):
-                found = self.find(source)
-                if found is None:
+        layers = {layer.ident: layer for layer in self.layers}
+        read: dict[str, list[str]] = {ident: [] for ident in layers}
+        for ident, layer in layers.items():
+            for port in layer.inputs:
+                source, _ = self.sources.get((ident, port), (None, ""))
+                if source is not None and source not in layers:
                     raise GraphError(
                         f"layer {layer.name!r} ({layer.type}) reads layer {source!r}, which is not there"
                     )
-                if source not in done:
-                    stack.append(found)
-                elif not done[source]:
-                    raise GraphError(f"the graph has a cycle through layer {layer.name!r} ({layer.type})")
-        return order
+                read[ident] += [] if source is None else [source]
+        try:
+            return [layers[ident] for ident in topological_order(read)]
+        except CycleError as error:
+            layer = layers[error.item]
+            raise GraphError(
+                f"the graph has a cycle through or before layer {layer.name!r} ({layer.type})"
+            ) from error
 
 
 def integer(text: str | None, what: str) -> int:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from predictor_core.budget import meter
-from predictor_core.errors import GraphError, ModelFormatError
-from predictor_core.frontends.common.call import FAULTS, nodes_of, refuse, values_of
+from predictor_core.errors import GraphError
+from predictor_core.frontends.common.call import FAULTS, nodes_of, refuse, tensors_of, values_of
 from predictor_core.frontends.common.values import NotInferableError, Value, constant
 from predictor_core.frontends.onnx.fold import fold
 from predictor_core.frontends.openvino import data_ops, image_ops, loops, stated, version7
@@ -73,18 +73,13 @@ class Walk:
         found = []
         for layer in network.layers:
             ident = layer.ident
-            if layer.type == "Result":
+            # What is kept for the next run is computed, too.
+            if layer.type in ("Result", "Assign"):
                 found += [source for port in layer.inputs if (source := network.sources.get((ident, port)))]
             elif layer.outputs and read.isdisjoint([(ident, port) for port in layer.outputs]):
                 # Version 7 has no results: what nothing reads is one.
                 found.append((ident, layer.outputs[0]))
-        results = [values[ident][port].node for ident, port in found if port in values.get(ident, {})]
-        outputs = [name for name in dict.fromkeys(results) if name]
-        if not outputs:
-            raise ModelFormatError(
-                "no output of the model depends on its inputs; there is nothing to predict"
-            )
-        return outputs
+        return tensors_of(values[ident][port] for ident, port in found if port in values.get(ident, {}))
 
     def walk(self, network: Network, given: Mapping[str, Value], depth: int) -> dict[str, Outputs]:
         """Convert the layers of a network; `given` are the values of the inputs of a body by layer."""
@@ -135,9 +130,10 @@ class Walk:
         """Return what a run of the model leaves for the next one: an input that the user does not give."""
         if _is_empty(shape):
             return Value(shape)
-        return self._add_input(layer, shape)
+        return self.add_input(layer, shape)
 
-    def _add_input(self, layer: Layer, shape: Shape) -> Value:
+    def add_input(self, layer: Layer, shape: Shape) -> Value:
+        """Append an input of the Graph."""
         self.nodes.append(Node(self._names.fresh(layer.name), "input", outputs=(shape,)))
         return Value(shape, self.nodes[-1].name)
 
@@ -224,7 +220,7 @@ class Walk:
         if depth:
             raise GraphError("nothing is handed to this input of a body")
         (port,) = layer.outputs
-        return {port: self._add_input(layer, self._given.resolve(layer.name, layer.shapes[0]))}
+        return {port: self.add_input(layer, self._given.resolve(layer.name, layer.shapes[0]))}
 
     def _constant(self, layer: Layer, inputs: list[Value | None], depth: int) -> Outputs:
         (port,) = layer.outputs
@@ -238,19 +234,13 @@ class Walk:
     def _nothing(self, layer: Layer, inputs: list[Value | None], depth: int) -> Outputs:
         return {}
 
-    def _if(self, layer: Layer, inputs: list[Value | None], depth: int) -> Outputs:
-        return loops.branch(self, layer, inputs, depth)
-
-    def _loop(self, layer: Layer, inputs: list[Value | None], depth: int) -> Outputs:
-        return loops.unroll(self, layer, inputs, depth)
-
 
 _SPECIAL: dict[str, Callable[[Walk, Layer, list[Any], int], Outputs]] = {
     **dict.fromkeys(_INPUTS, Walk._input),
     **dict.fromkeys(("Const", "Constant"), Walk._constant),
     **dict.fromkeys(("Result", "Assign", "Sink"), Walk._nothing),
-    **dict.fromkeys(("Loop", "TensorIterator"), Walk._loop),
-    "If": Walk._if,
+    **dict.fromkeys(("Loop", "TensorIterator"), loops.unroll),
+    "If": loops.branch,
 }
 
 

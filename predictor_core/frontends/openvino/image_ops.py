@@ -28,21 +28,16 @@ def spatial(call: Call, rank: int) -> dict[str, Any]:
     }
 
 
-def one(steps: Step | list[Step]) -> Step:
-    """Return the only Step."""
-    return steps if isinstance(steps, Step) else steps[-1]
-
-
-def _conv(call: Call) -> Step:
+def _conv(call: Call) -> Step | list[Step]:
     x, weight = call.value(0), call.value(1)
     groups, shape = 1, weight.shape
     if call.op == "GroupConvolution":
         groups, shape = shape[0], (shape[0] * shape[1], *shape[2:])
     weight = weight._replace(shape=shape)
-    return one(ONNX["Conv"](call.as_onnx("Conv", [x, weight], group=groups, **spatial(call, len(shape) - 2))))
+    return ONNX["Conv"](call.as_onnx("Conv", [x, weight], group=groups, **spatial(call, len(shape) - 2)))
 
 
-def _conv_transpose(call: Call) -> Step:
+def _conv_transpose(call: Call) -> Step | list[Step]:
     """Weights are (channels, filters, ...), after the groups where there are several."""
     x, weight = call.value(0), call.value(1)
     groups, shape = 1, weight.shape
@@ -61,19 +56,15 @@ def _conv_transpose(call: Call) -> Step:
             attrs["output_shape"] = call.layer.shapes[0][2:]
             if min(attrs["output_shape"], default=0) < 1:
                 raise
-    return one(
-        ONNX["ConvTranspose"](call.as_onnx("ConvTranspose", [x, weight._replace(shape=shape)], **attrs))
-    )
+    return ONNX["ConvTranspose"](call.as_onnx("ConvTranspose", [x, weight._replace(shape=shape)], **attrs))
 
 
-def _pool(op: str) -> Handler:
-    def handler(call: Call) -> Step:
-        kernel = call.integers("kernel")
-        attrs = {"kernel_shape": kernel, **spatial(call, len(kernel))}
-        attrs["ceil_mode"] = call.text("rounding_type").lower().startswith("ceil")
-        return one(ONNX[op](call.as_onnx(op, call.inputs[:1], **attrs)))
-
-    return handler
+def pooled(call: Call, op: str) -> Step | list[Step]:
+    """Return a pool; `op` is that of ONNX."""
+    kernel = call.integers("kernel")
+    attrs = {"kernel_shape": kernel, **spatial(call, len(kernel))}
+    attrs["ceil_mode"] = call.text("rounding_type").lower().startswith("ceil")
+    return ONNX[op](call.as_onnx(op, call.inputs[:1], **attrs))
 
 
 def resized(call: Call, out: Shape) -> Step:
@@ -102,7 +93,7 @@ def _interpolate(call: Call) -> Step:
 def _mean_variance(call: Call) -> Step | list[Step]:
     """Normalise over some dimensions: written as its ops, so that a scale and a shift behind it are found."""
     x, rank = call.shape(), len(call.shape())
-    if call.layer.version == "opset1" or not call.has(1):
+    if call.layer.version in ("", "opset1") or not call.has(1):
         axes = tuple(range(1 if call.flag("across_channels") else 2, rank))
     else:
         axes = tuple(sorted({call.checked_axis(axis, rank) for axis in call.ints(1)}))
@@ -141,21 +132,13 @@ def adaptive_pool(call: Call, out: Shape) -> Step:
     return call.step("adaptivepool", out, mode=mode)
 
 
-def _adaptive_pool(call: Call) -> Step:
-    return adaptive_pool(call, (*call.shape()[:2], *call.ints(1)))
-
-
-def _group_norm(call: Call) -> Step:
-    return call.step("groupnorm", call.shape(), groups=int(call.number("num_groups")))
-
-
 def _channel_shuffle(call: Call) -> Step:
     """Over another dimension than the channels, data move just the same."""
     return call.step("channelshuffle", call.shape(), groups=int(call.number("group", 1)))
 
 
 def _blocks(op: str) -> Handler:
-    return lambda call: one(ONNX[op](call.as_onnx(op, blocksize=int(call.number("block_size")))))
+    return lambda call: ONNX[op](call.as_onnx(op, blocksize=int(call.number("block_size"))))
 
 
 def _sampled(call: Call) -> Step:
@@ -175,9 +158,11 @@ def _prelu(call: Call) -> Step:
 
 
 HANDLERS: dict[str, Handler] = {
-    "AdaptiveAvgPool": _adaptive_pool,
-    "AdaptiveMaxPool": _adaptive_pool,
-    "AvgPool": _pool("AveragePool"),
+    **dict.fromkeys(
+        ("AdaptiveAvgPool", "AdaptiveMaxPool"),
+        lambda call: adaptive_pool(call, (*call.shape()[:2], *call.ints(1))),
+    ),
+    "AvgPool": lambda call: pooled(call, "AveragePool"),
     "BatchNormInference": same_shape("bn"),
     "Convolution": _conv,
     "ConvolutionBackpropData": _conv_transpose,
@@ -186,11 +171,13 @@ HANDLERS: dict[str, Handler] = {
     "GridSample": _sampled,
     "GroupConvolution": _conv,
     "GroupConvolutionBackpropData": _conv_transpose,
-    "GroupNormalization": _group_norm,
+    "GroupNormalization": lambda call: call.step(
+        "groupnorm", call.shape(), groups=int(call.number("num_groups"))
+    ),
     "Interpolate": _interpolate,
     "LRN": same_shape("lrn"),
     "MVN": _mean_variance,
-    "MaxPool": _pool("MaxPool"),
+    "MaxPool": lambda call: pooled(call, "MaxPool"),
     "NormalizeL2": same_shape("l2norm"),
     "PRelu": _prelu,
     "PReLU": _prelu,

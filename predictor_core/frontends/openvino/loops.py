@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from predictor_core.errors import GraphError, UnsupportedOpError
 from predictor_core.frontends.common.call import Step
-from predictor_core.frontends.common.loops import MAX_TURNS, refuse_turns
+from predictor_core.frontends.common.loops import MAX_TURNS, opened, refuse_turns, tried
 from predictor_core.frontends.common.values import Value, constant
 from predictor_core.frontends.openvino.document import Layer, Network
 from predictor_core.ir.graph import Shape
@@ -53,6 +53,8 @@ def unroll(walk: Walk, layer: Layer, inputs: list[Value | None], depth: int) -> 
                 given[entry["internal_layer_id"]] = constant(turn)
             elif kind == "input" and "axis" in entry and source is not None:
                 given[entry["internal_layer_id"]] = _part(walk, layer, source, int(entry["axis"]), turns)
+        if not turn:
+            given.update(_states(walk, layer, body, given, depth))
         values = walk.walk(body, given, depth + 1)
         for kind, entry in entries:
             if kind == "output" and "internal_layer_id" in entry:
@@ -72,6 +74,23 @@ def unroll(walk: Walk, layer: Layer, inputs: list[Value | None], depth: int) -> 
         if kind == "output" and port in collected:
             outputs[port] = _joined(walk, layer, collected[port], int(entry["axis"]))
     return outputs
+
+
+def _states(walk: Walk, layer: Layer, body: Network, given: dict[str, Value], depth: int) -> dict[str, Value]:
+    """Return what the turns of a loop hand on, before the first one."""
+    edges = [edge for _, edge in layer.entries.get("back_edges", []) if edge["to-layer"] in given]
+    names = [edge["to-layer"] for edge in edges]
+
+    def turned(values: list[Value]) -> list[Value]:
+        found = walk.walk(body, {**given, **dict(zip(names, values))}, depth + 1)
+        return [result(body, found, edge["from-layer"]) for edge in edges]
+
+    states = opened(
+        [given[name] for name in names],
+        lambda values: tried(walk.nodes, turned, values),
+        lambda value: walk.add_input(layer, value.shape),
+    )
+    return dict(zip(names, states))
 
 
 def result(body: Network, values: dict[str, Outputs], ident: str) -> Value:

@@ -11,7 +11,7 @@ from predictor_core.frontends.onnx.dense_ops import HANDLERS as ONNX_DENSE
 from predictor_core.frontends.onnx.image_ops import HANDLERS as ONNX
 from predictor_core.frontends.openvino import data_ops, image_ops
 from predictor_core.frontends.openvino.call import Call, Handler, Step
-from predictor_core.frontends.openvino.image_ops import one, spatial
+from predictor_core.frontends.openvino.image_ops import pooled, spatial
 from predictor_core.ir.graph import Shape
 
 _ELTWISE = {
@@ -57,7 +57,7 @@ def stated(call: Call) -> Shape:
     return shape
 
 
-def _conv(call: Call) -> Step:
+def _conv(call: Call) -> Step | list[Step]:
     x, kernel = call.value(), call.integers("kernel")
     groups, filters = int(call.number("group", 1)), int(call.number("output"))
     attrs: dict[str, Any] = {**spatial(call, len(kernel)), "group": groups}
@@ -66,17 +66,13 @@ def _conv(call: Call) -> Step:
     if call.op == "Deconvolution":
         weight = Value((x.shape[1], filters // groups, *kernel))
         attrs["output_shape"] = stated(call)[2:]
-        return one(ONNX["ConvTranspose"](call.as_onnx("ConvTranspose", [x, weight, *bias], **attrs)))
+        return ONNX["ConvTranspose"](call.as_onnx("ConvTranspose", [x, weight, *bias], **attrs))
     weight = Value((filters, x.shape[1] // groups, *kernel))
-    return one(ONNX["Conv"](call.as_onnx("Conv", [x, weight, *bias], **attrs)))
+    return ONNX["Conv"](call.as_onnx("Conv", [x, weight, *bias], **attrs))
 
 
-def _pool(call: Call) -> Step:
-    kernel = call.integers("kernel")
-    op = "AveragePool" if call.text("pool-method").lower() == "avg" else "MaxPool"
-    attrs = {"kernel_shape": kernel, **spatial(call, len(kernel))}
-    attrs["ceil_mode"] = call.text("rounding_type").lower().startswith("ceil")
-    return one(ONNX[op](call.as_onnx(op, call.inputs[:1], **attrs)))
+def _pool(call: Call) -> Step | list[Step]:
+    return pooled(call, "AveragePool" if call.text("pool-method").lower() == "avg" else "MaxPool")
 
 
 def _fully_connected(call: Call) -> list[Step]:
@@ -120,13 +116,6 @@ def _power(call: Call) -> Step | list[Step]:
     return steps or call.step("identity", x)
 
 
-def _permute(call: Call) -> Step:
-    x, order = call.shape(), call.integers("order")
-    if sorted(order) != list(range(len(x))):
-        raise call.error(f"order {list(order)} does not fit {list(x)}")
-    return call.step("transpose", tuple([x[axis] for axis in order]), perm=order)
-
-
 def _reshaped(call: Call) -> Step:
     return call.step("reshape", stated(call))
 
@@ -152,30 +141,6 @@ def _resample(call: Call) -> Step:
     return call.step("resize", stated(call), mode="nearest" if "nearest" in kind.lower() else "linear")
 
 
-def _softmax(call: Call) -> Step:
-    x = call.shape()
-    return call.step("softmax", x, axis=call.checked_axis(int(call.number("axis", 1)), len(x)))
-
-
-def _gemm(call: Call) -> Step | list[Step]:
-    return data_ops.HANDLERS["MatMul"](call)
-
-
-def _gather(call: Call) -> Step | list[Step]:
-    op = "Gather"
-    return data_ops.ONNX[op](call.as_onnx(op, call.inputs[:2], axis=int(call.number("axis", 0))))
-
-
-def _mean_variance(call: Call) -> Step | list[Step]:
-    x = call.shape()
-    axes = tuple(range(1 if call.flag("across_channels") else 2, len(x)))
-    return image_ops.normalised(call, axes, x)
-
-
-def _tile(call: Call) -> Step:
-    return call.step("expand", stated(call))
-
-
 def _top_k(call: Call) -> Step:
     shapes = call.layer.shapes
     return Step("topk", (call.value(),), {"axis": int(call.number("axis", -1))}, shapes)
@@ -193,15 +158,16 @@ HANDLERS: dict[str, Handler] = {
     "Eltwise": _eltwise,
     "Flatten": _reshaped,
     "FullyConnected": _fully_connected,
-    "GEMM": _gemm,
-    "Gather": _gather,
+    "GEMM": data_ops.HANDLERS["MatMul"],
+    "Gather": data_ops.as_onnx(
+        lambda call: ("Gather", list(call.inputs[:2]), {"axis": int(call.number("axis", 0))})
+    ),
     "Interp": _resample,
     "InnerProduct": _fully_connected,
-    "MVN": _mean_variance,
     "Norm": same_shape("lrn"),
     "Normalize": same_shape("l2norm"),
     "PReLU": same_shape("prelu"),
-    "Permute": _permute,
+    "Permute": data_ops.as_onnx(lambda call: ("Transpose", [call.value()], {"perm": call.integers("order")})),
     "Pooling": _pool,
     "Power": _power,
     "ReLU": _relu,
@@ -211,11 +177,10 @@ HANDLERS: dict[str, Handler] = {
     "ScaleShift": same_shape("bn"),
     "Sigmoid": same_shape("sigmoid"),
     "Slice": _split,
-    "SoftMax": _softmax,
     "Split": _split,
     "Squeeze": _reshaped,
     "TanH": same_shape("tanh"),
-    "Tile": _tile,
+    "Tile": lambda call: call.step("expand", stated(call)),
     "TopK": _top_k,
     "Unsqueeze": _reshaped,
     "VariadicSplit": _split,

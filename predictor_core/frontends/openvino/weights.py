@@ -17,17 +17,11 @@ _MAX_FLOATS = 16
 
 _DTYPES = {
     "boolean": np.dtype("?"),
-    "f16": np.dtype("<f2"),
-    "f32": np.dtype("<f4"),
-    "f64": np.dtype("<f8"),
-    "i8": np.dtype("i1"),
-    "i16": np.dtype("<i2"),
-    "i32": np.dtype("<i4"),
-    "i64": np.dtype("<i8"),
-    "u8": np.dtype("u1"),
-    "u16": np.dtype("<u2"),
-    "u32": np.dtype("<u4"),
-    "u64": np.dtype("<u8"),
+    **{
+        f"{kind}{bits}": np.dtype(f"<{kind}{bits // 8}")
+        for kind, sizes in (("f", (16, 32, 64)), ("i", (8, 16, 32, 64)), ("u", (8, 16, 32, 64)))
+        for bits in sizes
+    },
 }
 #: As the ports of a layer name them.
 _PORTS = {"FP16": "f16", "FP32": "f32", "FP64": "f64", "BOOL": "boolean"}

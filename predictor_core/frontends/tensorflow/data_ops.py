@@ -102,10 +102,10 @@ def _pad(call: Call) -> Step:
     return Step("pad", (call.value(),), attrs, (out,))
 
 
-def cut(node_call: Call, data: Array) -> Array:
-    """Return a ``StridedSlice`` of an array."""
-    begin, end, strides = node_call.ints(1), node_call.ints(2), node_call.ints(3)
-    node = node_call.node
+def cut(call: Call, data: Array, keep_rank: bool = False) -> Array:
+    """Return a ``StridedSlice`` of an array; with `keep_rank`, before dimensions are dropped."""
+    begin, end, strides = call.ints(1), call.ints(2), call.ints(3)
+    node = call.node
     masks = {
         key: node.integer(f"{key}_mask") for key in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")
     }
@@ -117,7 +117,7 @@ def cut(node_call: Call, data: Array) -> Array:
         elif masks["new_axis"] & bit:
             index.append(None)
         elif masks["shrink_axis"] & bit:
-            index.append(start)
+            index.append(slice(start, start + 1 or None) if keep_rank else start)
         else:
             index.append(
                 slice(None if masks["begin"] & bit else start, None if masks["end"] & bit else stop, step)
@@ -140,7 +140,7 @@ def _strided_slice(call: Call) -> Step | list[Step]:
         return _reshaped(call, out) if out != shape else call.step("identity", shape)
     rank = len(begin)
     if not call.node.integer("ellipsis_mask") and not call.node.integer("new_axis_mask"):
-        kept = _kept(call, shape)
+        kept = cut(call, _zeros_view(shape), keep_rank=True).shape
         changed = [axis for axis, (a, b) in enumerate(zip(shape, kept)) if a != b]
         ignored = call.node.integer("begin_mask")
         starts = tuple(
@@ -150,21 +150,6 @@ def _strided_slice(call: Call) -> Step | list[Step]:
         first = call.step("slice", kept, axes=tuple(changed), starts=starts, steps=steps)
         return first if kept == out else [first, Step("reshape", (0,), {}, (out,))]
     return call.step("slice", out)
-
-
-def _kept(call: Call, shape: Shape) -> Shape:
-    """Shape of a strided slice before dimensions are dropped."""
-    begin, end, strides = call.ints(1), call.ints(2), call.ints(3)
-    node = call.node
-    out = list(shape)
-    for axis, (start, stop, step) in enumerate(zip(begin, end, strides)):
-        if node.integer("shrink_axis_mask") >> axis & 1:
-            out[axis] = 1
-        else:
-            first = None if node.integer("begin_mask") >> axis & 1 else start
-            last = None if node.integer("end_mask") >> axis & 1 else stop
-            out[axis] = len(range(shape[axis])[first:last:step])
-    return tuple(out)
 
 
 def _slice(call: Call) -> Step:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from predictor_core.errors import missing_dependency
+from predictor_core.errors import requires
 
 #: Message -> (field, its number, its type); a star stands for any number of them, ``|`` for one of several
 #: that exclude each other. A map is, on the wire, any number of entries.
@@ -30,7 +30,7 @@ _MESSAGES = {
         ("uint64_val", 17, "uint64*"),
     ),
     "Function": (("name", 1, "string"),),
-    "List": (("i", 3, "int64*"), ("shape", 7, "Shape*"), ("func", 9, "Function*")),
+    "List": (("i", 3, "int64*"), ("shape", 7, "Shape*")),
     "Attr": (
         ("list", 1, "List|"),
         ("s", 2, "bytes|"),
@@ -72,10 +72,8 @@ def message_class(name: str) -> Any:
     MissingDependencyError
         When the package protobuf is not installed.
     """
-    try:
+    with requires("protobuf", "tensorflow", "reading TensorFlow models"):
         from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-    except ImportError:
-        raise missing_dependency("protobuf", "tensorflow", "reading TensorFlow models") from None
     field_types = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(name="tensorflow_model.proto", package="m", syntax="proto3")
     for message_name, fields in _MESSAGES.items():

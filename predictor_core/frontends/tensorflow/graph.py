@@ -8,13 +8,13 @@ import numpy as np
 
 from predictor_core.budget import meter
 from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
-from predictor_core.frontends.common.call import FAULTS, foreign, nodes_of, refuse, values_of
+from predictor_core.frontends.common.call import FAULTS, foreign, nodes_of, refuse, tensors_of, values_of
 from predictor_core.frontends.common.values import Value, constant
 from predictor_core.frontends.tensorflow import data_ops, image_ops, loops, special_ops, window_ops
 from predictor_core.frontends.tensorflow.call import Call, Handler, Step
 from predictor_core.frontends.tensorflow.fold import fold
 from predictor_core.frontends.tensorflow.messages import BOOL, FunctionDef, GraphDef, NodeDef
-from predictor_core.frontends.tensorflow.order import LOOPS, ordered, pick
+from predictor_core.frontends.tensorflow.order import LOOPS, input_name, ordered, pick
 from predictor_core.ir.graph import Node, Shape
 from predictor_core.ir.inputs import GivenShapes, InputShapes
 from predictor_core.ir.names import Names
@@ -30,38 +30,18 @@ MAX_DEPTH = 64
 #: What a node of a branch that is not taken gives.
 _DEAD = Value((), "")
 
-_SAME = frozenset(
-    {
-        "CheckNumerics",
-        "CheckNumericsV2",
-        "Cast",
-        "DebugGradientIdentity",
-        "EnsureShape",
-        "FakeQuantWithMinMaxArgs",
-        "FakeQuantWithMinMaxVars",
-        "FakeQuantWithMinMaxVarsPerChannel",
-        "Identity",
-        "IdentityN",
-        "PlaceholderWithDefault",
-        "PreventGradient",
-        "ReadVariableOp",
-        "Snapshot",
-        "StopGradient",
-    }
+#: Ops that pass on what they read.
+_SAME = (
+    *("Cast", "CheckNumerics", "CheckNumericsV2", "DebugGradientIdentity", "EnsureShape", "Identity"),
+    *("FakeQuantWithMinMaxArgs", "FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxVarsPerChannel"),
+    *("IdentityN", "PlaceholderWithDefault", "PreventGradient", "ReadVariableOp", "Snapshot", "StopGradient"),
 )
-_VARIABLES = frozenset({"VarHandleOp", "Variable", "VariableV2"})
 _RANDOM = frozenset(
     {
-        "RandomStandardNormal",
-        "RandomUniform",
-        "StatelessRandomNormal",
-        "StatelessRandomNormalV2",
-        "StatelessRandomUniform",
-        "StatelessRandomUniformV2",
-        "TruncatedNormal",
+        *("RandomStandardNormal", "RandomUniform", "StatelessRandomNormal", "StatelessRandomNormalV2"),
+        *("StatelessRandomUniform", "StatelessRandomUniformV2", "TruncatedNormal"),
     }
 )
-_CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 
 
 class Walk:
@@ -93,7 +73,7 @@ class Walk:
         self.nodes: list[Node] = []
         self.free: list[str] = []
         self.orders: set[bool] = set()
-        self._given = InputShapes(input_shape, list(map(_input_name, inputs)))
+        self._given = InputShapes(input_shape, list(map(input_name, inputs)))
         self.warnings = self._given.warnings
         self.made: dict[str, Node] = {}
         self.names = Names()
@@ -104,12 +84,7 @@ class Walk:
         """Walk to the wanted tensors; return those of the Graph that they are."""
         values = self._evaluate(self.graph.nodes, wanted, {}, 0)
         self._given.check_all_used()
-        found = [value.node for value in values if value.node]
-        if not found:
-            raise ModelFormatError(
-                "no output of the model depends on its inputs; there is nothing to predict"
-            )
-        return list(dict.fromkeys(found))
+        return tensors_of(values)
 
     def _evaluate(
         self, nodes: Mapping[str, NodeDef], wanted: Sequence[str], arguments: Mapping[str, Value], depth: int
@@ -122,13 +97,13 @@ class Walk:
             self._meter.spend(nodes=1)
             inputs = [pick(values, ref) for ref in node.inputs if not ref.startswith("^")]
             try:
-                values[node.name] = self._convert(node, inputs, depth)
+                values[node.name] = self._convert(Call(node, inputs), depth)
             except FAULTS as error:
                 refuse(error, node.name, node.op, inside=depth > 0)
         return [pick(values, ref) for ref in wanted]
 
-    def _convert(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
-        op = node.op
+    def _convert(self, call: Call, depth: int) -> list[Value]:
+        op, inputs = call.op, call.inputs
         if op == "Merge":
             alive = [value for value in inputs if value is not _DEAD]
             return [alive[0], constant(0)] if alive else [_DEAD, _DEAD]
@@ -136,13 +111,12 @@ class Walk:
             return [_DEAD, _DEAD]
         special = _SPECIAL.get(op)
         if special is not None:
-            return special(self, node, inputs, depth)
+            return special(self, call, depth)
         if op in LOOPS:
             raise UnsupportedOpError("a loop runs as often as its data say, so it has no fixed latency")
         function = self.graph.function(op)
         if function is not None:
             return self._call(function, inputs, depth)
-        call = Call(node, inputs)
         if all(value.is_constant for value in inputs):
             return self._constant(call)
         return self.emit(call, _steps(call))
@@ -169,21 +143,22 @@ class Walk:
         self.nodes.append(node)
         self.made[node.name] = node
 
-    def _constant_node(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
-        tensor = node.tensor()
+    def _constant_node(self, call: Call, depth: int) -> list[Value]:
+        tensor = call.node.tensor()
         return [Value(tensor.shape, None, tensor.values())]
 
-    def _variable(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
-        shape = node.shape()
+    def _variable(self, call: Call, depth: int) -> list[Value]:
+        shape = call.node.shape()
         if shape is None or any(dim < 0 for dim in shape):
             raise ModelFormatError("the variable states no shape")
         return [Value(shape)]
 
-    def _placeholder(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
+    def _placeholder(self, call: Call, depth: int) -> list[Value]:
+        node = call.node
         if node.type() == BOOL:
             # A switch between training and inference.
             return [constant(np.array(False))]
-        name = _input_name(node.name)
+        name = input_name(node.name)
         if node.shape() is None and name not in self._given.named and self._has_random:
             # The probability of a dropout, which graphs of TensorFlow 1 take beside their data.
             self.warnings.append(
@@ -191,45 +166,41 @@ class Walk:
                 "that does not change the latency (input_shape gives it another shape)"
             )
             return [Value(())]
-        return [self._add_input(name, self._given.resolve(name, node.shape()))]
+        return [self.add_input(name, self._given.resolve(name, node.shape()))]
 
-    def _add_input(self, name: str, shape: Shape) -> Value:
+    def add_input(self, name: str, shape: Shape) -> Value:
+        """Append an input of the Graph."""
         self.append(Node(self.names.fresh(name), "input", outputs=(shape,)))
         return Value(shape, self.nodes[-1].name)
 
-    def _same(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
-        if not inputs:
-            raise GraphError("lacks its input")
-        if not inputs[0].is_constant:
-            self.free.append(node.name)
-        elif node.op == "Cast" and inputs[0].array is not None:
-            return self._constant(Call(node, inputs))
-        return inputs
+    def _same(self, call: Call, depth: int) -> list[Value]:
+        value = call.value()
+        if not value.is_constant:
+            self.free.append(call.name)
+        elif call.op == "Cast" and value.array is not None:
+            return self._constant(call)
+        return list(call.inputs)
 
-    def _switch(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
-        data, condition = inputs
-        if condition.array is None:
-            raise UnsupportedOpError("which branch runs depends on data, so it has no fixed latency")
-        return [_DEAD, data] if condition.array.any() else [data, _DEAD]
+    def _switch(self, call: Call, depth: int) -> list[Value]:
+        data, condition = call.inputs
+        return [_DEAD, data] if _holds(condition) else [data, _DEAD]
 
-    def _if(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
-        condition, *rest = inputs
-        if condition.array is None:
-            raise UnsupportedOpError("which branch runs depends on data, so it has no fixed latency")
-        name = node.function("then_branch" if condition.array.any() else "else_branch")
-        return self.call(name, rest, depth)
+    def _if(self, call: Call, depth: int) -> list[Value]:
+        condition, *rest = call.inputs
+        taken = "then_branch" if _holds(condition) else "else_branch"
+        return self.call(call.node.function(taken), rest, depth)
 
-    def _partitioned(self, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
-        return self.call(node.function(), inputs, depth)
+    def _partitioned(self, call: Call, depth: int) -> list[Value]:
+        return self.call(call.node.function(), call.inputs, depth)
 
-    def call(self, name: str, inputs: list[Value], depth: int) -> list[Value]:
+    def call(self, name: str, inputs: Sequence[Value], depth: int) -> list[Value]:
         """Return what a function of the graph gives."""
         function = self.graph.function(name)
         if function is None:
             raise ModelFormatError(f"calls the function {name!r}, which the model does not have")
         return self._call(function, inputs, depth)
 
-    def _call(self, function: FunctionDef, inputs: list[Value], depth: int) -> list[Value]:
+    def _call(self, function: FunctionDef, inputs: Sequence[Value], depth: int) -> list[Value]:
         if len(inputs) != len(function.arguments):
             raise GraphError(f"gives {len(inputs)} arguments to a function of {len(function.arguments)}")
         # What is handed over costs time too; a function of a model has tens of arguments.
@@ -239,14 +210,14 @@ class Walk:
         for name, value in arguments.items():
             if name in function.assigned and value.is_constant:
                 # What a call of the model leaves for the next one: an input that the user does not give.
-                arguments[name] = self._add_input(name, value.shape)
+                arguments[name] = self.add_input(name, value.shape)
         return self._evaluate(function.nodes, wanted, arguments, depth + 1)
 
 
-_SPECIAL: dict[str, Callable[[Walk, NodeDef, list[Value], int], list[Value]]] = {
+_SPECIAL: dict[str, Callable[[Walk, Call, int], list[Value]]] = {
     **dict.fromkeys(_SAME, Walk._same),
-    **dict.fromkeys(_VARIABLES, Walk._variable),
-    **dict.fromkeys(_CALLS, Walk._partitioned),
+    **dict.fromkeys(("VarHandleOp", "Variable", "VariableV2"), Walk._variable),
+    **dict.fromkeys(("PartitionedCall", "StatefulPartitionedCall"), Walk._partitioned),
     **dict.fromkeys(("Shape", "ShapeN", "Size", "Rank"), special_ops.shape),
     **dict.fromkeys(("If", "StatelessIf"), Walk._if),
     **dict.fromkeys(("NoOp", "Assert"), special_ops.nothing),
@@ -261,14 +232,15 @@ _SPECIAL: dict[str, Callable[[Walk, NodeDef, list[Value], int], list[Value]]] = 
     "TensorListReserve": loops.reserve,
     "TensorListSetItem": loops.set_item,
     "TensorListStack": loops.stack,
-    "Unpack": special_ops.unpack,
+    "Unpack": lambda walk, call, depth: special_ops.unpack(walk.emit, call),
 }
 
 
-def _input_name(ref: str) -> str:
-    """Return the name that the user of a model knows an input by."""
-    name, prefix = ref.partition(":")[0], "serving_default_"
-    return name[len(prefix) :] if name.startswith(prefix) else name
+def _holds(condition: Value) -> bool:
+    """Whether the branch runs that is for true."""
+    if condition.array is None:
+        raise UnsupportedOpError("which branch runs depends on data, so it has no fixed latency")
+    return bool(condition.array.any())
 
 
 def _steps(call: Call) -> list[Step]:

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from predictor_core.budget import meter
 from predictor_core.errors import ModelFormatError, UnsupportedOpError
-from predictor_core.frontends.common.loops import MAX_TURNS, unrolled
+from predictor_core.frontends.common.loops import MAX_TURNS, opened, unrolled
 from predictor_core.frontends.common.values import Value
 from predictor_core.frontends.tensorflow.call import MAX_PARTS, Call, Step
-from predictor_core.frontends.tensorflow.messages import NodeDef
 
 if TYPE_CHECKING:
     from predictor_core.frontends.tensorflow.graph import Walk
@@ -26,36 +25,42 @@ class TensorList(Value):
     source: Value | None
 
 
-def loop(walk: Walk, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
+def loop(walk: Walk, call: Call, depth: int) -> list[Value]:
     """Unroll a loop whose count is known in advance."""
+    condition, body = call.node.function("cond"), call.node.function("body")
 
-    def condition(values: list[Value]) -> Value:
+    def trial(function: str, values: list[Value]) -> list[Value]:
         before = len(walk.nodes)
-        (goes_on, *_) = walk.call(node.function("cond"), values, depth)
+        found = walk.call(function, values, depth)
         for made in walk.nodes[before:]:
             del walk.made[made.name]
         del walk.nodes[before:]
-        return goes_on
+        return found
 
-    return unrolled(inputs, condition, lambda values: walk.call(node.function("body"), values, depth))
+    values = opened(
+        list(call.inputs),
+        lambda values: trial(body, values),
+        lambda value: walk.add_input(call.name, value.shape),
+    )
+    return unrolled(
+        values, lambda values: trial(condition, values)[0], lambda values: walk.call(body, values, depth)
+    )
 
 
-def reserve(walk: Walk, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
+def reserve(walk: Walk, call: Call, depth: int) -> list[Value]:
     """Return a list of tensors that are not set."""
-    return [_list([None] * _count(Call(node, inputs), inputs[1]))]
+    return [_list([None] * _count(call.value(1)))]
 
 
-def from_tensor(walk: Walk, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
+def from_tensor(walk: Walk, call: Call, depth: int) -> list[Value]:
     """Return the rows of a tensor as a list; each is taken out where it is read."""
-    call = Call(node, inputs)
     if not call.shape():
         raise call.error("takes a tensor of at least one dimension apart")
-    return [_list([None] * min(call.shape()[0], MAX_TURNS), inputs[0])]
+    return [_list([None] * min(call.shape()[0], MAX_TURNS), call.value())]
 
 
-def get_item(walk: Walk, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
+def get_item(walk: Walk, call: Call, depth: int) -> list[Value]:
     """Return one tensor of a list."""
-    call = Call(node, inputs)
     items, place = _items(call)
     found, source = items.items[place], items.source
     if found is not None:
@@ -65,21 +70,19 @@ def get_item(walk: Walk, node: NodeDef, inputs: list[Value], depth: int) -> list
     out = source.shape[1:]
     if source.is_constant:
         return [Value(out)]
-    return walk.emit(call, [Step("gather", (source, inputs[1]), {"axis": 0}, (out,))])
+    return walk.emit(call, [Step("gather", (source, call.value(1)), {"axis": 0}, (out,))])
 
 
-def set_item(walk: Walk, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
+def set_item(walk: Walk, call: Call, depth: int) -> list[Value]:
     """Return a list with one tensor replaced."""
-    call = Call(node, inputs)
     items, place = _items(call)
     changed = list(items.items)
     changed[place] = call.value(2)
     return [_list(changed, items.source)]
 
 
-def stack(walk: Walk, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
+def stack(walk: Walk, call: Call, depth: int) -> list[Value]:
     """Write the tensors of a list as one."""
-    call = Call(node, inputs)
     items = _handle(call)
     parts = [one for one in items.items if one is not None]
     if not parts and items.source is not None:
@@ -117,7 +120,7 @@ def _items(call: Call) -> tuple[TensorList, int]:
     return items, place
 
 
-def _count(call: Call, value: Value) -> int:
+def _count(value: Value) -> int:
     if value.array is None:
         raise UnsupportedOpError("how many tensors a list has depends on data")
     count = int(value.array)

@@ -153,68 +153,31 @@ def _softmax(op: str) -> Handler:
     return lambda call: call.step(op, call.shape(), axis=len(call.shape()) - 1)
 
 
-_UNARY = {
-    "Abs": "abs",
-    "Ceil": "ceil",
-    "Cos": "cos",
-    "Elu": "elu",
-    "Erf": "erf",
-    "Exp": "exp",
-    "Floor": "floor",
-    "LeakyRelu": "leakyrelu",
-    "Log": "log",
-    "LRN": "lrn",
-    "Neg": "neg",
-    "Reciprocal": "reciprocal",
-    "Inv": "reciprocal",
-    "Relu": "relu",
-    "Relu6": "relu6",
-    "Rint": "round",
-    "Round": "round",
-    "Rsqrt": "rsqrt",
-    "Selu": "selu",
-    "Sigmoid": "sigmoid",
-    "Sin": "sin",
-    "Softplus": "softplus",
-    "Sqrt": "sqrt",
-    "Square": "square",
-    "Tanh": "tanh",
-    "ReverseV2": "Reverse",
-    **{
-        op: op
-        for op in (
-            *("Softsign", "Sign", "Log1p", "Expm1", "LogicalNot", "ZerosLike", "OnesLike"),
-            "ReverseSequence",
-        )
-    },
-}
+#: Ops that keep the shape of their input, and ops on two tensors: canonical ones under their name in capitals
+#: and small letters, and those that have no canonical op.
+_LOWERED = """
+Abs Ceil Cos Elu Erf Exp Floor LRN LeakyRelu Log Neg Reciprocal Relu Relu6 Round Rsqrt Selu Sigmoid Sin
+Softplus Sqrt Square Tanh
+"""
+_KEPT = "Expm1 Log1p LogicalNot OnesLike ReverseSequence Sign Softsign ZerosLike"
+_LOWERED_BINARY = "Add Div Mul Pow Sub"
+_KEPT_BINARY = "Equal FloorDiv FloorMod Greater GreaterEqual Less LessEqual LogicalAnd LogicalOr NotEqual"
 
+_UNARY = {
+    **{op: op.lower() for op in _LOWERED.split()},
+    **{op: op for op in _KEPT.split()},
+    "Inv": "reciprocal",
+    "ReverseV2": "Reverse",
+    "Rint": "round",
+}
 _BINARY = {
-    "Add": "add",
+    **{op: op.lower() for op in _LOWERED_BINARY.split()},
+    **{op: op for op in _KEPT_BINARY.split()},
     "AddV2": "add",
-    "Div": "div",
     "DivNoNan": "div",
     "Maximum": "max",
     "Minimum": "min",
-    "Mul": "mul",
-    "Pow": "pow",
     "RealDiv": "div",
-    "Sub": "sub",
-    **{
-        op: op
-        for op in (
-            "Equal",
-            "FloorDiv",
-            "FloorMod",
-            "Greater",
-            "GreaterEqual",
-            "Less",
-            "LessEqual",
-            "LogicalAnd",
-            "LogicalOr",
-            "NotEqual",
-        )
-    },
 }
 
 HANDLERS: dict[str, Handler] = {

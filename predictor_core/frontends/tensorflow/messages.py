@@ -77,9 +77,9 @@ class NodeDef:
         """Return an int attribute."""
         return int(self._value(key, "i", default))
 
-    def boolean(self, key: str, default: bool = False) -> bool:
-        """Return a bool attribute."""
-        return bool(self._value(key, "b", default))
+    def boolean(self, key: str) -> bool:
+        """Return a bool attribute; False where it is absent."""
+        return bool(self._value(key, "b", False))
 
     def type(self, key: str = "dtype") -> int:
         """Return TensorFlow's number of a type attribute; 0 where it is absent."""
@@ -89,11 +89,6 @@ class NodeDef:
         """Return the name of a function attribute."""
         found = self._value(key, "func", None)
         return "" if found is None else str(found.name)
-
-    def functions(self, key: str) -> list[str]:
-        """Return the names of an attribute that lists functions."""
-        found = self._value(key, "list", None)
-        return [] if found is None else [function.name for function in found.func]
 
     def integers(self, key: str) -> tuple[int, ...]:
         """Return an attribute that lists ints; empty where it is absent."""

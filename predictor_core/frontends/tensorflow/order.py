@@ -18,6 +18,11 @@ LOOPS = frozenset(
 _PLACES = {"output_true": 1, "indices": 1, "value_index": 1, "idx": 1}
 
 
+def input_name(ref: str) -> str:
+    """Return the name that the user of a model knows an input by."""
+    return ref.partition(":")[0].removeprefix("serving_default_")
+
+
 def pick(values: Mapping[str, list[Value]], ref: str) -> Value:
     """Return the value of a tensor written as ``name``, ``name:1`` or, in functions, ``name:output:1``."""
     name, _, place = ref.partition(":")

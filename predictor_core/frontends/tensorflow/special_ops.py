@@ -2,53 +2,50 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from predictor_core.frontends.common.values import Value, constant
 from predictor_core.frontends.tensorflow.call import MAX_PARTS, Call, Step
 from predictor_core.frontends.tensorflow.fold import fold
-from predictor_core.frontends.tensorflow.messages import NodeDef
 from predictor_core.ir.graph import Node
 
 if TYPE_CHECKING:
     from predictor_core.frontends.tensorflow.graph import Walk
 
 
-def shape(walk: Walk, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
+def shape(walk: Walk, call: Call, depth: int) -> list[Value]:
     """Return shapes, sizes and ranks as constants."""
-    if node.op == "Size":
-        return [constant(np.prod(inputs[0].shape, dtype=np.int64))]
-    if node.op == "Rank":
-        return [constant(len(inputs[0].shape))]
-    return [constant(np.array(value.shape, dtype=np.int64)) for value in inputs]
+    if call.op == "Size":
+        return [constant(np.prod(call.shape(), dtype=np.int64))]
+    if call.op == "Rank":
+        return [constant(len(call.shape()))]
+    return [constant(np.array(value.shape, dtype=np.int64)) for value in call.inputs]
 
 
-def unpack(walk: Walk, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
-    """Write the parts of a tensor along an axis as a split and reshapes."""
-    call = Call(node, inputs)
+def unpack(emit: Callable[[Any, list[Step]], list[Value]], call: Call) -> list[Value]:
+    """Write the parts of a tensor along an axis as a split and reshapes; `emit` writes the Nodes."""
     shape = call.shape()
-    axis = call.checked_axis(node.integer("axis"), len(shape))
+    axis = call.checked_axis(call.node.integer("axis"), len(shape))
     if shape[axis] > MAX_PARTS:
         raise call.error(f"takes {shape[axis]} parts apart; at most {MAX_PARTS} are accepted")
-    if inputs[0].is_constant:
-        folded = fold(call)
-        if folded is not None:
-            return [constant(array) for array in folded]
-        return [Value((*shape[:axis], *shape[axis + 1 :]))] * shape[axis]
-    outputs = ((*shape[:axis], 1, *shape[axis + 1 :]),) * shape[axis]
-    parts = inputs
-    if len(outputs) > 1:
-        sizes = (1,) * len(outputs)
-        parts = walk.emit(call, [call.step("split", shape, axis=axis, sizes=sizes)._replace(outputs=outputs)])
     out = (*shape[:axis], *shape[axis + 1 :])
-    return [walk.emit(call, [Step("reshape", (part,), {}, (out,))])[0] for part in parts]
+    if call.value().is_constant:
+        folded = fold(call)
+        return [Value(out)] * shape[axis] if folded is None else [constant(array) for array in folded]
+    parts = [call.value()]
+    if shape[axis] > 1:
+        sizes = (1,) * shape[axis]
+        outputs = ((*shape[:axis], 1, *shape[axis + 1 :]),) * shape[axis]
+        parts = emit(call, [call.step("split", shape, axis=axis, sizes=sizes)._replace(outputs=outputs)])
+    return [emit(call, [Step("reshape", (part,), {}, (out,))])[0] for part in parts]
 
 
-def erfc(walk: Walk, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
+def erfc(walk: Walk, call: Call, depth: int) -> list[Value]:
     """Write erfc(-x) as 1 + erf(x), as gelu is written elsewhere."""
-    value = inputs[0]
+    value = call.value()
     if value.is_constant:
         return [Value(value.shape)]
     shapes = (value.shape,)
@@ -58,16 +55,15 @@ def erfc(walk: Walk, node: NodeDef, inputs: list[Value], depth: int) -> list[Val
         steps.append(Step("sub", (0,), {"const": 1.0, "const_first": True}, shapes))
     else:
         steps.append(Step("add", (0,), {"const": 1.0}, shapes))
-    return walk.emit(Call(node, inputs), steps)
+    return walk.emit(call, steps)
 
 
-def random(walk: Walk, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
+def random(walk: Walk, call: Call, depth: int) -> list[Value]:
     """Write a tensor of random numbers, as a dropout makes it, as an op that reads nothing."""
-    call = Call(node, inputs)
-    return walk.emit(call, [Step(node.op, (), {}, (call.ints(0),))])
+    return walk.emit(call, [Step(call.op, (), {}, (call.ints(0),))])
 
 
-def nothing(walk: Walk, node: NodeDef, inputs: list[Value], depth: int) -> list[Value]:
+def nothing(walk: Walk, call: Call, depth: int) -> list[Value]:
     """Write nothing for an op that gives nothing."""
     return []
 

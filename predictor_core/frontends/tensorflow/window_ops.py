@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from predictor_core.frontends.tensorflow.call import Call, Handler, Step
 from predictor_core.ir.graph import Shape
 from predictor_core.ir.shapes import slide
@@ -12,6 +14,14 @@ def _weight(call: Call, dims: int) -> Shape:
     if len(weight.shape) != dims + 2 or not weight.is_constant or min(weight.shape) < 1:
         raise call.error(f"takes constant weights of {dims + 2} dimensions, got {list(weight.shape)}")
     return weight.shape
+
+
+def enlarged(
+    size: Sequence[int], kernel: Sequence[int], strides: Sequence[int], padding: str | tuple[int, ...]
+) -> Shape:
+    """Return the size after a transposed window."""
+    valid = padding == "VALID"
+    return tuple([n * s + (max(k - s, 0) if valid else 0) for n, k, s in zip(size, kernel, strides)])
 
 
 def _conv(op: str, dims: int = 2) -> Handler:
@@ -27,16 +37,9 @@ def _conv(op: str, dims: int = 2) -> Handler:
             raise call.error(f"weights {list(weight)} do not fit {channels} channels")
         kernel, strides, dilations = weight[:dims], call.sizes("strides", dims), call.sizes("dilations", dims)
         pads, out = slide(tuple(size), kernel, strides, dilations, call.padding())
-        return call.step(
-            "dwconv" if op == "conv" and groups == channels > 1 else op,
-            call.ordered((batch, *out, filters)),
-            kernel=kernel,
-            strides=strides,
-            pads=pads,
-            dilations=dilations,
-            groups=groups,
-            bias=False,
-        )
+        window = {"kernel": kernel, "strides": strides, "pads": pads, "dilations": dilations}
+        kind = "dwconv" if op == "conv" and groups == channels > 1 else op
+        return call.step(kind, call.ordered((batch, *out, filters)), **window, groups=groups, bias=False)
 
     return handler
 
@@ -55,27 +58,19 @@ def _conv_transpose(op: str, dims: int = 2) -> Handler:
             out = tuple([int(length) for length in given.reshape(-1).tolist()[first : first + dims]])
         else:
             reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilations)]
-            extra = [max(r - s, 0) if padding == "VALID" else 0 for r, s in zip(reach, strides)]
-            out = tuple([n * s + more for n, s, more in zip(size, strides, extra)])
+            out = enlarged(size, reach, strides, padding)
         pads, back = slide(out, kernel, strides, dilations, padding)
         if back != tuple(size):
             raise call.error(f"an output of {list(out)} does not come from an input of {size}")
-        return call.step(
-            op,
-            call.ordered((batch, *out, weight[-2])),
-            2,
-            kernel=kernel,
-            strides=strides,
-            pads=pads,
-            dilations=dilations,
-            groups=1,
-            bias=False,
-        )
+        window = {"kernel": kernel, "strides": strides, "pads": pads, "dilations": dilations}
+        return call.step(op, call.ordered((batch, *out, weight[-2])), 2, **window, groups=1, bias=False)
 
     return handler
 
 
-def _pool(op: str, dims: int = 2) -> Handler:
+def pool(op: str, dims: int = 2) -> Handler:
+    """Return the rule of a pool over `dims` dimensions."""
+
     def handler(call: Call) -> Step:
         batch, *size, channels = call.image(dims=dims)
         kernel, strides = call.sizes("ksize", dims), call.sizes("strides", dims)
@@ -86,13 +81,13 @@ def _pool(op: str, dims: int = 2) -> Handler:
 
 
 HANDLERS: dict[str, Handler] = {
-    "AvgPool": _pool("avgpool"),
-    "AvgPool3D": _pool("avgpool3d", 3),
+    "AvgPool": pool("avgpool"),
+    "AvgPool3D": pool("avgpool3d", 3),
     "Conv2D": _conv("conv"),
     "Conv2DBackpropInput": _conv_transpose("convtranspose"),
     "Conv3D": _conv("conv3d", 3),
     "Conv3DBackpropInputV2": _conv_transpose("convtranspose3d", 3),
     "DepthwiseConv2dNative": _conv("conv"),
-    "MaxPool": _pool("maxpool"),
-    "MaxPool3D": _pool("maxpool3d", 3),
+    "MaxPool": pool("maxpool"),
+    "MaxPool3D": pool("maxpool3d", 3),
 }

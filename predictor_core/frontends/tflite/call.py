@@ -20,6 +20,8 @@ _ACTIVATIONS: dict[str, tuple[str, dict[str, float]]] = {
     "SIGN_BIT": ("Sign", {}),
     "TANH": ("tanh", {}),
 }
+#: Attribute of TensorFlow -> first part of the names of the options that it is here, and their default.
+_SIZES = {"dilations": ("dilation", 1), "ksize": ("filter", 0), "strides": ("stride", 0)}
 
 
 class Call(TensorFlowCall):
@@ -46,9 +48,10 @@ class Call(TensorFlowCall):
         option: Callable[..., int] = self.node.integer
         return option
 
-    def has(self, index: int) -> bool:
-        """Whether an optional input is there."""
-        return index < len(self.inputs) and self.inputs[index] is not None
+    def sizes(self, key: str, dims: int) -> tuple[int, ...]:
+        """Numbers for the dimensions in space of what TensorFlow keeps in one attribute."""
+        name, default = _SIZES[key]
+        return tuple([self.option(f"{name}_{axis}", default) for axis in "dhw"[-dims:]])
 
     def padding(self) -> str:
         """Return ``SAME`` or ``VALID``."""

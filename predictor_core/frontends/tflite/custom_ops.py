@@ -10,6 +10,7 @@ import struct
 
 from predictor_core.frontends.common.values import NotInferableError
 from predictor_core.frontends.tensorflow.data_ops import HANDLERS as TENSORFLOW
+from predictor_core.frontends.tensorflow.window_ops import enlarged
 from predictor_core.frontends.tflite.call import Call, Handler, Step
 from predictor_core.frontends.tflite.flexbuffer import integers
 from predictor_core.frontends.tflite.image_ops import transposed_conv
@@ -63,8 +64,7 @@ def _pool_with_indices(call: Call) -> Step:
 def _unpool(call: Call) -> Step:
     batch, height, width, channels = call.image()
     padding, strides, kernel = _pool_struct(call)
-    extra = [max(k - s, 0) if padding == "VALID" else 0 for k, s in zip(kernel, strides)]
-    out = (height * strides[0] + extra[0], width * strides[1] + extra[1])
+    out = enlarged((height, width), kernel, strides, padding)
     return call.step("MaxUnpool", (batch, *out, channels), 0, 1)
 
 

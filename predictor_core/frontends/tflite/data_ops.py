@@ -11,101 +11,41 @@ from predictor_core.frontends.tflite.call import Call, Handler, Step, activated
 from predictor_core.frontends.tflite.model import Operator
 from predictor_core.ir.shapes import broadcast
 
-#: Ops of the same inputs and attributes.
+#: Ops that TensorFlow has with the same inputs, attributes and name, written in CamelCase.
+_ALIKE = """
+ABS ADD_N ARG_MAX ARG_MIN BROADCAST_TO CEIL COS ELU EQUAL EXP EXPAND_DIMS FILL FLOOR FLOOR_DIV FLOOR_MOD
+GREATER GREATER_EQUAL LEAKY_RELU LESS LESS_EQUAL LOG LOGICAL_AND LOGICAL_NOT LOGICAL_OR LOG_SOFTMAX MAXIMUM
+MEAN MINIMUM MIRROR_PAD MUL NEG NOT_EQUAL PACK PAD POW RANGE RELU RELU6 RESHAPE ROUND RSQRT SELECT SELECT_V2
+SIGN SIN SLICE SOFTMAX SPLIT SPLIT_V SQRT SQUARE SQUARED_DIFFERENCE SQUEEZE STRIDED_SLICE SUB SUM TANH TILE
+TRANSPOSE UNPACK ZEROS_LIKE
+"""
+#: Name of an op -> name of TensorFlow's op.
 NAMES = {
-    "ABS": "Abs",
+    **{op: "".join(map(str.capitalize, op.split("_"))) for op in _ALIKE.split()},
+    **{f"REDUCE_{op.upper()}": op for op in ("All", "Any", "Max", "Min", "Prod")},
+    **{
+        f"STABLEHLO_{op.upper()}": op
+        for op in ("Abs", "Floor", "Log", "Maximum", "Minimum", "Rsqrt", "Select", "Tanh")
+    },
     "ADD": "AddV2",
-    "ADD_N": "AddN",
-    "ARG_MAX": "ArgMax",
-    "ARG_MIN": "ArgMin",
     "BATCH_MATMUL": "BatchMatMulV2",
-    "BROADCAST_TO": "BroadcastTo",
-    "CEIL": "Ceil",
     "CONCATENATION": "ConcatV2",
-    "COS": "Cos",
     "DIV": "RealDiv",
-    "ELU": "Elu",
-    "EQUAL": "Equal",
-    "EXP": "Exp",
-    "EXPAND_DIMS": "ExpandDims",
-    "FILL": "Fill",
-    "FLOOR": "Floor",
-    "FLOOR_DIV": "FloorDiv",
-    "FLOOR_MOD": "FloorMod",
     "GATHER": "GatherV2",
-    "GREATER": "Greater",
-    "GREATER_EQUAL": "GreaterEqual",
-    "LEAKY_RELU": "LeakyRelu",
-    "LESS": "Less",
-    "LESS_EQUAL": "LessEqual",
-    "LOG": "Log",
-    "LOGICAL_AND": "LogicalAnd",
-    "LOGICAL_NOT": "LogicalNot",
-    "LOGICAL_OR": "LogicalOr",
     "LOGISTIC": "Sigmoid",
-    "LOG_SOFTMAX": "LogSoftmax",
-    "MAXIMUM": "Maximum",
-    "MEAN": "Mean",
-    "MINIMUM": "Minimum",
-    "MIRROR_PAD": "MirrorPad",
-    "MUL": "Mul",
-    "NEG": "Neg",
-    "NOT_EQUAL": "NotEqual",
-    "PACK": "Pack",
-    "PAD": "Pad",
     "PADV2": "PadV2",
-    "POW": "Pow",
-    "RANGE": "Range",
-    "REDUCE_ALL": "All",
-    "REDUCE_ANY": "Any",
-    "REDUCE_MAX": "Max",
-    "REDUCE_MIN": "Min",
-    "REDUCE_PROD": "Prod",
-    "RELU": "Relu",
-    "RELU6": "Relu6",
-    "RESHAPE": "Reshape",
-    "ROUND": "Round",
-    "RSQRT": "Rsqrt",
-    "SELECT": "Select",
-    "SELECT_V2": "SelectV2",
-    "SIGN": "Sign",
-    "SIN": "Sin",
-    "SLICE": "Slice",
-    "SOFTMAX": "Softmax",
-    "SPLIT": "Split",
-    "SPLIT_V": "SplitV",
-    "SQRT": "Sqrt",
-    "SQUARE": "Square",
-    "SQUARED_DIFFERENCE": "SquaredDifference",
-    "SQUEEZE": "Squeeze",
-    "STABLEHLO_ABS": "Abs",
     "STABLEHLO_ADD": "AddV2",
     "STABLEHLO_AND": "LogicalAnd",
     "STABLEHLO_COSINE": "Cos",
     "STABLEHLO_DIVIDE": "RealDiv",
     "STABLEHLO_EXPONENTIAL": "Exp",
-    "STABLEHLO_FLOOR": "Floor",
-    "STABLEHLO_LOG": "Log",
     "STABLEHLO_LOGISTIC": "Sigmoid",
-    "STABLEHLO_MAXIMUM": "Maximum",
-    "STABLEHLO_MINIMUM": "Minimum",
     "STABLEHLO_MULTIPLY": "Mul",
     "STABLEHLO_NEGATE": "Neg",
     "STABLEHLO_OR": "LogicalOr",
     "STABLEHLO_POWER": "Pow",
-    "STABLEHLO_RSQRT": "Rsqrt",
-    "STABLEHLO_SELECT": "Select",
     "STABLEHLO_SUBTRACT": "Sub",
-    "STABLEHLO_TANH": "Tanh",
-    "STRIDED_SLICE": "StridedSlice",
-    "SUB": "Sub",
-    "SUM": "Sum",
-    "TANH": "Tanh",
-    "TILE": "Tile",
     "TOPK_V2": "TopKV2",
-    "TRANSPOSE": "Transpose",
-    "UNPACK": "Unpack",
-    "ZEROS_LIKE": "ZerosLike",
 }
 _FUSED = ("ADD", "SUB", "MUL", "DIV", "CONCATENATION")
 
@@ -154,18 +94,9 @@ def _segment_sum(call: Call) -> Step:
     return call.step(call.op, (int(count), *call.shape()[1:]))
 
 
-def _matrix_diag(call: Call) -> Step:
-    x = call.shape()
-    return call.step("MatrixDiag", (*x, x[-1]))
-
-
 def _fill(call: Call) -> Step:
     shape = call.ints(0)
     return Step("expand", (call.value(1),), {}, (shape,))
-
-
-def _cast(call: Call) -> Step:
-    return call.step("cast", call.shape())
 
 
 def _suppression(call: Call) -> Step:
@@ -173,10 +104,6 @@ def _suppression(call: Call) -> Step:
     (count,) = call.ints(2)
     scores = ((count,),) if call.op == "NON_MAX_SUPPRESSION_V5" else ()
     return Step("NonMaxSuppression", (call.value(0), call.value(1)), {}, ((count,), *scores, ()))
-
-
-def _random(call: Call) -> Step:
-    return call.step("RandomUniform", call.ints(0))
 
 
 def _rfft(call: Call) -> Step:
@@ -198,10 +125,16 @@ def _of_data(call: Call) -> Step:
 HANDLERS: dict[str, Handler] = {
     **{op: TENSORFLOW[name] for op, name in NAMES.items() if name in TENSORFLOW},
     **{op: activated(TENSORFLOW[NAMES[op]]) for op in _FUSED},
+    **dict.fromkeys(("NON_MAX_SUPPRESSION_V4", "NON_MAX_SUPPRESSION_V5"), _suppression),
+    **dict.fromkeys(
+        ("RANDOM_STANDARD_NORMAL", "RANDOM_UNIFORM"), lambda call: call.step("RandomUniform", call.ints(0))
+    ),
+    **dict.fromkeys(("SEGMENT_SUM", "UNSORTED_SEGMENT_MAX", "UNSORTED_SEGMENT_MIN"), _segment_sum),
+    **dict.fromkeys(("UNSORTED_SEGMENT_PROD", "UNSORTED_SEGMENT_SUM"), _segment_sum),
+    **dict.fromkeys(("UNIQUE", "WHERE"), _of_data),
     "ATAN2": _broadcasting("Atan2"),
     "BITWISE_XOR": _broadcasting("BitwiseXor"),
     "BUCKETIZE": same_shape("Bucketize"),
-    "CAST": _cast,
     "COMPLEX_ABS": same_shape("ComplexAbs"),
     "CUMSUM": same_shape("CumSum"),
     "DYNAMIC_UPDATE_SLICE": same_shape("ScatterND"),
@@ -211,14 +144,10 @@ HANDLERS: dict[str, Handler] = {
     "GELU": same_shape("gelu"),
     "HARD_SWISH": same_shape("hswish"),
     "IMAG": same_shape("Imag"),
-    "MATRIX_DIAG": _matrix_diag,
+    "MATRIX_DIAG": lambda call: call.step("MatrixDiag", (*call.shape(), call.shape()[-1])),
     "MATRIX_SET_DIAG": same_shape("MatrixSetDiag"),
-    "NON_MAX_SUPPRESSION_V4": _suppression,
-    "NON_MAX_SUPPRESSION_V5": _suppression,
     "ONE_HOT": _one_hot,
     "PRELU": same_shape("prelu"),
-    "RANDOM_STANDARD_NORMAL": _random,
-    "RANDOM_UNIFORM": _random,
     "REAL": same_shape("Real"),
     "RELU_0_TO_1": same_shape("clip", min=0.0, max=1.0),
     "RELU_N1_TO_1": same_shape("clip", min=-1.0, max=1.0),
@@ -228,14 +157,6 @@ HANDLERS: dict[str, Handler] = {
     "RFFT2D": _rfft,
     "RIGHT_SHIFT": _broadcasting("RightShift"),
     "SCATTER_ND": _scatter_nd,
-    "SEGMENT_SUM": _segment_sum,
     "STABLEHLO_CBRT": same_shape("Cbrt"),
     "STABLEHLO_CLAMP": lambda call: call.step("clip", call.shape(1), 1),
-    "STABLEHLO_CONVERT": _cast,
-    "UNIQUE": _of_data,
-    "UNSORTED_SEGMENT_MAX": _segment_sum,
-    "UNSORTED_SEGMENT_MIN": _segment_sum,
-    "UNSORTED_SEGMENT_PROD": _segment_sum,
-    "UNSORTED_SEGMENT_SUM": _segment_sum,
-    "WHERE": _of_data,
 }

@@ -96,7 +96,7 @@ class _Sparse:
         if start is None:
             return []
         self._load(start, start + 4)
-        self._load(start, start + 4 + 4 * min(model.count(_BUFFERS), self._size // 4))
+        self._load(start, start + 4 + 4 * min(model.vector(_BUFFERS)[1], self._size // 4))
         return model.positions(_BUFFERS)
 
     def _table(self, data: Data, position: int) -> Table:

@@ -105,30 +105,27 @@ class Table:
         place = self.at + fields[slot]
         return place + int(_UINT32.unpack_from(self._data.memory, place)[0])
 
-    def count(self, slot: int) -> int:
-        """Return the length of a vector."""
+    def vector(self, slot: int) -> tuple[int, int]:
+        """Return where the entries of a vector start, and how many there are; zeros where it is absent."""
         start = self.position(slot)
-        return 0 if start is None else int(_UINT32.unpack_from(self._data.memory, start)[0])
+        if start is None:
+            return 0, 0
+        return start + 4, int(_UINT32.unpack_from(self._data.memory, start)[0])
 
     def numbers(self, slot: int, kind: str = "int32") -> tuple[int, ...]:
         """Return a vector of numbers; empty where it is absent."""
-        start = self.position(slot)
-        if start is None:
-            return ()
-        (count,) = _UINT32.unpack_from(self._data.memory, start)
+        start, count = self.vector(slot)
         self._data.spend(_NUMBER_BYTES * count)
-        return struct.unpack_from(f"<{count}{_SCALARS[kind].format[-1]}", self._data.memory, start + 4)
+        return struct.unpack_from(f"<{count}{_SCALARS[kind].format[-1]}", self._data.memory, start)
 
     def positions(self, slot: int) -> list[int]:
         """Return where the tables of a vector stand."""
-        start = self.position(slot)
-        if start is None:
-            return []
-        return [start + 4 + 4 * i + offset for i, offset in enumerate(self.numbers(slot, "uint32"))]
+        start, _ = self.vector(slot)
+        return [start + 4 * i + offset for i, offset in enumerate(self.numbers(slot, "uint32"))]
 
     def tables(self, slot: int) -> list[Table]:
         """Return the tables of a vector."""
-        self._data.spend(_TABLE_BYTES * self.count(slot))
+        self._data.spend(_TABLE_BYTES * self.vector(slot)[1])
         return [self._data.table(position) for position in self.positions(slot)]
 
     def table(self, slot: int) -> Table | None:
@@ -138,11 +135,8 @@ class Table:
 
     def span(self, slot: int) -> tuple[int, int]:
         """Return start and end of the bytes of a vector; the same twice where it is absent."""
-        start = self.position(slot)
-        if start is None:
-            return 0, 0
-        (length,) = _UINT32.unpack_from(self._data.memory, start)
-        return start + 4, start + 4 + length
+        start, length = self.vector(slot)
+        return start, start + length
 
     def content(self, slot: int) -> bytes:
         """Return the bytes of a vector; empty where it is absent."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from predictor_core.budget import meter
 from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
-from predictor_core.frontends.common.call import FAULTS, nodes_of, refuse, values_of
-from predictor_core.frontends.common.loops import unrolled
+from predictor_core.frontends.common.call import FAULTS, nodes_of, refuse, tensors_of, values_of
+from predictor_core.frontends.common.loops import opened, tried, unrolled
 from predictor_core.frontends.common.values import NotInferableError, Value, constant
-from predictor_core.frontends.tensorflow.call import MAX_PARTS
 from predictor_core.frontends.tensorflow.fold import fold
+from predictor_core.frontends.tensorflow.order import input_name
+from predictor_core.frontends.tensorflow.special_ops import unpack
 from predictor_core.frontends.tflite import custom_ops, data_ops, image_ops, sequence_ops
 from predictor_core.frontends.tflite.call import Call, Handler, Step
 from predictor_core.frontends.tflite.model import Model, Operator, Subgraph, Tensor
@@ -76,17 +78,13 @@ class Walk:
         inputs = []
         for index in graph.inputs:
             tensor = _tensor(graph, index)
-            name = names.get(index) or _input_name(tensor.name) or f"input_{index}"
+            name = names.get(index) or input_name(tensor.name) or f"input_{index}"
             shape = self._given.resolve(name, tensor.signature)
             self._as_stated = self._as_stated and shape == tensor.shape
             inputs.append(self._add_input(name, shape))
         self._given.check_all_used()
-        outputs = [value.node for value in self._inline(subgraph, inputs, 0) if value.node]
-        if not outputs:
-            raise ModelFormatError(
-                "no output of the model depends on its inputs; there is nothing to predict"
-            )
-        return list(dict.fromkeys(outputs))
+        # What is kept for the next call is computed, too.
+        return tensors_of((*self._inline(subgraph, inputs, 0), *self._variables.values()))
 
     def _add_input(self, name: str, shape: Shape) -> Value:
         self.nodes.append(Node(self._names.fresh(name), "input", outputs=(shape,)))
@@ -111,7 +109,7 @@ class Walk:
                 read = [
                     None if place == -1 else self._value(graph, values, place) for place in operator.inputs
                 ]
-                written = self._convert(graph, operator, read, depth)
+                written = self._convert(Call(operator, read), graph, depth)
             except FAULTS as error:
                 refuse(error, operator.name, _label(operator), inside=depth > 0)
             values.update(zip(operator.outputs, written))
@@ -131,29 +129,28 @@ class Walk:
             found = values[place] = Value(tensor.shape, None, array)
         return found
 
-    def _convert(
-        self, graph: Subgraph, operator: Operator, inputs: list[Value | None], depth: int
-    ) -> list[Value]:
+    def _convert(self, call: Call, graph: Subgraph, depth: int) -> list[Value]:
+        operator = call.node
+        call.op = data_ops.NAMES.get(operator.op, operator.op)
         special = _SPECIAL.get(operator.op)
         if special is not None:
-            return special(self, graph, operator, inputs, depth)
+            return special(self, call, graph, depth)
         if not self.quantised and _in_integers(graph, operator):
             self.quantised = True
-        call = Call(operator, data_ops.arranged(operator, inputs))
-        call.op = data_ops.NAMES.get(operator.op, operator.op)
-        if all(value is None or value.is_constant for value in inputs):
-            return self._constant(graph, operator, call)
-        return self._emit(operator, self._steps(graph, operator, call))
+        known = all(value is None or value.is_constant for value in call.inputs)
+        call.inputs = data_ops.arranged(operator, call.inputs)
+        return self._constant(call, graph) if known else self.emit(call, self._steps(call, graph))
 
-    def _constant(self, graph: Subgraph, operator: Operator, call: Call) -> list[Value]:
+    def _constant(self, call: Call, graph: Subgraph) -> list[Value]:
         """Return the results of an op on constants: their numbers where those are known, else shapes."""
         folded = fold(call)
         if folded is not None:
             return [constant(array) for array in folded]
-        return [Value(shape) for shape in self._steps(graph, operator, call)[-1].outputs]
+        return [Value(shape) for shape in self._steps(call, graph)[-1].outputs]
 
-    def _steps(self, graph: Subgraph, operator: Operator, call: Call) -> list[Step]:
+    def _steps(self, call: Call, graph: Subgraph) -> list[Step]:
         """Return what an operator becomes, by its own rule or as the file describes it."""
+        operator = call.node
         handler = _HANDLERS.get(operator.op)
         if operator.op == "CUSTOM":
             handler = custom_ops.HANDLERS.get(operator.custom)
@@ -176,134 +173,89 @@ class Walk:
         closed = min(tensor.signature, default=1) > 0 or min(tensor.signature[1:], default=1) > 0
         return tensor.shape if closed and self._as_stated else None
 
-    def _emit(self, operator: Operator, steps: list[Step]) -> list[Value]:
+    def emit(self, call: Call, steps: list[Step]) -> list[Value]:
+        """Write the Nodes of an op; return what it gives."""
         if any(0 in shape for shape in steps[-1].outputs):
             # The part of a list that a loop has not filled yet.
             return [Value(shape) for shape in steps[-1].outputs]
         self._meter.spend(len(steps) + len(steps[-1].outputs))
-        self.nodes += nodes_of(steps, self._names.fresh(operator.name), self._names)
+        self.nodes += nodes_of(steps, self._names.fresh(call.name), self._names)
         return values_of(self.nodes[-1])
 
-    def _same(
-        self, graph: Subgraph, operator: Operator, inputs: list[Value | None], depth: int
-    ) -> list[Value]:
-        value = inputs[0] if inputs else None
-        if value is None:
-            raise GraphError("lacks its input")
+    def _same(self, call: Call, graph: Subgraph, depth: int) -> list[Value]:
+        value = call.value()
         if value.is_constant:
             return [Value(value.shape, None, value.array)]
-        self.quantised = self.quantised or operator.op in ("QUANTIZE", "DEQUANTIZE")
-        self.free.append(operator.name)
+        self.quantised = self.quantised or call.op in ("QUANTIZE", "DEQUANTIZE")
+        self.free.append(call.name)
         return [value]
 
-    def _shape(
-        self, graph: Subgraph, operator: Operator, inputs: list[Value | None], depth: int
-    ) -> list[Value]:
-        shape = Call(operator, inputs).shape()
-        return [constant(len(shape) if operator.op == "RANK" else np.array(shape, dtype=np.int64))]
+    def _shape(self, call: Call, graph: Subgraph, depth: int) -> list[Value]:
+        shape = call.shape()
+        return [constant(len(shape) if call.op == "RANK" else np.array(shape, dtype=np.int64))]
 
-    def _cast(
-        self, graph: Subgraph, operator: Operator, inputs: list[Value | None], depth: int
-    ) -> list[Value]:
-        value = Call(operator, inputs).value()
+    def _cast(self, call: Call, graph: Subgraph, depth: int) -> list[Value]:
+        value = call.value()
         if not value.is_constant:
-            self.free.append(operator.name)
+            self.free.append(call.name)
             return [value]
-        dtype = DTYPES.get(_tensor(graph, operator.outputs[0]).type)
+        dtype = DTYPES.get(_tensor(graph, call.node.outputs[0]).type)
         if value.array is None or dtype is None:
             return [Value(value.shape)]
         with np.errstate(all="ignore"):
             return [constant(value.array.astype(dtype))]
 
-    def _broadcast_args(
-        self, graph: Subgraph, operator: Operator, inputs: list[Value | None], depth: int
-    ) -> list[Value]:
-        call = Call(operator, inputs)
+    def _broadcast_args(self, call: Call, graph: Subgraph, depth: int) -> list[Value]:
         return [constant(np.broadcast_shapes(call.ints(0), call.ints(1)))]
 
-    def _unpack(
-        self, graph: Subgraph, operator: Operator, inputs: list[Value | None], depth: int
-    ) -> list[Value]:
-        call = Call(operator, inputs)
-        call.op = "Unpack"
-        shape = call.shape()
-        axis = call.checked_axis(operator.integer("axis"), len(shape))
-        if shape[axis] > MAX_PARTS:
-            raise call.error(f"takes {shape[axis]} parts apart; at most {MAX_PARTS} are accepted")
-        out = (*shape[:axis], *shape[axis + 1 :])
-        if call.value().is_constant:
-            folded = fold(call)
-            return [constant(array) for array in folded] if folded else [Value(out)] * shape[axis]
-        parts = [call.value()]
-        if shape[axis] > 1:
-            sizes = (1,) * shape[axis]
-            outputs = ((*shape[:axis], 1, *shape[axis + 1 :]),) * shape[axis]
-            split = call.step("split", shape, axis=axis, sizes=sizes)._replace(outputs=outputs)
-            parts = self._emit(operator, [split])
-        return [self._emit(operator, [Step("reshape", (part,), {}, (out,))])[0] for part in parts]
-
-    def _if(self, graph: Subgraph, operator: Operator, inputs: list[Value | None], depth: int) -> list[Value]:
-        condition, *rest = _given(inputs)
+    def _if(self, call: Call, graph: Subgraph, depth: int) -> list[Value]:
+        condition, *rest = _given(call)
         if condition.array is None:
             raise UnsupportedOpError("which branch runs depends on data, so it has no fixed latency")
         taken = "then_subgraph" if condition.array.any() else "else_subgraph"
-        return self._inline(operator.integer(taken), rest, depth + 1)
+        return self._inline(call.node.integer(taken), rest, depth + 1)
 
-    def _while(
-        self, graph: Subgraph, operator: Operator, inputs: list[Value | None], depth: int
-    ) -> list[Value]:
+    def _while(self, call: Call, graph: Subgraph, depth: int) -> list[Value]:
         """Unroll a loop whose count is known in advance."""
+        condition, body = (
+            partial(self._inline, call.node.integer(f"{part}_subgraph"), depth=depth + 1)
+            for part in ("cond", "body")
+        )
+        trial = partial(tried, self.nodes)
+        values = opened(
+            _given(call), partial(trial, body), lambda value: self._add_input(call.name, value.shape)
+        )
+        return unrolled(values, lambda values: trial(condition, values)[0], body)
 
-        def condition(values: list[Value]) -> Value:
-            before = len(self.nodes)
-            (goes_on,) = self._inline(operator.integer("cond_subgraph"), values, depth + 1)
-            del self.nodes[before:]
-            return goes_on
+    def _call(self, call: Call, graph: Subgraph, depth: int) -> list[Value]:
+        return self._inline(call.node.integer("subgraph"), _given(call), depth + 1)
 
-        body = operator.integer("body_subgraph")
-        return unrolled(_given(inputs), condition, lambda values: self._inline(body, values, depth + 1))
-
-    def _call(
-        self, graph: Subgraph, operator: Operator, inputs: list[Value | None], depth: int
-    ) -> list[Value]:
-        return self._inline(operator.integer("subgraph"), _given(inputs), depth + 1)
-
-    def _nothing(
-        self, graph: Subgraph, operator: Operator, inputs: list[Value | None], depth: int
-    ) -> list[Value]:
+    def _nothing(self, call: Call, graph: Subgraph, depth: int) -> list[Value]:
         """Set something up once; runs of the model do not pay for it."""
-        return [Value(())] * len(operator.outputs)
+        return [Value(())] * len(call.node.outputs)
 
-    def _handle(
-        self, graph: Subgraph, operator: Operator, inputs: list[Value | None], depth: int
-    ) -> list[Value]:
-        return [Value((), None, np.array(operator.string("shared_name") or operator.name))]
+    def _handle(self, call: Call, graph: Subgraph, depth: int) -> list[Value]:
+        return [Value((), None, np.array(call.node.string("shared_name") or call.name))]
 
-    def _assign(
-        self, graph: Subgraph, operator: Operator, inputs: list[Value | None], depth: int
-    ) -> list[Value]:
-        handle, value = _given(inputs)
+    def _assign(self, call: Call, graph: Subgraph, depth: int) -> list[Value]:
+        handle, value = _given(call)
         self._variables[str(handle.array)] = value
         return []
 
-    def _read(
-        self, graph: Subgraph, operator: Operator, inputs: list[Value | None], depth: int
-    ) -> list[Value]:
-        (handle,) = _given(inputs)
+    def _read(self, call: Call, graph: Subgraph, depth: int) -> list[Value]:
+        (handle,) = _given(call)
         name = str(handle.array)
         found = self._variables.get(name)
         if found is None:
-            found = Value(_tensor(graph, operator.outputs[0]).shape)
-            if depth == 0 and operator.inputs[0] in graph.assigned and min(found.shape, default=1) > 0:
+            found = Value(_tensor(graph, call.node.outputs[0]).shape)
+            if depth == 0 and call.node.inputs[0] in graph.assigned and min(found.shape, default=1) > 0:
                 # What a call of the model leaves for the next one: an input that the user does not give.
-                found = self._add_input(operator.name, found.shape)
+                found = self._add_input(call.name, found.shape)
             self._variables[name] = found
         return [found]
 
 
-_Special = Callable[[Walk, Subgraph, Operator, "list[Value | None]", int], "list[Value]"]
-
-_SPECIAL: dict[str, _Special] = {
+_SPECIAL: dict[str, Callable[[Walk, Call, Subgraph, int], list[Value]]] = {
     **dict.fromkeys(_CONVERSIONS, Walk._same),
     **dict.fromkeys(("SHAPE", "RANK"), Walk._shape),
     **dict.fromkeys(("CAST", "STABLEHLO_CONVERT"), Walk._cast),
@@ -313,15 +265,15 @@ _SPECIAL: dict[str, _Special] = {
     "BROADCAST_ARGS": Walk._broadcast_args,
     "IF": Walk._if,
     "READ_VARIABLE": Walk._read,
-    "UNPACK": Walk._unpack,
+    "UNPACK": lambda walk, call, graph, depth: unpack(walk.emit, call),
     "VAR_HANDLE": Walk._handle,
     "WHILE": Walk._while,
 }
 
 
-def _given(inputs: Sequence[Value | None]) -> list[Value]:
-    found = [value for value in inputs if value is not None]
-    if len(found) < len(inputs):
+def _given(call: Call) -> list[Value]:
+    found = [value for value in call.inputs if value is not None]
+    if len(found) < len(call.inputs):
         raise GraphError("lacks one of its inputs")
     return found
 
@@ -346,9 +298,3 @@ def _name(graph: Subgraph, operator: Operator) -> str:
 
 def _label(operator: Operator) -> str:
     return operator.custom or operator.op
-
-
-def _input_name(name: str) -> str:
-    """Return the name that the user of a model knows an input by."""
-    prefix, name = "serving_default_", name.partition(":")[0]
-    return name[len(prefix) :] if name.startswith(prefix) else name

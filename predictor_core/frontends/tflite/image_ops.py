@@ -5,12 +5,9 @@ from __future__ import annotations
 from predictor_core.frontends.common.call import same_shape
 from predictor_core.frontends.common.values import Value
 from predictor_core.frontends.tensorflow.image_ops import HANDLERS as TENSORFLOW
+from predictor_core.frontends.tensorflow.window_ops import enlarged, pool
 from predictor_core.frontends.tflite.call import Call, Handler, Step, activated
 from predictor_core.ir.shapes import same_pads, slide
-
-
-def _pair(call: Call, key: str, default: int) -> tuple[int, int]:
-    return call.option(f"{key}_h", default), call.option(f"{key}_w", default)
 
 
 def _weight(call: Call, index: int, rank: int = 4) -> Value:
@@ -33,32 +30,24 @@ def _conv(call: Call) -> Step:
             raise call.error(f"weights {list(weight.shape)} do not fit {channels} channels")
     if filters % groups:
         raise call.error(f"weights {list(weight.shape)} do not fit {channels} channels")
-    strides, dilations = _pair(call, "stride", 0), _pair(call, "dilation", 1)
+    strides, dilations = call.sizes("strides", 2), call.sizes("dilations", 2)
     pads, out = slide((height, width), kernel, strides, dilations, call.padding())
-    return call.step(
-        "dwconv" if groups == channels > 1 else "conv",
-        (batch, *out, filters),
-        *((0,) if weight.is_constant else (0, 1)),
-        kernel=kernel,
-        strides=strides,
-        pads=pads,
-        dilations=dilations,
-        groups=groups,
-        bias=call.has(2),
-    )
+    window = {"kernel": kernel, "strides": strides, "pads": pads, "dilations": dilations}
+    op, reads = "dwconv" if groups == channels > 1 else "conv", (0,) if weight.is_constant else (0, 1)
+    return call.step(op, (batch, *out, filters), *reads, **window, groups=groups, bias=call.has(2))
 
 
 def _transpose_conv(call: Call) -> Step:
     """Read the output's shape, weights (filters, height, width, channels), the image, and a bias."""
     sizes = call.value(0).array
     out = call.ints(0)[1:3] if sizes is not None and sizes.size == 4 else None
-    return transposed_conv(call, 2, _pair(call, "stride", 0), call.padding(), call.has(3), out)
+    return transposed_conv(call, 2, call.sizes("strides", 2), call.padding(), call.has(3), out)
 
 
 def transposed_conv(
     call: Call,
     image: int,
-    strides: tuple[int, int],
+    strides: tuple[int, ...],
     padding: str,
     bias: bool,
     out: tuple[int, ...] | None = None,
@@ -84,34 +73,20 @@ def transposed_conv(
         raise call.error(f"weights {list(weight.shape)} do not fit {channels} channels")
     kernel = weight.shape[1:3]
     if out is None:
-        extra = [max(k - s, 0) if padding == "VALID" else 0 for k, s in zip(kernel, strides)]
-        out = (height * strides[0] + extra[0], width * strides[1] + extra[1])
+        out = enlarged((height, width), kernel, strides, padding)
     pads, back = slide((out[0], out[1]), kernel, strides, (1, 1), padding)
     if back != (height, width):
         raise call.error(f"an output of {list(out)} does not come from an input of {[height, width]}")
     if padding == "SAME":
         pads = same_pads(out, kernel, strides)
-    return call.step(
-        "convtranspose",
-        (batch, *out, weight.shape[0]),
-        image,
-        kernel=kernel,
-        strides=strides,
-        pads=pads,
-        dilations=(1, 1),
-        groups=1,
-        bias=bias,
-    )
-
-
-def _triple(call: Call, key: str, default: int) -> tuple[int, int, int]:
-    return call.option(f"{key}_d", default), *_pair(call, key, default)
+    window = {"kernel": kernel, "strides": strides, "pads": pads, "dilations": (1, 1)}
+    return call.step("convtranspose", (batch, *out, weight.shape[0]), image, **window, groups=1, bias=bias)
 
 
 def _conv_3d(call: Call) -> Step:
     """Weights are (depth, height, width, channels, filters)."""
     x, weight = call.shape(), _weight(call, 1, 5).shape
-    strides, dilations = _triple(call, "stride", 0), _triple(call, "dilation", 1)
+    strides, dilations = call.sizes("strides", 3), call.sizes("dilations", 3)
     if len(x) != 5 or min(strides) < 1 or min(dilations) < 1 or x[4] % weight[3]:
         raise call.error(f"weights {list(weight)} and strides {list(strides)} do not fit {list(x)}")
     same = call.padding() == "SAME"
@@ -121,15 +96,9 @@ def _conv_3d(call: Call) -> Step:
             for n, k, s, d in zip(x[1:4], weight, strides, dilations)
         ]
     )
-    return call.step(
-        "conv3d",
-        (x[0], *out, weight[4]),
-        kernel=weight[:3],
-        strides=strides,
-        dilations=dilations,
-        groups=x[4] // weight[3],
-        bias=call.has(2),
-    )
+    window = {"kernel": weight[:3], "strides": strides, "dilations": dilations}
+    groups = x[4] // weight[3]
+    return call.step("conv3d", (x[0], *out, weight[4]), **window, groups=groups, bias=call.has(2))
 
 
 def _conv_3d_transpose(call: Call) -> Step:
@@ -137,30 +106,13 @@ def _conv_3d_transpose(call: Call) -> Step:
     x, weight, out = call.shape(2), _weight(call, 1, 5).shape, call.ints(0)
     if len(x) != 5 or len(out) != 5 or weight[4] != x[4]:
         raise call.error(f"weights {list(weight)} do not fit {list(x)} and an output of {list(out)}")
-    return call.step(
-        "convtranspose3d",
-        out,
-        2,
-        kernel=weight[:3],
-        strides=_triple(call, "stride", 0),
-        dilations=_triple(call, "dilation", 1),
-        groups=1,
-        bias=call.has(3),
-    )
-
-
-def _pool(op: str) -> Handler:
-    def handler(call: Call) -> Step:
-        batch, height, width, channels = call.image()
-        kernel, strides = _pair(call, "filter", 0), _pair(call, "stride", 0)
-        pads, out = slide((height, width), kernel, strides, (1, 1), call.padding())
-        return call.step(op, (batch, *out, channels), kernel=kernel, strides=strides, pads=pads)
-
-    return handler
+    strides, dilations = call.sizes("strides", 3), call.sizes("dilations", 3)
+    window = {"kernel": weight[:3], "strides": strides, "dilations": dilations}
+    return call.step("convtranspose3d", out, 2, **window, groups=1, bias=call.has(3))
 
 
 HANDLERS: dict[str, Handler] = {
-    "AVERAGE_POOL_2D": activated(_pool("avgpool")),
+    "AVERAGE_POOL_2D": activated(pool("avgpool")),
     "BATCH_TO_SPACE_ND": TENSORFLOW["BatchToSpaceND"],
     "CONV_2D": activated(_conv),
     "CONV_3D": activated(_conv_3d),
@@ -168,9 +120,9 @@ HANDLERS: dict[str, Handler] = {
     "DEPTHWISE_CONV_2D": activated(_conv),
     "DEPTH_TO_SPACE": TENSORFLOW["DepthToSpace"],
     "L2_NORMALIZATION": activated(same_shape("l2norm")),
-    "L2_POOL_2D": activated(_pool("LpPool")),
+    "L2_POOL_2D": activated(pool("LpPool")),
     "LOCAL_RESPONSE_NORMALIZATION": same_shape("lrn"),
-    "MAX_POOL_2D": activated(_pool("maxpool")),
+    "MAX_POOL_2D": activated(pool("maxpool")),
     "RESIZE_BILINEAR": TENSORFLOW["ResizeBilinear"],
     "RESIZE_NEAREST_NEIGHBOR": TENSORFLOW["ResizeNearestNeighbor"],
     "SPACE_TO_BATCH_ND": TENSORFLOW["SpaceToBatchND"],

@@ -62,10 +62,10 @@ class Operator:
             return default
         return int(table.scalar(slot, "int8" if key in BYTES else "int32", default))
 
-    def boolean(self, key: str, default: bool = False) -> bool:
-        """Return a truth value among the options."""
+    def boolean(self, key: str) -> bool:
+        """Return a truth value among the options; False where it is absent."""
         table, slot = self._place(key)
-        return default if table is None else bool(table.scalar(slot, "bool", default))
+        return table is not None and bool(table.scalar(slot, "bool", False))
 
     def integers(self, key: str) -> tuple[int, ...]:
         """Return a vector among the options; empty where it is absent."""
@@ -76,10 +76,6 @@ class Operator:
         """Return a text among the options."""
         table, slot = self._place(key)
         return default if table is None else table.text(slot) or default
-
-    def type(self, key: str = "dtype") -> int:
-        """Return the number of a type among the options."""
-        return self.integer(key)
 
     def custom_options(self) -> bytes:
         """Return the options of a custom op as they stand in the file."""
@@ -140,7 +136,7 @@ class Tensor:
     def _real(self, array: Array) -> Array | None:
         """Return what quantised numbers stand for; None where each channel has a scale of its own."""
         table = self._table.table(4)
-        if table is None or array.dtype.kind not in "iu" or not table.count(2):
+        if table is None or array.dtype.kind not in "iu" or not table.vector(2)[1]:
             return array
         scales = table.numbers(2, "float")
         zeros = table.numbers(3, "int64")

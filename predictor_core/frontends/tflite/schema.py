@@ -62,73 +62,50 @@ ACTIVATIONS = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6", "TANH", "SIGN_BIT")
 PADDINGS = ("SAME", "VALID")
 
 _ACTIVATION = {"activation": 0}
+_BLOCK = {"block_size": 0}
+_CONV_3D = {
+    **{"padding": 0, "stride_d": 1, "stride_w": 2, "stride_h": 3, "activation": 4},
+    **{"dilation_d": 5, "dilation_w": 6, "dilation_h": 7},
+}
 _REDUCTION = {"keep_dims": 0}
 _POOL = {"padding": 0, "stride_w": 1, "stride_h": 2, "filter_w": 3, "filter_h": 4, "activation": 5}
 
-#: Op -> option -> number of its field.
+#: Op -> option that is read -> number of its field.
 OPTIONS: dict[str, dict[str, int]] = {
-    "ADD": _ACTIVATION,
-    "AVERAGE_POOL_2D": _POOL,
+    **dict.fromkeys(("ADD", "DIV", "L2_NORMALIZATION", "MUL", "SUB"), _ACTIVATION),
+    **dict.fromkeys(("AVERAGE_POOL_2D", "L2_POOL_2D", "MAX_POOL_2D"), _POOL),
+    **dict.fromkeys(("CONV_3D", "CONV_3D_TRANSPOSE"), _CONV_3D),
+    **dict.fromkeys(("DEPTH_TO_SPACE", "SPACE_TO_DEPTH"), _BLOCK),
+    **dict.fromkeys(("MEAN", "REDUCE_ALL", "REDUCE_ANY", "REDUCE_MAX"), _REDUCTION),
+    **dict.fromkeys(("REDUCE_MIN", "REDUCE_PROD", "SUM"), _REDUCTION),
     "BATCH_MATMUL": {"adj_x": 0, "adj_y": 1},
-    "BIDIRECTIONAL_SEQUENCE_LSTM": {"merge_outputs": 3, "time_major": 4},
-    "BIDIRECTIONAL_SEQUENCE_RNN": {"time_major": 0, "merge_outputs": 2},
+    "BIDIRECTIONAL_SEQUENCE_LSTM": {"merge_outputs": 3},
+    "BIDIRECTIONAL_SEQUENCE_RNN": {"merge_outputs": 2},
     "CALL": {"subgraph": 0},
-    "CAST": {"out_type": 1},
     "CONCATENATION": {"axis": 0, "activation": 1},
     "CONV_2D": {
-        "padding": 0,
-        "stride_w": 1,
-        "stride_h": 2,
-        "activation": 3,
-        "dilation_w": 4,
-        "dilation_h": 5,
-    },
-    "CONV_3D": {
-        **{"padding": 0, "stride_d": 1, "stride_w": 2, "stride_h": 3, "activation": 4},
-        **{"dilation_d": 5, "dilation_w": 6, "dilation_h": 7},
-    },
-    "CONV_3D_TRANSPOSE": {
-        **{"padding": 0, "stride_d": 1, "stride_w": 2, "stride_h": 3, "activation": 4},
-        **{"dilation_d": 5, "dilation_w": 6, "dilation_h": 7},
+        **{"padding": 0, "stride_w": 1, "stride_h": 2, "activation": 3, "dilation_w": 4, "dilation_h": 5},
     },
     "DEPTHWISE_CONV_2D": {
         **{"padding": 0, "stride_w": 1, "stride_h": 2, "activation": 4, "dilation_w": 5, "dilation_h": 6},
     },
-    "DEPTH_TO_SPACE": {"block_size": 0},
-    "DIV": _ACTIVATION,
     "FULLY_CONNECTED": {"activation": 0, "keep_num_dims": 2},
     "GATHER": {"axis": 0, "batch_dims": 1},
     "IF": {"then_subgraph": 0, "else_subgraph": 1},
-    "L2_NORMALIZATION": _ACTIVATION,
-    "L2_POOL_2D": _POOL,
-    "MAX_POOL_2D": _POOL,
-    "MEAN": _REDUCTION,
-    "MUL": _ACTIVATION,
     "ONE_HOT": {"axis": 0},
     "PACK": {"axis": 1},
-    "REDUCE_ALL": _REDUCTION,
-    "REDUCE_ANY": _REDUCTION,
-    "REDUCE_MAX": _REDUCTION,
-    "REDUCE_MIN": _REDUCTION,
-    "REDUCE_PROD": _REDUCTION,
     "RESHAPE": {"new_shape": 0},
-    "SPACE_TO_DEPTH": {"block_size": 0},
     "SPLIT": {"num_split": 0},
     "SQUEEZE": {"squeeze_dims": 0},
-    "STABLEHLO_COMPOSITE": {"name": 0, "subgraph": 1},
+    "STABLEHLO_COMPOSITE": {"subgraph": 1},
     "STRIDED_SLICE": {
         **{"begin_mask": 0, "end_mask": 1, "ellipsis_mask": 2, "new_axis_mask": 3, "shrink_axis_mask": 4},
-        "offset": 5,
     },
-    "SUB": _ACTIVATION,
-    "SUM": _REDUCTION,
     "SVDF": {"rank": 0, "activation": 1},
     "TRANSPOSE_CONV": {"padding": 0, "stride_w": 1, "stride_h": 2, "activation": 3},
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": {"time_major": 3},
-    "UNIDIRECTIONAL_SEQUENCE_RNN": {"time_major": 0},
-    "UNPACK": {"num": 0, "axis": 1},
-    "VAR_HANDLE": {"container": 0, "shared_name": 1},
+    "UNPACK": {"axis": 1},
+    "VAR_HANDLE": {"shared_name": 1},
     "WHILE": {"cond_subgraph": 0, "body_subgraph": 1},
 }
 #: Options that are one byte wide; the others are int32.
-BYTES = frozenset({"activation", "out_type", "padding"})
+BYTES = frozenset({"activation", "padding"})

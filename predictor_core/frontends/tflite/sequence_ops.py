@@ -6,6 +6,7 @@ from math import prod
 
 from predictor_core.frontends.common.values import Value
 from predictor_core.frontends.tflite.call import Call, Handler, Step, activated
+from predictor_core.ir.graph import Shape
 
 
 def _fully_connected(call: Call) -> list[Step]:
@@ -38,13 +39,19 @@ def _embedding_lookup(call: Call) -> Step:
     return Step("embedding", (ids,), {"table": table}, ((*ids.shape, *table[1:]),))
 
 
+def _sequence(call: Call) -> Shape:
+    """Return the shape of the input, (batch, steps, features)."""
+    x = call.shape()
+    if len(x) != 3:
+        raise call.error(f"takes a sequence of 3 dimensions, got {list(x)}")
+    return x
+
+
 def _recurrent(op: str, recurrent_weights: int, projection: int | None = None) -> Handler:
     """Return the handler of a layer; `recurrent_weights` is the input that tells how many units it has."""
 
     def handler(call: Call) -> Step:
-        x = call.shape()
-        if len(x) != 3:
-            raise call.error(f"takes a sequence of 3 dimensions, got {list(x)}")
+        x = _sequence(call)
         hidden = call.shape(recurrent_weights)[0]
         width = call.shape(projection)[0] if projection is not None and call.has(projection) else hidden
         return call.step(op, (*x[:2], width), hidden=hidden, layers=1, bidirectional=False)
@@ -54,26 +61,12 @@ def _recurrent(op: str, recurrent_weights: int, projection: int | None = None) -
 
 def _bidirectional(op: str, forward: int, backward: int) -> Handler:
     def handler(call: Call) -> Step:
-        x = call.shape()
-        if len(x) != 3:
-            raise call.error(f"takes a sequence of 3 dimensions, got {list(x)}")
+        x = _sequence(call)
         hidden, back = call.shape(forward)[0], call.shape(backward)[0]
-        if call.node.boolean("merge_outputs"):
-            outputs = ((*x[:2], hidden + back),)
-        else:
-            outputs = ((*x[:2], hidden), (*x[:2], back))  # type: ignore[assignment]
+        widths = (hidden + back,) if call.node.boolean("merge_outputs") else (hidden, back)
+        outputs = tuple([(*x[:2], width) for width in widths])
         attrs = {"hidden": hidden, "layers": 1, "bidirectional": True}
         return Step(op, (call.value(),), attrs, outputs)
-
-    return handler
-
-
-def _cell(op: str, weights: int) -> Handler:
-    """Return the handler of one step of a recurrent layer, whose state is an input."""
-
-    def handler(call: Call) -> Step:
-        x, hidden = call.shape(), call.shape(weights)[0]
-        return call.step(op, (x[0], hidden), hidden=hidden, layers=1, bidirectional=False)
 
     return handler
 

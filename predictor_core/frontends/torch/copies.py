@@ -159,6 +159,36 @@ class Copier:
                 continue
 
 
+def copied(values: Any, as_input: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    """Copy the arguments of a call, with what `as_input` makes of their tensors.
+
+    Tensors of one element in objects, which count, are copied as they are.
+    """
+    memo: dict[int, Any] = {}
+
+    def own(value: Any, path: str) -> Any:
+        if isinstance(value, torch.nn.Module):
+            return value
+        if not isinstance(value, torch.Tensor):
+            return NotImplemented
+        counts = value.numel() <= 1 and not value.is_meta
+        made = memo[id(value)] = value.detach().clone() if counts else as_input(value)
+        return made
+
+    copier = Copier(memo, own)
+
+    def copy(value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            return as_input(value)
+        if type(value) in (tuple, list):
+            return type(value)(copy(item) for item in value)
+        if type(value) is dict:
+            return {key: copy(item) for key, item in value.items()}
+        return copier.copy(value, "")
+
+    return copy(values)
+
+
 def _blank(value: Any) -> Any:
     """Return an object of the same class that nothing has initialised."""
     kind: Any = type(value)

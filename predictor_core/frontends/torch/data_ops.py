@@ -76,7 +76,9 @@ def _unbind(call: Call, input: torch.Tensor, dim: int = 0) -> Any:
 
 
 def _iterate(call: Call, input: torch.Tensor) -> Any:
-    return iter(_unbind(call, input))
+    parts = _unbind(call, input)
+    call.recorder.aliases.note("unbind", (input,), parts)
+    return iter(parts)
 
 
 def _narrow(call: Call, input: torch.Tensor, dim: int, start: Any, length: int) -> Any:
@@ -142,8 +144,10 @@ def _getitem(call: Call, input: torch.Tensor, index: Any) -> Any:
 
 
 def _setitem(call: Call, input: torch.Tensor, index: Any, value: Any) -> None:
+    if call.recorder.aliases.is_stored(input, value):
+        return
     sources = [part for part in (input, value) if isinstance(part, torch.Tensor)]
-    call.recorder.overwrite(input, call.emit("ScatterND", sources, tuple(input.shape)))
+    call.recorder.overwrite(input, call.emit("ScatterND", sources, tuple(input.shape)), sources[-1])
 
 
 def _index(call: Call, input: torch.Tensor, indices: Any) -> Any:

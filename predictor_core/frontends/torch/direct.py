@@ -6,17 +6,18 @@ Nothing is computed and no weight is allocated. Nodes come out channels first, a
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from itertools import count
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from predictor_core.errors import PredictorError
 from predictor_core.frontends.torch.call import DataDependent, Untraceable, Valueless, depends_on_values
+from predictor_core.frontends.torch.copies import copied
 from predictor_core.frontends.torch.module_copy import ModuleCopy
 from predictor_core.frontends.torch.ops import HANDLERS
 from predictor_core.frontends.torch.recorder import Recorder
@@ -115,32 +116,63 @@ def _as_captured() -> Iterator[None]:
                 setattr(torch.compiler, _FLAG, known)
 
 
+class _Run(NamedTuple):
+    """What a run of a module has recorded; `left` is what it leaves in the module's tensors, by their id."""
+
+    recorder: Recorder
+    outputs: list[str]
+    left: dict[int, str]
+
+
 def _traced(
     model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], carried: bool
 ) -> tuple[list[Node], tuple[str, ...], tuple[str, ...]]:
     if _is_scripted(model):
         raise Untraceable("it contains TorchScript modules")
+    states: set[int] = set()
+    while True:
+        run = _run(model, args, kwargs, carried, states)
+        if run.left.keys() <= states:
+            break
+        # What a call finds as the one before has left it is an input.
+        states |= run.left.keys()
+    nodes, outputs = run.recorder.nodes, run.outputs
+    if not outputs:
+        raise Untraceable(
+            "nothing that it returns depends on its input through functions that the tracer sees"
+        )
+    if states:
+        names = run.recorder.states.names
+        read = {*outputs, *(name for node in nodes for name in node.inputs)}
+        unread = {name for name in names.values() if name not in read}
+        nodes = [node for node in nodes if node.name not in unread]
+        outputs += [name for state, name in run.left.items() if not {names[state], name} & unread]
+    return nodes, tuple(dict.fromkeys(outputs)), tuple(run.recorder.warnings)
+
+
+def _run(
+    model: torch.nn.Module,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    carried: bool,
+    states: Collection[int],
+) -> _Run:
+    """Run a module whose tensors of the ids in `states` are inputs."""
     module_copy = ModuleCopy(model)
-    recorder = Recorder(module_copy, HANDLERS)
+    recorder = Recorder(module_copy, HANDLERS, states)
     counter = count()
 
-    def as_input(value: Any) -> Any:
-        if isinstance(value, torch.Tensor):
-            index = next(counter)
-            meta = torch.empty(value.shape, dtype=value.dtype, device="meta")
-            known = value.detach().cpu().clone() if carried and _has_values(value) else None
-            return recorder.input(meta, f"input_{index}" if index else "input", known)
-        if type(value) in (list, tuple):
-            return type(value)(as_input(item) for item in value)
-        if type(value) is dict:
-            return {key: as_input(item) for key, item in value.items()}
-        return value
+    def as_input(tensor: torch.Tensor) -> torch.Tensor:
+        index = next(counter)
+        meta = torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")
+        known = tensor.detach().cpu().clone() if carried and _has_values(tensor) else None
+        return recorder.input(meta, f"input_{index}" if index else "input", known)
 
-    inputs = [as_input(value) for value in args]
-    named = {key: as_input(value) for key, value in kwargs.items()}
+    inputs, named = copied((args, kwargs), as_input)
     with random_state_kept(), torch.no_grad(), recorder:
         try:
             result = module_copy.module(*inputs, **named)
+            left = recorder.states.left(recorder.names)
         except Valueless as error:
             raise type(error)(f"{error}{_place(error)}") from error
         except Untraceable:
@@ -151,17 +183,12 @@ def _traced(
             where = f"module {module_copy.failed!r}: " if module_copy.failed else ""
             if isinstance(error, PredictorError):
                 raise type(error)(f"{where}{error}") from error
-            raise Untraceable(f"{where}{type(error).__name__}: {error}") from error
+            told = f": {error}" if str(error) else ""
+            raise Untraceable(f"{where}{type(error).__name__}{told}") from error
         finally:
             module_copy.release()
-    outputs = tuple(
-        dict.fromkeys(recorder.names[id(t)] for t in tensors_of(result) if id(t) in recorder.names)
-    )
-    if not outputs:
-        raise Untraceable(
-            "nothing that it returns depends on its input through functions that the tracer sees"
-        )
-    return recorder.nodes, outputs, tuple(recorder.warnings)
+    outputs = [recorder.names[id(one)] for one in tensors_of(result) if id(one) in recorder.names]
+    return _Run(recorder, outputs, left)
 
 
 def call_error(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Exception | None:
@@ -174,7 +201,8 @@ def call_error(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str,
     module_copy = ModuleCopy(model)
     with random_state_kept(), torch.no_grad():
         try:
-            module_copy.module(*to_meta(list(args)), **to_meta(dict(kwargs)))
+            inputs, named = copied((args, kwargs), to_meta)
+            module_copy.module(*inputs, **named)
         except Exception as error:  # noqa: BLE001 - whatever the user's code raises is the answer
             return None if "meta" in str(error).lower() else error
         finally:

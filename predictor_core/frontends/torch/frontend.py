@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from predictor_core.budget import meter
-from predictor_core.errors import ModelFormatError, PredictorError, missing_dependency
+from predictor_core.errors import ModelFormatError, PredictorError, missing_dependency, requires
 from predictor_core.frontends import find, model_types
 from predictor_core.frontends.common.values import AS_FLOAT
 from predictor_core.ir.graph import Graph, Shape
@@ -70,10 +70,8 @@ def load(
     MissingDependencyError
         When torch, or onnx for ``via="onnx"``, is not installed.
     """
-    try:
+    with requires("torch", "torch", "Reading a torch model"):
         import torch  # noqa: F401
-    except ImportError as error:
-        raise missing_dependency("torch", "torch", "Reading a torch model") from error
     if via not in _VIAS:
         raise PredictorError(f"via={via!r}; expected 'direct', 'onnx' or None")
     if apply_nni:

@@ -7,7 +7,7 @@ copied: a meta tensor, which has a shape and no storage, stands for it.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -25,6 +25,19 @@ _HOOKING = ("timm.", "transformers.")
 
 #: Buffers up to this size that hold integers or flags keep their values: ``forward`` may branch on them.
 _SMALL_BUFFER = 1024
+
+
+#: Attributes of every module in which ``forward`` keeps no tensor for its next call.
+_FIXED = frozenset(torch.nn.Module().__dict__) - {"_buffers"}
+
+
+def _held(value: Any) -> list[torch.Tensor]:
+    """Tensors that an attribute is or has items of."""
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, (list, tuple, deque)):
+        value = (value,)
+    return [one for one in value if isinstance(one, torch.Tensor)]
 
 
 def _meta(tensor: torch.Tensor) -> torch.Tensor:
@@ -75,6 +88,7 @@ class ModuleCopy:
         self.originals: dict[int, torch.Tensor] = {}
         self.failed: str | None = None
         self._memo: dict[int, Any] = {}
+        self._modules: list[tuple[torch.nn.Module, torch.nn.Module]] = []
         self._copier = Copier(self._memo, self._own)
         self.module: torch.nn.Module = self._module(model, "")
 
@@ -91,9 +105,22 @@ class ModuleCopy:
             self.originals[id(known)] = tensor
         return known
 
-    def replacements(self) -> list[torch.Tensor]:
-        """Return the tensors that stand for the caller's."""
-        return [value for value in self._memo.values() if isinstance(value, torch.Tensor)]
+    def replacements(self) -> dict[int, torch.Tensor]:
+        """Return the tensors that stand for the caller's, by the ids of those."""
+        return {key: value for key, value in self._memo.items() if isinstance(value, torch.Tensor)}
+
+    def rebound(self) -> dict[int, torch.Tensor]:
+        """Return the tensors that are now in the places of the caller's, by the ids of those."""
+        found = {}
+        for module, copy in self._modules:
+            for key, value in module.__dict__.items():
+                if key in _FIXED or type(value) in ATOMS:
+                    continue
+                before, after = _held(value), _held(copy.__dict__.get(key))
+                if len(before) == len(after):
+                    pairs = zip(before, after)
+                    found.update({id(old): new for old, new in pairs if self._memo.get(id(old)) is not new})
+        return found
 
     def release(self) -> None:
         """Take the copy apart: its modules refer to themselves, and would wait for the garbage collector."""
@@ -117,6 +144,7 @@ class ModuleCopy:
             return module
         copy: torch.nn.Module = object.__new__(type(module))
         self._memo[id(module)] = copy
+        self._modules.append((module, copy))
         inner = copy.__dict__
         own = module.__dict__
         inner.update(own)

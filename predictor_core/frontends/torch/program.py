@@ -80,6 +80,12 @@ class Program(torch.nn.Module):
             for spec in module["signature"]["output_specs"]
             if "user_output" in spec
         ]
+        self._written = {
+            spec["buffer_mutation"]["buffer_name"]: spec["buffer_mutation"]["arg"]["name"]
+            for spec in module["signature"]["output_specs"]
+            if "buffer_mutation" in spec
+        }
+        self._places: dict[str, str] = {}
         self._inputs: list[str] = []
         self._weights: dict[str, torch.Tensor] = {}
         self.quantised = any(node["target"].startswith(_QUANTISING) for node in self._graph["nodes"])
@@ -90,6 +96,8 @@ class Program(torch.nn.Module):
                 self._inputs.append(argument["as_tensor"]["name"] if "as_tensor" in argument else "")
             elif "name" in argument:
                 self._weights[argument["name"]] = self._empty(argument["name"])
+                if "buffer_name" in entry:
+                    self._places[entry["buffer_name"]] = argument["name"]
         self.example_inputs = tuple([self._empty(name) for name in self._inputs if name])
 
     def _empty(self, name: str) -> torch.Tensor:
@@ -105,6 +113,8 @@ class Program(torch.nn.Module):
         values: dict[str, Any] = dict(self._weights)
         values.update(zip([name for name in self._inputs if name], inputs))
         _run(self._graph, values, 0)
+        for buffer, result in self._written.items():
+            self._weights[self._places[buffer]].copy_(values[result])
         return [_argument(result, values, 0) for result in self._results]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from predictor_core.errors import PredictorError, missing_dependency
+from predictor_core.errors import PredictorError, requires
 from predictor_core.frontends.torch.torchvision import import_models
 from predictor_core.frontends.torch.weightless import built_without_weights
 
@@ -32,10 +32,8 @@ def build(name: str) -> Any:
     if find_spec("torchvision") is not None:
         # pytorchcv imports it.
         import_models()
-    try:
+    with requires("pytorchcv", "phones", "building an architecture of pytorchcv"):
         from pytorchcv.model_provider import get_model
-    except ImportError as error:
-        raise missing_dependency("pytorchcv", "phones", "building an architecture of pytorchcv") from error
     with _numpy_int():
         try:
             return built_without_weights(lambda: get_model(name, pretrained=False))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import FunctionType
 from typing import Any
 
 import torch
 from torch.overrides import TorchFunctionMode
 
+from predictor_core.frontends.torch.aliases import Aliases
 from predictor_core.frontends.torch.call import Call, DataDependent, Handler, Untraceable, Valueless
 from predictor_core.frontends.torch.functions import (
     CHECKS,
@@ -22,6 +23,7 @@ from predictor_core.frontends.torch.functions import (
     TENSOR_ATTRIBUTES,
 )
 from predictor_core.frontends.torch.module_copy import ModuleCopy
+from predictor_core.frontends.torch.states import States
 from predictor_core.frontends.torch.tensors import (
     Indexed,
     mapped,
@@ -45,9 +47,13 @@ class Recorder(TorchFunctionMode):
         The module that runs; it tells scopes.
     handlers : mapping of str to Handler
         By function name, in-place marks removed.
+    states : collection of int
+        Ids of tensors of the caller's module that a call finds as the one before has left them: inputs.
     """
 
-    def __init__(self, module_copy: ModuleCopy, handlers: Mapping[str, Handler]) -> None:
+    def __init__(
+        self, module_copy: ModuleCopy, handlers: Mapping[str, Handler], states: Collection[int] = ()
+    ) -> None:
         super().__init__()
         self.module_copy = module_copy
         self.nodes: list[Node] = []
@@ -60,14 +66,20 @@ class Recorder(TorchFunctionMode):
         #: Inputs whose values are known, by the id of what stands for them.
         self._known_inputs: dict[int, torch.Tensor] = {}
         self._handlers = handlers
+        self.states = States(module_copy, states)
+        self.aliases = Aliases(self.names)
         self._constants: set[int] = set(module_copy.originals)
         self._must_adopt = not modes_see_indexing()
-        for tensor in module_copy.replacements():
+        for tensor in module_copy.replacements().values():
             self._adopt(tensor)
         self._alive: list[Any] = []
         self._entries: dict[Any, tuple[Handler | None, str, bool]] = {}
         self._open_functions: dict[FunctionType, FunctionType] = {}
         self._used: dict[str, int] = {}
+        for original, tensor, path in self.states.found():
+            self._constants.discard(id(tensor))
+            self.input(tensor, path)
+            self.states.names[original] = self.names[id(tensor)]
 
     def input(self, tensor: torch.Tensor, name: str, known: torch.Tensor | None = None) -> torch.Tensor:
         """Declare a tensor as an input; what `forward` computes from `known` values alone is a constant."""
@@ -157,24 +169,48 @@ class Recorder(TorchFunctionMode):
                 return self._opened(func)(*args, **kwargs)
         if result is NotImplemented:
             result = self._generic(func, name, args, kwargs)
+        self.aliases.note(name, args, result)
         if (in_place or kwargs.get("inplace")) and isinstance(result, torch.Tensor):
             return self.overwrite(args[0] if args else kwargs["input"], result)
         out = kwargs.get("out")
         return self.overwrite(out, result) if isinstance(out, torch.Tensor) else result
 
-    def overwrite(self, target: torch.Tensor, result: torch.Tensor) -> torch.Tensor:
-        """Let `target` hold `result` from now on, as an in-place function does."""
+    def overwrite(
+        self, target: torch.Tensor, result: torch.Tensor, part: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Let `target`, and what it is a view of, hold `result` from now on, as an in-place function does.
+
+        `part` is what was written, where that is less than all of `target`.
+        """
         self._known_inputs.pop(id(target), None)
         name = self.names.get(id(result))
         if name is None:
             self._constants.add(id(target))
         else:
+            base = self.aliases.base(target)
+            self.states.note_written(base)
             self.names[id(target)] = name
+            if base is not target and not self.aliases.is_stored(base, result):
+                self._write_through(base, result, result if part is None else part)
+                self.aliases.note_stored(target)
         self._adopt(target)
         self._alive.append(target)
         if target.shape != result.shape:
             target.data = result
         return target
+
+    def _write_through(self, base: torch.Tensor, result: torch.Tensor, part: torch.Tensor) -> None:
+        """Let `base` hold what was written to a view of it."""
+        self._adopt(base)
+        self._alive.append(base)
+        if base.shape != result.shape:
+            made = torch.empty(base.shape, dtype=base.dtype, device="meta")
+            if base.numel() == result.numel():
+                self.record("reshape", [result], [made], {})
+            else:
+                self.record("ScatterND", [base, part], [made], {})
+            result = made
+        self.names[id(base)] = self.names[id(result)]
 
     def _scan(self, args: Any, kwargs: Any) -> tuple[bool, bool, bool]:
         """Whether tracked, meta and real tensors are among the arguments, lists included."""
@@ -209,6 +245,9 @@ class Recorder(TorchFunctionMode):
             result = self.run(func, args, kwargs)
         else:
             result = func(*args, **kwargs)
+            if name == "detach":
+                self.aliases.note(name, args, result)
+                self._alive.append(result)
         for tensor in tensors_of(result):
             if tensor.is_meta:
                 self._constants.add(id(tensor))
@@ -236,7 +275,9 @@ class Recorder(TorchFunctionMode):
         packet = getattr(func, "overloadpacket", None)
         if packet is not None:
             name = packet.__name__
-        if name == "__get__":
+        if name == "__set__":
+            name = f"set_{func.__self__.__name__}"
+        elif name == "__get__":
             attribute = func.__self__.__name__
             name = TENSOR_ATTRIBUTES.get(attribute, "size")
         in_place = False

@@ -9,11 +9,12 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
+from functools import reduce
 from typing import Any
 
 import torch
 
-from predictor_core.errors import ModelFormatError, PredictorError, missing_dependency
+from predictor_core.errors import ModelFormatError, PredictorError, requires
 from predictor_core.frontends.torch.module_copy import ModuleCopy
 from predictor_core.frontends.torch.tensors import mapped, random_state_kept, to_meta
 from predictor_core.text import MAX_REASON, one_line
@@ -52,10 +53,8 @@ def export(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any
     MissingDependencyError
         When onnx is not installed.
     """
-    try:
+    with requires("onnx", "onnx", "Converting a torch model via ONNX"):
         import onnx  # noqa: F401
-    except ImportError as error:
-        raise missing_dependency("onnx", "onnx", "Converting a torch model via ONNX") from error
     reasons = []
     for exporter in (_torchscript, _dynamo):
         try:
@@ -81,7 +80,7 @@ def _torchscript(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[st
     buffer = io.BytesIO()
     # Gradients are on for the exporter's sake: nothing goes backward, so that no activation has to be kept.
     forgotten = torch.autograd.graph.saved_tensors_hooks(lambda _: None, lambda _: None)
-    with _flags_kept(model), _no_dump(), torch.enable_grad(), forgotten:
+    with _flags_kept(model), _states(runnable) as states, _no_dump(), torch.enable_grad(), forgotten:
         torch.onnx.export(
             runnable,
             tuple(inputs),
@@ -92,7 +91,7 @@ def _torchscript(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[st
             **({"dynamo": False} if _has_dynamo() else {}),
         )
     proto = onnx.load_model_from_string(buffer.getvalue())
-    weights = {name for name, _ in (*runnable.named_parameters(), *runnable.named_buffers())}
+    weights = {name for name, _ in (*runnable.named_parameters(), *runnable.named_buffers())} - states
     for value in [value for value in proto.graph.input if value.name in weights]:
         kind = value.type.tensor_type
         proto.graph.initializer.add(
@@ -108,7 +107,7 @@ def _torchscript(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[st
 def _runnable(model: torch.nn.Module) -> torch.nn.Module:
     module_copy = ModuleCopy(model, replacement=_shared)
     known = {id(parameter) for parameter in module_copy.module.parameters()}
-    for tensor in module_copy.replacements():
+    for tensor in module_copy.replacements().values():
         # The exporter takes parameters of modules that are no submodules for constants without gradient.
         if tensor.is_leaf and id(tensor) not in known:
             tensor.requires_grad_(False)
@@ -135,8 +134,8 @@ def _dynamo(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, An
         raise RuntimeError(f"torch {torch.__version__} has none that takes this model")
     import onnx_ir
 
-    # torch.export prints the graph where it fails, whatever its options say.
-    with redirect_stderr(io.StringIO()):
+    # torch.export prints the graph where it fails, and logs tracebacks, whatever its options say.
+    with redirect_stderr(io.StringIO()), _no_logs():
         program: Any = torch.onnx.export(
             ModuleCopy(model).module,
             to_meta(tuple(args)),
@@ -145,7 +144,10 @@ def _dynamo(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, An
             optimize=False,
             verbose=False,
         )
-    for value in program.model.graph.initializers.values():
+    graph = program.model.graph
+    for state in set(program.exported_program.graph_signature.buffers_to_mutate.values()):
+        graph.inputs.append(graph.initializers.pop(state))
+    for value in graph.initializers.values():
         if getattr(value.const_value.raw, "is_meta", False):
             value.const_value = onnx_ir.ExternalTensor(
                 "", 0, 0, value.const_value.dtype, shape=value.const_value.shape, name=value.name
@@ -190,6 +192,47 @@ def _flags_kept(model: torch.nn.Module) -> Iterator[None]:
     finally:
         for module, flag in flags:
             module.training = flag
+
+
+@contextmanager
+def _states(runnable: torch.nn.Module) -> Iterator[set[str]]:
+    """Give the names of the buffers that a run has changed, once it is over, and put their values back."""
+    before = {
+        name: (buffer, buffer._version, buffer.detach().clone()) for name, buffer in runnable.named_buffers()
+    }
+    changed: set[str] = set()
+    try:
+        yield changed
+    finally:
+        now = dict(runnable.named_buffers())
+        for name, (buffer, version, values) in before.items():
+            written, rebound = buffer._version != version, now.get(name) is not buffer
+            if (written or rebound) and buffer.is_floating_point():
+                changed.add(name)
+            if written:
+                with torch.no_grad():
+                    buffer.copy_(values)
+            if rebound:
+                *owners, attribute = name.split(".")
+                setattr(reduce(getattr, owners, runnable), attribute, buffer)
+
+
+@contextmanager
+def _no_logs() -> Iterator[None]:
+    """Leave out what torch logs by its own handlers, which hold the stderr of the time they were made."""
+
+    def refuse(record: logging.LogRecord) -> bool:
+        return False
+
+    loggers = [one for name, one in list(logging.root.manager.loggerDict.items()) if name.startswith("torch")]
+    handlers = [handler for one in loggers if isinstance(one, logging.Logger) for handler in one.handlers]
+    for handler in handlers:
+        handler.addFilter(refuse)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(refuse)
 
 
 @contextmanager

@@ -116,6 +116,10 @@ def _expand(call: Call, input: torch.Tensor, *_: Any, **__: Any) -> Any:
     return call.emit("expand", (input,), tuple(call.run().shape))
 
 
+def _set_data(call: Call, input: torch.Tensor, value: torch.Tensor) -> None:
+    call.recorder.overwrite(input, value)
+
+
 _DROPOUTS = (
     *("dropout", "dropout1d", "dropout2d", "dropout3d"),
     *("alpha_dropout", "feature_dropout", "feature_alpha_dropout"),
@@ -126,6 +130,7 @@ VIEW_HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(_DROPOUTS, _dropout),
     **dict.fromkeys(("alias", "cpu", "cuda", "contiguous", "detach", "lift_fresh", "resolve_conj"), _same),
     "clone": cloned,
+    "set_data": _set_data,
     **dict.fromkeys(("to", "type", "type_as", "_to_copy"), _to),
     "float": _cast(torch.float32),
     "double": _cast(torch.float64),
@@ -140,8 +145,8 @@ VIEW_HANDLERS: dict[str, Handler] = {
     "flatten": _flatten,
     "permute": _permute,
     **dict.fromkeys(("transpose", "swapaxes", "swapdims"), _transpose),
-    "t": _reversed_dims,
-    **dict.fromkeys(("mT", "adjoint"), _swapped_last),
+    **dict.fromkeys(("t", "numpy_T"), _reversed_dims),
+    **dict.fromkeys(("mT", "adjoint", "matrix_H"), _swapped_last),
     **dict.fromkeys(("movedim", "moveaxis"), _movedim),
     **dict.fromkeys(("expand", "expand_as", "broadcast_to", "repeat", "tile", "repeat_interleave"), _expand),
 }

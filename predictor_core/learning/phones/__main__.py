@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from predictor_core.catalog.embedded import PHONES as OUTPUT
-from predictor_core.catalog.embedded import PHONES_HEADERS, PHONES_LIST
-from predictor_core.errors import PredictorError, missing_dependency
-from predictor_core.files import write_atomically
+from predictor_core.errors import PredictorError, requires
 from predictor_core.learning.phones.environments import Environment, read_environments
 
 
@@ -54,10 +50,8 @@ def make(data: Path, output: Path, seed: int = 0, jobs: int = 2) -> None:
     PredictorError
         The measurements can't be read, or a package is missing.
     """
-    try:
+    with requires("joblib", "phones", "learning the phones"):
         from joblib import Parallel, delayed
-    except ImportError as error:
-        raise missing_dependency("joblib", "phones", "learning the phones") from error
 
     from predictor_core.catalog.loading import load_shared
     from predictor_core.learning.corpus import Corpus
@@ -83,29 +77,11 @@ def make(data: Path, output: Path, seed: int = 0, jobs: int = 2) -> None:
 
 def write(output: Path, learned: Sequence[Any], card: str) -> None:
     """Write the headers of the environments that deserve it, their list and the card."""
-    from predictor_core.learning.phones.joint import LEAST_WITHIN_10
-    from predictor_core.predictor.collection import write_collection
+    from predictor_core.learning.crossvalidation import USELESS
+    from predictor_core.learning.shipping import ship
 
-    shipped = [
-        one for one in learned if one.header.accuracy["cross_validated"]["within_10"] >= LEAST_WITHIN_10
-    ]
-    headers = write_collection(output / PHONES_HEADERS, [one.header for one in shipped])
-    digest = hashlib.sha256(headers.read_bytes()).hexdigest()
-    lines = [
-        json.dumps(
-            {
-                "name": one.header.name,
-                "version": one.header.version,
-                **one.environment.entry(),
-                "accuracy": one.header.accuracy["cross_validated"]["within_10"],
-            },
-            ensure_ascii=False,
-        )
-        for one in shipped
-    ]
-    listed = ",\n".join(lines)
-    write_atomically(output / PHONES_LIST, f'{{"sha256": "{digest}", "predictors": [\n{listed}\n]}}\n')
-    write_atomically(output / "MODEL_CARD.md", card)
+    shipped = [one for one in learned if one.header.accuracy["cross_validated"]["within_10"] >= USELESS]
+    ship(output, [(one.header, one.environment.entry()) for one in shipped], card)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictor_core.catalog.loading import load_shared
-from predictor_core.learning.adapt import Prior, Problem, pose
+from predictor_core.kernels.traits import TRAITS
+from predictor_core.learning.adapt import RATES, Prior, Problem, pose
 from predictor_core.learning.corpus import Corpus
-from predictor_core.learning.crossvalidation import ROUGH, HeldOut
+from predictor_core.learning.crossvalidation import HeldOut
 from predictor_core.learning.learn import Evidence, finish
 from predictor_core.learning.leaveout import JointFit
 from predictor_core.learning.phones.environments import PHONES, Environment, column
@@ -26,8 +27,9 @@ SOURCE_VERSION = "2.0"
 #: Prior deviations that differ, by the start of a coefficient's name: what no forest of the source serves
 #: (products of tokens, norms, softmax) follows the estimate only roughly.
 DEVIATIONS: Mapping[str, float] = {"near:product/": 0.6, "near:map/": 0.6}
-#: An environment is shipped when as many of the models left out are within ±10 % (in percent).
-LEAST_WITHIN_10 = 50.0
+#: Groups of which traits of kernels predict families left out better, and what the others keep of them.
+WITH_TRAITS = frozenset({"tflite_gpu", "torch_fp32", "torch_gpu"})
+_TRAITS_LEFT = {f"{trait}:": 1e-6 for trait in TRAITS if f"{trait}:" not in RATES}
 
 _DATA = (
     "A Benchmark for ML Inference Latency on Mobile Devices (Li, Paolieri, Golubchik; EdgeSys 2024, MIT "
@@ -55,14 +57,15 @@ class Learned:
     evidence: Evidence
 
 
-def pose_all(corpus: Corpus, gpu: bool) -> Problem:
-    """Set up the fit that all CPUs, or all GPUs, share: one design serves them all."""
+def pose_group(corpus: Corpus, group: str, gpu: bool) -> Problem:
+    """Set up the fit of a group; one design serves all CPUs, or all GPUs."""
     source = load_shared(SOURCES[gpu], SOURCE_VERSION)
     problem = pose(Prior.of(source), corpus.cut(source.rules))
+    starts = {**DEVIATIONS, **({} if group in WITH_TRAITS else _TRAITS_LEFT)}
     own = {
         name: deviation
         for name in problem.names
-        for start, deviation in DEVIATIONS.items()
+        for start, deviation in starts.items()
         if name.startswith(start)
     }
     return replace(problem, prior=replace(problem.prior, deviations=own))
@@ -83,8 +86,8 @@ def learn_group(
         Of the folds.
     """
     environments = {environment.key: environment for environment in latencies}
-    (gpu,) = {environment.gpu for environment in latencies}
-    problem = pose_all(corpus, gpu)
+    ((group, gpu),) = {(environment.group, environment.gpu) for environment in latencies}
+    problem = pose_group(corpus, group, gpu)
     columns = {one.key: column(corpus.names, measured) for one, measured in latencies.items()}
     fit = JointFit(problem, columns)
     held_out = fit.cross_validate(corpus.cut(problem.prior.sources[0].rules).same(), seed=seed)
@@ -109,7 +112,7 @@ def learn_group(
             version=VERSION,
             accuracy={**predictor.accuracy, **_tables(names, evidence)},
         )
-        learned.append(Learned(environment, _noted(header), names, evidence))
+        learned.append(Learned(environment, header, names, evidence))
     return learned
 
 
@@ -129,14 +132,6 @@ def _facts(environment: Environment, names: Sequence[str]) -> dict[str, Any]:
     if environment.precision == "int8":
         facts["measured"] = environment.runtime.int8
     return facts
-
-
-def _noted(header: DeviceHeader) -> DeviceHeader:
-    """Say in the header's facts that a predictor is rough, where it is."""
-    within = header.accuracy["cross_validated"]["within_10"]
-    if within >= ROUGH:
-        return header
-    return replace(header, facts={**header.facts, "rough": f"{within} % of the models left out within ±10 %"})
 
 
 def _tables(names: Sequence[str], evidence: Evidence) -> dict[str, Any]:

@@ -74,24 +74,23 @@ def _cnn(name: str) -> Built:
 
 
 def _transformer(name: str) -> Built:
-    transformers = _needed("transformers", "transformers")
-    no_init_weights = _needed("transformers.modeling_utils", "transformers").no_init_weights
     wanted = TRANSFORMERS[name]
-    config = getattr(transformers, wanted.config_class)(**wanted.config)
+    try:
+        transformers = import_module("transformers")
+        make_config = getattr(transformers, wanted.config_class)
+        make_module = getattr(transformers, wanted.model_class)
+        no_init_weights = import_module("transformers.modeling_utils").no_init_weights
+    except (ImportError, AttributeError) as error:
+        # Release 5 has dropped some of the models.
+        raise missing_dependency("transformers<5", "phones", f"building {name}") from error
+    config = make_config(**wanted.config)
     # The measured files were traced from the plain products and softmax.
     config._attn_implementation = "eager"
     with no_init_weights():
-        module = getattr(transformers, wanted.model_class)(config)
+        module = make_module(config)
     return _built(module, wanted.size)
 
 
 def _built(module: Any, size: int) -> Built:
     parameters = sum(parameter.numel() for parameter in module.parameters())
     return Built(to_graph(module.eval(), "torch", (1, 3, size, size)), parameters / 1e6)
-
-
-def _needed(module: str, package: str) -> Any:
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise missing_dependency(package, "phones", "building the phones' models") from error

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from predictor_core.learning.crossvalidation import ROUGH, spearman
+from predictor_core.catalog.cards import ROUGH_BELOW
+from predictor_core.learning.crossvalidation import spearman
 from predictor_core.learning.phones.environments import PHONES
 from predictor_core.learning.phones.joint import Learned
 from predictor_core.learning.phones.transformers_models import TRANSFORMERS
@@ -96,7 +97,7 @@ def model_card(learned: Sequence[Learned], differ: Sequence[str]) -> str:
         "configurations with random weights; `transformers.csv` compares their sizes with the published ones"
         + (f" (more than 5 % apart: {', '.join(differ)})." if differ else "."),
         "",
-        f"## Each environment (rough below {ROUGH:.0f} % within ±10 %)",
+        f"## Each environment (rough below {ROUGH_BELOW:.0f} % within ±10 %)",
         "",
         "| name | models | within ±10 % | MAPE | rank correlation | families left out: within ±10 % |",
         "|---|---|---|---|---|---|",
@@ -104,7 +105,7 @@ def model_card(learned: Sequence[Learned], differ: Sequence[str]) -> str:
     for one in learned:
         table = one.header.accuracy["cross_validated"]
         left_out = one.header.accuracy.get("families_left_out", {}).get("within_10", "-")
-        rough = "rough: " if table["within_10"] < ROUGH else ""
+        rough = "rough: " if table["within_10"] < ROUGH_BELOW else ""
         rank = spearman(one.evidence.held_out.predicted_ms, one.evidence.held_out.measured_ms)
         lines.append(
             f"| {one.header.name} | {table['models']} | {rough}{table['within_10']} % | {table['mape']} % | "

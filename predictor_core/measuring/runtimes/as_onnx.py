@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from predictor_core.errors import ModelFormatError, missing_dependency
+from predictor_core.errors import ModelFormatError, requires
 from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
 from predictor_core.ir.inputs import GivenShapes, InputShapes
 
@@ -115,10 +115,8 @@ def random_inputs(input_shape: GivenShapes) -> tuple[torch.Tensor, ...]:
 
 
 def _exported(module: Any, input_shape: GivenShapes) -> bytes:
-    try:
+    with requires("torch", "torch", "Exporting a torch model to ONNX"):
         import torch
-    except ImportError as error:
-        raise missing_dependency("torch", "torch", "Exporting a torch model to ONNX") from error
     inputs = random_inputs(input_shape)
     buffer = io.BytesIO()
     try:

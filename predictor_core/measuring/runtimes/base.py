@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from predictor_core.errors import PredictorError, missing_dependency
+from predictor_core.errors import PredictorError, requires
 from predictor_core.ir.graph import Shape
 from predictor_core.ir.inputs import GivenShapes, InputShapes
 
@@ -57,10 +57,8 @@ class Runtime(ABC):
 
     def check_installed(self) -> None:
         """Import the runtime, or raise `MissingDependencyError`."""
-        try:
+        with requires(self.package, self.name, f"Timing models with {self.name}"):
             import_module(self.module)
-        except ImportError as error:
-            raise missing_dependency(self.package, self.name, f"Timing models with {self.name}") from error
 
     @property
     def version(self) -> str:

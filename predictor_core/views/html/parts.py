@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from predictor_core.text import printable
 from predictor_core.views.breakdown import SUPPORT_LABELS, Part, Support, parts, support_of
-from predictor_core.views.table import note_of, shape_text
+from predictor_core.views.table import HEADINGS, kernel_rows
 
 if TYPE_CHECKING:
     from predictor_core.predictor.report import LatencyReport
@@ -189,20 +189,12 @@ def _branches(rows: Sequence[Part], total_ms: float) -> Iterator[str]:
 
 
 def _kernels(report: LatencyReport) -> str:
-    total_ms = report.latency_ms or 1.0
+    classes = [_NUMERIC if heading in ("ms", "share") else "" for heading in HEADINGS]
     rows = []
-    for number, kernel in enumerate(report.kernels, 1):
-        mark = _MARKS[support_of(kernel)]
-        inputs = shape_text(kernel.input_shapes[0]) if kernel.input_shapes else ""
-        rows.append(
-            f"<tr class={mark}><td{_NUMERIC}>{number}<td>{escape(kernel.name)}<td>{escape(kernel.type)}"
-            f"<td>{inputs}<td>{shape_text(kernel.output_shape)}<td>{escape(kernel.details)}"
-            f"<td{_NUMERIC}>{kernel.latency_ms:.4f}<td{_NUMERIC}>{kernel.latency_ms / total_ms:.1%}"
-            f"<td>{escape(note_of(kernel))}"
-        )
-    heads = ("#", "kernel", "type", "input", "output", "details", "ms", "share", "note")
-    numeric = ("#", "ms", "share")
-    head = "".join(f"<th{_NUMERIC if title in numeric else ''}>{title}" for title in heads)
+    for number, (kernel, texts) in enumerate(zip(report.kernels, kernel_rows(report)), 1):
+        cells = "".join(f"<td{own}>{escape(text)}" for own, text in zip(classes, texts))
+        rows.append(f"<tr class={_MARKS[support_of(kernel)]}><td{_NUMERIC}>{number}{cells}")
+    head = f"<th{_NUMERIC}>#" + "".join(f"<th{own}>{title}" for own, title in zip(classes, HEADINGS))
     return (
         f'<div class="scroll"><table class="kernels sortable"><thead><tr>{head}<tbody>{"".join(rows)}'
         "</table></div>"

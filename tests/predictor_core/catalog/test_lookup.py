@@ -18,7 +18,7 @@ DEVICES = [
     "adreno630gpu_tflite21",
     "myriadvpu_openvino2019r2",
 ]
-PHONES = [entry["name"] for entry in list_latency_predictors() if "headers" in entry]
+LEARNED = [entry["name"] for entry in list_latency_predictors() if "headers" in entry]
 
 
 def test_four_devices_in_two_versions_are_listed() -> None:
@@ -84,11 +84,11 @@ def test_import_loads_none_of_the_heavy_packages() -> None:
 @pytest.mark.parametrize(
     ("words", "version", "names"),
     [
-        (["all"], None, [*DEVICES, *PHONES]),
+        (["all"], None, [*DEVICES, *LEARNED]),
         (["all"], 1, DEVICES),
         (["ADRENO*"], None, ["adreno640gpu_tflite21", "adreno630gpu_tflite21"]),
         (["*vpu*", "adreno6[34]0*", "MyriadVPU_openvino2019r2"], 1, [DEVICES[3], DEVICES[1], DEVICES[2]]),
-        ([DEVICES[2], "all"], None, [DEVICES[2], DEVICES[0], DEVICES[1], DEVICES[3], *PHONES]),
+        ([DEVICES[2], "all"], None, [DEVICES[2], DEVICES[0], DEVICES[1], DEVICES[3], *LEARNED]),
     ],
 )
 def test_patterns_stand_for_predictors(words: list[str], version: object, names: list[str]) -> None:

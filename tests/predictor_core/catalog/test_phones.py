@@ -11,10 +11,13 @@ from predictor_core import list_latency_predictors, load_latency_predictor, zoo
 from predictor_core.catalog.cards import ROUGH_BELOW, card_of
 from predictor_core.catalog.embedded import PHONES
 from predictor_core.catalog.lookup import match_predictors
+from predictor_core.kernels.traits import TRAITS
 from predictor_core.predictor.batch import predict_many
 
 STOCK = "pixel4_cpu1med_fp32_tflite210"
-LISTED = [entry for entry in list_latency_predictors() if "headers" in entry]
+LISTED = [
+    entry for entry in list_latency_predictors() if entry.get("headers", "").startswith("devices/phones/")
+]
 NAME = re.compile(r"[a-z0-9]+_(cpu(\d(large|med|small))+|gpu)_(fp32|int8|fp16)_(tflite210|torch20)")
 
 
@@ -81,3 +84,14 @@ def test_cards_are_made_of_the_headers() -> None:
 def test_transformers_and_grouped_convolutions_count_as_measured() -> None:
     measured = set(load_latency_predictor(STOCK).device_header.measured)
     assert {"matmul", "softmax", "layernorm", "gelu", "groupconv/9"} <= measured
+
+
+def test_traits_of_kernels_count_where_they_predict_families_left_out() -> None:
+    def largest(name: str) -> float:
+        coefficients = load_latency_predictor(name).device_header.coefficients
+        return max(abs(coefficients[f"{trait}:"]) for trait in TRAITS if trait != "arithmetic")
+
+    assert largest(STOCK) < 0.05
+    assert largest("pixel4_cpu1med_int8_torch20") < 0.05
+    assert largest("pixel4_cpu1med_fp32_torch20") > 0.3
+    assert largest("pixel4_gpu_fp16_tflite210") > 0.3

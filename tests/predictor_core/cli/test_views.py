@@ -86,6 +86,7 @@ def test_an_input_is_never_replaced(model_files: Path, capsys: pytest.CaptureFix
         (("--format", "csv"), "belong to --table"),
         (("--table", "--json"), "expected one of them"),
         (("--table", "type", "--depth", "2"), "--depth goes with --table module"),
+        (("--html", "-"), "--html writes to a file, not to stdout"),
         (("--table", "--depth", "0"), "expected a positive whole number"),
     ],
 )

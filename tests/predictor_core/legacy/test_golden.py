@@ -84,7 +84,7 @@ def _differences(
         if line.get("error"):
             yield f"{title}: answered where nn-Meter fails"
             continue
-        found = Counter((answer.kernel.op, answer.features, answer.forest) for answer in answers)
+        found = Counter((answer.type, answer.features, answer.forest) for answer in answers)
         expected = Counter(
             (kernel["op"], kernel["features"] and tuple(kernel["features"]), kernel["forest"])
             for kernel in line["kernels"]

@@ -14,9 +14,8 @@ import pytest
 
 from benchmarks.fuzz import mutate_pickle, read_pickled_forest
 from predictor_core.errors import PackError
-from predictor_core.legacy import pickle_machine, pickle_reader
-from predictor_core.legacy.pickle_reader import parse_pickle, read_pickle
-from predictor_core.legacy.pickle_records import KNOWN_NAMES, Record
+from predictor_core.legacy import pickle_reader
+from predictor_core.legacy.pickle_reader import KNOWN_NAMES, Record, parse_pickle, read_pickle
 from predictor_core.legacy.sklearn_forest import parse_forest
 
 PICKLES = Path(__file__).parent / "pickles"
@@ -125,10 +124,10 @@ def test_every_known_name_is_inert() -> None:
         (b"NNa.", "expected a list"),
         (b"NNb.", "expected a record"),
         (b"cnumpy\ndtype\n)R)b)b.", "two states"),
-        (b"B\xff\xff\xff\xffabc.", "truncated: 4294967295 bytes"),
+        (b"B\xff\xff\xff\xffabc.", "expected 4294967295 bytes"),
         (b"\x8e" + struct.pack("<Q", 2**63) + b"abc.", "truncated"),
         (b"X\x02\x00\x00\x00\xff\xff.", "truncated or malformed"),
-        (b"c" + b"x" * 1000, "has no end"),
+        (b"c" + b"x" * 1000, "truncated or malformed"),
         (b"I1\n.", "opcode 0x49"),
         (b"Pid\n.", "opcode 0x50"),
     ],
@@ -165,7 +164,7 @@ def test_deep_nesting_does_not_overflow_the_stack(content: bytes) -> None:
 
 
 def test_opcodes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pickle_machine, "MAX_OPCODES", 100)
+    monkeypatch.setattr(pickle_reader, "MAX_OPCODES", 100)
 
     with pytest.raises(PackError, match="more than 100 opcodes"):
         parse_pickle(b"N" * 101 + b".")

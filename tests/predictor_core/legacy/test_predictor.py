@@ -13,6 +13,7 @@ import pytest
 
 from predictor_core import load_latency_predictor
 from predictor_core.errors import ModelFormatError, PredictorError, UnsupportedOpError
+from predictor_core.forest import Forest
 from predictor_core.legacy.errors import ParityError
 from predictor_core.legacy.pack_folder import CONVERTED_FILE
 from predictor_core.legacy.predictor import LegacyPredictor
@@ -43,9 +44,9 @@ def test_an_answer_is_that_of_the_forest(predictor: LegacyPredictor) -> None:
     from predictor_core.legacy.sklearn_forest import read_forest
 
     flops = (2 * 16 + 1) * 64
-    expected = (
-        read_forest(predictor.folder / "fc.pkl").to_forest().predict([[16, 64, flops / 2e6, flops / 1e6]])[0]
-    )
+    pickled = read_forest(predictor.folder / "fc.pkl")
+    forest = Forest.from_trees(pickled.trees, pickled.n_features)
+    expected = forest.predict([[16, 64, flops / 2e6, flops / 1e6]])[0]
 
     assert predictor.predict(_dense().ir, "nnmeter-ir") == pytest.approx(expected, rel=1e-12)
 

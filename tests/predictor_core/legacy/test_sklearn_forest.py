@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from predictor_core.errors import PackError
+from predictor_core.forest.forest import Forest
 from predictor_core.legacy.compact import CompactForests
 from predictor_core.legacy.sklearn_forest import parse_forest, read_forest
 
@@ -24,7 +25,8 @@ def _fitted(rows: Any, targets: Any, **arguments: Any) -> Any:
 
 def _assert_same(content: bytes, rows: Any, expected: Any) -> None:
     forest = parse_forest(content)
-    np.testing.assert_allclose(forest.to_forest().predict(rows), expected, rtol=1e-12)
+    arrays = Forest.from_trees(forest.trees, forest.n_features)
+    np.testing.assert_allclose(arrays.predict(rows), expected, rtol=1e-12)
     compact = CompactForests.from_pickled([("it", forest)])
     np.testing.assert_allclose(compact.predict({"it": rows})["it"], expected, rtol=1e-12)
 

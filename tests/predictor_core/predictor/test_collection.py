@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from predictor_core import load_latency_predictor
-from predictor_core.catalog.embedded import PHONES, PHONES_HEADERS
+from predictor_core.catalog.embedded import HEADERS_FILE, PHONES
 from predictor_core.errors import PackError
 from predictor_core.predictor.collection import read_collection, write_collection
 
@@ -43,7 +43,7 @@ def test_damaged_files_are_refused(tmp_path: Path, old: str, new: str, message: 
 
 
 def test_another_file_than_the_released_one_is_refused(tmp_path: Path) -> None:
-    released = PHONES / PHONES_HEADERS
+    released = PHONES / HEADERS_FILE
     digest = hashlib.sha256(released.read_bytes()).hexdigest()
     other = tmp_path / "headers.jsonl"
     other.write_bytes(released.read_bytes() + b"\n")

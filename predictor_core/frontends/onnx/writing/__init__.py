@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from predictor_core.errors import UnsupportedOpError, missing_dependency
+from predictor_core.errors import UnsupportedOpError, requires
 from predictor_core.frontends.onnx.writing import data_ops, dense_ops, map_ops
 from predictor_core.frontends.onnx.writing.writer import IR_VERSION, OPSET, Handler, Writer
 from predictor_core.ir.graph import Graph
@@ -39,10 +39,8 @@ def graph_to_onnx(graph: Graph, seed: int = 0) -> Any:
     MissingDependencyError
         Without onnx.
     """
-    try:
+    with requires("onnx", "onnx", "Writing an ONNX model"):
         import onnx
-    except ImportError as error:
-        raise missing_dependency("onnx", "onnx", "Writing an ONNX model") from error
     graph = canonicalize(graph)
     writer = Writer(graph, seed)
     for node in graph:

@@ -8,7 +8,7 @@ Weights of one size share their numbers, which keeps files small.
 
 from __future__ import annotations
 
-from predictor_core.errors import UnsupportedOpError, missing_dependency
+from predictor_core.errors import UnsupportedOpError, requires
 from predictor_core.frontends.tflite.writing import data_ops, dense_ops, map_ops
 from predictor_core.frontends.tflite.writing.writer import Handler, Writer
 from predictor_core.ir.graph import Graph
@@ -39,11 +39,9 @@ def graph_to_tflite(graph: Graph, seed: int = 0) -> bytes:
     MissingDependencyError
         Without LiteRT, whose schema this writes.
     """
-    try:
+    with requires("ai-edge-litert", "litert", "Writing a TFLite model"):
         import flatbuffers
         from ai_edge_litert import schema_py_generated as schema
-    except ImportError as error:
-        raise missing_dependency("ai-edge-litert", "litert", "Writing a TFLite model") from error
     graph = canonicalize(graph)
     writer = Writer(graph, schema, seed)
     for node in graph:

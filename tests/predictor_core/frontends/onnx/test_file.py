@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -102,6 +103,16 @@ def test_files_outside_the_folder_of_the_model_are_not_read(tmp_path: Path) -> N
         tensor.external_data[0].value = "../net.data"
     path.write_bytes(proto.SerializeToString())
     assert all(not tensor.raw_data for tensor in read_model(path).graph.initializer)
+
+
+def test_a_pipe_or_a_circle_of_links_holds_no_weights(tmp_path: Path) -> None:
+    path, data = tmp_path / "net.onnx", tmp_path / "net.data"
+    onnx.save(net(64).proto(), str(path), save_as_external_data=True, location="net.data", size_threshold=0)
+    data.unlink()
+    for make in (os.mkfifo, lambda one: one.symlink_to(one)):
+        make(data)
+        assert all(not tensor.raw_data for tensor in read_model(path).graph.initializer)
+        data.unlink()
 
 
 PNG = bytes.fromhex("89504e470d0a1a0a0000000d494844520000000100000001080200000090775300") + bytes(64)

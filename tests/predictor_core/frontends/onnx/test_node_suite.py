@@ -28,7 +28,7 @@ FREE = {"Cast", "CastLike", "Dropout", "Identity", "Transpose"}
 FREE |= {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"}
 #: Why a case may be refused; each is the package's own, clear error.
 REFUSED = (
-    "has a subgraph",  # control flow
+    "has a subgraph|branch runs is decided|as often as its data say|Scan is read from opset 9",  # loops
     "only tensors are supported",  # sequences, optional tensors
     "nothing to predict",  # shapes of inputs only
     "dimensions? must be|every dimension must",  # empty tensors

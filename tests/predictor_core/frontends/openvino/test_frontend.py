@@ -199,7 +199,7 @@ def test_small_constants_of_the_bin_are_read_where_it_is_there(tmp_path: Path) -
         ('<!DOCTYPE net [<!ENTITY a "a">]><net version="11"/>', ModelFormatError, "entities are refused"),
         ('<?xml version="1.0" encoding="cp037"?><net/>', ModelFormatError, "encoded in cp037"),
         (net(RELU, [(0, 0, 1, 0), (0, 0, 1, 0), (1, 1, 2, 0)]), GraphError, "has two sources"),
-        (net(RELU, [(1, 1, 1, 0), (1, 1, 2, 0)]), GraphError, "a cycle through layer"),
+        (net(RELU, [(1, 1, 1, 0), (1, 1, 2, 0)]), GraphError, "a cycle through or before layer"),
         (net(RELU, [(9, 0, 1, 0), (1, 1, 2, 0)]), GraphError, "reads layer '9', which is not there"),
         (net(RELU, [(0, 7, 1, 0), (1, 1, 2, 0)]), GraphError, "output 7 of layer '0'"),
         (net([RELU[0], RELU[0]], []), GraphError, "ids must be unique"),
@@ -278,6 +278,9 @@ def test_a_state_is_an_input(tmp_path: Path) -> None:
     edges = [(1, 0, 2, 0), (2, 1, 3, 0), (3, 1, 4, 0), (0, 0, 4, 1), (4, 2, 5, 0), (4, 2, 6, 0)]
     graph = load(written(tmp_path, net(layers, edges)))
     assert [node.op for node in graph] == ["input", "input", "sigmoid", "add"]
+    # What is kept is computed, whatever is returned.
+    graph = load(written(tmp_path, net(layers, [*edges[:-1], (3, 1, 6, 0)])))
+    assert [node.op for node in graph] == ["input", "input", "sigmoid", "add"]
 
 
 @pytest.mark.parametrize("batch", [None, 4])
@@ -344,6 +347,10 @@ def test_a_loop_of_known_length_is_unrolled(tmp_path: Path) -> None:
     edges = [(0, 0, 2, 0), (1, 0, 2, 1), (2, 2, 3, 0)]
     graph = load(written(tmp_path, net(layers, edges)))
     assert Counter(node.op for node in graph) == {"input": 2, "slice": 5, "add": 5, "concat": 1}
+    # The first turn reads a state, too, where that begins with zeros of the file.
+    zeros = layer(1, "Const", [], [(1, 1, 4)], element_type="f32", shape="1,1,4", offset="0", size="16")
+    begun = load(written(tmp_path, net([layers[0], zeros, *layers[2:]], edges)))
+    assert [node.op for node in begun if len(node.inputs) == 2] == ["add"] * 5
     unknown = layer(2, "Loop", [(1, 5, 4), (1, 1, 4)], [(1, 5, 4)], inside=maps + body)
     with pytest.raises(UnsupportedOpError, match="a loop runs as often as its data say"):
         load(written(tmp_path, net([*layers[:2], unknown, layers[3]], edges)))

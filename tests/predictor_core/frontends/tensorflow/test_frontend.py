@@ -449,6 +449,33 @@ def test_loops_of_a_known_count_are_unrolled(tmp_path: Path) -> None:
         looped(tmp_path, "zero")
 
 
+def test_the_first_turn_of_a_loop_costs_what_the_others_do(tmp_path: Path) -> None:
+    names = ["i", "x", "h", "end"]
+    condition = pb.function("cond", names, {"r": "less:z:0"}, pb.node("less", "Less", ["i", "end"]))
+    body = pb.function(
+        "body",
+        names,
+        {"i_": "next:z:0", "x_": "x", "h_": "sum:z:0", "end_": "end"},
+        pb.const("one", [], [1]),
+        pb.const("u", [8, 8], dtype=1),
+        pb.node("product", "MatMul", ["h", "u:output:0"]),
+        pb.node("sum", "AddV2", ["product:product:0", "x"]),
+        pb.node("next", "AddV2", ["i", "one:output:0"]),
+    )
+    functions = {"cond": (10, pb.field(1, "cond")), "body": (10, pb.field(1, "body"))}
+    graph = built(
+        tmp_path,
+        pb.placeholder("x", [1, 8]),
+        pb.const("zero", [], [0]),
+        pb.const("three", [], [3]),
+        pb.const("h", [1, 8], dtype=1),
+        pb.node("while", "While", ["zero", "x", "h", "three"], **functions),
+        pb.node("y", "Relu", ["while:2"]),
+        functions=[condition, body],
+    )
+    assert Counter(node.op for node in graph) == {"input": 2, "fc": 3, "add": 3, "relu": 1}
+
+
 def test_state_that_a_model_keeps_is_an_input(tmp_path: Path) -> None:
     cell = pb.function(
         "cell",

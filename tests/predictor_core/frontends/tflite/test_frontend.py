@@ -164,14 +164,14 @@ def test_a_signature_is_chosen_by_name(model: Models, name: str) -> None:
         load(model(name), signature="x")
 
 
-@pytest.mark.parametrize("is_set", [True, False])
-def test_state_that_a_model_keeps_is_an_input(tmp_path: Path, is_set: bool) -> None:
+@pytest.mark.parametrize(("is_set", "result"), [(True, 3), (True, 2), (False, 3)])
+def test_state_that_a_model_keeps_is_an_input(tmp_path: Path, is_set: bool, result: int) -> None:
     steps = [(142, [], [1]), (143, [1], [2]), (0, [0, 2], [3]), (144, [1, 3], [])]  # handle, read, add, set
     steps = steps if is_set else steps[:3]
     flat = flatbuffer(0, ["main"])
     flat.table("main", "tensors", "in", "result", "operators")
     flat.vector("tensors", ["t"] * 4)
-    flat.vector("result", [3])
+    flat.vector("result", [result])
     flat.vector("codes", [f"code{place}" for place in range(len(steps))])
     flat.vector("operators", [f"operator{place}" for place in range(len(steps))])
     for place, (code, read, written) in enumerate(steps):

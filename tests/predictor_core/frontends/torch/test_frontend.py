@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import io
 import logging
 import random
 from typing import Any
@@ -401,6 +402,25 @@ class Refusing(nn.Module):
         if count == 0:
             raise ValueError("There is nothing in it. Give it something, as the processor does.")
         return x[:count]
+
+
+class Choosing(nn.Module):
+    def forward(self, x: Any) -> Any:
+        chosen = x.topk(9, dim=-1).values
+        return chosen if x.sum() > 0 else x
+
+
+def test_no_log_of_torch_shows_a_traceback() -> None:
+    pytest.importorskip("onnxscript")
+    handler = logging.StreamHandler(io.StringIO())
+    logger = logging.getLogger("torch._subclasses.fake_tensor")
+    logger.addHandler(handler)
+    try:
+        with pytest.raises(ModelFormatError, match="k not in range"):
+            load(Choosing(), input_shape=(4, 4), via="onnx")
+    finally:
+        logger.removeHandler(handler)
+    assert not handler.stream.getvalue()
 
 
 def test_exporters_that_fail_tell_a_sentence_each_and_print_nothing(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from predictor_core.errors import MissingDependencyError
 from predictor_core.fusion import detect, load_rules
 from predictor_core.kernels import cost
 from predictor_core.learning.phones.models import build_graphs, check_sizes
@@ -31,6 +32,17 @@ def test_a_transformer_has_the_size_that_is_published(tmp_path) -> None:
     built = build_graphs(["van-tiny"])
     assert check_sizes(built, RULES, tmp_path / "transformers.csv") == []
     assert "van-tiny,4.11,4.1,0.910,0.9" in (tmp_path / "transformers.csv").read_text()
+
+
+def test_without_the_right_transformers_the_error_says_what_to_install() -> None:
+    try:
+        import transformers
+    except ImportError:
+        transformers = None
+    if hasattr(transformers, "VanConfig"):
+        pytest.skip("transformers is installed, and has all models")
+    with pytest.raises(MissingDependencyError, match="transformers<5"):
+        build_graphs(["van-tiny"])
 
 
 def test_sizes_that_differ_are_listed(tmp_path) -> None:
