@@ -2,6 +2,10 @@
 
 nn-Meter runs in a Python 3.8 environment of its own, with a stand-in for its CPU pack. Where there is no
 Python 3.8 or nn-Meter can't be installed, the benchmark says so and ends.
+
+The first row is what a search, or a folder of models, gets: different models one after the other in one
+process, each predicted once, with whatever a tool keeps from one model to the next: here the latencies of
+kernels, in nn-Meter nothing. In the rows of single models nothing is kept.
 """
 
 from __future__ import annotations
@@ -25,6 +29,8 @@ from predictor_core.frontends.nnmeter_ir import to_document
 
 HERE = Path(__file__).parent
 REQUIREMENTS = ("nn-meter==2.0", "scikit-learn==0.24.2", "numpy==1.24.4")
+#: Different graphs after which the time is told, too: fewer of their kernels are known from earlier ones.
+FEW = 100
 #: Training rows per forest that bring the stand-in to the size of the original, 1.4 GB.
 SAMPLES = 3500
 
@@ -40,8 +46,8 @@ predictor = load_latency_predictor("cortexA76cpu_tflite21")
 answer["load"] = [time.perf_counter() - start, rss_mb() - before]
 documents = {path: json.load(open(path)) for path in sys.argv[2:]}
 predictor.predict(documents[sys.argv[2]], "nnmeter-ir")
-for path, document in documents.items():
-    times = []
+for path in sys.argv[2:4]:
+    document, times = documents[path], []
     for _ in range(int(sys.argv[1])):
         predictor.clear_memo()
         start = time.perf_counter()
@@ -49,9 +55,11 @@ for path, document in documents.items():
         times.append(time.perf_counter() - start)
     answer[path] = statistics.median(times)
 predictor.clear_memo()
-start = time.perf_counter()
-predictor.predict_many(list(documents.values())[2:], "nnmeter-ir")
-answer["many"] = time.perf_counter() - start
+elapsed, start = [], time.perf_counter()
+for path in sys.argv[4:]:
+    predictor.predict(documents[path], "nnmeter-ir")
+    elapsed.append(time.perf_counter() - start)
+answer["elapsed"] = elapsed
 print(json.dumps(answer))
 """
 )
@@ -60,8 +68,8 @@ print(json.dumps(answer))
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Path(tempfile.gettempdir()) / "versus_nn_meter")
-    parser.add_argument("--repeat", type=int, default=5, help="runs per row; the median counts")
-    parser.add_argument("--graphs", type=int, default=100, help="different graphs for the batch row")
+    parser.add_argument("--repeat", type=int, default=5, help="runs of a single model; the median counts")
+    parser.add_argument("--graphs", type=int, default=1000, help="different graphs one after the other")
     arguments = parser.parse_args()
     try:
         python = environment(arguments.work)
@@ -78,7 +86,10 @@ def main() -> None:
         compare(ours, peer, paths),
         [
             "CPU predictor. nn-Meter 2.0 runs under Python 3.8 with scikit-learn 0.24.2 and a stand-in for "
-            "its pack: the kinds and tree counts of its own builder, 1.4 GB in all, labels made up."
+            "its pack: the kinds and tree counts of its own builder, 1.4 GB in all, labels made up.",
+            "The different IR dicts are variants of MobileNetV2 with random widths and windows, predicted "
+            "once each. Of their kernels 35 % are new in the first 100 and 6 % in all 1,000; in 1,105 models "
+            "out of nn-Meter's 13 measured families, in random order, 33 % are.",
         ],
     )
 
@@ -158,7 +169,6 @@ def run_peer(python: str, home: Path, repeat: int, paths: list[str]) -> dict[str
         command, check=True, capture_output=True, text=True, env={**environ, "HOME": str(home)}
     )
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    answer["many"] = sum(answer[path] for path in paths[2:])
     return answer
 
 
@@ -176,12 +186,13 @@ def compare(ours: list[dict[str, Any]], peer: list[dict[str, Any]], paths: list[
             {"work": work, "unit": unit, "ours": mine, "nn-Meter 2.0": theirs, "ratio": theirs / mine}
         )
 
+    for count in sorted({min(FEW, len(paths) - 2), len(paths) - 2}, reverse=True):
+        add(f"{count:,} different IR dicts, one after the other", "ms", "elapsed", count - 1, 1000)
     add("import", "ms", "import", 0, 1000)
     add("load the CPU predictor", "ms", "load", 0, 1000)
     add("memory of the CPU predictor", "MB", "load", 1)
     for path in paths[:2]:
         add(f"IR dict of {Path(path).stem}, nothing cached", "ms", path, None, 1000)
-    add(f"{len(paths) - 2} different IR dicts", "ms", "many", None, 1000)
     return rows
 
 

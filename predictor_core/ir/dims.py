@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, lru_cache
+from operator import itemgetter
 
 from predictor_core.ir.graph import Shape
 
@@ -12,7 +14,14 @@ Layout = tuple[int, ...]
 
 def in_layout(shape: Shape, layout: Layout) -> Shape:
     """Return a source shape in a layout."""
-    return tuple([1 if dim < 0 else shape[dim] for dim in layout])
+    permute = _permutation(layout)
+    return permute(shape) if permute else tuple([1 if dim < 0 else shape[dim] for dim in layout])
+
+
+@lru_cache(maxsize=1024)
+def _permutation(layout: Layout) -> Callable[[Shape], Shape] | None:
+    """Return what orders the dimensions of a shape; None for layouts with others, or with fewer than two."""
+    return itemgetter(*layout) if len(layout) > 1 and min(layout) >= 0 else None
 
 
 @cache

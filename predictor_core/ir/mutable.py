@@ -139,7 +139,7 @@ class MutableGraph:
         """Shape of a tensor."""
         node = self.nodes.get(tensor)
         if node is not None:
-            return node.outputs[0]
+            return node[4][0]
         name, _, index = tensor.rpartition(":")
         return self.nodes[name].outputs[int(index)]
 

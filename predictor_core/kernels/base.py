@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,10 +70,6 @@ class AnalyticBase(NamedTuple):
             "coefficients": [list(row) for row in self.coefficients],
         }
 
-    def row(self, area: int) -> int:
-        """Index of the coefficients that a window area takes."""
-        return min(bisect_left(self.window_areas, area), len(self.window_areas) - 1)
-
     def latency_ms(self, specs: Sequence[KernelSpec], costs: Sequence[Cost]) -> NDArray[np.float64]:
         """Return the base of several kernels in ms, shape (len(specs),)."""
         return np.array(self.latencies_ms(specs, costs), dtype=np.float64)
@@ -80,9 +77,10 @@ class AnalyticBase(NamedTuple):
     def latencies_ms(self, specs: Sequence[KernelSpec], costs: Sequence[Cost]) -> list[float]:
         """Return the same as a list."""
         functions = [WORK[term] for term in self.terms]
+        areas, last = self.window_areas, len(self.window_areas) - 1
         out = []
         for spec, cost in zip(specs, costs):
-            row = self.coefficients[self.row(spec.kernel[0] * spec.kernel[1])]
+            row = self.coefficients[min(bisect_left(areas, prod(spec.kernel)), last)]
             total = 0.0
             for coefficient, work in zip(row, functions):
                 total += coefficient * work(spec, cost)

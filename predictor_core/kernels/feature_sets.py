@@ -36,10 +36,10 @@ def area(shape: Shape) -> tuple[float, float]:
     return sqrt(height * width), height / width
 
 
-def _epilogue(spec: KernelSpec) -> tuple[float, float]:
+def _epilogue(merged: tuple[str, ...]) -> tuple[float, float]:
     """Code of the merged activation and number of merged residual inputs."""
     activation, residuals = 0, 0
-    for op in spec.epilogue:
+    for op in merged:
         if op == "add":
             residuals += 1
         elif op not in _POOLS:
@@ -51,14 +51,8 @@ _WINDOW = ("aspect", "kernel_aspect", "stride_aspect", "dilation", "activation",
 
 
 def _window(spec: KernelSpec, aspect: float) -> tuple[float, ...]:
-    (kernel_height, kernel_width), (stride_height, stride_width) = spec.kernel, spec.strides
-    return (
-        aspect,
-        kernel_height / kernel_width,
-        stride_height / stride_width,
-        spec.dilations[0] * spec.dilations[1],
-        *_epilogue(spec),
-    )
+    _, _, _, _, (height, width), (down, right), (rows, columns), _, epilogue, _, _ = spec
+    return (aspect, height / width, down / right, rows * columns, *_epilogue(epilogue))
 
 
 def _conv(spec: KernelSpec, cost: Cost) -> tuple[float, ...]:
@@ -133,20 +127,22 @@ CONV = FeatureSet(
 
 
 def _channelwise(spec: KernelSpec, cost: Cost) -> tuple[float, ...]:
-    side, aspect = area(spec.inputs[0])
-    out_side, _ = area(spec.output)
-    channels = spec.output[-1]
-    read, written = prod(spec.inputs[0]), prod(spec.output)
+    _, _, inputs, output, (height, width), (down, right), _, _, _, _, _ = spec
+    shape = inputs[0]
+    macs, moved = cost
+    side, aspect = area(shape)
+    out_side, _ = area(output)
+    channels = output[-1]
     return (
         side,
         out_side,
         channels,
-        cost.macs,
-        cost.bytes,
-        (read + written) / CMX_ELEMENTS,
+        macs,
+        moved,
+        (prod(shape) + prod(output)) / CMX_ELEMENTS,
         channels,
-        sqrt(spec.kernel[0] * spec.kernel[1]),
-        sqrt(spec.strides[0] * spec.strides[1]),
+        sqrt(height * width),
+        sqrt(down * right),
         *_window(spec, aspect),
     )
 
@@ -164,7 +160,7 @@ CHANNELWISE = FeatureSet(
 
 def _fc(spec: KernelSpec, cost: Cost) -> tuple[float, ...]:
     cin, cout = spec.inputs[0][-1], spec.output[-1]
-    return (cin, cout, cost.macs, cost.bytes, cin, cout, *_epilogue(spec))
+    return (cin, cout, cost.macs, cost.bytes, cin, cout, *_epilogue(spec.epilogue))
 
 
 FC = FeatureSet(Layout(("cin", "cout", "macs", "bytes"), ("cin", "cout"), ("activation", "residuals")), _fc)
@@ -173,7 +169,8 @@ FC = FeatureSet(Layout(("cin", "cout", "macs", "bytes"), ("cin", "cout"), ("acti
 def _se(spec: KernelSpec, cost: Cost) -> tuple[float, ...]:
     side, aspect = area(spec.inputs[0])
     channels, middle = spec.inputs[0][-1], spec.extra[0]
-    return (side, channels, middle, cost.macs, cost.bytes, channels, middle, aspect, *_epilogue(spec))
+    merged = _epilogue(spec.epilogue)
+    return (side, channels, middle, cost.macs, cost.bytes, channels, middle, aspect, *merged)
 
 
 SE = FeatureSet(
@@ -205,7 +202,7 @@ def _mapped(spec: KernelSpec, cost: Cost) -> tuple[float, ...]:
         channels,
         len(spec.inputs),
         aspect,
-        *_epilogue(spec),
+        *_epilogue(spec.epilogue),
         *(spec.context or _NO_CONTEXT),
     )
 

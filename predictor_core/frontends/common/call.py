@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from predictor_core.errors import MALFORMED, GraphError, ModelFormatError, PredictorError, UnsupportedOpError
-from predictor_core.frontends.common.values import Array, NotInferableError, Value, as_ints
+from predictor_core.frontends.common.values import Array, NotInferableError, Value, as_ints, make_value
 from predictor_core.ir.graph import MAX_RANK, Node, Shape, check_rank, make_node
 from predictor_core.ir.names import Names
 
@@ -40,9 +40,10 @@ def nodes_of(steps: Sequence[Step], name: str, names: Names, scope: str = "") ->
 
 def values_of(node: Node) -> list[Value]:
     """Return the values that a Node makes."""
-    if len(node.outputs) == 1:
-        return [Value(node.outputs[0], node.name)]
-    return [Value(shape, tensor) for tensor, shape in zip(node.tensors, node.outputs)]
+    name, _, _, _, outputs, _ = node
+    if len(outputs) == 1:
+        return [make_value((outputs[0], name, None))]
+    return [Value(shape, tensor) for tensor, shape in zip(node.tensors, outputs)]
 
 
 def tensors_of(values: Iterable[Value]) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from predictor_core.ir.graph import Shape
+from predictor_core.ir.named import maker
 
 Array = npt.NDArray[Any]
 
@@ -37,6 +38,9 @@ class Value(NamedTuple):
     def is_constant(self) -> bool:
         """Whether the value does not depend on the inputs of the model."""
         return self.node is None
+
+
+make_value = maker(Value)
 
 
 class NotInferableError(Exception):

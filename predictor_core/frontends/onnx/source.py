@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 from predictor_core.errors import GraphError, ModelFormatError
@@ -33,6 +35,9 @@ class SourceNode:
         self.attribute = node.attribute[:]
         # protobuf hands out text that is not UTF-8 as bytes.
         self.op_type = str(node.op_type)
+
+
+_OUTPUT = attrgetter("output")
 
 
 def label(node: SourceNode) -> str:
@@ -87,6 +92,9 @@ def attribute_value(attribute: Any, kind: int) -> Any:
 
 def check_outputs(nodes: Sequence[SourceNode]) -> None:
     """Refuse a tensor that two nodes make."""
+    names = [*filter(None, chain.from_iterable(map(_OUTPUT, nodes)))]
+    if len({*names}) == len(names):
+        return
     made: set[str] = set()
     for node in nodes:
         for name in node.output:

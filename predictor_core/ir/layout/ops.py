@@ -44,8 +44,9 @@ def takes(op: str) -> str:
 
 
 def _image(walk: LayoutWalk, node: Node) -> None:
-    layout = image_layout(len(walk.graph.shape(node.inputs[0])))
-    walk.write(node, (walk.read(node.inputs[0], layout), *_others(walk, node)), node.attrs, layout)
+    first = node.inputs[0]
+    layout = image_layout(len(walk.graph.shape(first)))
+    walk.write(node, (walk.read(first, layout), *_others(walk, node)), node.attrs, layout)
 
 
 def _others(walk: LayoutWalk, node: Node) -> tuple[str, ...]:
@@ -275,6 +276,7 @@ HANDLERS: dict[str, Callable[[LayoutWalk, Node], None]] = {
 
 def write(walk: LayoutWalk, node: Node) -> None:
     """Write a node in the right layout."""
-    row = ops.find(node.op)
-    handler = HANDLERS.get(node.op if row is None else row.layout) if node.inputs else None
+    _, op, inputs, _, _, _ = node
+    row = ops.find(op)
+    handler = HANDLERS.get(op if row is None else row.layout) if inputs else None
     (handler or unknown)(walk, node)
