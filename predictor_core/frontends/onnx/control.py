@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from predictor_core.errors import GraphError, UnsupportedOpError
@@ -136,7 +136,7 @@ def scan(walk: Conversion, node: SourceNode, attrs: Attrs, inputs: Inputs) -> li
     ]
 
 
-def _state(walk: Conversion, node: SourceNode) -> Any:
+def _state(walk: Conversion, node: SourceNode) -> Callable[[Value], Value]:
     """Return what makes an input of a constant that later turns overwrite."""
 
     def made(value: Value) -> Value:
