@@ -78,8 +78,11 @@ def main() -> None:
         return
     home = pack(arguments.work, python)
     paths = documents(arguments.work, arguments.graphs)
-    peer = [run_peer(python, home, arguments.repeat, paths) for _ in range(3)]
-    ours = fresh(OURS, str(arguments.repeat), *paths, repeat=3)
+    peer, ours = [], []
+    for _ in range(3):
+        # In turn, so that both meet the same load of the machine.
+        peer.append(run_peer(python, home, arguments.repeat, paths))
+        ours += fresh(OURS, str(arguments.repeat), *paths)
     publish(
         "versus_nn_meter",
         "Against nn-Meter 2.0",
