@@ -231,28 +231,32 @@ class MutableGraph:
         self.rewire(tensors)
         self.remove(tensors)
 
-    def absorb(self, node: Node, chain: Sequence[str]) -> None:
-        """Remove a chain of nodes behind one; what reads the last of them reads that node instead.
+    def absorb(self, chains: Mapping[str, Sequence[str]]) -> None:
+        """Remove chains of nodes behind others; what reads the last of one reads the node before it instead.
 
         Parameters
         ----------
-        node : Node
-            With one output.
-        chain : sequence of str
-            Names of nodes with one output, each the only reader of the one before it.
+        chains : mapping
+            Name of a node with one output -> names of nodes with one output, each the only reader of the one
+            before it, which reads nothing else. Each reader of a chain is rewritten once.
         """
-        own, last, nodes, readers = node[0], chain[-1], self.nodes, self._readers
-        for name in chain:
-            self._forget(nodes.pop(name))
-            reading = readers.pop(name)
-        readers[own] = reading
-        for name in reading:
-            _, op, inputs, attrs, outputs, scope = nodes[name]
-            inputs = (own,) if len(inputs) == 1 else tuple([own if x == last else x for x in inputs])
+        nodes, readers = self.nodes, self._readers
+        moved: dict[str, str] = {}
+        rewritten: dict[str, int] = {}
+        for own, chain in chains.items():
+            for name in chain:
+                self._forget(nodes.pop(name))
+                reading = readers.pop(name)
+            readers[own] = reading
+            moved[name] = own
+            rewritten.update(reading)
+            if name in self._places:
+                self._move_output(name, own)
+            self.changed = True
+        for name in rewritten:
+            _, op, before, attrs, outputs, scope = nodes[name]
+            inputs = (moved[before[0]],) if len(before) == 1 else tuple(map(moved.get, before, before))
             nodes[name] = make_node((name, op, inputs, attrs, outputs, scope))
-        if last in self._places:
-            self._move_output(last, own)
-        self.changed = True
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove nodes that nothing reads; those that are gone already are left out."""

@@ -30,6 +30,7 @@ def fold_bias(graph: MutableGraph) -> None:
 
     Holds when nothing else reads the conv. The conv keeps its name.
     """
+    chains: dict[str, list[str]] = {}
     for node in graph.of(*_WITH_WEIGHTS):
         last, attrs, outputs = node[0], node[3], node[4]
         stated = attrs.get("bias")
@@ -46,9 +47,10 @@ def fold_bias(graph: MutableGraph) -> None:
             last = reader[0]
             chain.append(last)
         if bias is not stated:
-            node = graph.replace(node, attrs={**attrs, "bias": bias})
+            graph.replace(node, attrs={**attrs, "bias": bias})
         if chain:
-            graph.absorb(node, chain)
+            chains[node[0]] = chain
+    graph.absorb(chains)
 
 
 @graph_pass(requires=("folded biases",), ensures="affine norms", ops=("mul",))
@@ -78,9 +80,11 @@ def join_affine(graph: MutableGraph) -> None:
 
 def is_channelwise(node: Node, channels: int) -> bool:
     """Whether a node scales or shifts each channel by constants of its own."""
+    if len(node.inputs) != 1:
+        return False
     if node.op in ("bn", "biasadd"):
         return True
-    if node.op not in _CHANNELWISE or len(node.inputs) != 1 or node.attrs.get("const_first"):
+    if node.op not in _CHANNELWISE or node.attrs.get("const_first"):
         return False
     shape = node.attrs.get("const_shape", (1,) if "const" in node.attrs else ())
     if "const_shape" in node.attrs and prod(shape) == 1:

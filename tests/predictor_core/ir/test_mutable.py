@@ -64,22 +64,25 @@ def test_a_bypassed_node_is_gone_and_its_readers_read_on() -> None:
     assert [one.name for one in made.freeze()] == ["x", "a", "c"]
 
 
-def test_a_node_absorbs_the_chain_behind_it() -> None:
+def test_nodes_absorb_the_chains_behind_them() -> None:
     nodes = [
         node("x", "input"),
         node("a", "conv", "x"),
         node("b", "bn", "a"),
         node("c", "bn", "b"),
-        node("d", "add", "c", "x"),
-        node("e", "mul", "c", "c"),
+        node("d", "conv", "c"),
+        node("e", "bn", "d"),
+        node("f", "add", "c", "e"),
+        node("g", "mul", "c", "c"),
     ]
-    made = MutableGraph(nodes, outputs=["d", "c", "e"])
-    made.absorb(made.nodes["a"], ["b", "c"])
+    made = MutableGraph(nodes, outputs=["f", "c", "g"])
+    made.absorb({"a": ["b", "c"], "d": ["e"]})
     assert made.changed
-    assert [one.name for one in made.freeze()] == ["x", "a", "d", "e"]
-    assert made.nodes["d"].inputs == ("a", "x")
-    assert [one.name for one in made.readers("a")] == ["d", "e", "e"]
-    assert made.outputs == ["d", "a", "e"]
+    assert [one.name for one in made.freeze()] == ["x", "a", "d", "f", "g"]
+    assert made.nodes["d"].inputs == ("a",)
+    assert made.nodes["f"].inputs == ("a", "d")
+    assert [one.name for one in made.readers("a")] == ["d", "f", "g", "g"]
+    assert made.outputs == ["f", "a", "g"]
     assert made.is_output("a")
     assert not made.has("bn")
 
