@@ -182,7 +182,7 @@ class TreeArrays(NamedTuple):
         leaves = np.empty_like(nodes)
         active = np.arange(len(nodes))
         while True:
-            # In place where it can be: most calls are for few rows, where a new array is a good part of a step.
+            # In place: for the few rows of most calls, new arrays cost as much as the numbers in them.
             for _ in range(_LEVELS):
                 found = node[nodes]
                 at = found & _FEATURE

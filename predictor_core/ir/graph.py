@@ -263,7 +263,9 @@ def _consumers_in_order(nodes: Sequence[Node]) -> dict[str, list[Node]] | None:
             consumers[name] = []
         else:
             several.append(node)
-            consumers.update(dict.fromkeys(node.tensors, []))
+            shared: list[Node] = []
+            for tensor in node.tensors:
+                consumers[tensor] = shared
     # Nobody reads a node with several outputs by its name.
     consumers.update({node.name: consumers[node.tensors[0]] for node in several})
     return consumers
