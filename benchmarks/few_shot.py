@@ -53,6 +53,8 @@ THEIR_PHONE, POPULATED = "pixel4", (CPU, GPU)
 POPULATIONS = [group for group in GROUPS if not group.endswith("int8")]
 #: Held-out models of a family of the benchmark.
 OF_FAMILY = 30
+#: As many models as there are.
+ALL = "all"
 NB201_PHONES = ("essential_ph_1", "pixel3", "samsung_a50", "samsung_s7")
 
 
@@ -93,7 +95,7 @@ def bench(options: argparse.Namespace) -> list[Row]:
     part = split(np.array(data.corpus.names), data.families, seed=0)
     tasks = (
         (GPU_OLD, (GPU,), (5, 10, 50)),
-        (GPU, (CPU, VPU), (10, 50, 100, 1000)),
+        (GPU, (CPU, VPU), (10, 50, 100, 1000, ALL)),
         (CPU, (GPU, GPU_OLD, VPU), (10, 50, 100, 1000)),
     )
     rows: list[Row] = []
@@ -109,8 +111,8 @@ def bench(options: argparse.Namespace) -> list[Row]:
                     priors += phones.priors(group, source, THEIR_PHONE)
         for size in sizes:
             means, chosen = [], Counter[str]()
-            for draw in range(options.draws if size < 1000 else 1):
-                trained = np.random.default_rng(draw).permutation(train)[:size]
+            for draw in range(1 if size in (1000, ALL) else options.draws):
+                trained = np.random.default_rng(draw).permutation(train)[: None if size == ALL else size]
                 compute = partial(of_bench, data, latency_ms, trained, held_out, priors)
                 mean, label = results.once("bench", options.held_out, target, size, draw, compute=compute)
                 means.append(mean)

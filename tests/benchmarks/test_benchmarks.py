@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -11,17 +10,14 @@ from types import ModuleType
 
 import pytest
 
+from tests.scripts import load_script
+
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.fixture
 def harness() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("harness", FOLDER / "harness.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("benchmarks/harness.py")
 
 
 def test_a_table_aligns_and_leaves_absent_cells_empty(harness: ModuleType) -> None:

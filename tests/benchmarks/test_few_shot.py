@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import pytest
+
+from tests.scripts import load_script
 
 pytest.importorskip("scipy")
 
 
 def test_what_was_computed_once_is_read_again(tmp_path: Path) -> None:
-    path = Path(__file__).parents[2] / "benchmarks" / "few_shot_data.py"
-    spec = importlib.util.spec_from_file_location("few_shot_data", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_script("benchmarks/few_shot_data.py")
     calls: list[int] = []
 
     def compute() -> tuple[float, str]:

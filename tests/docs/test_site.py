@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import subprocess
@@ -15,17 +14,13 @@ import yaml
 
 from predictor_core import list_latency_predictors
 from tests.docs.blocks import ROOT
+from tests.scripts import load_script
 
 
 @pytest.fixture(scope="module")
 def generated() -> ModuleType:
     """The module ``docs/generated.py``."""
-    spec = importlib.util.spec_from_file_location("generated", ROOT / "docs" / "generated.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("docs/generated.py")
 
 
 def test_every_predictor_has_a_row_with_its_accuracy(generated: ModuleType) -> None:
