@@ -182,13 +182,16 @@ class TreeArrays(NamedTuple):
         leaves = np.empty_like(nodes)
         active = np.arange(len(nodes))
         while True:
-            # `take` costs half of what an index in brackets does, and most calls are for few rows.
+            # In place: for the few rows of most calls, new arrays cost as much as the numbers in them.
             for _ in range(_LEVELS):
-                found = node.take(nodes)
-                go_right = flat.take(offsets + (found & _FEATURE)) > threshold.take(nodes)
-                nodes = (found >> _BITS) + go_right
+                found = node[nodes]
+                at = found & _FEATURE
+                at += offsets
+                found >>= _BITS
+                found += flat[at] > threshold[nodes]
+                nodes = found
             leaves[active] = nodes
-            inner = np.flatnonzero(node.take(nodes) >> _BITS != nodes)
+            inner = np.flatnonzero(node[nodes] >> _BITS != nodes)
             if not len(inner):
                 return leaves
             active, offsets, nodes = active[inner], offsets[inner], nodes[inner]

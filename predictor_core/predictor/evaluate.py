@@ -252,19 +252,17 @@ class KernelEvaluator:
         """
         forests = np.repeat([self._row[forest] for forest, _ in groups], [n for _, n in groups])
         width = x.shape[1]
-        lowest, highest = self._lowest[forests, :width], self._highest[forests, :width]
-        beyond = (x < lowest) | (x > highest)
+        highest = self._highest.take(forests, 0)[:, :width]
+        above = x - highest
+        beyond = (x < self._lowest.take(forests, 0)[:, :width]) | (above > 0.0)
         outside: list[tuple[str, ...]] = [()] * len(x)
-        holds = np.ones(len(x))
-        all_names = list(self._names.values())
-        for row in np.flatnonzero(beyond.any(axis=1)).tolist():
-            names = all_names[forests[row]]
-            outside[row] = tuple([names[i] for i in np.flatnonzero(beyond[row]).tolist()])
-            above = x[row] - highest[row]
-            fades = (above > 0.0) & self._fading[forests[row], :width]
-            if fades.any():
-                holds[row] = exp(-above[fades].max())
-        return outside, holds
+        if not beyond.any():
+            return outside, np.ones(len(x))
+        names = [self._names[forest] for forest, n in groups for _ in range(n)]
+        for row, column in np.argwhere(beyond).tolist():
+            outside[row] += (names[row][column],)
+        fading = np.where(self._fading.take(forests, 0)[:, :width], above, 0.0)
+        return outside, np.exp(-fading.max(axis=1, initial=0.0))
 
 
 def _combined(

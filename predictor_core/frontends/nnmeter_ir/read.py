@@ -153,7 +153,7 @@ class _Reader:
         constant_first = False
         inputs = tuple(bounds)
         try:
-            read = tuple(map(self.shape_of, inputs))
+            read = (self.shapes[inputs[0]],) if len(inputs) == 1 else tuple(map(self.shape_of, inputs))
         except KeyError:
             inputs, constants, constant_first = self._resolved(name, kind, entry)
             read = tuple(map(self.shape_of, inputs))

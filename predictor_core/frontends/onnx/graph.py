@@ -100,8 +100,7 @@ class Conversion:
         self.depth = 0
         self.values: dict[str, Value] = {}
         nodes = [SourceNode(node) for node in graph.node[:]]
-        self.read = {name for node in nodes for name in node.input}
-        self.read.update(info.name for info in graph.output)
+        self.read = {info.name for info in graph.output}.union(*[node.input for node in nodes])
         self.names = Names()
         self.meter = meter()
         for tensor in graph.initializer[:]:
@@ -214,7 +213,7 @@ class Conversion:
         call = Call(label(node), op, attrs, inputs, outputs, self.opset, self._warnings)
         steps = self.steps(node, call)
         # Nothing is computed of what has no elements.
-        if 0 in steps[-1].outputs[0] or all(value is None or value.node is None for value in inputs):
+        if 0 in steps[-1].outputs[0] or _first_tensor(inputs) is None:
             self.values.update((name, Value(shape)) for name, shape in zip(node.output, steps[-1].outputs))
             return
         if op == "DynamicQuantizeLinear":
@@ -270,6 +269,14 @@ class Conversion:
             )
         known = tuple([size for size in sizes if size is not None])
         return known if len(known) == len(sizes) else None
+
+
+def _first_tensor(inputs: Sequence[Value | None]) -> str | None:
+    """Return the first tensor that a node reads, None where all its inputs are constants."""
+    for value in inputs:
+        if value is not None and value.node is not None:
+            return value.node
+    return None
 
 
 def made_of(result: Read | None, made: Sequence[Node]) -> Value | None:
