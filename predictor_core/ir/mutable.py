@@ -253,10 +253,7 @@ class MutableGraph:
             if name in self._places:
                 self._move_output(name, own)
             self.changed = True
-        for name in rewritten:
-            _, op, before, attrs, outputs, scope = nodes[name]
-            inputs = (moved[before[0]],) if len(before) == 1 else tuple(map(moved.get, before, before))
-            nodes[name] = make_node((name, op, inputs, attrs, outputs, scope))
+        self._reread(rewritten, moved)
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove nodes that nothing reads; those that are gone already are left out."""
@@ -273,7 +270,7 @@ class MutableGraph:
         tensors : mapping
             Tensor -> the one to read in its place.
         """
-        nodes, readers = self.nodes, self._readers
+        readers = self._readers
         moved = dict(tensors)
         rewritten: dict[str, int] = {}
         for old, new in tensors.items():
@@ -290,9 +287,7 @@ class MutableGraph:
                 into = readers[new]
                 for name, count in reading.items():
                     into[name] = into.get(name, 0) + count
-        for name in rewritten:
-            _, op, before, attrs, outputs, scope = nodes[name]
-            nodes[name] = make_node((name, op, tuple(map(moved.get, before, before)), attrs, outputs, scope))
+        self._reread(rewritten, moved)
         for old in tensors:
             if old in self._places:
                 self._move_output(old, moved[old])
@@ -306,6 +301,13 @@ class MutableGraph:
                 continue
             if not self._is_read(node):
                 self.remove([node.name])
+
+    def _reread(self, names: Iterable[str], moved: Mapping[str, str]) -> None:
+        """Write nodes anew, each of which reads one of the `moved` tensors."""
+        for name in names:
+            _, op, before, attrs, outputs, scope = self.nodes[name]
+            reads = (moved[before[0]],) if len(before) == 1 else tuple(map(moved.get, before, before))
+            self.nodes[name] = make_node((name, op, reads, attrs, outputs, scope))
 
     def _move_output(self, old: str, new: str) -> None:
         places = self._places.pop(old)

@@ -212,6 +212,6 @@ def decompose(spec: KernelSpec) -> Decomposition:
     """Express a kernel by kernels of the sorts that were measured."""
     entry = _ROWS.get(spec[1], _UNKNOWN)
     found = entry.decompose(spec)
-    if (entry.alike or entry.forest is None) and found.measured:
+    if found.measured and not entry.measured:
         return found._replace(measured=False)
     return found

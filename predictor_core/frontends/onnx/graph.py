@@ -179,9 +179,14 @@ class Conversion:
 
     def emit(self, node: SourceNode, step: Step) -> list[Value]:
         """Append one Node for a node; return what it makes."""
+        return values_of(self._add(node, [step])[-1])
+
+    def _add(self, node: SourceNode, steps: Sequence[Step]) -> list[Node]:
+        """Append the Nodes of a node, and return them."""
         name = self.names.fresh(str(node.name or f"{node.op_type}_{len(self.nodes)}"))
-        self.nodes += nodes_of([step], name, self.names, scope_of(node))
-        return values_of(self.nodes[-1])
+        made = nodes_of(steps, name, self.names, scope_of(node))
+        self.nodes += made
+        return made
 
     def constants(self, op: str, attrs: dict[str, Any], inputs: Sequence[Value | None]) -> list[Value] | None:
         """Return the outputs of an op that are known numbers, or None when there are no such."""
@@ -219,9 +224,7 @@ class Conversion:
         if op == "DynamicQuantizeLinear":
             # The scale and the zero point, which are folded into weights.
             self.values.update((name, Value(())) for name in node.output[1:])
-        name = self.names.fresh(str(node.name or f"{op}_{len(self.nodes)}"))
-        made = nodes_of(steps, name, self.names, scope_of(node))
-        self.nodes += made
+        made = self._add(node, steps)
         results: Sequence[Value | None] = values_of(made[-1])
         if isinstance(steps, Steps) and steps.results:
             results = [made_of(result, made) for result in steps.results]

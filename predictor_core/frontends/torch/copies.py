@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from predictor_core.frontends.torch.tensors import mapped
+
 #: Values that nothing can change.
 ATOMS = frozenset({type(None), bool, int, float, complex, str, bytes, torch.dtype, torch.device, torch.Size})
 
@@ -176,17 +178,7 @@ def copied(values: Any, as_input: Callable[[torch.Tensor], torch.Tensor]) -> Any
         return made
 
     copier = Copier(memo, own)
-
-    def copy(value: Any) -> Any:
-        if isinstance(value, torch.Tensor):
-            return as_input(value)
-        if type(value) in (tuple, list):
-            return type(value)(copy(item) for item in value)
-        if type(value) is dict:
-            return {key: copy(item) for key, item in value.items()}
-        return copier.copy(value, "")
-
-    return copy(values)
+    return mapped(values, as_input, lambda value: copier.copy(value, ""))
 
 
 def _blank(value: Any) -> Any:

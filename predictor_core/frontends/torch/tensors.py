@@ -71,15 +71,19 @@ def tensors_of(value: Any) -> Iterator[torch.Tensor]:
             yield from tensors_of(getattr(value, field.name))
 
 
-def mapped(value: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
-    """Replace the tensors in nested lists and dicts by what `change` makes of them."""
+def mapped(
+    value: Any,
+    change: Callable[[torch.Tensor], torch.Tensor],
+    other: Callable[[Any], Any] = lambda value: value,
+) -> Any:
+    """Replace the tensors in nested lists and dicts by what `change` makes of them, all else by `other`'s."""
     if isinstance(value, torch.Tensor):
         return change(value)
     if type(value) in (tuple, list):
-        return type(value)(mapped(item, change) for item in value)
+        return type(value)(mapped(item, change, other) for item in value)
     if type(value) is dict:
-        return {key: mapped(item, change) for key, item in value.items()}
-    return value
+        return {key: mapped(item, change, other) for key, item in value.items()}
+    return other(value)
 
 
 def to_meta(value: Any) -> Any:
