@@ -13,6 +13,7 @@ from predictor_core.ir.graph import Graph
 from predictor_core.ir.inputs import GivenShapes
 from predictor_core.measuring.machine import cpu_name, pinned
 from predictor_core.measuring.pace import Pace
+from predictor_core.measuring.rows import environment, threads_text
 from predictor_core.measuring.runtimes import RUNTIMES, Runtime, find
 from predictor_core.measuring.timing import Timing, time_call
 
@@ -124,7 +125,7 @@ def measure_latency(
         session = adapter.open(model, kind, threads, input_shape)
         with session.around():
             timing = time_call(session.run, budget_s, pace=pace or Pace(), wait_s=wait_s)
-    environment = {
+    found = {
         "cpu": cpu_name(),
         "runtime": adapter.name,
         "version": adapter.version,
@@ -136,7 +137,7 @@ def measure_latency(
         timing.median_ms,
         timing.std_ms,
         len(timing.seconds),
-        environment,
+        found,
         timing.warnings,
         timing,
     )
@@ -144,30 +145,19 @@ def measure_latency(
 
 def environment_text(adapter: Runtime, threads: int, precision: str = "") -> str:
     """Return an environment in one line, as measurements files hold it."""
-    plural = "" if threads == 1 else "s"
-    parts = [f"{adapter.name} {adapter.version}", cpu_name(), f"{threads} thread{plural}", precision]
-    return ", ".join(part for part in parts if part)
+    return environment(f"{adapter.name} {adapter.version}", cpu_name(), threads_text(threads), precision)
 
 
 def checked_type(model: Any, model_type: str | None, adapter: Runtime) -> str:
     """Return the type of a model, given or told by it, or raise where the runtime does not take it."""
     kind = model_type.lower() if model_type else _type_of(model)
     if kind not in adapter.model_types:
-        able = [name for name in RUNTIMES if kind in find_types(name)]
+        able = [name for name, other in RUNTIMES.items() if kind in other.model_types]
         advice = f"; runtimes that take {kind}: {', '.join(able)}" if able else ""
         raise PredictorError(
             f"{adapter.name} runs {', '.join(adapter.model_types)} models, got {kind!r}{advice}"
         )
     return kind
-
-
-def find_types(runtime: str) -> tuple[str, ...]:
-    """Return the model types of a runtime, which need not be installed."""
-    from importlib import import_module
-
-    module, _, adapter = RUNTIMES[runtime].partition(":")
-    types: tuple[str, ...] = getattr(import_module(module), adapter).model_types
-    return types
 
 
 def _type_of(model: Any) -> str:

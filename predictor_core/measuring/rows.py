@@ -62,6 +62,18 @@ def shape_text(shape: tuple[int, ...] | tuple[tuple[int, ...], ...]) -> str:
     return "x".join(map(str, shape))
 
 
+def environment(*parts: str | None) -> str:
+    """Return an environment in one line: what is known of it."""
+    return ", ".join(part for part in parts if part)
+
+
+def threads_text(count: str | int | None) -> str | None:
+    """Return ``4 threads``, or None where the count is not known."""
+    if count is None or int(count) < 1:
+        return None
+    return f"{int(count)} thread" + ("" if int(count) == 1 else "s")
+
+
 def line(cells: Iterable[str]) -> str:
     """Return one line of a CSV file."""
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from predictor_core.errors import PredictorError
+from predictor_core.errors import MALFORMED, PredictorError
 from predictor_core.measuring.logs import aihub, mnn, ncnn, onnxruntime, openvino, tensorrt, tflite
 from predictor_core.measuring.logs.base import LogFormat, LoggedModel, OpTime, file_name
 from predictor_core.measuring.rows import Row
 
-__all__ = ["FORMATS", "LogFormat", "LoggedModel", "OpTime", "is_log", "read_log", "to_rows"]
+__all__ = ["FORMATS", "LogFormat", "LoggedModel", "OpTime", "is_log", "read_log", "to_rows", "totals"]
 
 #: Tried in this order; the first that recognises a text reads it.
 FORMATS: tuple[LogFormat, ...] = (
@@ -52,22 +52,14 @@ def read_log(path: str | os.PathLike[str]) -> list[LoggedModel]:
     """
     file = Path(path)
     text = _text(file)
-    for known in FORMATS:
-        if known.matches(text):
-            break
-    else:
+    known = _format_of(text)
+    if known is None:
         tools = "; ".join(each.name for each in FORMATS)
         raise PredictorError(f"{file}: the output of no tool that is known here; known are: {tools}")
     try:
         found = known.read(text)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (*MALFORMED, RecursionError) as error:
         raise PredictorError(f"{file}: a malformed output of {known.name}: {error!r}") from error
-    except Exception as error:
-        # PyYAML's errors share no root with those above.
-        if type(error).__module__.startswith("yaml"):
-            reason = " ".join(str(error).split())
-            raise PredictorError(f"{file}: a malformed output of {known.name}: {reason}") from error
-        raise
     found = [each if each.model else replace(each, model=file.stem) for each in found]
     bad = next((each for each in found if not 0.0 < each.latency_ms < float("inf")), None)
     if bad is not None:
@@ -82,10 +74,9 @@ def read_log(path: str | os.PathLike[str]) -> list[LoggedModel]:
 def is_log(path: str | os.PathLike[str]) -> bool:
     """Tell whether a file is the output of a known tool."""
     try:
-        text = _text(Path(path))
+        return _format_of(_text(Path(path))) is not None
     except PredictorError:
         return False
-    return any(known.matches(text) for known in FORMATS)
 
 
 def to_rows(
@@ -137,6 +128,10 @@ def _places(folder: Path) -> dict[str, Path]:
         for path in sorted(folder.glob(f"*{suffix}")):
             found.setdefault(path.stem.lower(), path)
     return found
+
+
+def _format_of(text: str) -> LogFormat | None:
+    return next((known for known in FORMATS if known.matches(text)), None)
 
 
 def _text(file: Path) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from predictor_core.measuring.logs.base import LogFormat, LoggedModel, environment
+from predictor_core.measuring.logs.base import LogFormat, LoggedModel
+from predictor_core.measuring.rows import environment
 from predictor_core.yaml_files import parse_yaml
 
 

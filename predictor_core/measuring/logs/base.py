@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 
@@ -68,18 +68,25 @@ def search(pattern: str, text: str, flags: int = 0) -> str | None:
     return found[1].strip() if found else None
 
 
+def search_count(pattern: str, text: str) -> int | None:
+    """Return the number that the first group of a pattern is, or None where it does not occur."""
+    found = search(pattern, text)
+    return int(found) if found else None
+
+
 def file_name(path: str) -> str:
     """Last part of a path of any system."""
     return PureWindowsPath(path).name if "\\" in path else PurePosixPath(path).name
 
 
-def environment(*parts: str | None) -> str:
-    """Join what is known."""
-    return ", ".join(part for part in parts if part)
+def cut_at(start: str, text: str) -> list[str]:
+    """Cut a text that holds several runs where each starts; the whole text where the pattern is nowhere."""
+    starts = [found.start() for found in re.finditer(start, text)] or [0]
+    return [text[first:last] for first, last in zip(starts, [*starts[1:], len(text)])]
 
 
-def threads_text(count: str | int | None) -> str | None:
-    """Return ``4 threads``, or None where the count is not known."""
-    if count is None or int(count) < 1:
-        return None
-    return f"{int(count)} thread" + ("" if int(count) == 1 else "s")
+def of_profile(ops: Iterable[OpTime], environment: str, runs: int | None = None) -> list[LoggedModel]:
+    """Return the model of a profile, whose latency is the sum of its ops; none where it has no ops."""
+    found = tuple(ops)
+    total_ms = sum(op.latency_ms for op in found)
+    return [LoggedModel("", total_ms, runs=runs, environment=environment, ops=found)] if found else []

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from predictor_core.measuring.logs.base import LogFormat, LoggedModel, environment, search, threads_text
+from predictor_core.measuring.logs.base import LogFormat, LoggedModel, search, search_count
+from predictor_core.measuring.rows import environment, threads_text
 
 _LINE = re.compile(
     r"^\s*\[ ?- ?\]\s*(\S+)\s+max =\s*([\d.]+) ?ms\s+min =\s*([\d.]+) ?ms\s+avg =\s*([\d.]+) ?ms",
@@ -19,14 +20,13 @@ def _matches(text: str) -> bool:
 
 
 def _read(text: str) -> list[LoggedModel]:
-    runs = search(r"loop = (\d+)", text)
-    threads = search(r"thread\s*=\s*(\d+)", text)
+    runs = search_count(r"loop = (\d+)", text)
+    threads = search_count(r"thread\s*=\s*(\d+)", text)
     backend = search(r"Forward type: ?\*\*(\w+)\*\*", text)
     precision = search(r"precision\s*=\s*(\d+)", text)
     where = environment("MNN", backend, threads_text(threads), _PRECISIONS.get(precision or ""))
     return [
-        LoggedModel(found[1], float(found[4]), runs=int(runs) if runs else None, environment=where)
-        for found in _LINE.finditer(text)
+        LoggedModel(found[1], float(found[4]), runs=runs, environment=where) for found in _LINE.finditer(text)
     ]
 
 

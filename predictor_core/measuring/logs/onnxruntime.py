@@ -8,7 +8,7 @@ from typing import Any
 
 from predictor_core.measuring.logs.base import LogFormat, LoggedModel, OpTime
 
-_SUFFIXES = ("_kernel_time",)
+_SUFFIX = "_kernel_time"
 
 
 def _matches(text: str) -> bool:
@@ -48,9 +48,9 @@ def _ops(events: list[dict[str, Any]]) -> list[OpTime]:
     times: dict[tuple[str, str], list[float]] = {}
     for event in events:
         name = str(event.get("name", ""))
-        if event.get("cat") == "Node" and name.endswith(_SUFFIXES):
+        if event.get("cat") == "Node" and name.endswith(_SUFFIX):
             kind = str(event.get("args", {}).get("op_name", ""))
-            times.setdefault((name[: -len(_SUFFIXES[0])], kind), []).append(float(event["dur"]))
+            times.setdefault((name[: -len(_SUFFIX)], kind), []).append(float(event["dur"]))
     return [
         OpTime(name, kind, statistics.median(durations[1:] or durations) / 1e3)
         for (name, kind), durations in times.items()

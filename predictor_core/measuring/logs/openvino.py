@@ -13,10 +13,11 @@ from predictor_core.measuring.logs.base import (
     LogFormat,
     LoggedModel,
     OpTime,
-    environment,
+    of_profile,
     search,
-    threads_text,
+    search_count,
 )
+from predictor_core.measuring.rows import environment, threads_text
 
 
 def _matches(text: str) -> bool:
@@ -36,7 +37,6 @@ def _read_run(head: str, text: str) -> LoggedModel | None:
     ms = median or search(r"(?:Average|AVG):\s+([\d.]+) ms", text) or search(r"Latency:\s+([\d.]+) ms", text)
     if ms is None:
         return None
-    runs = search(r"Count:\s+(\d+) iterations", text)
     # The name inside the model is that of the exporter's choice and no help.
     model = search(r"Loading (?:network|model) files:?\s*\n\[ INFO \]\s+(\S+\.\w+)\s*$", text, re.M) or ""
     commands = re.findall(r"benchmark_app.* -m[ =](\S+)", head)
@@ -49,7 +49,7 @@ def _read_run(head: str, text: str) -> LoggedModel | None:
     return LoggedModel(
         commands[-1] if commands else model,
         float(ms),
-        runs=int(runs) if runs else None,
+        runs=search_count(r"Count:\s+(\d+) iterations", text),
         environment=_environment(text),
         ops=tuple(ops),
     )
@@ -65,7 +65,7 @@ def _environment(text: str) -> str:
     return environment(
         f"OpenVINO {build}" if build else "OpenVINO",
         device,
-        threads_text(search(r"INFERENCE_NUM_THREADS: (\d+)", text)),
+        threads_text(search_count(r"INFERENCE_NUM_THREADS: (\d+)", text)),
         names.get(precision or "", precision),
     )
 
@@ -77,12 +77,12 @@ def _matches_counters(text: str) -> bool:
 def _read_counters(text: str) -> list[LoggedModel]:
     """Counters of ``-report_type average_counters``: the sum of the layers is the latency."""
     rows = list(csv.DictReader(io.StringIO(text.lstrip("\ufeff")), delimiter=";"))
-    ops = tuple(
+    ops = (
         OpTime(row["layerName"], row["layerType"], float(row["realTime (ms)"]))
         for row in rows
         if str(row.get("execStatus", "")).endswith(".EXECUTED") or row.get("execStatus") == "EXECUTED"
     )
-    return [LoggedModel("", sum(op.latency_ms for op in ops), environment="OpenVINO", ops=ops)] if ops else []
+    return of_profile(ops, "OpenVINO")
 
 
 def _matches_report(text: str) -> bool:

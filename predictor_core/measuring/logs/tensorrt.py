@@ -10,7 +10,16 @@ import re
 import statistics
 from typing import Any
 
-from predictor_core.measuring.logs.base import LogFormat, LoggedModel, OpTime, environment, search
+from predictor_core.measuring.logs.base import (
+    LogFormat,
+    LoggedModel,
+    OpTime,
+    cut_at,
+    of_profile,
+    search,
+    search_count,
+)
+from predictor_core.measuring.rows import environment
 
 
 def _matches(text: str) -> bool:
@@ -18,9 +27,7 @@ def _matches(text: str) -> bool:
 
 
 def _read(text: str) -> list[LoggedModel]:
-    starts = [found.start() for found in re.finditer(r"&&&& RUNNING", text)] or [0]
-    parts = (text[a:b] for a, b in zip(starts, [*starts[1:], len(text)]))
-    return [found for part in parts if (found := _read_run(part)) is not None]
+    return [found for part in cut_at("&&&& RUNNING", text) if (found := _read_run(part)) is not None]
 
 
 def _read_run(text: str) -> LoggedModel | None:
@@ -33,13 +40,13 @@ def _read_run(text: str) -> LoggedModel | None:
     )
     if ms is None:
         return None
-    runs = search(r"Timing trace has (\d+) queries", text)
+    runs = search_count(r"Timing trace has (\d+) queries", text)
     model = search(r"\] Model: (\S.*)", text) or search(r"--onnx=(\S+)", text) or ""
     version = search(r"TensorRT version: ([\d.]+)", text) or search(r"\[TensorRT v(\d+)\]", text)
     device = search(r"(?:Selected Device|Device): (?!\d)(\S.*)", text)
     precision = search(r"\] Precision: (\S+)", text)
     where = environment(f"TensorRT {version}" if version else "TensorRT", device, (precision or "").lower())
-    return LoggedModel(model, float(ms), runs=int(runs) if runs else None, environment=where)
+    return LoggedModel(model, float(ms), runs=runs, environment=where)
 
 
 def _matches_profile(text: str) -> bool:
@@ -47,14 +54,14 @@ def _matches_profile(text: str) -> bool:
 
 
 def _read_profile(text: str) -> list[LoggedModel]:
-    layers = [entry for entry in _list(text) if "averageMs" in entry]
-    runs = next((int(entry["count"]) for entry in _list(text) if "count" in entry), None)
-    ops = tuple(
+    entries = _list(text)
+    ops = (
         OpTime(str(entry.get("name", "")), "", float(entry.get("medianMs", entry["averageMs"])))
-        for entry in layers
+        for entry in entries
+        if "averageMs" in entry
     )
-    total = sum(op.latency_ms for op in ops)
-    return [LoggedModel("", total, runs=runs, environment="TensorRT", ops=ops)] if ops else []
+    runs = next((int(entry["count"]) for entry in entries if "count" in entry), None)
+    return of_profile(ops, "TensorRT", runs)
 
 
 def _matches_times(text: str) -> bool:

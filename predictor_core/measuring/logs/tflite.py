@@ -16,10 +16,12 @@ from predictor_core.measuring.logs.base import (
     LogFormat,
     LoggedModel,
     OpTime,
-    environment,
+    cut_at,
+    of_profile,
     search,
-    threads_text,
+    search_count,
 )
+from predictor_core.measuring.rows import environment, threads_text
 
 _NUMBER = r"([\d.]+(?:[eE][+-]?\d+)?)"
 #: The last one of a run is that of the timed runs; the one before it, of the warm-up.
@@ -34,14 +36,9 @@ def _matches(text: str) -> bool:
 
 
 def _read(text: str) -> list[LoggedModel]:
-    return [found for part in _runs(text) if (found := _read_run(part)) is not None]
-
-
-def _runs(text: str) -> Iterator[str]:
-    """Cut a text that holds several runs, each of which starts with its parameters."""
-    marker = "STARTING!" if "STARTING!" in text else "Graph: ["
-    starts = [found.start() for found in re.finditer(re.escape(marker), text)] or [0]
-    yield from (text[start:end] for start, end in zip(starts, [*starts[1:], len(text)]))
+    # Each run starts with its parameters.
+    start = "STARTING!" if "STARTING!" in text else r"Graph: \["
+    return [found for part in cut_at(start, text) if (found := _read_run(part)) is not None]
 
 
 def _read_run(text: str) -> LoggedModel | None:
@@ -64,7 +61,7 @@ def _read_run(text: str) -> LoggedModel | None:
 
 
 def _environment(text: str) -> str:
-    threads = search(r"(?:#threads used for CPU inference|[Nn]um threads): ?\[(\d+)\]", text)
+    threads = search_count(r"(?:#threads used for CPU inference|[Nn]um threads): ?\[(\d+)\]", text)
     delegate = None
     for name in ("gpu", "nnapi", "hexagon", "coreml"):
         if search(rf"[Uu]se {name} ?: ?\[(1|true)\]", text):
@@ -97,8 +94,7 @@ def _matches_csv(text: str) -> bool:
 
 def _read_csv(text: str) -> list[LoggedModel]:
     """Profile written with ``--profiling_output_csv_file``: the sum of its ops is the latency."""
-    ops = tuple(_csv_ops(csv.reader(io.StringIO(text), skipinitialspace=True)))
-    return [LoggedModel("", sum(op.latency_ms for op in ops), environment="TFLite", ops=ops)] if ops else []
+    return of_profile(_csv_ops(csv.reader(io.StringIO(text), skipinitialspace=True)), "TFLite")
 
 
 def _csv_ops(rows: Iterable[list[str]]) -> Iterator[OpTime]:

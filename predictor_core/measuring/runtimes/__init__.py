@@ -1,21 +1,18 @@
-"""Runtimes that models are timed on: one small adapter a runtime, imported when first used."""
+"""Runtimes that models are timed on: one small adapter a runtime, which imports it when it is used."""
 
 from __future__ import annotations
 
-from importlib import import_module
-
 from predictor_core.errors import PredictorError
 from predictor_core.measuring.runtimes.base import Runtime, Session
+from predictor_core.measuring.runtimes.litert import LiteRT
+from predictor_core.measuring.runtimes.onnxruntime import OnnxRuntime
+from predictor_core.measuring.runtimes.openvino import OpenVINO
+from predictor_core.measuring.runtimes.torch import Torch
 
 __all__ = ["RUNTIMES", "Runtime", "Session", "find"]
 
-#: runtime -> "module:class"
-RUNTIMES: dict[str, str] = {
-    "litert": "predictor_core.measuring.runtimes.litert:LiteRT",
-    "onnxruntime": "predictor_core.measuring.runtimes.onnxruntime:OnnxRuntime",
-    "openvino": "predictor_core.measuring.runtimes.openvino:OpenVINO",
-    "torch": "predictor_core.measuring.runtimes.torch:Torch",
-}
+#: Adapters by name; the runtimes need not be installed.
+RUNTIMES: dict[str, type[Runtime]] = {one.name: one for one in (LiteRT, OnnxRuntime, OpenVINO, Torch)}
 
 
 def find(name: str) -> Runtime:
@@ -28,10 +25,9 @@ def find(name: str) -> Runtime:
     MissingDependencyError
         When the runtime is not installed.
     """
-    target = RUNTIMES.get(name.lower())
-    if target is None:
+    adapter = RUNTIMES.get(name.lower())
+    if adapter is None:
         raise PredictorError(f"unknown runtime {name!r}; expected one of {', '.join(RUNTIMES)}")
-    module, _, adapter = target.partition(":")
-    runtime: Runtime = getattr(import_module(module), adapter)()
+    runtime = adapter()
     runtime.check_installed()
     return runtime

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -117,8 +117,13 @@ def random_input(shape: Shape, dtype: Any, seed: int = 0) -> NDArray[Any]:
     return random.standard_normal(shape, dtype=np.float32).astype(kind)
 
 
-def refused(runtime: str, error: Exception) -> PredictorError:
-    """Return the error for a model that a runtime does not load or run."""
-    lines = str(error).strip().splitlines()
-    reason = " ".join(lines)[:300] if lines else type(error).__name__
-    return PredictorError(f"{runtime} can't run the model: {reason}")
+@contextmanager
+def trying(runtime: str) -> Iterator[None]:
+    """Raise a `PredictorError` for whatever a runtime raises in a block that loads and runs a model."""
+    try:
+        yield
+    except PredictorError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).strip().splitlines())[:300] or type(error).__name__
+        raise PredictorError(f"{runtime} can't run the model: {reason}") from error

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from predictor_core.errors import ModelFormatError, PredictorError
+from predictor_core.errors import ModelFormatError
 from predictor_core.ir.inputs import GivenShapes
-from predictor_core.measuring.runtimes.base import Runtime, Session, input_shapes, random_input, refused
+from predictor_core.measuring.runtimes.base import Runtime, Session, input_shapes, random_input, trying
 
 
 class LiteRT(Runtime):
@@ -33,7 +33,7 @@ class LiteRT(Runtime):
         if isinstance(model, (str, os.PathLike)) and not Path(model).is_file():
             raise ModelFormatError(f"{model}: no such file")
         source = {"model_content": model} if isinstance(model, bytes) else {"model_path": os.fspath(model)}
-        try:
+        with trying(self.name):
             interpreter = Interpreter(**source, num_threads=threads)
             details = interpreter.get_input_details()
             stated = [
@@ -50,10 +50,6 @@ class LiteRT(Runtime):
                 value = random_input(tuple(int(dim) for dim in each["shape"]), each["dtype"])
                 interpreter.set_tensor(each["index"], value)
             interpreter.invoke()
-        except PredictorError:
-            raise
-        except Exception as error:
-            raise refused(self.name, error) from error
         return Session(interpreter.invoke, _precision(interpreter))
 
 

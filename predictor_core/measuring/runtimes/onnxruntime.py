@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from predictor_core.errors import PredictorError
 from predictor_core.ir.inputs import GivenShapes
 from predictor_core.measuring.runtimes.as_onnx import as_onnx
-from predictor_core.measuring.runtimes.base import Runtime, Session, input_shapes, random_input, refused
+from predictor_core.measuring.runtimes.base import Runtime, Session, input_shapes, random_input, trying
 
 _DTYPES = {
     "tensor(float)": np.float32,
@@ -42,7 +41,7 @@ class OnnxRuntime(Runtime):
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        try:
+        with trying(self.name):
             session = onnxruntime.InferenceSession(
                 os.fspath(content) if isinstance(content, os.PathLike) else content,
                 options,
@@ -62,10 +61,6 @@ class OnnxRuntime(Runtime):
             }
             wanted = [each.name for each in session.get_outputs()]
             session.run(wanted, feed)
-        except PredictorError:
-            raise
-        except Exception as error:
-            raise refused(self.name, error) from error
         return Session(lambda: session.run(wanted, feed), _precision(content))
 
 

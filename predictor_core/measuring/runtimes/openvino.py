@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from predictor_core.errors import ModelFormatError, PredictorError
+from predictor_core.errors import ModelFormatError
 from predictor_core.ir.inputs import GivenShapes
 from predictor_core.measuring.runtimes.as_onnx import as_onnx
-from predictor_core.measuring.runtimes.base import Runtime, Session, input_shapes, random_input, refused
+from predictor_core.measuring.runtimes.base import Runtime, Session, input_shapes, random_input, trying
 
 _PRECISIONS = {"f32": "fp32", "f16": "fp16", "bf16": "bf16"}
 
@@ -31,7 +31,7 @@ class OpenVINO(Runtime):
             content = model
         else:
             raise ModelFormatError(f"{model}: no such file")
-        try:
+        with trying(self.name):
             core = openvino.Core()
             read = core.read_model(content, b"") if isinstance(content, bytes) else core.read_model(content)
             stated = []
@@ -57,10 +57,6 @@ class OpenVINO(Runtime):
                 value = random_input(shape, each.get_element_type().to_dtype())
                 request.set_input_tensor(index, openvino.Tensor(value))
             request.infer()
-        except PredictorError:
-            raise
-        except Exception as error:
-            raise refused(self.name, error) from error
         return Session(request.infer, _precision(read, compiled))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from predictor_core.ir.inputs import GivenShapes
 from predictor_core.measuring.runtimes.as_onnx import evaluating, random_inputs, torch_module
-from predictor_core.measuring.runtimes.base import Runtime, Session, refused
+from predictor_core.measuring.runtimes.base import Runtime, Session, trying
 
 
 class Torch(Runtime):
@@ -39,11 +39,8 @@ class Torch(Runtime):
             finally:
                 torch.set_num_threads(before)
 
-        try:
-            with around():
-                module(*inputs)
-        except Exception as error:
-            raise refused(self.name, error) from error
+        with trying(self.name), around():
+            module(*inputs)
         parameter = next(iter(module.parameters()), None)
         kinds = {torch.float16: "fp16", torch.bfloat16: "bf16"}
         precision = "fp32" if parameter is None else kinds.get(parameter.dtype, "fp32")
