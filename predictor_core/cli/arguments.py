@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 
+from predictor_core.cli.models import add_models
 
-def add_predictors(parser: argparse.ArgumentParser) -> None:
-    """Add the options that choose predictors."""
+
+def add_prediction(parser: argparse.ArgumentParser) -> None:
+    """Add what every command that predicts takes: models and how they are read, predictors, strictness."""
+    add_models(parser)
     parser.add_argument(
         "--predictor",
         nargs="+",
@@ -16,6 +19,8 @@ def add_predictors(parser: argparse.ArgumentParser) -> None:
         help="one or several predictors, quoted patterns such as 'pixel4*', or 'all'",
     )
     parser.add_argument("--predictor-version", metavar="VERSION", help="default: the latest")
+    add_reading(parser)
+    parser.add_argument("--strict", action="store_true", help="refuse what no measurement supports")
 
 
 def add_input_shape(
@@ -33,6 +38,16 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
         "--signature",
         metavar="NAME",
         help="signature of a TensorFlow SavedModel (default: serving_default, or the only one)",
+    )
+
+
+def add_runtime(parser: argparse.ArgumentParser, help: str) -> None:
+    """Add the option that names one of `predictor_core.measuring.runtimes`, which take long to import."""
+    parser.add_argument(
+        "--runtime",
+        default="onnxruntime",
+        choices=("onnxruntime", "litert", "openvino", "torch"),
+        help=f"{help} (default: onnxruntime)",
     )
 
 

@@ -6,9 +6,8 @@ import argparse
 import os
 from typing import Any
 
-from predictor_core.cli.arguments import add_predictors, add_reading, positive_ms, share
+from predictor_core.cli.arguments import add_prediction, positive_ms, share
 from predictor_core.cli.console import FAILED, UsageError
-from predictor_core.cli.models import add_models
 
 
 def add(commands: Any) -> argparse.ArgumentParser:
@@ -19,9 +18,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
         description="Hold models against a largest latency, a baseline or both; the exit status is 1 when "
         "any of them breaks a limit.",
     )
-    add_models(parser)
-    add_predictors(parser)
-    add_reading(parser)
+    add_prediction(parser)
     parser.add_argument("--max-ms", type=positive_ms, metavar="MS", help="largest latency")
     parser.add_argument(
         "--baseline", metavar="FILE", help="what nn-meter predict --json has printed for older models"
@@ -32,7 +29,6 @@ def add(commands: Any) -> argparse.ArgumentParser:
         metavar="SHARE",
         help="how much slower than the baseline a model may be, such as 3%% (default: 0%%)",
     )
-    parser.add_argument("--strict", action="store_true", help="refuse what no measurement supports")
     parser.add_argument("--junit", metavar="FILE", help="write the verdicts as JUnit XML")
     parser.add_argument(
         "--github",

@@ -6,9 +6,8 @@ import argparse
 import json
 from typing import Any
 
-from predictor_core.cli.arguments import add_predictors, add_reading, positive
+from predictor_core.cli.arguments import add_prediction, positive
 from predictor_core.cli.console import FAILED, UsageError, log, width
-from predictor_core.cli.models import add_models
 
 
 def add(commands: Any) -> argparse.ArgumentParser:
@@ -18,10 +17,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
         help="compare the latency of models",
         description="Compare the latency of models with that of the first: total, by kernel type, by module.",
     )
-    add_models(parser)
-    add_predictors(parser)
-    add_reading(parser)
-    parser.add_argument("--strict", action="store_true", help="refuse what no measurement supports")
+    add_prediction(parser)
     parser.add_argument(
         "--depth", type=positive, default=2, metavar="N", help="levels of modules to tell apart (default: 2)"
     )

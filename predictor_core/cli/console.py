@@ -8,8 +8,9 @@ import os
 import shutil
 import sys
 import traceback
-from contextlib import suppress
-from typing import TextIO
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO
 
 from predictor_core.errors import PredictorError
 from predictor_core.text import one_line
@@ -69,6 +70,38 @@ def result(text: str) -> bool:
         log(f"error: stdout can't be written ({getattr(error, 'strerror', None) or error}): {text}")
         return False
     return True
+
+
+class Progress:
+    """A progress bar on a terminal for more than one model; what is printed `aside` stands above it."""
+
+    def __init__(self, total: int) -> None:
+        self._bar: Any = None
+        if total > 1 and sys.stderr is not None and sys.stderr.isatty():
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=total, unit="model", file=sys.stderr, leave=False, dynamic_ncols=True)
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def step(self) -> None:
+        """Count one model."""
+        if self._bar is not None:
+            self._bar.update()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Take the bar away for a block that prints."""
+        if self._bar is not None:
+            self._bar.clear()
+        yield
+        if self._bar is not None:
+            self._bar.refresh()
 
 
 def describe(error: BaseException, debug: bool = False) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from predictor_core.cli.arguments import add_input_shape, number, positive
+from predictor_core.cli.arguments import add_input_shape, add_runtime, number, positive
 
 #: No time that is given is this long (s).
 _LONGEST = 1e9
@@ -20,12 +20,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
         "in the order of its plan if `nn-meter plan` wrote it; a word that is no file, a torchvision model.",
     )
     parser.add_argument("models", nargs="+", metavar="MODEL", help="files, folders, torchvision names")
-    parser.add_argument(
-        "--runtime",
-        default="onnxruntime",
-        choices=("onnxruntime", "litert", "openvino", "torch"),
-        help="what runs them (default: onnxruntime)",
-    )
+    add_runtime(parser, "what runs them")
     parser.add_argument("--threads", type=positive, default=1, metavar="N", help="default: 1")
     parser.add_argument(
         "--output",
@@ -58,11 +53,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
-    import sys
-
-    from tqdm import tqdm
-
-    from predictor_core.cli.console import FAILED, describe, log
+    from predictor_core.cli.console import FAILED, Progress, describe, log
     from predictor_core.cli.models import input_shapes
     from predictor_core.measuring.campaign import listed_models, measure_models
     from predictor_core.measuring.runtimes import find
@@ -81,12 +72,11 @@ def run(arguments: argparse.Namespace) -> int:
     )
     done = failed = 0
     total = len(models) * arguments.repeats
-    hidden = not sys.stderr.isatty()
-    with tqdm(total=total, unit="model", leave=False, disable=hidden, file=sys.stderr) as bar:
+    with Progress(total) as progress:
         for outcome in outcomes:
             done += 1
-            bar.update()
-            with bar.external_write_mode(file=sys.stderr):
+            progress.step()
+            with progress.aside():
                 if outcome.error is not None:
                     failed += 1
                     total -= arguments.repeats - 1

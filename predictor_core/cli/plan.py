@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from predictor_core.cli.arguments import add_input_shape
+from predictor_core.cli.arguments import add_input_shape, add_runtime
 
 
 def add(commands: Any) -> argparse.ArgumentParser:
@@ -21,12 +21,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--like", metavar="PREDICTOR", help="what the device is expected to be like (default: a phone's CPU)"
     )
-    parser.add_argument(
-        "--runtime",
-        choices=("onnxruntime", "litert", "openvino", "torch"),
-        default="onnxruntime",
-        help="what is to run them here; says what to do next (default: onnxruntime)",
-    )
+    add_runtime(parser, "what is to run them here; says what to do next")
     parser.add_argument(
         "--space",
         metavar="MODULE:CLASS",

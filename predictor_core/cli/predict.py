@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 import time
 from collections.abc import Hashable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
@@ -13,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from predictor_core.cli import views
-from predictor_core.cli.arguments import add_predictors, add_reading, positive
-from predictor_core.cli.console import FAILED, describe, log, result, width
-from predictor_core.cli.models import Source, add_models, reading_options, requested
+from predictor_core.cli.arguments import add_prediction, positive
+from predictor_core.cli.console import FAILED, Progress, describe, log, result, width
+from predictor_core.cli.models import Source, reading_options, requested
 
 if TYPE_CHECKING:
     from predictor_core.predictor.base import Predictor
@@ -54,10 +53,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
         help="predict the latency of models",
         description="Predict the latency of models. A folder means every model in it.",
     )
-    add_predictors(parser)
-    add_models(parser)
-    add_reading(parser)
-    parser.add_argument("--strict", action="store_true", help="refuse what no measurement supports")
+    add_prediction(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON array")
     parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="worker processes (default: 1)")
     views.add_views(parser)
@@ -66,7 +62,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
-    from predictor_core.cli.comparison import comparison
+    from predictor_core.views.overview import overview
     from predictor_core.views.table import report_text
 
     shown = views.wanted(arguments)
@@ -78,23 +74,22 @@ def run(arguments: argparse.Namespace) -> int:
     rows: list[dict[str, Any]] = []
     kept: list[tuple[Source, LatencyReport]] = []
     try:
-        with _Progress(len(sources)) as progress:
+        with Progress(len(sources)) as progress:
             for answer in _answers(request, sources, arguments.jobs):
                 # Before anything is told of it: what was told is in the document that an interrupt leaves.
                 if arguments.json:
                     rows += _json_rows(answer)
                 progress.step()
                 failed = failed or bool(answer.errors)
-                for error in answer.errors:
-                    progress.log(f"error: {answer.source.failed(error)}")
-                for warning in _warnings(answer, several):
-                    progress.log(warning)
-                for report in answer.reports:
-                    if not quiet:
-                        written = progress.result(_result(report, several))
+                with progress.aside():
+                    for error in answer.errors:
+                        log(f"error: {answer.source.failed(error)}")
+                    for warning in _warnings(answer, several):
+                        log(warning)
+                    for report in () if quiet else answer.reports:
+                        failed = not result(_result(report, several)) or failed
                         if arguments.verbose:
-                            progress.result(report_text(report, width=width()))
-                        failed = failed or not written
+                            result(report_text(report, width=width()))
                 if shown or several:
                     kept += [(answer.source, report) for report in answer.reports]
     finally:
@@ -102,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.json:
             failed = not result(json.dumps(rows, indent=2, default=str)) or failed
     if not arguments.json and several and kept and not quiet:
-        result(f"\n{comparison([report for _, report in kept], width())}")
+        result(f"\n{overview([report for _, report in kept], width())}")
     if shown and kept:
         views.show(arguments, kept, [source.path for source in sources], request.options)
     return FAILED if failed else 0
@@ -250,41 +245,3 @@ def _json_rows(answer: Answer) -> list[dict[str, Any]]:
     origin = {"model": answer.source.label, "path": answer.source.path}
     rows = [{**origin, **report.to_dict()} for report in answer.reports]
     return [*rows, *({**origin, "error": error} for error in answer.errors)]
-
-
-class _Progress:
-    """A progress bar on a terminal for more than one model; lines go past it undamaged."""
-
-    def __init__(self, total: int) -> None:
-        self._bar: Any = None
-        if total > 1 and sys.stderr is not None and sys.stderr.isatty():
-            from tqdm import tqdm
-
-            self._bar = tqdm(total=total, unit="model", file=sys.stderr, leave=False, dynamic_ncols=True)
-
-    def __enter__(self) -> _Progress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def step(self) -> None:
-        if self._bar is not None:
-            self._bar.update()
-
-    def result(self, line: str) -> bool:
-        if self._bar is None:
-            return result(line)
-        self._bar.clear()
-        written = result(line)
-        self._bar.refresh()
-        return written
-
-    def log(self, message: str) -> None:
-        if self._bar is None:
-            log(message)
-            return
-        self._bar.clear()
-        log(message)
-        self._bar.refresh()

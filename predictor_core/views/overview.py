@@ -1,4 +1,4 @@
-"""The table of several models or devices that ends ``nn-meter predict`` with several predictors."""
+"""The latencies of several models or devices as one table: the end of ``nn-meter predict``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from predictor_core.views.text import grid
 _COLUMN = 12
 
 
-def comparison(reports: Sequence[LatencyReport], width: int | None = None) -> str:
+def overview(reports: Sequence[LatencyReport], width: int | None = None) -> str:
     """Lay out the latencies of models on devices.
 
     Parameters
