@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import nn
-
 from nnmeter_nni.candidates.build import build
 from nnmeter_nni.candidates.candidate import Candidate, freeze
 from predictor_core.errors import ModelFormatError
@@ -23,17 +21,11 @@ def read(candidate: Any) -> Candidate | None:
     sample = dict(candidate.sample or {})
     if hasattr(candidate, "model"):
         recipe = candidate.model
-        space = (recipe.trace_symbol, freeze(recipe.trace_args), freeze(recipe.trace_kwargs))
-
-        def fixed() -> nn.Module:
-            module: nn.Module = candidate.executable_model()
-            return module
-
         return Candidate(
             "space",
-            build=lambda: build(fixed),
+            build=lambda: build(candidate.executable_model),
             sample=sample,
-            space=space,
+            space=(recipe.trace_symbol, freeze(recipe.trace_args), freeze(recipe.trace_kwargs)),
             build_space=lambda: build(lambda: recipe.trace_copy().get(traceable=False)),
             keep=recipe,
         )

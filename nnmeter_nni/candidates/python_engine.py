@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from torch import nn
-
 from nnmeter_nni.candidates.build import build
 from nnmeter_nni.candidates.candidate import Candidate, freeze
 
@@ -32,12 +30,11 @@ def record(python_class: Any, arguments: Mapping[str, Any], sample: Mapping[str,
         Label -> choice.
     """
 
-    def fixed() -> nn.Module:
+    def fixed() -> Any:
         from nni.nas.utils import ContextStack
 
         with ContextStack("fixed", dict(sample)):
-            module: nn.Module = python_class(**arguments)
-        return module
+            return python_class(**arguments)
 
     return Candidate(
         "python",

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable, Iterator
-from typing import Any
+from collections.abc import Hashable
 
 from nnmeter_nni.filter import LatencyFilter
 from nnmeter_nni.strategies.base import Engine, LatencyStrategy, Space, positive
@@ -58,25 +57,18 @@ class LatencyRandom(LatencyStrategy):
 
     def search(self, space: Space, engine: Engine) -> None:
         """Run to the end of the budget, or of the patience."""
-        submitted = 0
-        for model in self._passing(space, engine):
-            engine.submit(model)
-            submitted += 1
-        self.conclude(engine, submitted)
-
-    def _passing(self, space: Space, engine: Engine) -> Iterator[Any]:
-        seen: set[Hashable] = set()
-        misses = 0
-        while engine.ready():
-            model = self.draw(space, seen if self.dedup else None)
+        seen: set[Hashable] | None = set() if self.dedup else None
+        submitted = misses = 0
+        while misses < self.patience and engine.ready():
+            model = self.draw(space, seen)
             if model is None:
                 _logger.info("every sample of the space has been drawn")
-                return
+                break
+            misses += 1
             if self.latency_filter(model):
+                engine.submit(model)
+                submitted += 1
                 misses = 0
-                yield model
-            else:
-                misses += 1
-                if misses >= self.patience:
-                    _logger.warning("nothing passed the latency filter in %d draws", misses)
-                    return
+        if misses == self.patience:
+            _logger.warning("nothing passed the latency filter in %d draws", misses)
+        self.conclude(engine, submitted)
