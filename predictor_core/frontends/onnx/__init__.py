@@ -10,4 +10,4 @@ if TYPE_CHECKING:
 __all__ = ["load"]
 
 # Resolved on first use: other front ends use rules of this one and not the reader of its files.
-__getattr__, __dir__ = lazy_names(__name__, {"load": "frontend"})
+__getattr__, __dir__ = lazy_names(__name__, {"frontend": ["load"]})
