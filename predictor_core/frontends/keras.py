@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from predictor_core.budget import meter
-from predictor_core.errors import ModelFormatError, missing_dependency, requires
+from predictor_core.errors import ModelFormatError, requires
 from predictor_core.frontends.tensorflow import load as load_saved_model
 from predictor_core.ir.graph import Graph
 from predictor_core.ir.inputs import GivenShapes
@@ -68,14 +68,9 @@ def _export(module: Any, folder: str) -> None:
 
 
 def _loaded(path: Path) -> Any:
-    try:
+    purpose = "Reading a .keras or .h5 file (or export a SavedModel, .tflite or .onnx, which need none)"
+    with requires("keras", "keras", purpose):
         import keras
-    except ImportError as error:
-        raise missing_dependency(
-            "keras",
-            "keras",
-            "Reading a .keras or .h5 file (or export a SavedModel, .tflite or .onnx, which need none)",
-        ) from error
     if not path.is_file():
         raise ModelFormatError(f"{path}: no such file")
     try:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from predictor_core.errors import PackError
+from predictor_core.errors import MALFORMED, PackError
 from predictor_core.files import atomic_file
 from predictor_core.legacy.compact import DTYPES, CompactForests, Slot
 from predictor_core.legacy.rules import FusionRules
@@ -86,16 +86,7 @@ def load_converted(path: Path, source: Mapping[str, Any]) -> ConvertedPack | Non
         with open(path, "rb") as file:
             content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         return _parse(content, source)
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        struct.error,
-        RecursionError,
-        PackError,
-    ):
+    except (OSError, PackError, RecursionError, struct.error, *MALFORMED):
         return None
 
 

@@ -137,6 +137,11 @@ class Builder:
         return node.name
 
 
+def of_stages(widths: Sequence[int], counts: Sequence[int]) -> list[int]:
+    """Return the width of each block of stages of some blocks."""
+    return [width for width, count in zip(widths, counts) for _ in range(count)]
+
+
 def per_block(name: str, values: Sequence[int], blocks: int) -> tuple[int, ...]:
     """Check that an argument has one number per block.
 

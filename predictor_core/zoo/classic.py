@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from predictor_core.errors import PredictorError
 from predictor_core.ir.graph import Graph, Shape
-from predictor_core.zoo.builder import Builder, per_block
+from predictor_core.zoo.builder import Builder, of_stages, per_block
 
 IMAGE: Shape = (1, 224, 224, 3)
 
@@ -35,6 +35,7 @@ def alexnet(
     return _dense_head(b, x, channels[5:], classes)
 
 
+VGG_WIDTHS = (64, 128, 256, 512, 512)
 VGG_STAGES = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 
 
@@ -53,9 +54,8 @@ def vgg(
     if depth not in VGG_STAGES:
         raise PredictorError(f"vgg has depths {sorted(VGG_STAGES)}, got {depth}")
     stages = VGG_STAGES[depth]
-    widths = [width for width, count in zip((64, 128, 256, 512, 512), stages) for _ in range(count)]
     kernels = per_block("kernels", kernels or (3,) * sum(stages), sum(stages))
-    channels = per_block("channels", channels or widths, sum(stages))
+    channels = per_block("channels", channels or of_stages(VGG_WIDTHS, stages), sum(stages))
     b = Builder(f"vgg{depth}", input_shape)
     x = b.input
     number = block = 0
@@ -185,6 +185,8 @@ def densenet(
 
 
 RES_STAGES = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3)}
+#: Channels that the blocks of each stage give.
+RES_WIDTHS = {18: (64, 128, 256, 512), 34: (64, 128, 256, 512), 50: (256, 512, 1024, 2048)}
 
 
 def resnet(
@@ -205,11 +207,9 @@ def resnet(
     stages = RES_STAGES[depth]
     blocks, bottleneck = sum(stages), depth == 50
     strides = [2 if stage and not i else 1 for stage, count in enumerate(stages) for i in range(count)]
-    wide = 4 if bottleneck else 1
-    widths = [wide * 64 * 2**stage for stage, count in enumerate(stages) for _ in range(count)]
     kernels = per_block("kernels", kernels or (3,) * blocks, blocks)
-    channels = per_block("channels", channels or widths, blocks)
-    mid = per_block("mid", mid or [width // wide for width in channels], blocks)
+    channels = per_block("channels", channels or of_stages(RES_WIDTHS[depth], stages), blocks)
+    mid = per_block("mid", mid or [width // (4 if bottleneck else 1) for width in channels], blocks)
     b = Builder(f"resnet{depth}", input_shape)
     x = b.bn_act(b.conv(b.input, "conv1", 64, 7, 2), "conv1")
     x = b.pool(x, "maxpool", "maxpool1", 3, 2)

@@ -10,6 +10,7 @@ from typing import Any
 from predictor_core.errors import PredictorError
 from predictor_core.ir.graph import Graph
 from predictor_core.zoo import _FAMILIES, build, classic, mobile
+from predictor_core.zoo.builder import of_stages
 
 #: Height and width of images; NAS-Bench-201 has small ones.
 SIZES = (96, 128, 160, 192, 224, 256, 288)
@@ -75,13 +76,11 @@ def _published(family: str, random: Random) -> tuple[dict[str, Any], dict[str, S
     """Return fixed arguments, and the published values of those that vary."""
     if family == "resnet":
         depth = random.choice(sorted(classic.RES_STAGES))
-        stages, wide = classic.RES_STAGES[depth], 4 if depth == 50 else 1
-        widths = [wide * 64 * 2**stage for stage, count in enumerate(stages) for _ in range(count)]
+        widths = of_stages(classic.RES_WIDTHS[depth], classic.RES_STAGES[depth])
         return {"depth": depth}, {"kernels": [3] * len(widths), "channels": widths}
     if family == "vgg":
         depth = random.choice(sorted(classic.VGG_STAGES))
-        counts = zip((64, 128, 256, 512, 512), classic.VGG_STAGES[depth])
-        widths = [width for width, count in counts for _ in range(count)]
+        widths = of_stages(classic.VGG_WIDTHS, classic.VGG_STAGES[depth])
         hidden = random.choice((256, 512, 1024))
         return {"depth": depth, "hidden": (hidden, hidden)}, {
             "kernels": [3] * len(widths),

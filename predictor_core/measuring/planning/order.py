@@ -10,7 +10,6 @@ of the order is a plan.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +21,7 @@ Floats = NDArray[np.float64]
 
 #: Relative noise of a measurement, of everything that the coefficients can't say included.
 NOISE = 0.06
-#: Exponent of the cost: 0 counts measurements, 1 counts seconds.
+#: A candidate is worth what it lowers, over its cost to this power: 0 counts measurements, 1 seconds.
 COST_POWER = 0.5
 
 
@@ -71,8 +70,6 @@ def plan_order(
     count: int,
     *,
     noise: float = NOISE,
-    cost_power: float = COST_POWER,
-    known: Sequence[int] = (),
 ) -> Order:
     """Choose candidates one after the other.
 
@@ -88,10 +85,6 @@ def plan_order(
         How many to choose, at most n.
     noise : float
         Standard deviation of the logarithm of a measurement.
-    cost_power : float
-        A candidate is worth what it lowers, over its cost to this power.
-    known : sequence of int
-        Candidates that are measured already.
 
     Returns
     -------
@@ -105,24 +98,17 @@ def plan_order(
     spread = float(np.einsum("ij,ij->", targets, targets))
     chosen: list[int] = []
     deviation: list[float] = []
-    worth_s = np.maximum(cost_s, 1e-3) ** cost_power
-
-    def take(at: int) -> None:
-        nonlocal own, between, among, spread
-        left[at] = False
-        scale = own[at] + noise**2
-        row, seen = among[at].copy(), between[:, at].copy()
+    worth_s = np.maximum(cost_s, 1e-3) ** COST_POWER
+    for _ in range(min(count, len(candidates))):
+        gain = (between**2).sum(axis=0) / (own + noise**2) / worth_s
+        best = int(np.argmax(np.where(left, gain, -np.inf)))
+        left[best] = False
+        scale = own[best] + noise**2
+        row, seen = among[best].copy(), between[:, best].copy()
         spread -= float(seen @ seen / scale)
         between -= np.outer(seen, row / scale)
         among -= np.outer(row, row / scale)
         own = np.diag(among).copy()
-
-    for at in known:
-        take(at)
-    for _ in range(min(count, int(left.sum()))):
-        gain = (between**2).sum(axis=0) / (own + noise**2) / worth_s
-        best = int(np.argmax(np.where(left, gain, -np.inf)))
-        take(best)
         chosen.append(best)
         deviation.append(float(np.sqrt(max(spread, 0.0) / len(targets))))
     return Order(tuple(chosen), tuple(deviation))

@@ -105,10 +105,10 @@ def input_shapes(
     return found
 
 
-def random_input(shape: Shape, dtype: Any, seed: int = 0) -> NDArray[Any]:
+def random_input(shape: Shape, dtype: Any) -> NDArray[Any]:
     """Return an input: normal numbers, small indices for integers, true for booleans."""
     kind = np.dtype(dtype)
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     if kind == np.bool_:
         return np.ones(shape, dtype=np.bool_)
     if np.issubdtype(kind, np.integer):

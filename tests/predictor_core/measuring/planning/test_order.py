@@ -56,12 +56,6 @@ def test_of_two_that_teach_the_same_the_cheaper_is_timed() -> None:
     assert 1 not in plan_order(rows, random_rows(5, seed=1), cost, 4).chosen
 
 
-def test_what_is_known_is_not_chosen_again() -> None:
-    rows, targets = random_rows(8), random_rows(5, seed=1)
-    whole = plan_order(rows, targets, np.ones(8), 5).chosen
-    assert plan_order(rows, targets, np.ones(8), 3, known=whole[:2]).chosen == whole[2:]
-
-
 def test_no_more_are_chosen_than_there_are() -> None:
     assert len(plan_order(random_rows(3), random_rows(2), np.ones(3), 9).chosen) == 3
 
