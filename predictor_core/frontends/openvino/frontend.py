@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from predictor_core.budget import meter, metered
-from predictor_core.errors import ModelFormatError, PredictorError
+from predictor_core.errors import ModelFormatError, own_errors
 from predictor_core.frontends.common.values import AS_FLOAT
 from predictor_core.frontends.openvino.graph import Walk
 from predictor_core.frontends.openvino.reader import read_network
@@ -46,12 +46,10 @@ def load(model: str | os.PathLike[str], *, input_shape: GivenShapes = None) -> G
             f"an OpenVINO model is given as the path of its .xml file, got a {type(model).__name__}"
         )
     path = Path(model)
-    try:
-        with metered(), Weights(path) as weights:
-            network = read_network(path)
+    with own_errors(path), metered():
+        network = read_network(path)
+        with Weights(path) as weights:
             walk = Walk(weights, input_shape)
             outputs = walk.run(network)
         warnings = (AS_FLOAT,) if walk.quantised else ()
         return channels_last(walk.nodes, path.stem, outputs, warnings, meter().look)
-    except PredictorError as error:
-        raise type(error)(f"{path}: {error}") from error

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from predictor_core.budget import meter, metered
-from predictor_core.errors import ModelFormatError, PredictorError
+from predictor_core.errors import ModelFormatError, own_errors
 from predictor_core.frontends.common.values import AS_FLOAT
 from predictor_core.frontends.tflite.file import read_structure
 from predictor_core.frontends.tflite.graph import Walk
@@ -69,14 +69,11 @@ def _reading(model: str | os.PathLike[str]) -> Iterator[Path]:
         raise ModelFormatError(
             f"a TensorFlow Lite model is given as the path of a file, got a {type(model).__name__}"
         )
-    path = Path(model)
-    try:
-        with metered():
-            yield path
-    except PredictorError as error:
-        raise type(error)(f"{path}: {error}") from error
-    except (struct.error, IndexError, OverflowError, ValueError) as error:
-        raise ModelFormatError(f"{path}: the file is truncated or damaged: {error}") from error
+    with own_errors(model), metered():
+        try:
+            yield Path(model)
+        except (struct.error, IndexError, OverflowError, ValueError) as error:
+            raise ModelFormatError(f"the file is truncated or damaged: {error}") from error
 
 
 def _walked(path: Path, input_shape: GivenShapes, signature: str | None) -> tuple[Walk, list[str]]:
