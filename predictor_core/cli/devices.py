@@ -14,7 +14,7 @@ from predictor_core.catalog.versions import version_key
 from predictor_core.cli.console import width
 from predictor_core.errors import UnknownPredictorError
 from predictor_core.text import printable
-from predictor_core.views.text import grid
+from predictor_core.views.grid import grid
 
 _HEADINGS = ("name", "chip", "cores", "precision", "runtime", "within 10 %")
 

@@ -63,7 +63,7 @@ def add(commands: Any) -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit status."""
     from predictor_core.views.overview import overview
-    from predictor_core.views.table import report_text
+    from predictor_core.views.text import report_text
 
     shown = views.wanted(arguments)
     sources = requested(arguments)

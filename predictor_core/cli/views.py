@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,15 +119,11 @@ def show(
         from predictor_core.views.plots import roofline
 
         for path, report in zip(_paths(arguments.roofline, reports), reports):
-            figure = _figure()
-            roofline(report, figure.subplots())
-            _save(path, figure, inputs)
+            _plot(path, roofline, report, inputs)
     if arguments.cumulative:
         from predictor_core.views.plots import cumulative
 
-        figure = _figure()
-        cumulative(reports, figure.subplots())
-        _save(arguments.cumulative, figure, inputs)
+        _plot(arguments.cumulative, cumulative, reports, inputs)
 
 
 def _names(source: Source, options: Mapping[str, Any]) -> Mapping[str, str]:
@@ -154,13 +150,11 @@ def _write(path: str, content: str, inputs: Sequence[str]) -> None:
     log(f"wrote {path}")
 
 
-def _figure() -> Any:
+def _plot(path: str, draw: Callable[[Any, Any], object], shown: Any, inputs: Sequence[str]) -> None:
     with requires("matplotlib", "plot", "A plot"):
         from matplotlib.figure import Figure
-    return Figure(figsize=(8.0, 5.0), layout="constrained")
-
-
-def _save(path: str, figure: Any, inputs: Sequence[str]) -> None:
+    figure = Figure(figsize=(8.0, 5.0), layout="constrained")
+    draw(shown, figure.subplots())
     kind = Path(path).suffix.lower().lstrip(".")
     known = figure.canvas.get_supported_filetypes()
     if kind not in known:

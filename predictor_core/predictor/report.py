@@ -208,7 +208,7 @@ class LatencyReport:
         return to_dataframe([self], by="kernel", details=True)
 
     def __repr__(self) -> str:
-        from predictor_core.views.table import report_text
+        from predictor_core.views.text import report_text
 
         return report_text(self, max_rows=_REPR_ROWS)
 

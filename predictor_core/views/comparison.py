@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from predictor_core.text import printable
 from predictor_core.views.breakdown import NO_MODULE, column_names
-from predictor_core.views.text import grid
+from predictor_core.views.grid import grid
 
 if TYPE_CHECKING:
     from predictor_core.predictor.report import KernelReport, LatencyReport

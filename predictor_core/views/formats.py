@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from predictor_core.errors import PredictorError, requires
 from predictor_core.text import printable
 from predictor_core.views.breakdown import By, Part, column_names, parts
-from predictor_core.views.text import grid_rows
+from predictor_core.views.grid import grid_rows
 
 if TYPE_CHECKING:
     from predictor_core.predictor.report import LatencyReport

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from predictor_core.predictor.report import LatencyReport
-from predictor_core.views.text import grid
+from predictor_core.views.grid import grid
 
 #: Characters that a column of latencies takes at least, with its gap.
 _COLUMN = 12

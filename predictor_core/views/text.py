@@ -1,63 +1,100 @@
-"""Text tables that fit a width."""
+"""A report as text: what `print(report)` and ``nn-meter predict --verbose`` show."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from predictor_core.text import printable
+from predictor_core.views.grid import grid
 
-#: A column is not made narrower than this to fit a width.
-_NARROWEST = 8
-_GAP = "  "
+if TYPE_CHECKING:
+    from predictor_core.ir.graph import Shape
+    from predictor_core.predictor.report import KernelReport, LatencyReport
+
+HEADINGS = ("kernel", "type", "input", "output", "details", "ms", "share", "note")
+_RIGHT = (5, 6)
 
 
-def grid(rows: Sequence[Sequence[str]], *, right: Collection[int] = (), width: int | None = None) -> str:
-    """Lay out rows as a table.
+def report_text(report: LatencyReport, *, max_rows: int | None = None, width: int | None = None) -> str:
+    """Write a report as text: the sum, a row a kernel, the sums by kernel type, the warnings.
 
     Parameters
     ----------
-    rows : sequence of sequence of str
-        Cells, the headings first.
-    right : collection of int
-        Columns that are aligned to the right; these are never wrapped.
+    report : LatencyReport
+        What to show.
+    max_rows : int, optional
+        Show no more kernels than these, the costly ones. Default: all of them.
     width : int, optional
-        Characters of a line. Cells that are too long for it go on in the next line: nothing is cut.
-
-    Returns
-    -------
-    str
-        Lines without spaces at their ends.
+        Characters of a line of the table; see `predictor_core.views.grid.grid`.
     """
-    return "\n".join(line for lines in grid_rows(rows, right=right, width=width) for line in lines)
+    return "\n".join(_parts(report, max_rows, width))
 
 
-def grid_rows(
-    rows: Sequence[Sequence[str]], *, right: Collection[int] = (), width: int | None = None
-) -> list[list[str]]:
-    """Lay out rows as `grid` does, and return the lines of each row."""
-    cells = [[printable(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*cells)]
-    if width is not None:
-        narrowed = [i for i in range(len(widths)) if i not in right]
-        while narrowed and sum(widths) + len(_GAP) * (len(widths) - 1) > width:
-            widest = max(narrowed, key=widths.__getitem__)
-            if widths[widest] <= _NARROWEST:
-                break
-            widths[widest] -= 1
-    return [_lines(row, widths, right) for row in cells]
+def _parts(report: LatencyReport, max_rows: int | None, width: int | None) -> Iterator[str]:
+    yield from summary(report)
+    yield ""
+    rows = kernel_rows(report)
+    left_out = 0 if max_rows is None else len(rows) - max_rows
+    if left_out > 0:
+        # The costly ones are what a reader looks for; their order stays that of execution.
+        order = sorted(range(len(rows)), key=lambda i: -report.kernels[i].latency_ms)
+        rows = [rows[i] for i in sorted(order[:max_rows])]
+    yield grid([HEADINGS, *rows], right=_RIGHT, width=width)
+    if left_out > 0:
+        yield f"... and {left_out} cheaper kernels (see to_dataframe)"
+    yield ""
+    total_ms = report.latency_ms or 1.0
+    for name, ms in report.by_type().items():
+        yield f"{printable(name):<24} {ms:>10.4f} ms  {ms / total_ms:>6.1%}"
+    for warning in report.warnings:
+        yield f"warning: {printable(warning)}"
 
 
-def _lines(row: Sequence[str], widths: Sequence[int], right: Collection[int]) -> list[str]:
-    parts = [
-        [cell[i : i + width] for i in range(0, len(cell), width)] if cell else [""]
-        for cell, width in zip(row, (max(width, 1) for width in widths))
-    ]
-    lines = []
-    for number in range(max(map(len, parts), default=1)):
-        line = [part[number] if number < len(part) else "" for part in parts]
-        aligned = [
-            text.rjust(width) if i in right else text.ljust(width)
-            for i, (text, width) in enumerate(zip(line, widths))
-        ]
-        lines.append(_GAP.join(aligned).rstrip())
+def summary(report: LatencyReport) -> list[str]:
+    """Return the lines above the table."""
+    line = f"{report.latency_ms:.4g} ms"
+    if report.interval_ms:
+        line += f"  (90 % interval {report.interval_ms[0]:.4g} to {report.interval_ms[1]:.4g} ms)"
+    lines = [f"{printable(report.model or 'model')} on {report.predictor} {report.version}: {line}"]
+    if report.device:
+        lines.append(printable(report.device))
+    lines.append(
+        f"{len(report.kernels)} kernels, coverage {report.coverage:.1%}, "
+        f"{report.overhead_ms:.4g} ms of overhead, {len(report.free)} free ops"
+    )
     return lines
+
+
+def kernel_rows(report: LatencyReport) -> list[tuple[str, ...]]:
+    """Return a row of `HEADINGS` for each kernel."""
+    total_ms = report.latency_ms or 1.0
+    return [
+        (
+            kernel.name,
+            kernel.type,
+            shape_text(kernel.input_shapes[0]) if kernel.input_shapes else "",
+            shape_text(kernel.output_shape),
+            kernel.details,
+            f"{kernel.latency_ms:.4f}",
+            f"{kernel.latency_ms / total_ms:.1%}",
+            note_of(kernel),
+        )
+        for kernel in report.kernels
+    ]
+
+
+def shape_text(shape: Shape) -> str:
+    """Return a shape as ``1x224x224x3``."""
+    return "x".join(str(dim) for dim in shape)
+
+
+def note_of(kernel: KernelReport) -> str:
+    """Return what the latency of a kernel rests on, where that is not a measured kernel."""
+    if kernel.bounded:
+        return "at the peak rate of the device"
+    if not kernel.measured:
+        return "estimated"
+    if kernel.outside:
+        return "outside training range: " + ", ".join(kernel.outside)
+    return ""

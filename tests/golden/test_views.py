@@ -17,7 +17,7 @@ from predictor_core.views import formats, html, trace
 from predictor_core.views.comparison import compare, comparison_text
 from predictor_core.views.gate import Verdict, annotation, check, junit
 from predictor_core.views.overlay import overlay_json
-from predictor_core.views.table import report_text
+from predictor_core.views.text import report_text
 from tests.golden.reports import phone, stick, wider
 
 FOLDER = Path(__file__).parent / "views"

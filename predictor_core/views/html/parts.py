@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from predictor_core.text import printable
 from predictor_core.views.breakdown import SUPPORT_LABELS, Part, Support, parts, support_of
-from predictor_core.views.table import HEADINGS, kernel_rows
+from predictor_core.views.text import HEADINGS, kernel_rows
 
 if TYPE_CHECKING:
     from predictor_core.predictor.report import LatencyReport

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from predictor_core.text import printable
-from predictor_core.views.text import grid
+from predictor_core.views.grid import grid
 
 
 def test_cells_are_wrapped_and_nothing_is_lost() -> None:
