@@ -74,7 +74,7 @@ def prepare(folder: Path, plan: Path) -> None:
     from predictor_core.frontends.onnx.writing import graph_to_onnx
     from predictor_core.measuring.planning.folder import PLAN_FILE, read_plan
 
-    models = [f"planned/{entry.name}.onnx" for entry in read_plan(plan)]
+    models = [f"planned/{planned}.onnx" for planned in read_plan(plan)]
     for name in ("held_out", "real", "random"):
         models += passes_of(KEPT / f"onnxruntime_1_{name}.csv")
     for model in models:
@@ -183,7 +183,7 @@ def _models_of(folder: Path, name: str) -> list[Path]:
     if name == "planned":
         from predictor_core.measuring.planning.folder import read_plan
 
-        return [folder / name / f"{entry.name}.onnx" for entry in read_plan(folder / name)]
+        return [folder / name / f"{planned}.onnx" for planned in read_plan(folder / name)]
     models = sorted((folder / name).glob("*.onnx"))
     # Every beginning of a set is a random sample of it.
     random.Random(SEED).shuffle(models)

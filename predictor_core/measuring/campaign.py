@@ -44,15 +44,12 @@ class Outcome:
         As it was given.
     measurement : Measurement, optional
         Absent where the model failed, or was measured before.
-    row : Row, optional
-        What the measurements file says of it.
     error : PredictorError, optional
         Why the model could not be timed.
     """
 
     model: str
     measurement: Measurement | None = None
-    row: Row | None = None
     error: PredictorError | None = None
 
 
@@ -150,17 +147,9 @@ def measure_models(
                     slowed.append(model)
                     continue
                 text = environment_text(adapter, threads, measured.environment["precision"])
-                row = Row(
-                    name,
-                    measured.latency_ms,
-                    measured.std_ms,
-                    kind,
-                    _shapes(input_shape),
-                    text,
-                    measured.runs,
-                )
-                add(row)
-                yield Outcome(model, measured, row)
+                shapes = _shapes(input_shape)
+                add(Row(name, measured.latency_ms, measured.std_ms, kind, shapes, text, measured.runs))
+                yield Outcome(model, measured)
 
 
 def listed_models(arguments: Sequence[str], adapter: Runtime) -> list[str]:
@@ -191,7 +180,7 @@ def listed_models(arguments: Sequence[str], adapter: Runtime) -> list[str]:
 
 
 def _in_order(folder: Path, models: list[Path]) -> list[Path]:
-    place = {entry.name: i for i, entry in enumerate(read_plan(folder))}
+    place = {name: i for i, name in enumerate(read_plan(folder))}
     planned = [path for path in models if path.stem in place]
     # One format of each model is enough.
     first: dict[str, Path] = {}

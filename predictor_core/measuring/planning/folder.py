@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,15 +18,6 @@ if TYPE_CHECKING:
 PLAN_FILE = "plan.csv"
 PHONE_SCRIPT = "measure_on_phone.sh"
 _COLUMNS = ("name", "source_ms", "expected_error")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One row of ``plan.csv``: the name of a model's files without their ending, and what was expected."""
-
-    name: str
-    source_ms: float
-    expected_error: float
 
 
 def write_plan(plan: Sequence[Planned], folder: str | os.PathLike[str]) -> list[str]:
@@ -74,8 +64,8 @@ def write_plan(plan: Sequence[Planned], folder: str | os.PathLike[str]) -> list[
     return formats
 
 
-def read_plan(folder: str | os.PathLike[str]) -> list[Entry]:
-    """Read the list of a plan.
+def read_plan(folder: str | os.PathLike[str]) -> list[str]:
+    """Return the names of the models of a plan, without the endings of their files, in its order.
 
     Raises
     ------
@@ -85,9 +75,10 @@ def read_plan(folder: str | os.PathLike[str]) -> list[Entry]:
     path = Path(folder) / PLAN_FILE
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            return [
-                Entry(row["name"], float(row["source_ms"]), float(row["expected_error"]))
-                for row in csv.DictReader(file)
-            ]
-    except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
+            rows = csv.DictReader(file)
+            absent = set(_COLUMNS).difference(rows.fieldnames or ())
+            if absent:
+                raise ValueError(f"it has no column {', '.join(sorted(absent))}")
+            return [row["name"] for row in rows]
+    except (OSError, ValueError, csv.Error) as error:
         raise PredictorError(f"{path}: not the list of a plan: {error!r}") from error

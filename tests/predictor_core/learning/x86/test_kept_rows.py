@@ -53,7 +53,7 @@ def test_every_environment_has_its_rows(kept: Measured, one: Environment) -> Non
 
 
 def test_the_planned_models_are_those_of_the_plan(kept: Measured) -> None:
-    plan = [f"planned/{entry.name}.onnx" for entry in read_plan(KEPT)]
+    plan = [f"planned/{planned}.onnx" for planned in read_plan(KEPT)]
     for one in ENVIRONMENTS:
         measured = set(kept.latencies(one, ("planned",)))
         assert measured == set(plan[: len(measured)])

@@ -13,7 +13,7 @@ from predictor_core import zoo
 from predictor_core.errors import PredictorError
 from predictor_core.ir.graph import Graph
 from predictor_core.measuring.logs import read_log
-from predictor_core.measuring.planning.folder import PHONE_SCRIPT, read_plan, write_plan
+from predictor_core.measuring.planning.folder import PHONE_SCRIPT, PLAN_FILE, read_plan, write_plan
 from predictor_core.measuring.planning.plan import Planned, make_plan
 from predictor_core.measuring.planning.pool import variants
 from predictor_core.measuring.planning.space import space_samples
@@ -77,17 +77,17 @@ def folder(tmp_path: Path, pool: list[Graph], targets: list[Graph]) -> Path:
 
 
 def test_a_plan_is_a_folder(folder: Path) -> None:
-    entries = read_plan(folder)
-    assert len(entries) == 3
-    for entry in entries:
-        assert (folder / f"{entry.name}.onnx").stat().st_size < 2**20
+    names = read_plan(folder)
+    assert len(names) == 3
+    for name in names:
+        assert (folder / f"{name}.onnx").stat().st_size < 2**20
     assert os.access(folder / PHONE_SCRIPT, os.X_OK)
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
 
 
 def test_tflite_files_are_written_where_litert_is_installed(folder: Path) -> None:
     pytest.importorskip("ai_edge_litert")
-    assert {path.stem for path in folder.glob("*.tflite")} == {entry.name for entry in read_plan(folder)}
+    assert {path.stem for path in folder.glob("*.tflite")} == set(read_plan(folder))
 
 
 def test_a_list_that_is_none(tmp_path: Path) -> None:
@@ -138,8 +138,8 @@ class Phone:
         self.adb.chmod(0o755)
         self.tool = tmp_path / "benchmark_model"
         self.tool.touch()
-        for entry in read_plan(folder):
-            (folder / f"{entry.name}.tflite").touch()
+        for name in read_plan(folder):
+            (folder / f"{name}.tflite").touch()
 
     def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "ADB": str(self.adb), "PHONE": str(self.root), "PAUSE": "0", **variables}
@@ -159,7 +159,7 @@ def phone(folder: Path, tmp_path: Path) -> Phone:
 def test_the_script_times_a_plan_in_its_order(phone: Phone) -> None:
     done = phone.run(THREADS="2", CPUS="80", OPTIONS="--use_xnnpack=true")
     assert done.returncode == 0, done.stderr
-    names = [entry.name for entry in read_plan(phone.folder)]
+    names = read_plan(phone.folder)
     timed = [call for call in phone.calls if "--graph" in call]
     assert [
         call.partition("nn-meter/")[2].partition("--graph=")[2].split("/")[-1].split(".")[0] for call in timed
@@ -187,7 +187,7 @@ def test_the_script_goes_on_after_the_phone_was_gone(phone: Phone) -> None:
 
 
 def test_a_model_that_fails_does_not_stop_the_script(phone: Phone) -> None:
-    broken = read_plan(phone.folder)[0].name
+    broken = read_plan(phone.folder)[0]
     done = phone.run(BROKEN=f"{broken}.tflite")
     assert done.returncode == 1
     assert f"{broken}: failed, see logs/{broken}.part" in done.stderr
@@ -229,5 +229,5 @@ def test_planned_models_are_what_was_asked_for(tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     graph = zoo.build("squeezenet", input_shape=(1, 32, 32, 3))
     write_plan([Planned("one", graph, 1.5, 0.25)], tmp_path)
-    (entry,) = read_plan(tmp_path)
-    assert (entry.name, entry.source_ms, entry.expected_error) == ("one", 1.5, 0.25)
+    assert read_plan(tmp_path) == ["one"]
+    assert (tmp_path / PLAN_FILE).read_text() == "name,source_ms,expected_error\none,1.5,0.25\n"
