@@ -76,27 +76,23 @@ def check_entry(entry: Any, origin: str, base: Path) -> dict[str, Any]:
             raise RegistryError(f"{origin}: the key {key!r} is missing")
     name, version, location = entry["name"], entry["version"], entry["package_location"]
     check_name(name, f"{origin}: 'name'")
+
+    def expect(key: str, holds: bool, expected: str) -> None:
+        if not holds:
+            raise RegistryError(f"{origin}: {key!r} is {entry[key]!r:.60}; expected {expected}")
+
     number = isinstance(version, (int, float)) and not isinstance(version, bool) and isfinite(version)
-    if not (number or _is_line(version)) or len(str(version)) > _MAX_WORD:
-        raise RegistryError(
-            f"{origin}: 'version' is {version!r:.60}; expected a number or a string such as 1.0"
-        )
-    if not _is_line(entry["category"]):
-        raise RegistryError(
-            f"{origin}: 'category' is {entry['category']!r:.60}; expected a string such as cpu"
-        )
-    if not isinstance(location, (str, os.PathLike)):
-        raise RegistryError(
-            f"{origin}: 'package_location' is {location!r:.60}; expected the path of a folder"
-        )
+    short = (number or _is_line(version)) and len(str(version)) <= _MAX_WORD
+    expect("version", short, "a number or a string such as 1.0")
+    expect("category", _is_line(entry["category"]), "a string such as cpu")
+    expect("package_location", isinstance(location, (str, os.PathLike)), "the path of a folder")
     forests = entry.get("kernel_predictors", [])
-    if not isinstance(forests, (list, tuple)) or not all(isinstance(forest, str) for forest in forests):
-        raise RegistryError(f"{origin}: 'kernel_predictors' is {forests!r:.60}; expected a list of names")
+    named = isinstance(forests, (list, tuple)) and all(isinstance(forest, str) for forest in forests)
+    expect("kernel_predictors", named, "a list of names")
     for key in entry:
         if not isinstance(key, str) or key == "pack":
             raise RegistryError(f"{origin}: {key!r:.60} is no key of a predictor of your own")
-    if not isinstance(entry.get("sha256", ""), str):
-        raise RegistryError(f"{origin}: 'sha256' is {entry['sha256']!r:.60}; expected hexadecimal digits")
+    expect("sha256", isinstance(entry.get("sha256", ""), str), "hexadecimal digits")
     try:
         folder = (base / Path(location).expanduser()).resolve()
     except (OSError, RuntimeError, ValueError) as error:

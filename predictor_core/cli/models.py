@@ -110,8 +110,11 @@ def _expand(path: Path, frontend: Frontend | None) -> list[Source]:
         return _found(path, frontend)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        unreadable = PredictorError(f"it can't be read: {reason}")
-        return [Source(str(path), printable(str(path)), error=unreadable)]
+        return [_unreadable(path, str(path), f"it can't be read: {reason}")]
+
+
+def _unreadable(path: Path, label: str, reason: str) -> Source:
+    return Source(str(path), printable(label), error=PredictorError(reason))
 
 
 def _found(path: Path, frontend: Frontend | None) -> list[Source]:
@@ -123,25 +126,19 @@ def _found(path: Path, frontend: Frontend | None) -> list[Source]:
             return [Source(str(path), label, error=unclear)]
     if not path.is_dir():
         what = "it is a link to nothing" if path.is_symlink() else "no such file or folder"
-        return [Source(str(path), printable(str(path)), error=PredictorError(what))]
+        return [_unreadable(path, str(path), what)]
     endings = _ENDINGS if frontend is None else frontend.suffixes
     sources = []
     for entry in sorted(path.iterdir()):
         try:
             name = _type_inside(entry, frontend)
-            broken = name is None and not entry.exists() and entry.suffix.lower() in endings
-            error = PredictorError("it is a link to nothing") if broken else None
-        except OSError as failure:
-            error = PredictorError(f"it can't be read: {failure.strerror or failure}")
-        if error is not None:
-            sources.append(Source(str(entry), printable(entry.name), error=error))
-        elif name is not None:
-            sources.append(Source(str(entry), printable(entry.name), name))
-    if not sources:
-        kinds = frontend.suffixes if frontend else _ENDINGS
-        error = PredictorError(f"the folder holds no {' or '.join(kinds)} file")
-        return [Source(str(path), printable(str(path)), error=error)]
-    return sources
+            if name is not None:
+                sources.append(Source(str(entry), printable(entry.name), name))
+            elif not entry.exists() and entry.suffix.lower() in endings:
+                sources.append(_unreadable(entry, entry.name, "it is a link to nothing"))
+        except OSError as error:
+            sources.append(_unreadable(entry, entry.name, f"it can't be read: {error.strerror or error}"))
+    return sources or [_unreadable(path, str(path), f"the folder holds no {' or '.join(endings)} file")]
 
 
 def _type_inside(entry: Path, frontend: Frontend | None) -> str | None:
