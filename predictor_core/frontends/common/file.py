@@ -102,9 +102,7 @@ def opened(path: Path, kind: str) -> Iterator[Buffer]:
         It is absent, empty, no regular file, or changes in the block.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            what = "a folder" if path.is_dir() else "a pipe, socket or device"
-            raise ModelFormatError(f"{path} is {what}; expected {kind}")
+        check_regular(path, kind)
         with path.open("rb") as file:
             before = os.fstat(file.fileno())
             if not before.st_size:
@@ -126,6 +124,13 @@ def opened(path: Path, kind: str) -> Iterator[Buffer]:
         if isinstance(error, UnicodeError) or "null" not in str(error):
             raise
         raise ModelFormatError(f"{path!r} is no path: {error}") from error
+
+
+def check_regular(path: Path, kind: str) -> None:
+    """Refuse a folder, and a pipe, which would wait for its writer; parameters as for `opened`."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        what = "a folder" if path.is_dir() else "a pipe, socket or device"
+        raise ModelFormatError(f"{path} is {what}; expected {kind}")
 
 
 def _check_unchanged(before: os.stat_result, after: os.stat_result, path: Path) -> None:

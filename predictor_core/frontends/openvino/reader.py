@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
+from pathlib import Path
 from typing import Any
 from xml.parsers import expat
 
 from predictor_core.budget import meter
 from predictor_core.errors import ModelFormatError
+from predictor_core.frontends.common.file import check_regular
 from predictor_core.frontends.openvino.document import Attributes, Layer, Network, integer
 from predictor_core.frontends.openvino.plain import take_plain
 
@@ -35,7 +36,7 @@ _MAX_DIMENSIONS_BYTES = 2**12
 _ENCODING = re.compile(rb"(?:\xef\xbb\xbf)?<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})")
 
 
-def read_network(path: str | os.PathLike[str]) -> Network:
+def read_network(path: Path) -> Network:
     """Return the network of an OpenVINO IR file.
 
     Raises
@@ -46,6 +47,7 @@ def read_network(path: str | os.PathLike[str]) -> Network:
         When a number is none, or the edges contradict each other.
     """
     try:
+        check_regular(path, "the .xml of an OpenVINO IR")
         with open(path, "rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+from pathlib import Path
 from typing import BinaryIO, Union
 
 from predictor_core.errors import ModelFormatError
+from predictor_core.frontends.common.file import check_regular
 from predictor_core.frontends.tflite.flatbuffer import Data, Table
 
 #: Files up to this size are read whole.
@@ -28,7 +30,7 @@ _IDENTIFIER = b"TFL3"
 Memory = Union[bytes, mmap.mmap]
 
 
-def read_structure(path: str | os.PathLike[str]) -> Memory:
+def read_structure(path: Path) -> Memory:
     """Return the content of a ``.tflite`` file, with zeros in place of large weights.
 
     Raises
@@ -37,6 +39,7 @@ def read_structure(path: str | os.PathLike[str]) -> Memory:
         When the file can't be read, or is no TensorFlow Lite model.
     """
     try:
+        check_regular(path, "a TensorFlow Lite model")
         with open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
             head = file.read(8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Callable
 from functools import cache
@@ -380,3 +381,10 @@ def test_a_bag_of_embeddings_is_its_rows_and_their_sum(
         ("embedding", (4, 7, 16)),
         (op, (4, 16)),
     ]
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "pipe.xml"
+    os.mkfifo(path)
+    with pytest.raises(ModelFormatError, match=r"is a pipe, socket or device; expected the \.xml"):
+        load(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,13 @@ def test_a_file_by_hand_is_read(tmp_path: Path) -> None:
     flat.vector("operators", ["operator"])
     flat.table("operator", 0, "in", "out")
     assert [node.op for node in load(written(tmp_path, flat))] == ["input", "relu"]
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "pipe.tflite"
+    os.mkfifo(path)
+    with pytest.raises(ModelFormatError, match="is a pipe, socket or device"):
+        load(path)
 
 
 def test_subgraphs_that_share_their_tensors(tmp_path: Path) -> None:
