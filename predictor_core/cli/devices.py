@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
-from predictor_core.catalog.cards import ROUGH_BELOW, card_of
-from predictor_core.catalog.lookup import hint, list_latency_predictors
-from predictor_core.catalog.versions import version_key
+from predictor_core.catalog.cards import ROUGH_BELOW, card_of, facts_of
+from predictor_core.catalog.lookup import hint, match_predictors
 from predictor_core.cli.console import width
 from predictor_core.errors import UnknownPredictorError
 from predictor_core.text import printable
@@ -41,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     cores, precision or runtime. Case and spaces do not matter.
     """
     words = arguments.words
-    latest = _latest()
+    latest = [{**entry, **facts_of(entry)} for entry in match_predictors(["all"])]
     known = {str(entry["name"]).lower(): entry for entry in latest}
     named = [known[word.lower()] for word in words if word.lower() in known]
     cards = bool(words) and len(named) == len(words)
@@ -59,16 +58,6 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(grid([_HEADINGS, *map(_row, chosen)], right=(5,), width=width()))
     return 0
-
-
-def _latest() -> list[dict[str, Any]]:
-    """Entry of the latest version of each predictor."""
-    latest: dict[str, dict[str, Any]] = {}
-    for entry in list_latency_predictors():
-        best = latest.get(entry["name"])
-        if best is None or version_key(entry["version"]) > version_key(best["version"]):
-            latest[entry["name"]] = entry
-    return list(latest.values())
 
 
 def _has(entry: dict[str, Any], word: str) -> bool:

@@ -99,14 +99,17 @@ def _interval_bar(report: LatencyReport, highest_ms: float) -> str:
     )
 
 
-def _bar(latency: Support, scale: float) -> str:
-    """Return a bar whose parts tell what the latency rests on; `scale` is the width of a ms in percent."""
+def _figures(part: Part, scale: float, total_ms: float) -> str:
+    """Return a bar whose parts tell what the latency rests on (`scale` % for a ms), the ms and the share."""
     pieces = "".join(
         f'<i class="{_MARKS[field]}" style="width:{ms * scale:.2f}%"></i>'
-        for field, ms in zip(Support._fields, latency)
+        for field, ms in zip(Support._fields, part.latency[0] or Support())
         if ms * scale >= 0.005
     )
-    return f'<span class="bar">{pieces}</span>'
+    return (
+        f'<span class="bar">{pieces}</span><span class="n">{ms_text(_ms(part))}</span>'
+        f'<span class="n dim">{_ms(part) / (total_ms or 1.0):.1%}</span>'
+    )
 
 
 def _blocks(rows: Sequence[Part]) -> list[Part]:
@@ -139,9 +142,7 @@ def _bars(rows: Sequence[Part], total_ms: float) -> str:
         '<div class="bars">'
         + "".join(
             f'<div><span class="name" title="{escape(".".join(part.path))}">'
-            f"{escape(_label(part.path))}</span>"
-            f'{_bar(part.latency[0] or Support(), scale)}<span class="n">{ms_text(_ms(part))}</span>'
-            f'<span class="n dim">{_ms(part) / (total_ms or 1.0):.1%}</span></div>'
+            f"{escape(_label(part.path))}</span>{_figures(part, scale, total_ms)}</div>"
             for part in shown
         )
         + "</div>"
@@ -172,12 +173,10 @@ def _branches(rows: Sequence[Part], total_ms: float) -> Iterator[str]:
         chain.append(part.name)
         if not part.leaf and following is not None and following.kernels == part.kernels:
             continue
-        latency = part.latency[0] or Support()
         count = f"{part.kernels[0]} kernels" if part.kernels[0] > 1 else ""
         line = (
             f'<span class="name">{escape(".".join(chain))} <span class="dim">{count}</span></span>'
-            f'{_bar(latency, scale)}<span class="n">{ms_text(latency.total)}</span>'
-            f'<span class="n dim">{latency.total / (total_ms or 1.0):.1%}</span>'
+            f"{_figures(part, scale, total_ms)}"
         )
         chain = []
         if part.leaf:
