@@ -7,7 +7,7 @@ from importlib import import_module, metadata, util
 from typing import Any, Literal
 
 from nnmeter_nni.errors import NniVersionError
-from predictor_core.errors import missing_dependency
+from predictor_core.errors import MissingDependencyError, missing_dependency
 
 Major = Literal[2, 3]
 
@@ -86,3 +86,19 @@ def for_major(purpose: str, *, retiarii: str | None, nas: str | None, instead: s
         return getattr(import_module(module), name)
     except ModuleNotFoundError as error:
         raise missing_dependency(str(error.name), "nni", purpose) from error
+
+
+def base_class(*, retiarii: str | None, nas: str | None, instead: str = "") -> Any:
+    """Return the class of NNI that one of ours extends, or a class whose objects raise why there is none.
+
+    Parameters and errors are those of `for_major`; the purpose is the name of the class that extends it.
+    """
+
+    class Absent:
+        def __init__(self, *_: object) -> None:
+            for_major(f"nnmeter_nni.{type(self).__name__}", retiarii=retiarii, nas=nas, instead=instead)
+
+    try:
+        return for_major("nnmeter_nni", retiarii=retiarii, nas=nas, instead=instead)
+    except (MissingDependencyError, NniVersionError):
+        return Absent

@@ -5,32 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from nnmeter_nni._nni import for_major
+from nnmeter_nni._nni import base_class
 from nnmeter_nni.candidates import DEFAULT_INPUT_SHAPE
 from nnmeter_nni.device import Predictor
-from nnmeter_nni.errors import NniVersionError
 from nnmeter_nni.space import SpaceLatency
 from nnmeter_nni.space.latency import only
-from predictor_core.errors import MissingDependencyError
 from predictor_core.ir.graph import Shape
-
-
-def _nni_profiler() -> Any:
-    return for_major(
-        "nnmeter_nni.LatencyProfiler",
-        retiarii=None,
-        nas="nni.nas.profiler:ExpressionProfiler",
-        instead="under NNI 2.10 use SpaceLatency, or strategy.Random(model_filter=LatencyFilter(...))",
-    )
-
 
 if TYPE_CHECKING:
     ExpressionProfiler: Any
 else:
-    try:
-        ExpressionProfiler = _nni_profiler()
-    except (MissingDependencyError, NniVersionError):
-        ExpressionProfiler = object
+    ExpressionProfiler = base_class(
+        retiarii=None,
+        nas="nni.nas.profiler:ExpressionProfiler",
+        instead="under NNI 2.10 use SpaceLatency, or strategy.Random(model_filter=LatencyFilter(...))",
+    )
 
 
 class LatencyProfiler(ExpressionProfiler):
@@ -75,10 +64,9 @@ class LatencyProfiler(ExpressionProfiler):
         *,
         input_shape: Shape = DEFAULT_INPUT_SHAPE,
     ) -> None:
-        _nni_profiler()
+        super().__init__(model_space)
         from nni.mutable import Categorical, MutableExpression
 
-        super().__init__(model_space)
         self.space = SpaceLatency(model_space, predictor, predictor_version, input_shape=input_shape)
         table = self.space.latency_table()
         self.expression: Any = table.base_ms

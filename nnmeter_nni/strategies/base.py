@@ -7,10 +7,9 @@ from collections.abc import Hashable, Mapping
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nnmeter_nni._nni import for_major
+from nnmeter_nni._nni import base_class
 from nnmeter_nni.errors import ArgumentError, ArgumentTypeError, NoCandidateError
 from nnmeter_nni.filter import LatencyFilter
-from predictor_core.errors import MissingDependencyError
 
 _logger = logging.getLogger(__name__)
 
@@ -53,25 +52,13 @@ class Engine(Protocol):
         """Wait until submitted candidates are finished, or the engine gives them up."""
 
 
-class _NoNni:
-    """Takes the place of NNI's class of strategies where NNI is not installed."""
-
-    def __init__(self) -> None:
-        for_major(f"nnmeter_nni.{type(self).__name__}", **_BASES)
-
-
-_BASES = {
-    "retiarii": "nnmeter_nni.strategies.retiarii:RetiariiStrategy",
-    "nas": "nnmeter_nni.strategies.nas:NasStrategy",
-}
-
 if TYPE_CHECKING:
-    NniStrategy = _NoNni
+    NniStrategy = object
 else:
-    try:
-        NniStrategy = for_major("nnmeter_nni strategies", **_BASES)
-    except MissingDependencyError:
-        NniStrategy = _NoNni
+    NniStrategy = base_class(
+        retiarii="nnmeter_nni.strategies.retiarii:RetiariiStrategy",
+        nas="nnmeter_nni.strategies.nas:NasStrategy",
+    )
 
 
 class LatencyStrategy(NniStrategy):
