@@ -7,7 +7,6 @@ from pathlib import Path
 
 from predictor_core.budget import meter, metered
 from predictor_core.errors import ModelFormatError, own_errors
-from predictor_core.frontends.common.values import AS_FLOAT
 from predictor_core.frontends.openvino.graph import Walk
 from predictor_core.frontends.openvino.reader import read_network
 from predictor_core.frontends.openvino.weights import Weights
@@ -51,5 +50,4 @@ def load(model: str | os.PathLike[str], *, input_shape: GivenShapes = None) -> G
         with Weights(path) as weights:
             walk = Walk(weights, input_shape)
             outputs = walk.run(network)
-        warnings = (AS_FLOAT,) if walk.quantised else ()
-        return channels_last(walk.nodes, path.stem, outputs, warnings, meter().look)
+        return channels_last(walk.nodes, path.stem, outputs, walk.warnings, meter().look)

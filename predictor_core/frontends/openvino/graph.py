@@ -11,7 +11,7 @@ import numpy as np
 from predictor_core.budget import meter
 from predictor_core.errors import GraphError
 from predictor_core.frontends.common.call import FAULTS, nodes_of, refuse, tensors_of, values_of
-from predictor_core.frontends.common.values import NotInferableError, Value, constant
+from predictor_core.frontends.common.values import AS_FLOAT, NotInferableError, Value, constant
 from predictor_core.frontends.onnx.fold import fold
 from predictor_core.frontends.openvino import data_ops, image_ops, loops, stated, version7
 from predictor_core.frontends.openvino.call import Call, Handler, Step
@@ -80,6 +80,11 @@ class Walk:
                 # Version 7 has no results: what nothing reads is one.
                 found.append((ident, layer.outputs[0]))
         return tensors_of(values[ident][port] for ident, port in found if port in values.get(ident, {}))
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a report on the model has to say."""
+        return [*self._given.warnings, *([AS_FLOAT] if self.quantised else [])]
 
     def walk(self, network: Network, given: Mapping[str, Value], depth: int) -> dict[str, Outputs]:
         """Convert the layers of a network; `given` are the values of the inputs of a body by layer."""

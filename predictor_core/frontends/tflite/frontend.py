@@ -10,7 +10,6 @@ from pathlib import Path
 
 from predictor_core.budget import meter, metered
 from predictor_core.errors import ModelFormatError, own_errors
-from predictor_core.frontends.common.values import AS_FLOAT
 from predictor_core.frontends.tflite.file import read_structure
 from predictor_core.frontends.tflite.graph import Walk
 from predictor_core.frontends.tflite.model import Model, Signature
@@ -46,8 +45,7 @@ def load(
     """
     with _reading(model) as path:
         walk, outputs = _walked(path, input_shape, signature)
-        warnings = (AS_FLOAT,) if walk.quantised else ()
-        return canonical_graph(walk.nodes, path.stem, outputs, walk.free, warnings, meter().look)
+        return canonical_graph(walk.nodes, path.stem, outputs, walk.free, walk.warnings, meter().look)
 
 
 def tensor_names(

@@ -12,7 +12,7 @@ from predictor_core.budget import meter
 from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
 from predictor_core.frontends.common.call import FAULTS, nodes_of, refuse, tensors_of, values_of
 from predictor_core.frontends.common.loops import opened, tried, unrolled
-from predictor_core.frontends.common.values import NotInferableError, Value, constant
+from predictor_core.frontends.common.values import AS_FLOAT, NotInferableError, Value, constant
 from predictor_core.frontends.tensorflow.fold import fold
 from predictor_core.frontends.tensorflow.order import input_name
 from predictor_core.frontends.tensorflow.special_ops import unpack
@@ -85,6 +85,11 @@ class Walk:
         self._given.check_all_used()
         # What is kept for the next call is computed, too.
         return tensors_of((*self._inline(subgraph, inputs, 0), *self._variables.values()))
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a report on the model has to say."""
+        return [*self._given.warnings, *([AS_FLOAT] if self.quantised else [])]
 
     def _add_input(self, name: str, shape: Shape) -> Value:
         self.nodes.append(Node(self._names.fresh(name), "input", outputs=(shape,)))

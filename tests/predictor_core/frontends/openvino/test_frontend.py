@@ -127,6 +127,19 @@ def test_open_dimensions(tmp_path: Path) -> None:
     assert graph["Convolution_2"].shape == (2, 33, 48, 8)
 
 
+def test_an_open_batch_is_one_and_the_report_says_so(tmp_path: Path) -> None:
+    shape = (-1, 3, 8, 8)
+    layers = [
+        layer(0, "Parameter", [], [shape], shape="?,3,8,8", element_type="f32"),
+        layer(1, "ReLU", [shape], [shape]),
+        layer(2, "Result", [shape], []),
+    ]
+    graph = load(written(tmp_path, net(layers, EDGES)))
+    assert graph["Parameter_0"].shape == (1, 8, 8, 3)
+    (warning,) = graph.warnings
+    assert warning == "input 'Parameter_0' leaves the batch open; 1 is taken (input_shape sets another)"
+
+
 @pytest.mark.parametrize(
     ("between", "also_read", "constant", "biased"),
     [

@@ -15,6 +15,7 @@ import pytest
 from benchmarks.tflite_macs import RanOp, ops_macs
 from predictor_core import load_latency_predictor, model_file_to_graph
 from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
+from predictor_core.frontends.common.values import AS_FLOAT
 from predictor_core.frontends.nnmeter_ir import load as load_document
 from predictor_core.frontends.tensorflow import load as load_tensorflow
 from predictor_core.frontends.tflite import load
@@ -153,6 +154,14 @@ def test_open_dimensions(model: Models) -> None:
     assert graph.inputs[0].shape == (2, 64, 48, 3)
     assert (2, 64, 48, 8) in [node.shape for node in graph if node.op == "resize"]
     assert (2, 3072, 3072) in [node.shape for node in graph]
+
+
+def test_an_open_batch_is_one_and_the_report_says_so(model: Models) -> None:
+    graph = load(model("keyword_spotter_int8"))
+    assert graph.inputs[0].shape[0] == 1
+    batch, quantised = graph.warnings
+    assert batch.endswith("leaves the batch open; 1 is taken (input_shape sets another)")
+    assert quantised == AS_FLOAT
 
 
 @pytest.mark.parametrize("name", ["signatures", "variables"])
