@@ -54,34 +54,12 @@ def cut_once(folder: Path, label: str, names: Sequence[str], graphs: Callable[[]
             for own, into in zip(rules, parts):
                 into.append(kernel_counts(graph, own))
         for path, into in zip(paths, parts):
-            save_cut(path, cut_of(into))
-    return Corpus.of_cuts(names, [(own, load_cut(path)) for own, path in zip(rules, paths)])
-
-
-def save_cut(path: Path, cut: Cut) -> None:
-    counts = cut.counts
-    np.savez_compressed(
-        path,
-        specs=np.array(json.dumps(cut.specs)),
-        data=counts.data,
-        indices=counts.indices,
-        indptr=counts.indptr,
-        shape=counts.shape,
-    )
-
-
-def load_cut(path: Path) -> Cut:
-    from scipy import sparse
-
-    def tuples(value: Any) -> Any:
-        return tuple(map(tuples, value)) if isinstance(value, list) else value
-
-    with np.load(path, allow_pickle=False) as file:
-        specs = [KernelSpec(*map(tuples, fields)) for fields in json.loads(str(file["specs"]))]
-        counts = sparse.csr_matrix(
-            (file["data"], file["indices"], file["indptr"]), shape=tuple(file["shape"])
-        )
-    return Cut(specs, counts)
+            np.savez_compressed(path, **cut_of(into).arrays())
+    cuts = []
+    for own, path in zip(rules, paths):
+        with np.load(path, allow_pickle=False) as file:
+            cuts.append((own, Cut.from_arrays(file)))
+    return Corpus.of_cuts(names, cuts)
 
 
 class Results:
