@@ -39,7 +39,7 @@ class Cut:
         used = np.flatnonzero(np.asarray(counts.sum(axis=0)).ravel())
         return Cut([self.specs[i] for i in used], counts[:, used])
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
+    def arrays(self) -> dict[str, Any]:
         """Return plain arrays by name (kernels as JSON), for a file; `from_arrays` reads them."""
         counts = self.counts
         return {
