@@ -27,7 +27,7 @@ from predictor_core.fusion import load_rules
 from predictor_core.learning.bench import read_measured
 from predictor_core.learning.calibrate import cross_fitted
 from predictor_core.learning.dataset import Dataset, Floats, Mask, build_datasets, split
-from predictor_core.learning.evaluate import Accuracy, Predictions, accuracy, by_family, predict
+from predictor_core.learning.evaluate import Accuracy, Predictions, accuracy, predict
 from predictor_core.learning.packing import digest
 from predictor_core.learning.pipeline import Task, prediction_path, read_predictions
 from predictor_core.learning.settings import TEACHERS
@@ -88,11 +88,20 @@ def rows_of(
     device: str, models: str, said: Predictions, ends: tuple[Floats, Floats] | None = None
 ) -> list[Row]:
     """All families together, then each."""
-    everything = accuracy(said.predicted_ms, said.measured_ms, ends)
-    families = by_family(said.predicted_ms, said.measured_ms, said.families, ends)
+    parts = {"all": np.ones(len(said.families), dtype=bool)}
+    parts.update((str(family), said.families == family) for family in np.unique(said.families))
     return [
-        row(device, models, "all", everything),
-        *[row(device, models, family, found) for family, found in families.items()],
+        row(
+            device,
+            models,
+            name,
+            accuracy(
+                said.predicted_ms[part],
+                said.measured_ms[part],
+                None if ends is None else (ends[0][part], ends[1][part]),
+            ),
+        )
+        for name, part in parts.items()
     ]
 
 

@@ -72,8 +72,8 @@ def predicted(
     """Return predictions in ms for `held_out`, learned from `trained` as ``learn`` does, and the prior."""
     own = latency_ms[trained]
     problem = choose(corpus.only(trained), own, priors).problem
-    rules = problem.prior.sources[0].rules
-    return problem.predict_cut(problem.fit(own).mean, corpus.cut(rules).only(held_out)), problem.prior.label
+    asked = problem.with_models(corpus.only(held_out).cut(problem.prior.sources[0].rules))
+    return asked.predict(problem.fit(own).mean), problem.prior.label
 
 
 def summary(name: str, values: Sequence[float]) -> Row:

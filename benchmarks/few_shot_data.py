@@ -20,11 +20,12 @@ from predictor_core.fusion import Rules
 from predictor_core.ir.graph import Graph
 from predictor_core.ir.passes import canonicalize
 from predictor_core.kernels import KernelSpec
-from predictor_core.learning.adapt import Prior, Problem, pose
+from predictor_core.learning.adapt import Prior, Problem
 from predictor_core.learning.bench import read_latencies, read_measured
 from predictor_core.learning.corpus import Corpus, Cut, cut_of, kernel_counts
 from predictor_core.learning.joint import pose_jointly
 from predictor_core.learning.leaveout import JointFit
+from predictor_core.learning.phones.joint import pose_group
 from predictor_core.predictor import LatencyPredictor
 
 CPU, GPU, GPU_OLD, VPU = (
@@ -54,34 +55,12 @@ def cut_once(folder: Path, label: str, names: Sequence[str], graphs: Callable[[]
             for own, into in zip(rules, parts):
                 into.append(kernel_counts(graph, own))
         for path, into in zip(paths, parts):
-            save_cut(path, cut_of(into))
-    return Corpus.of_cuts(names, [(own, load_cut(path)) for own, path in zip(rules, paths)])
-
-
-def save_cut(path: Path, cut: Cut) -> None:
-    counts = cut.counts
-    np.savez_compressed(
-        path,
-        specs=np.array(json.dumps(cut.specs)),
-        data=counts.data,
-        indices=counts.indices,
-        indptr=counts.indptr,
-        shape=counts.shape,
-    )
-
-
-def load_cut(path: Path) -> Cut:
-    from scipy import sparse
-
-    def tuples(value: Any) -> Any:
-        return tuple(map(tuples, value)) if isinstance(value, list) else value
-
-    with np.load(path, allow_pickle=False) as file:
-        specs = [KernelSpec(*map(tuples, fields)) for fields in json.loads(str(file["specs"]))]
-        counts = sparse.csr_matrix(
-            (file["data"], file["indices"], file["indptr"]), shape=tuple(file["shape"])
-        )
-    return Cut(specs, counts)
+            np.savez_compressed(path, **cut_of(into).arrays())
+    cuts = []
+    for own, path in zip(rules, paths):
+        with np.load(path, allow_pickle=False) as file:
+            cuts.append((own, Cut.from_arrays(file)))
+    return Corpus.of_cuts(names, cuts)
 
 
 class Results:
@@ -145,14 +124,14 @@ class Bench:
         }
 
 
-#: Environments that run the same code: table, and what their names end in.
+#: Environments that run the same code: table, what their names end in, and what the package calls them.
 GROUPS = {
-    "TFLite fp32": ("tflite_cnn", "fp32"),
-    "TFLite int8": ("tflite_cnn", "int8"),
-    "TFLite GPU": ("tflite_cnn", "fp16"),
-    "PyTorch Mobile fp32": ("torch_cnn", "fp32"),
-    "PyTorch Mobile int8": ("torch_cnn", "int8"),
-    "PyTorch Mobile GPU": ("torch_cnn", "fp16"),
+    "TFLite fp32": ("tflite_cnn", "fp32", "tflite_fp32"),
+    "TFLite int8": ("tflite_cnn", "int8", "tflite_int8"),
+    "TFLite GPU": ("tflite_cnn", "fp16", "tflite_gpu"),
+    "PyTorch Mobile fp32": ("torch_cnn", "fp32", "torch_fp32"),
+    "PyTorch Mobile int8": ("torch_cnn", "int8", "torch_int8"),
+    "PyTorch Mobile GPU": ("torch_cnn", "fp16", "torch_gpu"),
 }
 
 
@@ -160,7 +139,7 @@ class Phones:
     """Convolutional networks on phones, and the populations that the phones are."""
 
     def __init__(self, data: Path, folder: Path) -> None:
-        tables = {table: _latencies(data / "phones" / f"{table}.csv") for table, _ in GROUPS.values()}
+        tables = {table: _latencies(data / "phones" / f"{table}.csv") for table, _, _ in GROUPS.values()}
         names = sorted({model for table in tables.values() for values in table.values() for model in values})
 
         def graphs() -> Iterable[Graph]:
@@ -177,15 +156,15 @@ class Phones:
                 for environment, values in sorted(tables[table].items())
                 if environment.endswith(end)
             }
-            for group, (table, end) in GROUPS.items()
+            for group, (table, end, _) in GROUPS.items()
         }
         self.fit = cache(self._fit)
         self.priors = cache(self._priors)
         self.jointly = cache(self._jointly)
 
     def _fit(self, group: str, source: str) -> JointFit:
-        (loaded,) = predictors([source])
-        return JointFit(pose(Prior.of(loaded), self.corpus.cut(loaded.rules)), self.columns[group])
+        # As the package learns the phones that a device may be like.
+        return JointFit(pose_group(self.corpus, GROUPS[group][2], source == GPU), self.columns[group])
 
     def _jointly(self, group: str) -> JointFit:
         (loaded,) = predictors([source_of(group)])

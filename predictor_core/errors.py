@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -100,6 +101,16 @@ def own_errors(model: Any = None) -> Iterator[None]:
         own = ModelFormatError(_told(error))
         _name_origin(own, model)
         raise own from error
+
+
+def exit_status(run: Callable[[], object]) -> int:
+    """Run a command: 0, or 1 after an error of the package, which is told in one line."""
+    try:
+        run()
+    except PredictorError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    return 0
 
 
 def _name_origin(error: PredictorError, model: Any) -> None:

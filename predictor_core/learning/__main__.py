@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from predictor_core.errors import PredictorError, requires
+from predictor_core.errors import PredictorError, exit_status, requires
 from predictor_core.learning.bench import read_latencies, read_measured
 
 #: module -> package of what training imports somewhere on its way.
@@ -42,8 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--intervals-only", action="store_true", help="write DEVICE/interval.json alone, and no packs"
     )
     options = parser.parse_args(arguments)
-    try:
-        train(
+    return exit_status(
+        lambda: train(
             options.data,
             options.output,
             options.cache,
@@ -52,10 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.jobs,
             options.intervals_only,
         )
-    except PredictorError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
-    return 0
+    )
 
 
 def train(

@@ -204,14 +204,9 @@ class Problem:
         """Latency of each kernel in ms, shape (k,)."""
         return np.asarray(sum(term.items_ms(at) for term in self.terms[:-1]))
 
-    def predict_cut(self, at: Floats, cut: Cut) -> Floats:
-        """Latency in ms of other models, shape (m,)."""
-        rows = self.design.rows_unshared(cut.specs)
-        kernels_ms = sum(
-            Term(None, rows.base_ms[:, i], rows.values[i], self.design.columns[i]).items_ms(at)
-            for i in range(len(TERMS))
-        )
-        return np.asarray(cut.counts @ kernels_ms + self.terms[-1].items_ms(at)[0])
+    def with_models(self, cut: Cut) -> Problem:
+        """Return the fit with other models: what was fitted to these predicts them, too."""
+        return replace(_posed(self.prior, self.names, self.design, cut), noise=self.noise)
 
     def deviation(self, posterior: Posterior, models: NDArray[Any] | None = None) -> Floats:
         """Mean standard deviation of the kernels' logarithms, by share of the latency, shape (m,)."""
@@ -246,6 +241,10 @@ def pose(prior: Prior, cut: Cut, centers: Mapping[str, int] | None = None) -> Pr
         names,
         prior.length,
     )
+    return _posed(prior, names, design, cut)
+
+
+def _posed(prior: Prior, names: tuple[str, ...], design: Design, cut: Cut) -> Problem:
     rows = design.rows_unshared(cut.specs)
     terms = [
         Term(cut.counts, rows.base_ms[:, i], rows.values[i], design.columns[i]) for i in range(len(TERMS))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,6 +38,28 @@ class Cut:
         counts = self.counts[models]
         used = np.flatnonzero(np.asarray(counts.sum(axis=0)).ravel())
         return Cut([self.specs[i] for i in used], counts[:, used])
+
+    def arrays(self) -> dict[str, Any]:
+        """Return plain arrays by name (kernels as JSON), for a file; `from_arrays` reads them."""
+        counts = self.counts
+        return {
+            "specs": np.array(json.dumps(self.specs)),
+            "data": counts.data,
+            "indices": counts.indices,
+            "indptr": counts.indptr,
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Cut:
+        """Make a cut from what `arrays` returned."""
+        from scipy import sparse
+
+        specs = [KernelSpec(*map(_tuples, fields)) for fields in json.loads(str(arrays["specs"]))]
+        indptr = arrays["indptr"]
+        counts = sparse.csr_matrix(
+            (arrays["data"], arrays["indices"], indptr), shape=(len(indptr) - 1, len(specs))
+        )
+        return cls(specs, counts)
 
     def same(self) -> NDArray[np.intp]:
         """For each model, the first one with exactly the same kernels, shape (n,)."""
@@ -83,11 +106,9 @@ class Corpus:
 
     def only(self, models: NDArray[np.intp]) -> Corpus:
         """Return the corpus of some of the models, in the order given."""
-        corpus = type(self)([])
-        corpus.names = [self.names[i] for i in models]
-        corpus.families = self.families[models]
+        cuts = [(rules, cut.only(models)) for rules, cut in self._cuts]
+        corpus = self.of_cuts([self.names[i] for i in models], cuts)
         corpus._graphs = [self._graphs[i] for i in models] if self._graphs else []
-        corpus._cuts = [(rules, cut.only(models)) for rules, cut in self._cuts]
         return corpus
 
     def __len__(self) -> int:
@@ -140,3 +161,7 @@ def family_of(name: str) -> str:
 def _sorted_data(row: Any) -> bytes:
     data: bytes = row.data[np.argsort(row.indices)].tobytes()
     return data
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from predictor_core.fusion import Rules, detect
 from predictor_core.ir.passes import canonicalize
 from predictor_core.kernels import KernelSpec
 from predictor_core.learning.bench import Measured
+from predictor_core.learning.corpus import Cut
 
 with requires("scipy", "train", "Training"):
     from scipy import sparse
@@ -174,8 +174,7 @@ def split(groups: NDArray[np.str_], families: NDArray[np.str_], seed: int) -> ND
 
 
 def save_dataset(path: Path, data: Dataset) -> None:
-    """Write a data set as plain arrays (kernels as JSON)."""
-    counts = data.counts
+    """Write a data set as plain arrays."""
     with atomic_file(path) as file:
         np.savez_compressed(
             file,
@@ -184,30 +183,22 @@ def save_dataset(path: Path, data: Dataset) -> None:
             families=data.families,
             groups=data.groups,
             latency_ms=data.latency_ms,
-            specs=np.array(json.dumps(data.specs)),
             forests=data.forests,
-            data=counts.data,
-            indices=counts.indices,
-            indptr=counts.indptr,
+            **Cut(data.specs, data.counts).arrays(),
         )
 
 
 def load_dataset(path: Path) -> Dataset:
     """Read what `save_dataset` wrote."""
     with np.load(path, allow_pickle=False) as file:
-        specs = [KernelSpec(*map(_tuples, fields)) for fields in json.loads(str(file["specs"]))]
-        shape = (len(file["ids"]), len(specs))
+        cut = Cut.from_arrays(file)
         return Dataset(
             device=str(file["device"]),
             ids=file["ids"],
             families=file["families"],
             groups=file["groups"],
             latency_ms=file["latency_ms"],
-            specs=specs,
+            specs=cut.specs,
             forests=file["forests"],
-            counts=sparse.csr_matrix((file["data"], file["indices"], file["indptr"]), shape=shape),
+            counts=cut.counts,
         )
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value

@@ -152,18 +152,3 @@ def accuracy(
         bias=100.0 * float(off.mean()),
         covered=covered,
     )
-
-
-def by_family(
-    predicted_ms: Floats,
-    measured_ms: Floats,
-    families: NDArray[np.str_],
-    interval_ms: tuple[Floats, Floats] | None = None,
-) -> Mapping[str, Accuracy]:
-    """Accuracy of each family, in alphabetical order."""
-
-    def of(members: Mask) -> Accuracy:
-        ends = None if interval_ms is None else (interval_ms[0][members], interval_ms[1][members])
-        return accuracy(predicted_ms[members], measured_ms[members], ends)
-
-    return {str(family): of(families == family) for family in np.unique(families)}

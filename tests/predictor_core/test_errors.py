@@ -11,6 +11,7 @@ from predictor_core.errors import (
     ModelFormatError,
     OutputError,
     PredictorError,
+    exit_status,
     own_errors,
     requires,
 )
@@ -69,3 +70,12 @@ def test_an_import_that_fails_names_what_to_install() -> None:
         import nothing_of_this_name  # type: ignore[import-not-found]  # noqa: F401
 
     assert isinstance(caught.value.__cause__, ImportError)
+
+
+def test_an_error_ends_a_command_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        raise OutputError("disk full")
+
+    assert exit_status(fail) == 1
+    assert capsys.readouterr().err == "error: disk full\n"
+    assert exit_status(lambda: None) == 0

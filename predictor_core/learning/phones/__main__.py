@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from predictor_core.catalog.embedded import PHONES as OUTPUT
-from predictor_core.errors import PredictorError, requires
+from predictor_core.errors import exit_status, requires
 from predictor_core.learning.phones.environments import Environment, read_environments
 
 
@@ -23,12 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the folds")
     parser.add_argument("--jobs", type=int, default=2, help="groups at once, one core each")
     options = parser.parse_args(arguments)
-    try:
-        make(options.data, options.output, options.seed, options.jobs)
-    except PredictorError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
-    return 0
+    return exit_status(lambda: make(options.data, options.output, options.seed, options.jobs))
 
 
 def make(data: Path, output: Path, seed: int = 0, jobs: int = 2) -> None:

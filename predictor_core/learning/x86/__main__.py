@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from predictor_core.catalog.embedded import X86 as OUTPUT
-from predictor_core.errors import LearningError, PredictorError
+from predictor_core.errors import LearningError, exit_status
 from predictor_core.learning.x86.environments import ENVIRONMENTS, SOURCE, Environment, Measured
 from predictor_core.predictor.header import DeviceHeader
 
@@ -20,12 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--output", type=Path, default=OUTPUT, help="folder of the headers and their list")
     parser.add_argument("--seed", type=int, default=0, help="of the folds")
     options = parser.parse_args(arguments)
-    try:
-        make(options.data, options.output, options.seed)
-    except PredictorError as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 1
-    return 0
+    return exit_status(lambda: make(options.data, options.output, options.seed))
 
 
 def make(data: Path, output: Path, seed: int = 0) -> None:

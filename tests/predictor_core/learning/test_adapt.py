@@ -85,3 +85,11 @@ def test_an_op_that_is_far_dearer_than_on_the_source_does_not_make_others_dearer
 )
 def test_family_by_name(name: str, family: str) -> None:
     assert family_of(name) == family
+
+
+def test_what_was_fitted_predicts_other_models(problem: Problem, corpus: Corpus) -> None:
+    at = np.random.default_rng(0).normal(0.0, 0.3, len(problem.names))
+    some = np.array([4, 0, 7])
+    others = problem.with_models(corpus.only(some).cut(problem.prior.sources[0].rules))
+    assert others.names == problem.names
+    assert others.predict(at) == pytest.approx(problem.predict(at, some))

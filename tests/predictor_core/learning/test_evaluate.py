@@ -7,7 +7,7 @@ import pytest
 
 from predictor_core.kernels.estimates import KINDS
 from predictor_core.learning.calibrate import calibrate, conformal
-from predictor_core.learning.evaluate import Predictions, accuracy, by_family
+from predictor_core.learning.evaluate import Predictions, accuracy
 from predictor_core.predictor.hardness import PROFILE, Hardness
 from predictor_core.predictor.interval import Sides, Widths
 
@@ -23,17 +23,6 @@ def test_accuracy_of_known_errors() -> None:
     assert found.bias == pytest.approx(6.5)
     assert found.spearman == pytest.approx(1.0)
     assert "covered" not in found.to_dict()
-
-
-def test_families_are_told_apart() -> None:
-    measured = np.array([1.0, 2.0, 3.0, 1.0, 2.0, 3.0])
-    families = np.array(["a", "a", "a", "b", "b", "b"])
-    ends = (measured * 0.95, measured * np.array([1.1, 1.1, 0.99, 1.1, 1.1, 1.1]))
-    found = by_family(measured[[0, 1, 2, 5, 4, 3]], measured, families, ends)
-    assert found["a"].spearman == pytest.approx(1.0)
-    assert found["b"].spearman == pytest.approx(-1.0)
-    assert found["a"].covered == pytest.approx(200 / 3)
-    assert found["b"].covered == 100.0
 
 
 FAMILIES = ("small", "middle", "large")
