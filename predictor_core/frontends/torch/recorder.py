@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from predictor_core.frontends.torch.aliases import Aliases
+from predictor_core.frontends.torch.aliases import VIEWS, Aliases
 from predictor_core.frontends.torch.call import Call, DataDependent, Handler, Untraceable, Valueless
 from predictor_core.frontends.torch.functions import (
     CHECKS,
@@ -20,7 +20,8 @@ from predictor_core.frontends.torch.functions import (
     MOST_KNOWN,
     QUERIES,
     READINGS,
-    TENSOR_ATTRIBUTES,
+    named,
+    place_of_inplace,
 )
 from predictor_core.frontends.torch.module_copy import ModuleCopy
 from predictor_core.frontends.torch.states import States
@@ -67,14 +68,14 @@ class Recorder(TorchFunctionMode):
         self._known_inputs: dict[int, torch.Tensor] = {}
         self._handlers = handlers
         self.states = States(module_copy, states)
-        self.aliases = Aliases(self.names)
+        self.aliases = Aliases()
         self._constants: set[int] = set(module_copy.originals)
         self._must_adopt = not modes_see_indexing()
         for tensor in module_copy.replacements().values():
             self._adopt(tensor)
         self._alive: list[Any] = []
-        self._entries: dict[Any, tuple[Handler | None, str, bool]] = {}
-        self._open_functions: dict[FunctionType, FunctionType] = {}
+        #: Name, whether it works in place, and where it may be told to, by function.
+        self._entries: dict[Any, tuple[str, bool, int | None]] = {}
         self._used: dict[str, int] = {}
         for original, tensor, path in self.states.found():
             self._constants.discard(id(tensor))
@@ -141,8 +142,8 @@ class Recorder(TorchFunctionMode):
             raise Untraceable(_UNSEEN)
         entry = self._entries.get(func)
         if entry is None:
-            entry = self._entries[func] = self._resolve(func)
-        handler, name, in_place = entry
+            entry = self._entries[func] = (*named(func, self._handlers), place_of_inplace(func))
+        name, in_place, place = entry
         kwargs = kwargs or {}
         if name in QUERIES:
             return func(*args, **kwargs)
@@ -161,56 +162,98 @@ class Recorder(TorchFunctionMode):
             raise Valueless(f"{func.__name__} of a tensor of weights")
         if not has_input or name in FACTORIES:
             return self._constant(func, name, args, kwargs, has_meta and has_real)
-        result: Any = NotImplemented
-        if handler is not None:
-            result = Call(self, func, name, args, kwargs).handled_by(handler)
-        elif isinstance(func, FunctionType):
+        if kwargs.get("out") is not None:
+            return self._given(func, args, kwargs)
+        handler = self._handlers.get(name)
+        if handler is None and isinstance(func, FunctionType):
             with self:
-                return self._opened(func)(*args, **kwargs)
+                return without_override_check(func)(*args, **kwargs)
+        call = Call(self, func, name, args, kwargs)
+        result = NotImplemented if handler is None else call.handled_by(handler)
         if result is NotImplemented:
-            result = self._generic(func, name, args, kwargs)
-        self.aliases.note(name, args, result)
-        if (in_place or kwargs.get("inplace")) and isinstance(result, torch.Tensor):
-            return self.overwrite(args[0] if args else kwargs["input"], result)
-        out = kwargs.get("out")
-        return self.overwrite(out, result) if isinstance(out, torch.Tensor) else result
+            result = call.recorded()
+        in_place = in_place or bool(kwargs.get("inplace") or (place and args[place:] and args[place]))
+        if not in_place:
+            self.aliases.note(func, name, args, kwargs, result)
+        elif isinstance(result, torch.Tensor):
+            target = args[0] if args else kwargs["input"]
+            return self.bind(target, result) if name in VIEWS else self.overwrite(target, result)
+        return result
 
-    def overwrite(
-        self, target: torch.Tensor, result: torch.Tensor, part: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        """Let `target`, and what it is a view of, hold `result` from now on, as an in-place function does.
+    def _given(self, func: Any, args: Any, kwargs: Any) -> Any:
+        """Run a function that writes its results to tensors that it is given."""
+        kwargs = dict(kwargs)
+        out = kwargs.pop("out")
+        result = self.__torch_function__(getattr(func, "overloadpacket", func), (), args, kwargs)
+        for target, made in zip(tensors_of(out), tensors_of(result)):
+            self.overwrite(target, made)
+        return out
 
-        `part` is what was written, where that is less than all of `target`.
-        """
-        self._known_inputs.pop(id(target), None)
+    def name_of(self, tensor: torch.Tensor) -> str | None:
+        """Name of what a tensor holds now, None where that does not depend on the model's input."""
+        self._refresh(tensor)
+        return self.names.get(id(tensor))
+
+    def _refresh(self, tensor: torch.Tensor) -> None:
+        """Repeat how a view was made, where what it lies in was written to since."""
+        for making in self.aliases.stale(tensor):
+            result = self.__torch_function__(making.function, (), making.args, making.kwargs)
+            for view, made in zip(making.views, tensors_of(result)):
+                if self.aliases.renew(view):
+                    self.bind(view, self._shaped_as(view, made))
+
+    def bind(self, target: torch.Tensor, result: torch.Tensor) -> torch.Tensor:
+        """Let `target` alone hold `result` from now on."""
         name = self.names.get(id(result))
         if name is None:
+            self.names.pop(id(target), None)
             self._constants.add(id(target))
         else:
-            base = self.aliases.base(target)
-            self.states.note_written(base)
             self.names[id(target)] = name
-            if base is not target and not self.aliases.is_stored(base, result):
-                self._write_through(base, result, result if part is None else part)
-                self.aliases.note_stored(target)
         self._adopt(target)
         self._alive.append(target)
         if target.shape != result.shape:
-            target.data = result
+            if target.is_meta == result.is_meta:
+                target.data = result
+            else:
+                target.resize_(result.shape)
         return target
 
-    def _write_through(self, base: torch.Tensor, result: torch.Tensor, part: torch.Tensor) -> None:
-        """Let `base` hold what was written to a view of it."""
-        self._adopt(base)
-        self._alive.append(base)
-        if base.shape != result.shape:
-            made = torch.empty(base.shape, dtype=base.dtype, device="meta")
+    def overwrite(
+        self,
+        target: torch.Tensor,
+        result: torch.Tensor,
+        part: torch.Tensor | None = None,
+        index: Any = None,
+    ) -> torch.Tensor:
+        """Let `target`, and what it is a view of, hold `result` from now on, as an in-place function does.
+
+        `part` is what was written at `index`, where that is less than all of `target`.
+        """
+        self._known_inputs.pop(id(target), None)
+        if result is not target and self.aliases.are_one(result, target):
+            return target
+        self.bind(target, result)
+        if id(target) not in self.names:
+            return target
+        base = self.aliases.base(target)
+        self.states.note_written(base)
+        if base is not target:
             if base.numel() == result.numel():
-                self.record("reshape", [result], [made], {})
+                whole = self._shaped_as(base, result)
             else:
-                self.record("ScatterND", [base, part], [made], {})
-            result = made
-        self.names[id(base)] = self.names[id(result)]
+                whole = torch.empty(base.shape, dtype=base.dtype, device="meta")
+                self.record("ScatterND", [base, result if part is None else part], [whole], {})
+            self.bind(base, whole)
+        self.aliases.note_written(target, index)
+        return target
+
+    def _shaped_as(self, like: torch.Tensor, tensor: torch.Tensor) -> torch.Tensor:
+        if like.shape == tensor.shape or id(tensor) not in self.names:
+            return tensor
+        made = torch.empty(like.shape, dtype=like.dtype, device="meta")
+        self.record("reshape", [tensor], [made], {})
+        return made
 
     def _scan(self, args: Any, kwargs: Any) -> tuple[bool, bool, bool]:
         """Whether tracked, meta and real tensors are among the arguments, lists included."""
@@ -220,6 +263,8 @@ class Recorder(TorchFunctionMode):
         while pending:
             value = pending.pop()
             if isinstance(value, torch.Tensor):
+                if self.aliases.written:
+                    self._refresh(value)
                 if id(value) in names:
                     has_input = True
                 elif value.is_meta and id(value) not in constants:
@@ -245,55 +290,10 @@ class Recorder(TorchFunctionMode):
             result = self.run(func, args, kwargs)
         else:
             result = func(*args, **kwargs)
-            if name == "detach":
-                self.aliases.note(name, args, result)
-                self._alive.append(result)
+            self.aliases.note(func, name, args, kwargs, result)
         for tensor in tensors_of(result):
             if tensor.is_meta:
                 self._constants.add(id(tensor))
                 self._adopt(tensor)
                 self._alive.append(tensor)
         return result
-
-    def _generic(self, func: Any, name: str, args: Any, kwargs: Any) -> Any:
-        """Record a function that has no handler under its own name."""
-        result = self.run(func, args, kwargs)
-        results = list(tensors_of(result))
-        if results:
-            sources = list(tensors_of((args, kwargs)))
-            self.record(name, sources, results, {})
-        return result
-
-    def _opened(self, func: FunctionType) -> FunctionType:
-        opened = self._open_functions.get(func)
-        if opened is None:
-            opened = self._open_functions[func] = without_override_check(func)
-        return opened
-
-    def _resolve(self, func: Any) -> tuple[Handler | None, str, bool]:
-        name: str = getattr(func, "__name__", str(func))
-        packet = getattr(func, "overloadpacket", None)
-        if packet is not None:
-            name = packet.__name__
-        if name == "__set__":
-            name = f"set_{func.__self__.__name__}"
-        elif name == "__get__":
-            attribute = func.__self__.__name__
-            name = TENSOR_ATTRIBUTES.get(attribute, "size")
-        in_place = False
-        if (
-            name.startswith("__i")
-            and name.endswith("__")
-            and name not in ("__invert__", "__iter__", "__int__", "__index__")
-        ):
-            name, in_place = name[3:-2], True
-        elif name.startswith("__") and name.endswith("__"):
-            bare = name[2:-2]
-            reflected = bare[1:]
-            if bare in self._handlers:
-                name = bare
-            elif bare.startswith("r") and reflected in ("add", "mul", "matmul"):
-                name = "__rmatmul__" if reflected == "matmul" else reflected
-        elif name.endswith("_") and name != "requires_grad_":
-            name, in_place = name[:-1], True
-        return self._handlers.get(name), name, in_place
