@@ -76,9 +76,7 @@ def _unbind(call: Call, input: torch.Tensor, dim: int = 0) -> Any:
 
 
 def _iterate(call: Call, input: torch.Tensor) -> Any:
-    parts = _unbind(call, input)
-    call.recorder.aliases.note(torch.unbind, "unbind", (input,), {}, parts)
-    return iter(parts)
+    return iter(call.recorder.__torch_function__(torch.unbind, (), (input,)))
 
 
 def _narrow(call: Call, input: torch.Tensor, dim: int, start: Any, length: int) -> Any:

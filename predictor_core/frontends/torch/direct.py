@@ -164,9 +164,11 @@ def _run(
 
     def as_input(tensor: torch.Tensor) -> torch.Tensor:
         index = next(counter)
-        meta = torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")
-        known = tensor.detach().cpu().clone() if carried and _has_values(tensor) else None
-        return recorder.input(meta, f"input_{index}" if index else "input", known)
+        has_values = carried and _has_values(tensor)
+        made = torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu" if has_values else "meta")
+        if has_values:
+            made.copy_(tensor)
+        return recorder.input(made, f"input_{index}" if index else "input", has_values=has_values)
 
     inputs, named = copied((args, kwargs), as_input)
     with random_state_kept(), torch.no_grad():
