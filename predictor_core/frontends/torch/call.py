@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from predictor_core.frontends.torch.tensors import tensors_of
 from predictor_core.ir.graph import Shape
 
 if TYPE_CHECKING:
@@ -66,6 +67,14 @@ class Call:
         self.args, self.kwargs = ordered
         return handler(self, *self.args, **self.kwargs)
 
+    def recorded(self) -> Any:
+        """Record the function under its own name, and return what torch returns."""
+        result = self.run()
+        results = list(tensors_of(result))
+        if results:
+            self.recorder.record(self.name, list(tensors_of((self.args, self.kwargs))), results, {})
+        return result
+
     def run(self) -> Any:
         """Return what torch returns, as meta tensors."""
         return self.recorder.run(self.func, self.args, self.kwargs)
@@ -118,7 +127,7 @@ class Call:
         if known is None:
             known = recorder.repeated[key] = self.emit(op, (source,), shape, attrs)
         alias = torch.empty(shape, dtype=source.dtype, device="meta")
-        return recorder.overwrite(alias, known)
+        return recorder.bind(alias, known)
 
     def scalar(self, value: Any) -> float | None:
         """Value of a number or of a one-element constant, None where it is not known."""

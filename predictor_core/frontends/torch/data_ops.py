@@ -76,9 +76,7 @@ def _unbind(call: Call, input: torch.Tensor, dim: int = 0) -> Any:
 
 
 def _iterate(call: Call, input: torch.Tensor) -> Any:
-    parts = _unbind(call, input)
-    call.recorder.aliases.note("unbind", (input,), parts)
-    return iter(parts)
+    return iter(call.recorder.__torch_function__(torch.unbind, (), (input,)))
 
 
 def _narrow(call: Call, input: torch.Tensor, dim: int, start: Any, length: int) -> Any:
@@ -144,10 +142,10 @@ def _getitem(call: Call, input: torch.Tensor, index: Any) -> Any:
 
 
 def _setitem(call: Call, input: torch.Tensor, index: Any, value: Any) -> None:
-    if call.recorder.aliases.is_stored(input, value):
+    if isinstance(value, torch.Tensor) and call.recorder.aliases.are_one(value, input, index):
         return
     sources = [part for part in (input, value) if isinstance(part, torch.Tensor)]
-    call.recorder.overwrite(input, call.emit("ScatterND", sources, tuple(input.shape)), sources[-1])
+    call.recorder.overwrite(input, call.emit("ScatterND", sources, tuple(input.shape)), sources[-1], index)
 
 
 def _index(call: Call, input: torch.Tensor, indices: Any) -> Any:

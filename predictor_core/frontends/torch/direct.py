@@ -164,15 +164,19 @@ def _run(
 
     def as_input(tensor: torch.Tensor) -> torch.Tensor:
         index = next(counter)
-        meta = torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")
-        known = tensor.detach().cpu().clone() if carried and _has_values(tensor) else None
-        return recorder.input(meta, f"input_{index}" if index else "input", known)
+        has_values = carried and _has_values(tensor)
+        made = torch.empty(tensor.shape, dtype=tensor.dtype, device="cpu" if has_values else "meta")
+        if has_values:
+            made.copy_(tensor)
+        return recorder.input(made, f"input_{index}" if index else "input", has_values=has_values)
 
     inputs, named = copied((args, kwargs), as_input)
-    with random_state_kept(), torch.no_grad(), recorder:
+    with random_state_kept(), torch.no_grad():
         try:
-            result = module_copy.module(*inputs, **named)
-            left = recorder.states.left(recorder.names)
+            with recorder:
+                result = module_copy.module(*inputs, **named)
+            left = recorder.states.left(recorder.name_of)
+            outputs = [name for name in map(recorder.name_of, tensors_of(result)) if name is not None]
         except Valueless as error:
             raise type(error)(f"{error}{_place(error)}") from error
         except Untraceable:
@@ -187,7 +191,6 @@ def _run(
             raise Untraceable(f"{where}{type(error).__name__}{told}") from error
         finally:
             module_copy.release()
-    outputs = [recorder.names[id(one)] for one in tensors_of(result) if id(one) in recorder.names]
     return _Run(recorder, outputs, left)
 
 

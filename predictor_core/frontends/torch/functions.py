@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+from types import FunctionType
+from typing import Any
+
 #: Functions that tell about a tensor and make none.
 QUERIES = frozenset(
     {
@@ -58,3 +62,43 @@ MOST_KNOWN = 2**20
 KERNEL_MODULES = tuple(
     f"torch.{name}" for name in ("_refs", "_prims", "_decomp", "_meta_registrations", "_library")
 )
+
+
+def named(func: Any, known: Container[str]) -> tuple[str, bool]:
+    """Return the name of a function without its in-place mark, and whether it has one.
+
+    `known` are the names that handlers have.
+    """
+    name: str = getattr(func, "__name__", str(func))
+    packet = getattr(func, "overloadpacket", None)
+    if packet is not None:
+        name = packet.__name__
+    if name == "__set__":
+        name = f"set_{func.__self__.__name__}"
+    elif name == "__get__":
+        attribute = func.__self__.__name__
+        name = TENSOR_ATTRIBUTES.get(attribute, "size")
+    if (
+        name.startswith("__i")
+        and name.endswith("__")
+        and name not in ("__invert__", "__iter__", "__int__", "__index__")
+    ):
+        return name[3:-2], True
+    if name.startswith("__") and name.endswith("__"):
+        bare = name[2:-2]
+        reflected = bare[1:]
+        if bare in known:
+            name = bare
+        elif bare.startswith("r") and reflected in ("add", "mul", "matmul"):
+            name = "__rmatmul__" if reflected == "matmul" else reflected
+    elif name.endswith("_") and name != "requires_grad_":
+        return name[:-1], True
+    return name, False
+
+
+def place_of_inplace(func: Any) -> int | None:
+    """Return the place among its arguments at which a function of Python is told to work in place."""
+    if not isinstance(func, FunctionType):
+        return None
+    names = func.__code__.co_varnames[: func.__code__.co_argcount]
+    return names.index("inplace") if "inplace" in names else None

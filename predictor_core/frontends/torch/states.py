@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 
 import torch
 
@@ -46,10 +46,11 @@ class States:
         if original is not None:
             self._written[original] = tensor
 
-    def left(self, names: Mapping[int, str]) -> dict[int, str]:
+    def left(self, name_of: Callable[[torch.Tensor], str | None]) -> dict[int, str]:
         """Return the names of what the module's tensors hold in the end, by the id of the caller's tensor.
 
-        `names` are those of the tensors that depend on an input; what holds none of them is left out.
+        `name_of` names what depends on an input; what does not is left out.
         """
         held = {**self._written, **self._module_copy.rebound()}
-        return {original: names[id(tensor)] for original, tensor in held.items() if id(tensor) in names}
+        names = {original: name_of(tensor) for original, tensor in held.items()}
+        return {original: name for original, name in names.items() if name is not None}

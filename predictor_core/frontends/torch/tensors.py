@@ -95,6 +95,7 @@ def _on_meta(tensor: torch.Tensor) -> torch.Tensor:
     return tensor if tensor.is_meta else torch.empty(tensor.shape, dtype=tensor.dtype, device="meta")
 
 
+@cache
 def without_override_check(func: FunctionType) -> FunctionType:
     """Return a torch function written in Python whose body runs, instead of asking the mode again."""
     scope = {**func.__globals__, **dict.fromkeys(_OVERRIDE_CHECKS, _no_override)}

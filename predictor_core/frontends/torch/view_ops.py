@@ -41,7 +41,12 @@ def _same(call: Call, input: torch.Tensor, *_: Any, **__: Any) -> Any:
 
 def cloned(call: Call, input: torch.Tensor, *_: Any, **__: Any) -> Any:
     """Return another tensor object for the same Node: what is written to one does not change the other."""
-    return call.recorder.overwrite(torch.empty(input.shape, dtype=input.dtype, device="meta"), input)
+    return call.recorder.bind(torch.empty(input.shape, dtype=input.dtype, device="meta"), input)
+
+
+def _contiguous(call: Call, input: torch.Tensor, *_: Any, **__: Any) -> Any:
+    """Return the tensor itself, or another object where the elements of a view may be out of order."""
+    return cloned(call, input) if call.recorder.aliases.is_view(input) else input
 
 
 def _to(call: Call, input: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
@@ -117,7 +122,9 @@ def _expand(call: Call, input: torch.Tensor, *_: Any, **__: Any) -> Any:
 
 
 def _set_data(call: Call, input: torch.Tensor, value: torch.Tensor) -> None:
-    call.recorder.overwrite(input, value)
+    call.recorder.bind(input, value)
+    call.recorder.states.note_written(input)
+    call.recorder.aliases.note(torch.Tensor.detach, "detach", (value,), {}, input)
 
 
 _DROPOUTS = (
@@ -128,8 +135,9 @@ _DROPOUTS = (
 
 VIEW_HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(_DROPOUTS, _dropout),
-    **dict.fromkeys(("alias", "cpu", "cuda", "contiguous", "detach", "lift_fresh", "resolve_conj"), _same),
+    **dict.fromkeys(("alias", "cpu", "cuda", "detach", "lift_fresh", "resolve_conj"), _same),
     "clone": cloned,
+    "contiguous": _contiguous,
     "set_data": _set_data,
     **dict.fromkeys(("to", "type", "type_as", "_to_copy"), _to),
     "float": _cast(torch.float32),

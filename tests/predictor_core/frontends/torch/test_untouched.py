@@ -411,6 +411,30 @@ def test_values_of_small_inputs_are_carried_where_the_model_reads_them() -> None
     assert ids.tolist() == [[0, 0, 9, 9, 9, 9, 9, 9]]
 
 
+class Uncached(nn.Module):
+    """Embeds what is left of its tokens after it has looked at their number, as FlauBERT does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.layer = nn.Embedding(10, 4), nn.Linear(4, 6)
+
+    def forward(self, ids: Any) -> Any:
+        kept = ids[:, -int((ids != 0).sum()) :]
+        kept[:, 0] += 1
+        found = (kept == 9).nonzero()[:, 1]
+        return self.layer(self.words(kept + 1)) * (kept > 2).unsqueeze(-1), self.words(found), kept.unbind(1)
+
+
+def test_what_is_computed_from_values_that_are_carried_depends_on_the_input() -> None:
+    ids = torch.tensor([[0, 1, 9, 9]])
+    graph = load(Uncached(), example_inputs=ids, via="direct")
+    assert [graph.shape(one) for one in graph.outputs] == [(1, 3, 6), (2, 4), (1,), (1,), (1,)]
+    ops = [node.op for node in graph]
+    assert ops.count("embedding") == 2
+    assert {"fc", "mul", "nonzero"} < set(ops)
+    assert ids.tolist() == [[0, 1, 9, 9]]
+
+
 def test_what_a_model_says_of_the_values_that_are_given_is_told() -> None:
     given = {"image": torch.zeros(1, 24), "sizes": torch.tensor([[2, 3]]), "ids": torch.zeros(1, 8).long()}
     with pytest.raises(
