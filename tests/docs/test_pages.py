@@ -16,7 +16,7 @@ import pytest
 
 from predictor_core import zoo
 from predictor_core.frontends.nnmeter_ir import to_document
-from tests.docs.blocks import LANGUAGES, ROOT, blocks, missing, pages
+from tests.docs.blocks import LANGUAGES, ROOT, Block, blocks, missing, pages
 
 HERE = Path(__file__).parent
 #: For the pages with experiments, on a busy machine.
@@ -26,14 +26,32 @@ PAGES = {path.relative_to(ROOT).as_posix(): blocks(path) for path in pages()}
 
 
 def runs() -> list[tuple[str, str]]:
-    """Return pages, each once for every set of packages that blocks need, with the blocks that need none."""
+    """Return pages, each once for every set of packages that blocks need, with the blocks that need none.
+
+    A set whose blocks are all part of another page's is left to that page.
+    """
     found = []
     for page, listed in PAGES.items():
         sets = list(dict.fromkeys(block.needs for block in listed if block.runs))
+        sets = [needs for needs in sets if not needs or not elsewhere(page, needs)]
         if any(needs and not missing(needs) for needs in sets):
             sets = [needs for needs in sets if needs]
         found += [(page, needs) for needs in sets]
     return found
+
+
+def elsewhere(page: str, needs: str) -> bool:
+    """Whether one other page has these blocks too, with the same marks, and goes on after the same lines."""
+    mine = [block for block in PAGES[page] if block.runs and block.needs == needs]
+    return any(
+        all(any(goes_on(other, block) for other in listed) for block in mine) for listed in PAGES.values()
+    )
+
+
+def goes_on(longer: Block, block: Block) -> bool:
+    """Whether a block that runs begins with all that another does, and does more."""
+    same = (longer.language, longer.marks) == (block.language, block.marks)
+    return same and longer.runs and longer.code != block.code and longer.code.startswith(block.code)
 
 
 RUNS = runs()

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from predictor_core import LatencyPredictor, load_latency_predictor
+from predictor_core.frontends import find
 from predictor_core.frontends.onnx import load
 from predictor_core.ir.graph import Graph
 from tests.torchvision_shim import import_torchvision
@@ -14,16 +16,28 @@ from tests.torchvision_shim import import_torchvision
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
+DEVICES = (
+    "cortexA76cpu_tflite21",
+    "adreno640gpu_tflite21",
+    "adreno630gpu_tflite21",
+    "myriadvpu_openvino2019r2",
+)
 
-def exported(name: str, path: Path, dynamo: bool = False, **options: Any) -> Path:
-    """Export a torchvision model as a user would, without simplification."""
+
+@pytest.fixture(scope="module")
+def devices() -> list[LatencyPredictor]:
+    return [load_latency_predictor(name) for name in DEVICES]
+
+
+def real(name: str) -> Any:
+    """Return a torchvision model as a user would make it."""
+    return import_torchvision().models.get_model(name, weights=None).eval()
+
+
+def exported(module: Any, path: Path, *inputs: Any, dynamo: bool = False, **options: Any) -> Path:
+    """Export a module as a user would, without simplification."""
     if dynamo:
         pytest.importorskip("onnxscript")
-    module = import_torchvision().models.get_model(name, weights=None).eval()
-    return exported_module(module, path, dynamo=dynamo, **options)
-
-
-def exported_module(module: Any, path: Path, *inputs: Any, dynamo: bool = False, **options: Any) -> Path:
     fast_path = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
@@ -52,6 +66,7 @@ NETS: dict[str, dict[str, int]] = {
         **{"input": 1, "conv": 37, "dwconv": 19, "relu": 37, "maxpool": 1, "split": 13, "concat": 16},
         **{"channelshuffle": 16, "reduce_mean": 1, "fc": 1},
     },
+    "squeezenet1_1": {"input": 1, "conv": 26, "relu": 26, "maxpool": 3, "concat": 8, "reduce_mean": 1},
 }
 
 
@@ -59,11 +74,15 @@ NETS: dict[str, dict[str, int]] = {
 @pytest.mark.parametrize("dynamo", [False, True], ids=["torchscript", "dynamo"])
 @pytest.mark.parametrize("name", NETS)
 @pytest.mark.filterwarnings("ignore")
-def test_raw_export(name: str, dynamo: bool, tmp_path: Path) -> None:
-    graph = load(exported(name, tmp_path / "net.onnx", dynamo))
+def test_raw_export(name: str, dynamo: bool, devices: list[LatencyPredictor], tmp_path: Path) -> None:
+    module = real(name)
+    graph = load(exported(module, tmp_path / "net.onnx", dynamo=dynamo))
     assert counts(graph) == NETS[name]
     assert graph.inputs[0].shape == (1, 224, 224, 3)
     assert graph.nodes[-1].shape == (1, 1000)
+    direct = find("torch")(module, input_shape=(1, 3, 224, 224), via="direct")
+    for device in devices:
+        assert device.predict(graph) == pytest.approx(device.predict(direct), rel=1e-6), device.name
 
 
 @pytest.mark.slow
@@ -71,7 +90,7 @@ def test_raw_export(name: str, dynamo: bool, tmp_path: Path) -> None:
 def test_raw_export_with_batch_norms_and_open_dimensions(tmp_path: Path) -> None:
     axes = {"x": {0: "batch", 2: "height", 3: "width"}}
     path = exported(
-        "mobilenet_v2",
+        real("mobilenet_v2"),
         tmp_path / "net.onnx",
         input_names=["x"],
         dynamic_axes=axes,
@@ -102,10 +121,8 @@ class Attention(torch.nn.Module):  # type: ignore[misc]
 @pytest.mark.parametrize("dynamo", [False, True], ids=["torchscript", "dynamo"])
 @pytest.mark.filterwarnings("ignore")
 def test_transformer_block(dynamo: bool, tmp_path: Path) -> None:
-    if dynamo:
-        pytest.importorskip("onnxscript")
     path = tmp_path / "net.onnx"
-    graph = load(exported_module(Attention().eval(), path, torch.zeros(2, 3, 32, 32), dynamo=dynamo))
+    graph = load(exported(Attention().eval(), path, torch.zeros(2, 3, 32, 32), dynamo=dynamo))
     found = counts(graph)
     assert {op: found[op] for op in ("conv", "fc", "matmul", "softmax", "layernorm", "gelu", "add")} == {
         **{"conv": 1, "fc": 5, "matmul": 2, "softmax": 1, "layernorm": 3, "gelu": 1, "add": 2}

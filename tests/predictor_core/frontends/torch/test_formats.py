@@ -82,22 +82,3 @@ def test_every_format_gives_the_same_kernels_and_latency(name: str, device: str)
     for way, graph in ways.items():
         assert Counter(kernel.spec.type for kernel in detect(graph, rules)) == expected, way
         assert predictor(device).predict(graph) == pytest.approx(latency_ms, rel=1e-6), way
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("dynamo", [False, True], ids=["torchscript", "dynamo"])
-@pytest.mark.parametrize("name", ["mobilenet_v3_small", "shufflenet_v2_x0_5", "squeezenet1_1"])
-def test_files_that_users_export_agree_too(name: str, dynamo: bool, tmp_path: Path) -> None:
-    import torch
-
-    if dynamo:
-        pytest.importorskip("onnxscript")
-    module = import_torchvision().models.get_model(name, weights=None).eval()
-    path = tmp_path / "model.onnx"
-    torch.onnx.export(module, (torch.zeros(1, 3, 96, 96),), str(path), dynamo=dynamo)
-    for device in DEVICES:
-        direct, file = (
-            predictor(device).predict(graphs(name)["direct"]),
-            predictor(device).predict(str(path), "onnx"),
-        )
-        assert file == pytest.approx(direct, rel=1e-6)
