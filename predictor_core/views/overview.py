@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from predictor_core.predictor.report import LatencyReport
 from predictor_core.views.grid import grid
+
+if TYPE_CHECKING:
+    from predictor_core.predictor.report import LatencyReport
 
 #: Characters that a column of latencies takes at least, with its gap.
 _COLUMN = 12

@@ -1,1 +1,1 @@
-"""What several front ends share: calls of source nodes, known values, protobuf's wire format."""
+"""What several front ends share: walks, calls, known values, loops, files, protobuf's wire format."""

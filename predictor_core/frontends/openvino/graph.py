@@ -8,21 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from predictor_core.budget import meter
 from predictor_core.errors import GraphError
-from predictor_core.frontends.common.call import FAULTS, nodes_of, refuse, tensors_of, values_of
-from predictor_core.frontends.common.values import AS_FLOAT, NotInferableError, Value, constant
+from predictor_core.frontends.common.call import FAULTS, refuse, tensors_of
+from predictor_core.frontends.common.values import NotInferableError, Value, constant
+from predictor_core.frontends.common.walk import READ_BYTES, BaseWalk
 from predictor_core.frontends.onnx.fold import fold
 from predictor_core.frontends.openvino import data_ops, image_ops, loops, stated, version7
 from predictor_core.frontends.openvino.call import Call, Handler, Step
 from predictor_core.frontends.openvino.document import Layer, Network
 from predictor_core.frontends.openvino.weights import Weights, dtype_of, most_read
 from predictor_core.ir.graph import Node, Shape
-from predictor_core.ir.inputs import GivenShapes, InputShapes
-from predictor_core.ir.names import Names
-
-#: What a node takes in memory for each tensor that it reads.
-READ_BYTES = 64
+from predictor_core.ir.inputs import GivenShapes
 
 _HANDLERS: dict[str, Handler] = {**data_ops.HANDLERS, **image_ops.HANDLERS}
 #: Layers that a quantised model has and its float original has not.
@@ -39,7 +35,7 @@ _CHANNEL_AXES = {"conv": 1, "conv3d": 1, "fc": -1}
 Outputs = dict[str, Value]
 
 
-class Walk:
+class Walk(BaseWalk):
     """One walk over a network.
 
     Parameters
@@ -48,22 +44,11 @@ class Walk:
         Where small constants are read from.
     input_shape : optional
         See `predictor_core.ir.inputs.InputShapes`.
-
-    Attributes
-    ----------
-    nodes : list of Node
-        In topological order, dimensions as the file has them.
-    quantised : bool
-        Whether the model is quantised.
     """
 
     def __init__(self, weights: Weights, input_shape: GivenShapes) -> None:
-        self.nodes: list[Node] = []
-        self.quantised = False
+        super().__init__(input_shape)
         self._weights = weights
-        self._given = InputShapes(input_shape)
-        self._names = Names()
-        self._meter = meter()
 
     def run(self, network: Network) -> list[str]:
         """Walk the network of a model; return the tensors that it gives."""
@@ -80,11 +65,6 @@ class Walk:
                 # Version 7 has no results: what nothing reads is one.
                 found.append((ident, layer.outputs[0]))
         return tensors_of(values[ident][port] for ident, port in found if port in values.get(ident, {}))
-
-    @property
-    def warnings(self) -> list[str]:
-        """What a report on the model has to say."""
-        return [*self._given.warnings, *([AS_FLOAT] if self.quantised else [])]
 
     def walk(self, network: Network, given: Mapping[str, Value], depth: int) -> dict[str, Outputs]:
         """Convert the layers of a network; `given` are the values of the inputs of a body by layer."""
@@ -128,19 +108,14 @@ class Walk:
             if all(value is None or value.node is None for value in inputs) or all(map(_is_empty, shapes)):
                 found = [Value(shape) for shape in shapes]
             else:
-                found = self._emit(call, steps)
+                found = self.append(call, steps)
         return dict(zip(layer.outputs, found))
 
     def _state(self, layer: Layer, shape: Shape) -> Value:
         """Return what a run of the model leaves for the next one: an input that the user does not give."""
         if _is_empty(shape):
             return Value(shape)
-        return self.add_input(layer, shape)
-
-    def add_input(self, layer: Layer, shape: Shape) -> Value:
-        """Append an input of the Graph."""
-        self.nodes.append(Node(self._names.fresh(layer.name), "input", outputs=(shape,)))
-        return Value(shape, self.nodes[-1].name)
+        return self.add_input(layer.name, shape)
 
     def _same(self, call: Call) -> Value:
         """Return the value that a conversion of types passes on."""
@@ -212,20 +187,15 @@ class Walk:
                 ) from error
             return call.checked(stated.steps(call, shapes))
 
-    def _emit(self, call: Call, steps: Sequence[Step]) -> list[Value]:
-        self._meter.spend(len(steps) + len(steps[-1].outputs))
-        self.nodes += nodes_of(steps, self._names.fresh(call.name), self._names)
-        return values_of(self.nodes[-1])
-
     def emit(self, layer: Layer, step: Step) -> list[Value]:
         """Append a Node on behalf of a layer."""
-        return self._emit(Call(layer, ()), [step])
+        return self.append(Call(layer, ()), [step])
 
     def _input(self, layer: Layer, inputs: list[Value | None], depth: int) -> Outputs:
         if depth:
             raise GraphError("nothing is handed to this input of a body")
         (port,) = layer.outputs
-        return {port: self.add_input(layer, self._given.resolve(layer.name, layer.shapes[0]))}
+        return {port: self.add_input(layer.name, self._given.resolve(layer.name, layer.shapes[0]))}
 
     def _constant(self, layer: Layer, inputs: list[Value | None], depth: int) -> Outputs:
         (port,) = layer.outputs

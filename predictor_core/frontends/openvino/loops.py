@@ -88,7 +88,7 @@ def _states(walk: Walk, layer: Layer, body: Network, given: dict[str, Value], de
     states = opened(
         [given[name] for name in names],
         lambda values: tried(walk.nodes, turned, values),
-        lambda value: walk.add_input(layer, value.shape),
+        lambda value: walk.add_input(layer.name, value.shape),
     )
     return dict(zip(names, states))
 

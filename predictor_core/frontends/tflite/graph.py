@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from predictor_core.budget import meter
 from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
-from predictor_core.frontends.common.call import FAULTS, nodes_of, refuse, tensors_of, values_of
+from predictor_core.frontends.common.call import FAULTS, refuse, tensors_of
 from predictor_core.frontends.common.loops import opened, tried, unrolled
-from predictor_core.frontends.common.values import AS_FLOAT, NotInferableError, Value, constant
+from predictor_core.frontends.common.values import NotInferableError, Value, constant
+from predictor_core.frontends.common.walk import READ_BYTES, BaseWalk
 from predictor_core.frontends.tensorflow.fold import fold
 from predictor_core.frontends.tensorflow.order import input_name
 from predictor_core.frontends.tensorflow.special_ops import unpack
@@ -20,14 +20,10 @@ from predictor_core.frontends.tflite import custom_ops, data_ops, image_ops, seq
 from predictor_core.frontends.tflite.call import Call, Handler, Step
 from predictor_core.frontends.tflite.model import Model, Operator, Subgraph, Tensor
 from predictor_core.frontends.tflite.schema import DTYPES, QUANTISED
-from predictor_core.ir.graph import Node, Shape
-from predictor_core.ir.inputs import GivenShapes, InputShapes
-from predictor_core.ir.names import Names
+from predictor_core.ir.inputs import GivenShapes
 
 #: Most calls inside of calls.
 MAX_DEPTH = 64
-#: What a node takes in memory for each tensor that it reads.
-READ_BYTES = 64
 
 _HANDLERS: dict[str, Handler] = {
     **data_ops.HANDLERS,
@@ -38,7 +34,7 @@ _HANDLERS: dict[str, Handler] = {
 _CONVERSIONS = frozenset({"DEQUANTIZE", "QUANTIZE", "FAKE_QUANT", "DENSIFY", "BITCAST"})
 
 
-class Walk:
+class Walk(BaseWalk):
     """One walk over a model.
 
     Parameters
@@ -50,26 +46,18 @@ class Walk:
 
     Attributes
     ----------
-    nodes : list of Node
-        In topological order, channels last.
     free : list of str
         Names of operators that cost nothing.
-    quantised : bool
-        Whether an operator computes in integers.
     tensors : dict of str to str
         Nodes, and what the file calls the tensors that they write.
     """
 
     def __init__(self, model: Model, input_shape: GivenShapes) -> None:
+        super().__init__(input_shape)
         self.model = model
-        self.nodes: list[Node] = []
         self.free: list[str] = []
-        self.quantised = False
         self.tensors: dict[str, str] = {}
-        self._given = InputShapes(input_shape)
-        self._names = Names()
         self._variables: dict[str, Value] = {}
-        self._meter = meter()
         self._as_stated = True
 
     def run(self, subgraph: int, names: dict[int, str]) -> list[str]:
@@ -81,19 +69,10 @@ class Walk:
             name = names.get(index) or input_name(tensor.name) or f"input_{index}"
             shape = self._given.resolve(name, tensor.signature)
             self._as_stated = self._as_stated and shape == tensor.shape
-            inputs.append(self._add_input(name, shape))
+            inputs.append(self.add_input(name, shape))
         self._given.check_all_used()
         # What is kept for the next call is computed, too.
         return tensors_of((*self._inline(subgraph, inputs, 0), *self._variables.values()))
-
-    @property
-    def warnings(self) -> list[str]:
-        """What a report on the model has to say."""
-        return [*self._given.warnings, *([AS_FLOAT] if self.quantised else [])]
-
-    def _add_input(self, name: str, shape: Shape) -> Value:
-        self.nodes.append(Node(self._names.fresh(name), "input", outputs=(shape,)))
-        return Value(shape, self.nodes[-1].name)
 
     def _inline(self, index: int, inputs: Sequence[Value], depth: int) -> list[Value]:
         """Convert the operators of a subgraph; return the values of its outputs."""
@@ -183,9 +162,7 @@ class Walk:
         if any(0 in shape for shape in steps[-1].outputs):
             # The part of a list that a loop has not filled yet.
             return [Value(shape) for shape in steps[-1].outputs]
-        self._meter.spend(len(steps) + len(steps[-1].outputs))
-        self.nodes += nodes_of(steps, self._names.fresh(call.name), self._names)
-        return values_of(self.nodes[-1])
+        return self.append(call, steps)
 
     def _same(self, call: Call, graph: Subgraph, depth: int) -> list[Value]:
         value = call.value()
@@ -228,7 +205,7 @@ class Walk:
         )
         trial = partial(tried, self.nodes)
         values = opened(
-            _given(call), partial(trial, body), lambda value: self._add_input(call.name, value.shape)
+            _given(call), partial(trial, body), lambda value: self.add_input(call.name, value.shape)
         )
         return unrolled(values, lambda values: trial(condition, values)[0], body)
 
@@ -255,7 +232,7 @@ class Walk:
             found = Value(_tensor(graph, call.node.outputs[0]).shape)
             if depth == 0 and call.node.inputs[0] in graph.assigned and min(found.shape, default=1) > 0:
                 # What a call of the model leaves for the next one: an input that the user does not give.
-                found = self._add_input(call.name, found.shape)
+                found = self.add_input(call.name, found.shape)
             self._variables[name] = found
         return [found]
 
