@@ -13,6 +13,7 @@ from predictor_core.frontends.common.values import Value, constant
 from predictor_core.frontends.tensorflow import data_ops, image_ops, loops, special_ops, window_ops
 from predictor_core.frontends.tensorflow.call import Call, Handler, Step
 from predictor_core.frontends.tensorflow.fold import fold
+from predictor_core.frontends.tensorflow.frames import Frame, framed, inside
 from predictor_core.frontends.tensorflow.messages import BOOL, FunctionDef, GraphDef, NodeDef
 from predictor_core.frontends.tensorflow.order import LOOPS, input_name, ordered, pick
 from predictor_core.ir.graph import Node, Shape
@@ -32,7 +33,7 @@ _DEAD = Value((), "")
 
 #: Ops that pass on what they read.
 _SAME = (
-    *("Cast", "CheckNumerics", "CheckNumericsV2", "DebugGradientIdentity", "EnsureShape", "Identity"),
+    *("Cast", "CheckNumerics", "CheckNumericsV2", "DebugGradientIdentity", "EnsureShape", "Exit", "Identity"),
     *("FakeQuantWithMinMaxArgs", "FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxVarsPerChannel"),
     *("IdentityN", "PlaceholderWithDefault", "PreventGradient", "ReadVariableOp", "Snapshot", "StopGradient"),
 )
@@ -70,6 +71,7 @@ class Walk:
 
     def __init__(self, graph: GraphDef, inputs: Sequence[str], input_shape: GivenShapes) -> None:
         self.graph = graph
+        self.graph_nodes = framed(graph.nodes)
         self.nodes: list[Node] = []
         self.free: list[str] = []
         self.orders: set[bool] = set()
@@ -82,17 +84,24 @@ class Walk:
 
     def run(self, wanted: Sequence[str]) -> list[str]:
         """Walk to the wanted tensors; return those of the Graph that they are."""
-        values = self._evaluate(self.graph.nodes, wanted, {}, 0)
+        if any(isinstance(node, Frame) for node in self.graph_nodes.values()):
+            turning = inside(self.graph_nodes)
+            wanted = [ref for ref in wanted if ref.partition(":")[0] not in turning]
+        values = self.evaluate(self.graph_nodes, wanted, {}, 0)
         self._given.check_all_used()
         return tensors_of(values)
 
-    def _evaluate(
-        self, nodes: Mapping[str, NodeDef], wanted: Sequence[str], arguments: Mapping[str, Value], depth: int
+    def evaluate(
+        self,
+        nodes: Mapping[str, NodeDef],
+        wanted: Sequence[str],
+        known: Mapping[str, list[Value]],
+        depth: int,
     ) -> list[Value]:
         """Return the values of tensors of one graph or function body."""
         if depth > MAX_DEPTH:
             raise ModelFormatError(f"functions of the model call each other more than {MAX_DEPTH} deep")
-        values: dict[str, list[Value]] = {name: [value] for name, value in arguments.items()}
+        values = dict(known)
         for node in ordered(nodes, wanted, values):
             self._meter.spend(nodes=1)
             inputs = [pick(values, ref) for ref in node.inputs if not ref.startswith("^")]
@@ -206,12 +215,12 @@ class Walk:
         # What is handed over costs time too; a function of a model has tens of arguments.
         self._meter.spend(nodes=(len(inputs) + len(function.results)) // 2)
         wanted = [function.returned.get(name, name) for name in function.results]
-        arguments = dict(zip(function.arguments, inputs))
-        for name, value in arguments.items():
+        arguments = {name: [value] for name, value in zip(function.arguments, inputs)}
+        for name, (value,) in arguments.items():
             if name in function.assigned and value.is_constant:
                 # What a call of the model leaves for the next one: an input that the user does not give.
-                arguments[name] = self.add_input(name, value.shape)
-        return self._evaluate(function.nodes, wanted, arguments, depth + 1)
+                arguments[name] = [self.add_input(name, value.shape)]
+        return self.evaluate(function.nodes, wanted, arguments, depth + 1)
 
 
 _SPECIAL: dict[str, Callable[[Walk, Call, int], list[Value]]] = {
@@ -225,8 +234,15 @@ _SPECIAL: dict[str, Callable[[Walk, Call, int], list[Value]]] = {
     "Erfc": special_ops.erfc,
     **dict.fromkeys(_RANDOM, special_ops.random),
     **dict.fromkeys(("While", "StatelessWhile"), loops.loop),
+    "Enter": loops.frame,
     "Placeholder": Walk._placeholder,
     "Switch": Walk._switch,
+    "TensorArrayGatherV3": loops.of_array(loops.stack, 2),
+    "TensorArrayReadV3": loops.of_array(loops.get_item, 2, 1),
+    "TensorArrayScatterV3": loops.of_array(loops.from_tensor, 2),
+    "TensorArraySizeV3": loops.of_array(loops.array_size, 1),
+    "TensorArrayV3": loops.array,
+    "TensorArrayWriteV3": loops.of_array(loops.set_item, 3, 1, 2),
     "TensorListFromTensor": loops.from_tensor,
     "TensorListGetItem": loops.get_item,
     "TensorListReserve": loops.reserve,

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
 
 from predictor_core.budget import meter
 from predictor_core.errors import ModelFormatError, UnsupportedOpError
 from predictor_core.frontends.common.loops import MAX_TURNS, opened, unrolled
-from predictor_core.frontends.common.values import Value
+from predictor_core.frontends.common.values import Value, constant
 from predictor_core.frontends.tensorflow.call import MAX_PARTS, Call, Step
+from predictor_core.frontends.tensorflow.frames import Frame
+from predictor_core.frontends.tensorflow.order import endless
 
 if TYPE_CHECKING:
     from predictor_core.frontends.tensorflow.graph import Walk
+
+T = TypeVar("T")
 
 #: What a list takes in memory for each tensor.
 ITEM_BYTES = 8
@@ -28,22 +34,83 @@ class TensorList(Value):
 def loop(walk: Walk, call: Call, depth: int) -> list[Value]:
     """Unroll a loop whose count is known in advance."""
     condition, body = call.node.function("cond"), call.node.function("body")
+    return _turns(
+        walk,
+        call.name,
+        call.inputs,
+        lambda values: walk.call(condition, values, depth)[0],
+        lambda values: walk.call(body, values, depth),
+    )
 
-    def trial(function: str, values: list[Value]) -> list[Value]:
+
+def frame(walk: Walk, call: Call, depth: int) -> list[Value]:
+    """Unroll a loop of TensorFlow 1."""
+    node = call.node
+    if not isinstance(node, Frame):
+        raise endless(node)
+    count = len(node.variables)
+    constants = {name: [value] for name, value in zip(node.constants, call.inputs[count:])}
+
+    def turn(wanted: Sequence[str], values: Sequence[Value]) -> list[Value]:
+        known = dict(constants)
+        for variable, value in zip(node.variables, values):
+            known[variable.merge] = [value]
+            known[variable.switch] = [value, value]
+        return walk.evaluate(walk.graph_nodes, wanted, known, depth + 1)
+
+    def condition(values: list[Value]) -> Value:
+        (goes_on,) = turn([node.condition], values)
+        if goes_on.array is None:
+            raise endless(node)
+        return goes_on
+
+    after = [variable.after for variable in node.variables]
+    return _turns(
+        walk,
+        call.name,
+        call.inputs[:count],
+        condition,
+        lambda values: turn(after, values),
+    )
+
+
+def _turns(
+    walk: Walk,
+    name: str,
+    inputs: Sequence[Value],
+    condition: Callable[[list[Value]], Value],
+    body: Callable[[list[Value]], list[Value]],
+) -> list[Value]:
+    def trial(function: Callable[[list[Value]], T], values: list[Value]) -> T:
         before = len(walk.nodes)
-        found = walk.call(function, values, depth)
+        found = function(values)
         for made in walk.nodes[before:]:
             del walk.made[made.name]
         del walk.nodes[before:]
         return found
 
     values = opened(
-        list(call.inputs),
-        lambda values: trial(body, values),
-        lambda value: walk.add_input(call.name, value.shape),
+        list(inputs), lambda values: trial(body, values), lambda value: walk.add_input(name, value.shape)
     )
-    return unrolled(
-        values, lambda values: trial(condition, values)[0], lambda values: walk.call(body, values, depth)
+    return unrolled(values, lambda values: trial(condition, values), body)
+
+
+def array(walk: Walk, call: Call, depth: int) -> list[Value]:
+    """Return an array of TensorFlow 1: a list of tensors that are not set, as its handle and as its flow."""
+    return reserve(walk, Call(call.node, [call.value(), *call.inputs]), depth) * 2
+
+
+def array_size(walk: Walk, call: Call, depth: int) -> list[Value]:
+    """Return how many tensors an array has."""
+    return [constant(np.array(len(_handle(call).items), dtype=np.int32))]
+
+
+def of_array(
+    function: Callable[[Walk, Call, int], list[Value]], *places: int
+) -> Callable[[Walk, Call, int], list[Value]]:
+    """Return what does with an array what a function does with a list, by the places of its inputs."""
+    return lambda walk, call, depth: function(
+        walk, Call(call.node, [call.inputs[place] for place in places]), depth
     )
 
 

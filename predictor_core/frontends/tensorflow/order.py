@@ -67,13 +67,18 @@ def ordered(nodes: Mapping[str, NodeDef], wanted: Sequence[str], known: Mapping[
                 loop = next((one for one in circle if one.op in LOOPS), None)
                 if loop is None:
                     raise GraphError(f"the graph has a cycle through node {name!r} ({node.op})")
-                raise UnsupportedOpError(
-                    f"node {loop.name!r} ({loop.op}) is part of a loop (while_loop, map_fn, a dynamic RNN), "
-                    "which runs as often as its data say, so it has no fixed latency; export the model "
-                    "without it: its body alone, or unrolled"
-                )
+                raise endless(loop)
             stack.append(source)
     return order
+
+
+def endless(node: NodeDef) -> UnsupportedOpError:
+    """Return the error for a loop whose count is not known."""
+    return UnsupportedOpError(
+        f"node {node.name!r} ({node.op}) is part of a loop (while_loop, map_fn, a dynamic RNN), "
+        "which runs as often as its data say, so it has no fixed latency; export the model "
+        "without it: its body alone, or unrolled"
+    )
 
 
 def _circle(nodes: Mapping[str, NodeDef], last: str, first: str) -> list[str]:
