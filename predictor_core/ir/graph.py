@@ -117,7 +117,7 @@ class Graph:
         if one_each:
             self._shapes: dict[str, Shape] = dict(zip(by_name, map(_FIRST, map(_OUTPUTS, given))))
         else:
-            self._tensors = _tensors_of(given)
+            self._tensors = tensors_of(given)
             self._shapes = {
                 tensor: made for node in given for tensor, made in zip(node.tensors, node.outputs)
             }
@@ -192,7 +192,7 @@ class Graph:
         return tensor in self._returned
 
 
-def _tensors_of(nodes: Iterable[Node]) -> dict[str, Node]:
+def tensors_of(nodes: Iterable[Node]) -> dict[str, Node]:
     """Return who makes each tensor, or raise `GraphError` where a node or a tensor stands there twice."""
     names: set[str] = set()
     tensors: dict[str, Node] = {}

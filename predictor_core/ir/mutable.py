@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import Any
 
 from predictor_core.errors import GraphError
-from predictor_core.ir.graph import Graph, Node, Shape, make_node, sorted_nodes
+from predictor_core.ir.graph import Graph, Node, Shape, make_node, sorted_nodes, tensors_of
 from predictor_core.ir.ops import check_attributes
 
 _READS, _OUTPUTS = itemgetter(0, 1, 2), itemgetter(4)
@@ -85,25 +85,25 @@ class MutableGraph:
         found: dict[str, Node] = {}
         readers: dict[str, dict[str, int]] = {}
         by_op: dict[str, dict[str, None]] = defaultdict(dict)
+        tensors = len(given)
         for node in given:
             own, op, inputs, _, made, _ = node
-            if own in found or own in readers:
-                raise GraphError(f"node {own!r} stands in the graph twice; names must be unique")
             for tensor in inputs:
-                if tensor not in readers:
+                reading = readers.get(tensor)
+                if reading is None:
                     self._set(sorted_nodes(given), outputs)
                     return
-                reading = readers[tensor]
                 reading[own] = reading[own] + 1 if own in reading else 1
             found[own] = node
             by_op[op][own] = None
             if len(made) <= 1:
                 readers[own] = {}
-                continue
-            for tensor in node.tensors:
-                if tensor in readers:
-                    raise GraphError(f"tensor {tensor!r} of node {own!r} has two producers")
-                readers[tensor] = {}
+            else:
+                tensors += len(made) - 1
+                readers.update({tensor: {} for tensor in node.tensors})
+        if len(found) < len(given) or len(readers) < tensors:
+            # It says which name stands there twice.
+            tensors_of(given)
         self.nodes = found
         self._readers = readers
         self._by_op = by_op
@@ -218,6 +218,12 @@ class MutableGraph:
                 reading[name] = reading.get(name, 0) + 1
             self._unread(old)
         return new
+
+    def set_attrs(self, node: Node, attrs: Mapping[str, Any]) -> None:
+        """Give a node other attributes: `replace` in a third of the steps, for nothing else changes."""
+        name, op, reads, _, made, scope = node
+        self.nodes[name] = make_node((name, op, reads, attrs, made, scope))
+        self.changed = True
 
     def bypass(self, tensors: Mapping[str, str]) -> None:
         """Remove nodes with one output each; their readers read earlier tensors instead.

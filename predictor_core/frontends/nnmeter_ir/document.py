@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
-from itertools import chain, repeat
+from collections.abc import Mapping
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ MAX_NODES = 100_000
 
 _STRINGS, _DICTS, _LISTS = frozenset({str}), frozenset({dict}), frozenset({list, tuple})
 _EMPTY: dict[str, Any] = {}
-_get: Callable[..., Any] = dict.get
+_ATTR, _TYPE, _INBOUNDS, _OUTBOUNDS = map(itemgetter, ("attr", "type", "inbounds", "outbounds"))
 _EXPECTED = "expected a JSON object from node name to inbounds, outbounds and attr"
 
 
@@ -83,22 +84,23 @@ def check_document(document: object) -> None:
         raise ModelFormatError(
             f"this nn-Meter IR has {len(document)} nodes; at most {MAX_NODES} are accepted"
         )
-    entries = document.values()
+    if not _is_plain(document):
+        for name, entry in document.items():
+            _check_node(name, entry)
+
+
+def _is_plain(document: Mapping[str, Any]) -> bool:
+    """Whether all nodes have all their parts, of the types that JSON has: most documents are so."""
     # All nodes at once: one by one they would take a good part of the time that a model takes.
-    if {*map(type, entries)} <= _DICTS:
-        attrs = [*map(_get, entries, repeat("attr"))]
-        inbounds = map(_get, entries, repeat("inbounds"), repeat(()))
-        bounds = [*inbounds, *map(_get, entries, repeat("outbounds"), repeat(()))]
-        if (
-            {*map(type, attrs)} <= _DICTS
-            and {*map(type, map(_get, attrs, repeat("type")))} <= _STRINGS
-            and {*map(type, map(_get, attrs, repeat("attr"), repeat(_EMPTY)))} <= _DICTS
-            and {*map(type, bounds)} <= _LISTS
-            and {*map(type, chain.from_iterable(bounds))} <= _STRINGS
-        ):
-            return
-    for name, entry in document.items():
-        _check_node(name, entry)
+    entries = document.values()
+    try:
+        attrs = [*map(_ATTR, entries)]
+        bounds = [*map(_INBOUNDS, entries), *map(_OUTBOUNDS, entries)]
+        # Nothing but text can be joined.
+        "".join(chain(map(_TYPE, attrs), chain.from_iterable(bounds)))
+        return {*map(type, attrs), *map(type, map(_ATTR, attrs))} == _DICTS and {*map(type, bounds)} <= _LISTS
+    except (LookupError, TypeError):
+        return False
 
 
 def _check_node(name: str, entry: object) -> None:

@@ -19,7 +19,8 @@ from predictor_core.ir.layout import channels_last
 from predictor_core.ir.names import Names
 from predictor_core.ir.passes import canonical_graph
 
-_CONSTANT_TYPES = frozenset({"Const", "Constant", "Variable", "VariableV2", "VarHandleOp"})
+#: Types that read nothing: inputs and constants.
+_SOURCE_TYPES = INPUT_TYPES | {"Const", "Constant", "Variable", "VariableV2", "VarHandleOp"}
 
 #: Types whose result depends on shapes alone.
 _SHAPE_TYPES = frozenset({"Shape", "Size", "Rank"})
@@ -143,11 +144,11 @@ class _Reader:
             # Most nodes of a network; the rest takes a closer look.
             self._add(name, BARE[kind], tuple(bounds), NO_ATTRS, (self.shapes[bounds[0]],), attr)
             return
-        if kind in INPUT_TYPES:
-            self._add(name, "input", (), {}, (self._placeholder(name, attr),), attr)
-            return
-        if kind in _CONSTANT_TYPES:
-            self.constants[name] = _constant(attr)
+        if kind in _SOURCE_TYPES:
+            if kind in INPUT_TYPES:
+                self._add(name, "input", (), {}, (self._placeholder(name, attr),), attr)
+            else:
+                self.constants[name] = _constant(attr)
             return
         constants: Sequence[Constant] = ()
         constant_first = False
@@ -211,7 +212,7 @@ class _Reader:
         node = make_node((name, op, inputs, attrs, outputs, attr.get("scope", "")))
         self.nodes.append(node)
         if len(outputs) == 1:
-            self.shapes[name] = outputs[0]
+            (self.shapes[name],) = outputs
         else:
             self.several[name] = len(outputs)
             self.meter.spend(nodes=len(outputs))

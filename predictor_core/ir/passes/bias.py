@@ -47,7 +47,7 @@ def fold_bias(graph: MutableGraph) -> None:
             last = reader[0]
             chain.append(last)
         if bias is not stated:
-            graph.replace(node, attrs={**attrs, "bias": bias})
+            graph.set_attrs(node, {**attrs, "bias": bias})
         if chain:
             chains[node[0]] = chain
     graph.absorb(chains)

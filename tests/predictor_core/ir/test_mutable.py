@@ -119,3 +119,12 @@ def test_nodes_in_a_row_are_bypassed_at_once() -> None:
     assert graph.nodes["y"].inputs == ("x", "x")
     assert graph.outputs == ["y", "x"]
     assert graph.readers("x") == [graph.nodes["y"]] * 2
+
+
+def test_attributes_are_all_that_changes() -> None:
+    mutable = graph("c")
+    before = list(mutable)
+    mutable.set_attrs(mutable.nodes["b"], {"axis": 1})
+    assert mutable.changed
+    assert [one._replace(attrs={}) for one in mutable] == before
+    assert mutable.nodes["b"].attrs == {"axis": 1}
