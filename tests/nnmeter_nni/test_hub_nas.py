@@ -14,17 +14,20 @@ from tests.nnmeter_nni.hub_checks import (
     CELLS,
     FIXED,
     SIZES,
-    check_five_random_candidates,
+    check_random_candidates,
     check_space_latency,
 )
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("name", [*SIZES, "AutoFormer"])
-def test_five_random_candidates(name: str) -> None:
-    space = MutableSpace(SimplifiedModelSpace.from_model(getattr(hub, name)()))
-    check_five_random_candidates(space, SIZES.get(name, 224))
+@pytest.mark.parametrize("name", [*(f"{name}-fixed" for name in CELLS), *SIZES, "AutoFormer"])
+def test_random_candidates(name: str) -> None:
+    kind = getattr(hub, name.partition("-")[0])
+    options: dict[str, Any] = FIXED if name.endswith("-fixed") else {}
+    space = MutableSpace(SimplifiedModelSpace.from_model(kind(**options)))
+    draws = 5 if options or name not in CELLS else 2
+    check_random_candidates(space, SIZES.get(name.partition("-")[0], 224), draws)
 
 
 @pytest.mark.parametrize("name", [*(f"{name}-fixed" for name in CELLS), *SIZES])

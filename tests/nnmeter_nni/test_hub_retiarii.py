@@ -16,17 +16,20 @@ from tests.nnmeter_nni.hub_checks import (
     CELLS,
     FIXED,
     SIZES,
-    check_five_random_candidates,
+    check_random_candidates,
     check_space_latency,
 )
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("name", SIZES)
-def test_five_random_candidates(name: str) -> None:
-    space = MutatorSpace(*extract_mutation_from_pt_module(getattr(hub, name)()))
-    check_five_random_candidates(space, SIZES[name])
+@pytest.mark.parametrize("name", [*(f"{name}-fixed" for name in CELLS), *SIZES])
+def test_random_candidates(name: str) -> None:
+    kind = getattr(hub, name.partition("-")[0])
+    options: dict[str, Any] = FIXED if name.endswith("-fixed") else {}
+    space = MutatorSpace(*extract_mutation_from_pt_module(kind(**options)))
+    draws = 5 if options or name not in CELLS else 2
+    check_random_candidates(space, SIZES[name.partition("-")[0]], draws)
 
 
 @pytest.mark.parametrize(
