@@ -82,7 +82,7 @@ def trace(
             except Untraceable as error:
                 if not reasons:
                     raise
-                if carried:
+                if carried and context is nullcontext:
                     told = f"{_foremost(reasons)}; with the values that are given: {error}"
                     raise DataDependent(told) from error
             else:
