@@ -11,6 +11,7 @@ from contextlib import contextmanager, nullcontext
 from itertools import count
 from pathlib import Path
 from threading import Lock
+from types import FunctionType
 from typing import Any, NamedTuple
 
 import torch
@@ -82,7 +83,7 @@ def trace(
             except Untraceable as error:
                 if not reasons:
                     raise
-                if carried:
+                if carried and context is nullcontext:
                     told = f"{_foremost(reasons)}; with the values that are given: {error}"
                     raise DataDependent(told) from error
             else:
@@ -176,7 +177,7 @@ def _run(
             with recorder:
                 result = module_copy.module(*inputs, **named)
             left = recorder.states.left(recorder.name_of)
-            outputs = [name for name in map(recorder.name_of, tensors_of(result)) if name is not None]
+            outputs = [name for name in map(recorder.name_of, _returned(result)) if name is not None]
         except Valueless as error:
             raise type(error)(f"{error}{_place(error)}") from error
         except Untraceable:
@@ -192,6 +193,27 @@ def _run(
         finally:
             module_copy.release()
     return _Run(recorder, outputs, left)
+
+
+def _returned(result: Any) -> Iterator[torch.Tensor]:
+    """Yield the tensors that a module returns, those of objects such as caches included."""
+    pending, seen = [result], {id(result)}
+    while pending:
+        value = pending.pop(0)
+        if isinstance(value, torch.Tensor):
+            yield value
+            continue
+        if isinstance(value, (tuple, list)):
+            parts = list(value)
+        elif isinstance(value, Mapping):
+            parts = list(value.values())
+        elif isinstance(value, (type, FunctionType, torch.nn.Module)):
+            continue
+        else:
+            parts = list(getattr(value, "__dict__", {}).values())
+        parts = [one for one in parts if id(one) not in seen]
+        seen.update(map(id, parts))
+        pending[:0] = parts
 
 
 def call_error(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Exception | None:

@@ -54,7 +54,13 @@ class Recorder(Tape, TorchFunctionMode):
 
     def run(self, func: Any, args: Any, kwargs: Any) -> Any:
         """Call `func` with every real tensor among the arguments turned into a meta tensor."""
-        return func(*to_meta(args), **to_meta(kwargs))
+        try:
+            return func(*to_meta(args), **to_meta(kwargs))
+        except RuntimeError as error:
+            if "item()" not in str(error):
+                raise
+            # Sizes may be given as tensors of one number, which are kept.
+            return func(*to_meta(args, scalars=False), **to_meta(kwargs, scalars=False))
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         caller = sys._getframe(1)

@@ -86,9 +86,9 @@ def mapped(
     return other(value)
 
 
-def to_meta(value: Any) -> Any:
-    """Replace the real tensors in nested lists and dicts by meta tensors."""
-    return mapped(value, _on_meta)
+def to_meta(value: Any, *, scalars: bool = True) -> Any:
+    """Replace the real tensors in nested lists and dicts by meta tensors, those of no dimensions if asked."""
+    return mapped(value, lambda one: _on_meta(one) if scalars or one.dim() else one)
 
 
 def _on_meta(tensor: torch.Tensor) -> torch.Tensor:

@@ -216,6 +216,21 @@ def test_a_cache_is_an_input_whoever_holds_it_and_is_not_written_to() -> None:
     assert not cache.keys.any()
 
 
+class Caching(Cell):
+    """Returns an object that holds its new state, as models of transformers return their caches."""
+
+    def forward(self, x: Any) -> Any:
+        made = SimpleNamespace(layers=[SimpleNamespace(state=self.u(self.w(x)))], config={"sizes": (8, 16)})
+        made.layers[0].owner = made
+        return {"y": x.relu(), "cache": made, "last": torch.tanh(x)}
+
+
+def test_what_a_returned_object_holds_is_an_output() -> None:
+    graph = load(Caching(), input_shape=(1, 8), via="direct")
+    assert graph_macs(graph) == INPUT + HIDDEN
+    assert [graph.shape(one) for one in graph.outputs] == [(1, 8), (1, 16), (1, 8)]
+
+
 class Projecting(nn.Module):
     def __init__(self) -> None:
         super().__init__()

@@ -443,6 +443,31 @@ def test_what_a_model_says_of_the_values_that_are_given_is_told() -> None:
         load(Tiled(), example_inputs=given, via="direct")
 
 
+class Sized(nn.Module):
+    """Takes sizes from tensors, as LED does, and is refused where a library tells that it is captured."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 6)
+
+    def forward(self, x: Any, ids: Any) -> Any:
+        rows = torch.div(torch.tensor(8), 4, rounding_mode="trunc")
+        made = self.layer.weight.new_zeros((rows, 4)) + self.layer.weight.view(rows, 3, 4)[:, 0]
+        y = self.layer(x + made)
+        if torch.compiler.is_compiling():
+            raise TypeError("captured")
+        return y[y.sum(1) > 0].expand(rows, -1) if ids.sum() > 0 else y
+
+
+def test_sizes_may_be_tensors_and_what_captured_models_say_is_not_told() -> None:
+    zeros, ones = torch.zeros(2, 2).long(), torch.ones(2, 2).long()
+    graph = load(Sized(), example_inputs=(torch.zeros(2, 4), zeros), via="direct")
+    assert graph.shape(graph.outputs[0]) == (2, 6)
+    with pytest.raises(PredictorError, match="of a tensor that depends on the input, in line") as caught:
+        load(Sized(), example_inputs=(torch.zeros(2, 4), ones), via="direct")
+    assert "captured" not in str(caught.value)
+
+
 def test_values_of_inputs_that_are_computed_with_are_not_known() -> None:
     class Overwritten(nn.Module):
         def forward(self, x: Any, n: Any) -> Any:
