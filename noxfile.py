@@ -55,6 +55,16 @@ def nni(session: nox.Session, line: str) -> None:
 
 
 @nox.session(python="3.11")
+def runtimes(session: nox.Session) -> None:
+    """Read what Keras holds, and time models on LiteRT and OpenVINO."""
+    constraints = ("-c", "constraints.txt", "-c", ".ci/runtimes.txt")
+    session.install(*constraints, "-e", ".[onnx,tensorflow,onnxruntime,litert,openvino]")
+    session.install(*constraints, "hypothesis", "keras", "pytest", "tensorflow-cpu")
+    tests = ["frontends/test_keras.py", "frontends/tflite/test_writing.py", "measuring/runtimes"]
+    session.run("pytest", *(session.posargs or [f"tests/predictor_core/{one}" for one in tests]))
+
+
+@nox.session(python="3.11")
 def docs(session: nox.Session) -> None:
     """Build the documentation site; warnings are errors."""
     session.install("-c", "constraints.txt", "-e", ".[docs]")
