@@ -10,7 +10,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from predictor_core.errors import GraphError, ModelFormatError, PredictorError
+from predictor_core.errors import GraphError, ModelFormatError, own_errors
 from predictor_core.ir.order import CycleError, topological_order
 
 #: Largest file and document accepted: real ones have up to a few thousand nodes.
@@ -51,16 +51,12 @@ def read_document(path: str | os.PathLike[str]) -> dict[str, Any]:
         raise ModelFormatError(f"can't read {file}: {error.strerror or error}") from error
     if not text.strip():
         raise ModelFormatError(f"{file} is empty; {_EXPECTED}")
-    try:
-        document = json.loads(text, object_pairs_hook=_unique)
-    except (ValueError, RecursionError) as error:
-        raise ModelFormatError(f"{file} is no JSON file: {error}") from error
-    except PredictorError as error:
-        raise ModelFormatError(f"{file}: {error}") from error
-    try:
+    with own_errors(file):
+        try:
+            document = json.loads(text, object_pairs_hook=_unique)
+        except (ValueError, RecursionError) as error:
+            raise ModelFormatError(f"it is no JSON file: {error}") from error
         check_document(document)
-    except PredictorError as error:
-        raise type(error)(f"{file}: {error}") from error
     found: dict[str, Any] = document
     return found
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from predictor_core.budget import meter
-from predictor_core.errors import ModelFormatError, PredictorError, suggestion
+from predictor_core.errors import ModelFormatError, own_errors, suggestion
 from predictor_core.frontends.common.file import Buffer, opened
 from predictor_core.frontends.tensorflow.graph import Walk
 from predictor_core.frontends.tensorflow.messages import GraphDef, Signature, read_model
@@ -57,10 +57,8 @@ def load(
         path = path / "saved_model.pb"
     with opened(path, "a TensorFlow model") as data:
         _refuse_others(data, path)
-        try:
+        with own_errors(path):
             return _graph(data, path, input_shape, signature)
-        except PredictorError as error:
-            raise type(error)(f"{path}: {error}") from error
 
 
 def _refuse_others(data: Buffer, path: Path) -> None:

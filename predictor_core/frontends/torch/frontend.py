@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from predictor_core.budget import meter
-from predictor_core.errors import ModelFormatError, PredictorError, missing_dependency, requires
+from predictor_core.errors import ModelFormatError, PredictorError, missing_dependency, own_errors, requires
 from predictor_core.frontends import find, model_types
 from predictor_core.frontends.common.values import AS_FLOAT
 from predictor_core.ir.graph import Graph, Shape
@@ -151,11 +151,9 @@ def _load_file(path: Path, input_shape: GivenShapes, example_inputs: Any, via: s
     """Read a ``.pt2`` file; its ops are traced as those of a module."""
     from predictor_core.frontends.torch.program import read_program
 
-    try:
+    with own_errors(path):
         program = read_program(path)
         graph = load(program, input_shape=input_shape, example_inputs=example_inputs, via=via or "direct")
-    except PredictorError as error:
-        raise type(error)(f"{path}: {error}") from error
     warnings = dict.fromkeys((*graph.warnings, AS_FLOAT) if program.quantised else graph.warnings)
     return Graph(graph.nodes, path.stem, graph.outputs, graph.free, warnings)
 
