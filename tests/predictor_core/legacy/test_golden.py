@@ -112,6 +112,7 @@ def test_sampled_answers(rules: str, sample_packs: dict[str, ConvertedPack]) -> 
     assert list(_differences(lines, predictors, SAMPLE)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sklearn_version", ["0.24.2", "0.23.1"])
 def test_golden_answers(sklearn_version: str, legacy_data: Path, golden_packs: Path) -> None:
     lines = _answers(legacy_data / "golden.jsonl.gz")
