@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from predictor_core import LatencyPredictor, load_latency_predictor
+from tests.devices import DEVICES
+
 ROOT = Path(__file__).resolve().parents[1]
 
 # The same examples in every run, however busy the machine is. Not every environment needs hypothesis.
@@ -47,6 +50,12 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the public measurements are not at {folder}; set NNMETER_SHARED_DATA to test with them")
     return folder
+
+
+@pytest.fixture(scope="session")
+def devices() -> list[LatencyPredictor]:
+    """Predictors of nn-Meter's four devices."""
+    return [load_latency_predictor(name) for name in DEVICES]
 
 
 @pytest.fixture(autouse=True)

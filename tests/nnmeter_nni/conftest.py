@@ -7,7 +7,7 @@ import warnings
 import pytest
 
 from nnmeter_nni._nni import installed_major
-from predictor_core import LatencyPredictor, learn_predictor, load_latency_predictor, zoo
+from predictor_core import LatencyPredictor, learn_predictor, zoo
 
 warnings.filterwarnings("ignore", module="nni")
 
@@ -29,19 +29,6 @@ NEEDS: dict[str, set[int]] = {
 }
 # Modules of another major can't even be imported.
 collect_ignore = [f"{name}.py" for name, majors in NEEDS.items() if installed_major() not in majors]
-
-DEVICES = (
-    "cortexA76cpu_tflite21",
-    "adreno640gpu_tflite21",
-    "adreno630gpu_tflite21",
-    "myriadvpu_openvino2019r2",
-)
-
-
-@pytest.fixture(scope="session")
-def devices() -> list[LatencyPredictor]:
-    """Predictors of all four devices."""
-    return [load_latency_predictor(name) for name in DEVICES]
 
 
 @pytest.fixture(scope="session")

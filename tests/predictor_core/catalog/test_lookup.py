@@ -11,13 +11,8 @@ from predictor_core import LatencyPredictor, list_latency_predictors, load_laten
 from predictor_core.catalog import PACKAGE, find_predictor, match_predictors, version_key
 from predictor_core.catalog.cards import card_of, facts_of
 from predictor_core.errors import PackError, UnknownPredictorError
+from tests.devices import DEVICES
 
-DEVICES = [
-    "cortexA76cpu_tflite21",
-    "adreno640gpu_tflite21",
-    "adreno630gpu_tflite21",
-    "myriadvpu_openvino2019r2",
-]
 LEARNED = [entry["name"] for entry in list_latency_predictors() if "headers" in entry]
 
 
@@ -85,7 +80,7 @@ def test_import_loads_none_of_the_heavy_packages() -> None:
     ("words", "version", "names"),
     [
         (["all"], None, [*DEVICES, *LEARNED]),
-        (["all"], 1, DEVICES),
+        (["all"], 1, [*DEVICES]),
         (["ADRENO*"], None, ["adreno640gpu_tflite21", "adreno630gpu_tflite21"]),
         (["*vpu*", "adreno6[34]0*", "MyriadVPU_openvino2019r2"], 1, [DEVICES[3], DEVICES[1], DEVICES[2]]),
         ([DEVICES[2], "all"], None, [DEVICES[2], DEVICES[0], DEVICES[1], DEVICES[3], *LEARNED]),

@@ -12,13 +12,8 @@ import pytest
 
 import predictor_core
 from predictor_core.cli.main import main
+from tests.devices import DEVICES
 
-DEVICES = (
-    "cortexA76cpu_tflite21",
-    "adreno640gpu_tflite21",
-    "adreno630gpu_tflite21",
-    "myriadvpu_openvino2019r2",
-)
 COMMAND = [sys.executable, "-m", "predictor_core.cli.main"]
 
 

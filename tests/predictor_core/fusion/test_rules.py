@@ -10,13 +10,7 @@ from predictor_core.errors import PredictorError
 from predictor_core.fusion import load_rules, read_rules
 from predictor_core.ir.ops import KNOWN_OPS
 from predictor_core.kernels import KERNEL_OPS
-
-DEVICES = [
-    "cortexA76cpu_tflite21",
-    "adreno640gpu_tflite21",
-    "adreno630gpu_tflite21",
-    "myriadvpu_openvino2019r2",
-]
+from tests.devices import DEVICES
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -18,16 +18,10 @@ from predictor_core.legacy.pack_folder import load_folder
 from predictor_core.legacy.predictor import LegacyPredictor
 from predictor_core.legacy.rules import load_rules
 from predictor_core.legacy.upstream_ir import to_upstream_ir
+from tests.devices import DEVICES
 
 #: A small part of the answers; the tests of all of them need the complete set.
 SAMPLE = Path(__file__).parents[2] / "fixtures" / "legacy"
-
-DEVICES = (
-    "cortexA76cpu_tflite21",
-    "adreno640gpu_tflite21",
-    "adreno630gpu_tflite21",
-    "myriadvpu_openvino2019r2",
-)
 
 
 @cache

@@ -14,13 +14,7 @@ from predictor_core.fusion import detect
 from predictor_core.ir import Graph, Node
 from predictor_core.ir.ops import infer
 from predictor_core.ir.passes import canonicalize
-
-DEVICES = [
-    "cortexA76cpu_tflite21",
-    "adreno640gpu_tflite21",
-    "adreno630gpu_tflite21",
-    "myriadvpu_openvino2019r2",
-]
+from tests.devices import DEVICES
 
 
 @pytest.fixture(scope="module", params=DEVICES)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from predictor_core import LatencyPredictor, load_latency_predictor
+from predictor_core import LatencyPredictor
 from predictor_core.frontends import find
 from predictor_core.frontends.onnx import load
 from predictor_core.ir.graph import Graph
@@ -15,18 +15,6 @@ from tests.torchvision_shim import import_torchvision
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
-
-DEVICES = (
-    "cortexA76cpu_tflite21",
-    "adreno640gpu_tflite21",
-    "adreno630gpu_tflite21",
-    "myriadvpu_openvino2019r2",
-)
-
-
-@pytest.fixture(scope="module")
-def devices() -> list[LatencyPredictor]:
-    return [load_latency_predictor(name) for name in DEVICES]
 
 
 def real(name: str) -> Any:

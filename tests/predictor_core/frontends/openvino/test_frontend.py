@@ -20,18 +20,13 @@ from predictor_core.frontends.nnmeter_ir import load as load_document
 from predictor_core.frontends.openvino import load
 from predictor_core.fusion import detect
 from predictor_core.ir.graph import Graph
+from tests.devices import DEVICES
 from tests.predictor_core.frontends.openvino.conftest import FIXTURES
 from tests.predictor_core.frontends.openvino.ir import layer, net
 from tests.torchvision_shim import import_torchvision
 
 Models = Callable[[str], Path]
 
-DEVICES = (
-    "cortexA76cpu_tflite21",
-    "adreno640gpu_tflite21",
-    "adreno630gpu_tflite21",
-    "myriadvpu_openvino2019r2",
-)
 NAMES = sorted(
     file.name.removesuffix(".xml.gz")
     for file in FIXTURES.glob("*.xml.gz")

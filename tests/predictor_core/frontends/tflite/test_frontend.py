@@ -21,17 +21,12 @@ from predictor_core.frontends.tensorflow import load as load_tensorflow
 from predictor_core.frontends.tflite import load
 from predictor_core.fusion import detect
 from predictor_core.ir.graph import Graph
+from tests.devices import DEVICES
 from tests.predictor_core.frontends.tflite.conftest import FIXTURES
 from tests.predictor_core.frontends.tflite.flat import model as flatbuffer
 
 Models = Callable[[str], Path]
 
-DEVICES = (
-    "cortexA76cpu_tflite21",
-    "adreno640gpu_tflite21",
-    "adreno630gpu_tflite21",
-    "myriadvpu_openvino2019r2",
-)
 NAMES = sorted(
     file.name.removesuffix(".tflite.gz")
     for file in (FIXTURES / "tflite").glob("*.tflite.gz")

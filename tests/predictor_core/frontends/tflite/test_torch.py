@@ -14,8 +14,8 @@ from predictor_core import load_latency_predictor
 from predictor_core.frontends import find
 from predictor_core.frontends.tflite import load
 from predictor_core.fusion import detect
+from tests.devices import DEVICES
 from tests.predictor_core.frontends.tflite.conftest import FIXTURES
-from tests.predictor_core.frontends.tflite.test_frontend import DEVICES
 from tests.torchvision_shim import import_torchvision
 
 NAMES = sorted(

@@ -19,14 +19,8 @@ from predictor_core.frontends import find  # noqa: E402
 from predictor_core.frontends.torch import torchvision as frontend  # noqa: E402
 from predictor_core.fusion import detect  # noqa: E402
 from predictor_core.ir.graph import Graph  # noqa: E402
+from tests.devices import DEVICES  # noqa: E402
 from tests.torchvision_shim import import_torchvision  # noqa: E402
-
-DEVICES = (
-    "cortexA76cpu_tflite21",
-    "adreno640gpu_tflite21",
-    "adreno630gpu_tflite21",
-    "myriadvpu_openvino2019r2",
-)
 
 #: Input size by architecture. Exporting those of the second table takes several seconds each.
 QUICK = {
