@@ -60,7 +60,7 @@ def runtimes(session: nox.Session) -> None:
     constraints = ("-c", "constraints.txt", "-c", ".ci/runtimes.txt")
     session.install(*constraints, "-e", ".[onnx,tensorflow,onnxruntime,litert,openvino]")
     session.install(*constraints, "hypothesis", "keras", "pytest", "tensorflow-cpu")
-    tests = ["frontends/test_keras.py", "frontends/tflite/test_writing.py", "measuring/runtimes"]
+    tests = ["frontends/test_keras.py", "frontends/tflite/test_writing.py", "measuring"]
     session.run("pytest", *(session.posargs or [f"tests/predictor_core/{one}" for one in tests]))
 
 
