@@ -66,17 +66,16 @@ def detect(graph: Graph, rules: Rules) -> list[Kernel]:
                 owner.update(dict.fromkeys((member.name, *member.tensors), kernel))
             open_kernels.append(kernel)
             continue
-        latest, read = None, ""
+        latest = None
         for tensor in inputs:
             maker = owner.get(tensor)
             if maker is not None and (latest is None or maker.position > latest.position):
-                latest, read = maker, tensor
+                latest = maker
         if latest is not None and op in latest.accepts:
-            tail = latest.merged[-1] if latest.merged else latest.main[-1]
-            made, _, _, _, before, _ = tail
+            # Only its last node can be what is read: all others have a reader in it, and no second one.
+            made, _, _, _, before, _ = latest.merged[-1] if latest.merged else latest.main[-1]
             if (
-                (made == read or tail is graph.producer(read))
-                and made not in returned
+                made not in returned
                 and len(graph.consumers(made)) == 1
                 # A larger second operand would repeat the result of the kernel.
                 and not (op in BINARY_OPS and outputs[0] != before[0])

@@ -220,3 +220,11 @@ def test_every_node_is_in_exactly_one_kernel(steps: list[tuple[str, int, int]], 
 def test_rules_without_entries_merge_nothing(b: Builder) -> None:
     b.add("relu", b.conv("x"))
     assert [kernel.spec.type for kernel in detect(b.graph(), Rules({}))] == ["conv-bn", "relu"]
+
+
+@pytest.mark.parametrize("slot", [0, 1])
+def test_what_reads_one_of_two_outputs_is_merged_as_well(b: Builder, slot: int) -> None:
+    b.nodes.append(Node("pool", "maxpool", ("x",), {"kernel": (1, 1)}, (SHAPE, SHAPE)))
+    graph = Graph(b.nodes, outputs=[b.add("relu", f"pool:{slot}")])
+    rules = Rules({"maxpool": frozenset({"relu"})})
+    assert [kernel.spec.type for kernel in detect(graph, rules)] == ["maxpool-relu"]
