@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from predictor_core import zoo
 from predictor_core.fusion import detect, load_rules
-from predictor_core.fusion.context import NO_OVERLAP, POINTWISE, WINDOW, WITHOUT_WEIGHTS, contexts, pair_up
+from predictor_core.fusion.context import (
+    NO_OVERLAP,
+    POINTWISE,
+    REACH,
+    WINDOW,
+    WITHOUT_WEIGHTS,
+    contexts,
+    pair_up,
+)
 from predictor_core.ir.graph import Graph, Node
 from predictor_core.ir.passes import canonicalize
 from predictor_core.kernels import KernelSpec
@@ -62,11 +70,38 @@ def test_pairs_do_not_wait_for_each_other() -> None:
     assert sorted(found[i][0] for i in (1, 3)) == [NO_OVERLAP, POINTWISE]
 
 
+@pytest.mark.parametrize("between", range(REACH - 2, REACH + 2))
+@pytest.mark.parametrize("engine_first", [True, False])
+def test_only_what_is_near_overlaps(between: int, engine_first: bool) -> None:
+    ends = ("conv", "relu") if engine_first else ("relu", "conv")
+    # A branch of one kernel, and one that ends after `between` others.
+    ops = ["concat", ends[0], *["concat"] * between, ends[1]]
+    reads = [[], [0], [0], *[[i] for i in range(2, between + 2)]]
+    waiting = {ops.index("relu")}
+    partners = pair_up([spec(op) for op in ops], reads, ENGINE, waiting)
+    assert partners == ({ops.index("relu"): ops.index("conv")} if between < REACH else {})
+
+
+@pytest.mark.parametrize("between", range(REACH))
+def test_what_reads_a_kernel_does_not_overlap_with_it(between: int) -> None:
+    ops = ["concat", "relu", *["concat"] * between, "conv"]
+    reads = [[], [0], *[[i if i > 1 else 0] for i in range(1, between + 1)], [1, between + 1]]
+    assert pair_up([spec(op) for op in ops], reads, ENGINE, {1}) == {}
+
+
+def test_what_waits_for_one_of_a_pair_waits_for_both() -> None:
+    # 1 and 9 run at once and 9 waits for 8, so that 16, which waits for 1, can't run beside 8.
+    ops = ["concat", "conv", *["concat"] * 6, "conv", "relu", *["concat"] * 6, "relu"]
+    chain = [[0], *[[i] for i in range(2, 9)], [0], *[[i] for i in range(10, 15)]]
+    assert pair_up([spec(op) for op in ops], [[], [0], *chain, [1, 15]], ENGINE, {9, 16}) == {9: 1}
+
+
 @given(st.data())
 def test_pairs_can_be_run(data: st.DataObject) -> None:
-    ops = data.draw(st.lists(st.sampled_from(["conv", "avgpool", "relu", "add", "concat"]), max_size=14))
+    # Long enough for pairs whose waiting has to be passed on beyond where they can reach.
+    ops = data.draw(st.lists(st.sampled_from(["conv", "avgpool", "relu", "add", "concat"]), max_size=40))
     earlier = [
-        st.lists(st.integers(0, i - 1), max_size=2, unique=True) if i else st.just([]) for i in range(14)
+        st.lists(st.integers(0, i - 1), max_size=2, unique=True) if i else st.just([]) for i in range(40)
     ]
     reads = [data.draw(earlier[i]) for i in range(len(ops))]
     waiting = {i for i, op in enumerate(ops) if op in ("relu", "add")}
