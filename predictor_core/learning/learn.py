@@ -27,10 +27,10 @@ from predictor_core.learning.crossvalidation import (
     verdict,
     worst,
 )
-from predictor_core.learning.measurements import Measurement
 from predictor_core.learning.models import read_models, refuse_contradictions
 from predictor_core.learning.posterior import Floats, Noise, Posterior
 from predictor_core.learning.units import check_units, in_ms
+from predictor_core.measuring.measurements import Measured
 from predictor_core.predictor.header import DeviceHeader, Source
 from predictor_core.predictor.latency import LatencyPredictor
 from predictor_core.predictor.learned import LearnedPredictor
@@ -97,7 +97,7 @@ def learn_predictor(
             f"{len(models)} models but {len(latencies_ms)} latencies; expected one latency a model"
         )
     measurements = [
-        Measurement(model, float(latency_ms), model_type, input_shape, row=i)
+        Measured(model, float(latency_ms), model_type, input_shape, row=i)
         for i, (model, latency_ms) in enumerate(zip(models, latencies_ms), 1)
     ]
     read = read_models(measurements, strict=True)
