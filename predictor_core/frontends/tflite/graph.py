@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
 from predictor_core.frontends.common.call import FAULTS, refuse, tensors_of
-from predictor_core.frontends.common.loops import opened, tried, unrolled
 from predictor_core.frontends.common.values import NotInferableError, Value, constant
 from predictor_core.frontends.common.walk import READ_BYTES, BaseWalk
 from predictor_core.frontends.tensorflow.fold import fold
@@ -199,15 +197,13 @@ class Walk(BaseWalk):
 
     def _while(self, call: Call, graph: Subgraph, depth: int) -> list[Value]:
         """Unroll a loop whose count is known in advance."""
-        condition, body = (
-            partial(self._inline, call.node.integer(f"{part}_subgraph"), depth=depth + 1)
-            for part in ("cond", "body")
+        condition, body = call.node.integer("cond_subgraph"), call.node.integer("body_subgraph")
+        return self.unrolled(
+            call.name,
+            _given(call),
+            lambda values: self._inline(condition, values, depth + 1)[0],
+            lambda values: self._inline(body, values, depth + 1),
         )
-        trial = partial(tried, self.nodes)
-        values = opened(
-            _given(call), partial(trial, body), lambda value: self.add_input(call.name, value.shape)
-        )
-        return unrolled(values, lambda values: trial(condition, values)[0], body)
 
     def _call(self, call: Call, graph: Subgraph, depth: int) -> list[Value]:
         return self._inline(call.node.integer("subgraph"), _given(call), depth + 1)
