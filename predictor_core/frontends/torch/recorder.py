@@ -94,9 +94,9 @@ class Recorder(Tape, TorchFunctionMode):
 
     def _computed(self, func: Any, name: str, args: Any, kwargs: Any) -> Any:
         """Run a function on tensors that all have values, and record it."""
-        valued = self.valued.copy()
         result = self._constant(func, name, args, kwargs, False)
         values = list(tensors_of(result))
+        self.is_computed = True
         try:
             made = tensors_of(self._recorded(func, name, args, kwargs))
             for value, one in zip(values, made):
@@ -104,7 +104,9 @@ class Recorder(Tape, TorchFunctionMode):
         except (RuntimeError, Valueless):
             # Its shape depends on values.
             self.record(name, list(tensors_of((args, kwargs))), values, {})
-        self.valued |= valued.union(map(id, values))
+        finally:
+            self.is_computed = False
+        self.valued.update(map(id, values))
         return result
 
     def _recorded(self, func: Any, name: str, args: Any, kwargs: Any) -> Any:
