@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Mapping
-from types import FunctionType
 from typing import Any
 
 import torch
@@ -41,14 +40,22 @@ class Recorder(Tape, TorchFunctionMode):
         By function name, in-place marks removed.
     states : collection of int
         Ids of tensors of the caller's module that are inputs.
+    floats : bool
+        Whether small tensors of floats that the model fills have values, as those of integers have.
     """
 
     def __init__(
-        self, module_copy: ModuleCopy, handlers: Mapping[str, Handler], states: Collection[int] = ()
+        self,
+        module_copy: ModuleCopy,
+        handlers: Mapping[str, Handler],
+        states: Collection[int] = (),
+        *,
+        floats: bool = False,
     ) -> None:
         Tape.__init__(self, module_copy, states)
         TorchFunctionMode.__init__(self)
         self._handlers = handlers
+        self._floats = floats
         #: Name, whether it works in place, and where it may be told to, by function.
         self._entries: dict[Any, tuple[str, bool, int | None]] = {}
 
@@ -85,9 +92,10 @@ class Recorder(Tape, TorchFunctionMode):
             return self._constant(func, name, args, kwargs, has_meta and has_real)
         if kwargs.get("out") is not None:
             return self._given(func, args, kwargs)
-        if name not in self._handlers and isinstance(func, FunctionType):
+        body = None if name in self._handlers else without_override_check(func)
+        if body is not None:
             with self:
-                return without_override_check(func)(*args, **kwargs)
+                return body(*args, **kwargs)
         if not has_input and not has_meta and name != "iter":
             return self._computed(func, name, args, kwargs)
         return self._recorded(func, name, args, kwargs)
@@ -177,7 +185,7 @@ class Recorder(Tape, TorchFunctionMode):
             result = args[0].to(moved_dtype(args, kwargs))
         elif name in FILLED and str(kwargs.get("device")) == "meta":
             result = func(*args, **kwargs)
-            if result.numel() <= MOST_KNOWN and not result.is_floating_point():
+            if result.numel() <= MOST_KNOWN and (self._floats or not result.is_floating_point()):
                 result = func(*args, **{**kwargs, "device": "cpu"})
         elif mixed:
             result = self.run(func, args, kwargs)

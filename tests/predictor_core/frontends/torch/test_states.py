@@ -70,7 +70,7 @@ class Cutting(Cell):
 class Unreturned(Cell):
     """The new state is made of what is not returned."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = self.w(x)
         z = y + self.h
         self.h.copy_(self.u(y))
@@ -95,7 +95,7 @@ def test_a_state_is_an_input(cell: type[Cell], tmp_path: Path) -> None:
     assert torch.equal(module.h, torch.ones(1, 16))
 
 
-@pytest.mark.parametrize("cell", [Copying, Binding, Adding])
+@pytest.mark.parametrize("cell", [Copying, Binding, Adding, Unreturned])
 def test_the_state_of_a_script_is_an_input_and_stays_as_it_was(cell: type[Cell]) -> None:
     module = cell().eval()
     del module.queue, module.step
@@ -110,7 +110,7 @@ def test_the_state_of_a_script_is_an_input_and_stays_as_it_was(cell: type[Cell])
     assert torch.equal(kept, torch.ones(1, 16))
 
 
-@pytest.mark.parametrize("cell", [Copying, Binding, Adding])
+@pytest.mark.parametrize("cell", [Copying, Binding, Adding, Unreturned])
 def test_a_state_is_an_input_by_way_of_onnx(cell: type[Cell]) -> None:
     pytest.importorskip("onnx")
     graph = load(cell(), input_shape=(1, 8), via="onnx")
