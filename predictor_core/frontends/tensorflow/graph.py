@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from predictor_core.frontends.common.values import Value, constant
 from predictor_core.frontends.common.walk import BaseWalk
 from predictor_core.frontends.tensorflow import data_ops, image_ops, loops, special_ops, window_ops
 from predictor_core.frontends.tensorflow.call import Call, Handler, Step
-from predictor_core.frontends.tensorflow.fold import fold
+from predictor_core.frontends.tensorflow.fold import constants
 from predictor_core.frontends.tensorflow.frames import Frame, framed, inside
 from predictor_core.frontends.tensorflow.messages import BOOL, FunctionDef, GraphDef, NodeDef
 from predictor_core.frontends.tensorflow.order import LOOPS, input_name, ordered, pick
@@ -116,15 +117,8 @@ class Walk(BaseWalk):
         if function is not None:
             return self._call(function, inputs, depth)
         if all(value.is_constant for value in inputs):
-            return self._constant(call)
+            return constants(call, partial(_steps, call))
         return self.emit(call, _steps(call))
-
-    def _constant(self, call: Call) -> list[Value]:
-        """Return the results of an op on constants: their numbers where those are known, else shapes."""
-        folded = fold(call)
-        if folded is not None:
-            return [constant(array) for array in folded]
-        return [Value(shape) for shape in _steps(call)[-1].outputs]
 
     def emit(self, call: Call, steps: list[Step]) -> list[Value]:
         """Write the Nodes of an op; return what it gives."""
@@ -162,7 +156,7 @@ class Walk(BaseWalk):
         if not value.is_constant:
             self.free.append(call.name)
         elif call.op == "Cast" and value.array is not None:
-            return self._constant(call)
+            return constants(call, partial(_steps, call))
         return list(call.inputs)
 
     def _switch(self, call: Call, depth: int) -> list[Value]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpErr
 from predictor_core.frontends.common.call import FAULTS, refuse, tensors_of
 from predictor_core.frontends.common.values import NotInferableError, Value, constant
 from predictor_core.frontends.common.walk import READ_BYTES, BaseWalk
-from predictor_core.frontends.tensorflow.fold import fold
+from predictor_core.frontends.tensorflow.fold import constants
 from predictor_core.frontends.tensorflow.order import input_name
 from predictor_core.frontends.tensorflow.special_ops import unpack
 from predictor_core.frontends.tflite import custom_ops, data_ops, image_ops, sequence_ops
@@ -121,14 +122,8 @@ class Walk(BaseWalk):
             self.quantised = True
         known = all(value is None or value.is_constant for value in call.inputs)
         call.inputs = data_ops.arranged(operator, call.inputs)
-        return self._constant(call, graph) if known else self.emit(call, self._steps(call, graph))
-
-    def _constant(self, call: Call, graph: Subgraph) -> list[Value]:
-        """Return the results of an op on constants: their numbers where those are known, else shapes."""
-        folded = fold(call)
-        if folded is not None:
-            return [constant(array) for array in folded]
-        return [Value(shape) for shape in self._steps(call, graph)[-1].outputs]
+        steps = partial(self._steps, call, graph)
+        return constants(call, steps) if known else self.emit(call, steps())
 
     def _steps(self, call: Call, graph: Subgraph) -> list[Step]:
         """Return what an operator becomes, by its own rule or as the file describes it."""

@@ -101,14 +101,6 @@ def _select(call: Call, input: torch.Tensor, dim: int, index: Any = 0) -> Any:
     return call.emit("gather", (input,), (*shape[:axis], *shape[axis + 1 :]), {"axis": axis})
 
 
-def _as_strided(call: Call, input: torch.Tensor, *_: Any, **__: Any) -> Any:
-    """Record a reshape, or a gather where elements are left out or read several times, as by windows."""
-    made = call.run()
-    if made.is_contiguous() and made.numel() == input.numel():
-        return reshaped(call, input, tuple(made.shape))
-    return call.emit("gather", (input,), made, {"axis": 0})
-
-
 def _index_select(call: Call, input: torch.Tensor, dim: int, index: torch.Tensor) -> Any:
     return call.emit("gather", (input, index), call.run(), {"axis": dim % input.dim()})
 
@@ -287,7 +279,6 @@ DATA_HANDLERS: dict[str, Handler] = {
     "unbind": _unbind,
     "iter": _iterate,
     "narrow": _narrow,
-    "as_strided": _as_strided,
     "select": _select,
     "index_select": _index_select,
     **dict.fromkeys(("gather", "take_along_dim"), _index_select),
