@@ -7,7 +7,7 @@ import io
 import logging
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
 from functools import reduce
 from typing import Any
@@ -54,6 +54,7 @@ def export(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any
     with requires("onnx", "onnx", "Converting a torch model via ONNX"):
         import onnx  # noqa: F401
     reasons = []
+    partial: _Partial | None = None
     for exporter in (_torchscript, _dynamo):
         try:
             with random_state_kept(), warnings.catch_warnings():
@@ -61,15 +62,26 @@ def export(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any
                 return exporter(model, args, kwargs)
         except PredictorError:
             raise
+        except _Partial as found:
+            partial = found
         except Exception as error:
             _LOGGER.info("%s failed", exporter.__name__, exc_info=error)
             reasons.append(f"{exporter.__name__[1:]} exporter: {_reason(error)}")
+    if partial is not None:
+        _LOGGER.warning("%s", partial)
+        return partial.proto
     raise ModelFormatError("; ".join(reasons))
 
 
-def _torchscript(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    import onnx
+class _Partial(Exception):
+    """A model could be exported only without what it writes to its state and does not return."""
 
+    def __init__(self, proto: Any, states: Collection[str]) -> None:
+        super().__init__(f"what is written to {', '.join(sorted(states))} and not returned is left out")
+        self.proto = proto
+
+
+def _torchscript(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     device = next((p.device for p in model.parameters() if not p.is_meta), torch.device("cpu"))
     runnable = model if isinstance(model, torch.jit.ScriptModule) else _runnable(model)
     inputs = [_real(value, device) for value in args]
@@ -78,27 +90,20 @@ def _torchscript(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[st
     # Gradients are on for the exporter's sake: nothing goes backward, so that no activation has to be kept.
     forgotten = torch.autograd.graph.saved_tensors_hooks(lambda _: None, lambda _: None)
     with _flags_kept(model), no_dump(), torch.enable_grad(), forgotten:
-        content, states = _exported(runnable, inputs)
-        if states:
-            # The exporter leaves out what is neither returned nor read by what is.
-            runnable = _returning(runnable, len(inputs), sorted(states))
-            content, states = _exported(runnable, inputs)
-    proto = onnx.load_model_from_string(content)
-    weights = {name for name, _ in (*runnable.named_parameters(), *runnable.named_buffers())} - states
-    for value in [value for value in proto.graph.input if value.name in weights]:
-        kind = value.type.tensor_type
-        proto.graph.initializer.add(
-            name=value.name,
-            data_type=kind.elem_type,
-            dims=[dim.dim_value for dim in kind.shape.dim],
-            data_location=onnx.TensorProto.EXTERNAL,
-        )
-        proto.graph.input.remove(value)
-    return proto
+        proto, states = _exported(runnable, inputs)
+        if not states:
+            return proto
+        # The exporter leaves out what is neither returned nor read by what is.
+        try:
+            return _exported(_returning(runnable, len(inputs), sorted(states)), inputs)[0]
+        except Exception as error:
+            raise _Partial(proto, states) from error
 
 
-def _exported(runnable: torch.nn.Module, inputs: Sequence[Any]) -> tuple[bytes, set[str]]:
-    """Return a module as the content of an ONNX file, and the names of the buffers that a run changes."""
+def _exported(runnable: torch.nn.Module, inputs: Sequence[Any]) -> tuple[Any, set[str]]:
+    """Return a module as an ONNX model without weights, and the names of the buffers that a run changes."""
+    import onnx
+
     buffer = io.BytesIO()
     with _states(runnable) as states:
         torch.onnx.export(
@@ -110,7 +115,18 @@ def _exported(runnable: torch.nn.Module, inputs: Sequence[Any]) -> tuple[bytes, 
             opset_version=_OPSET,
             **({"dynamo": False} if _has_dynamo() else {}),
         )
-    return buffer.getvalue(), states
+    proto = onnx.load_model_from_string(buffer.getvalue())
+    weights = {name for name, _ in (*runnable.named_parameters(), *runnable.named_buffers())} - states
+    for value in [value for value in proto.graph.input if value.name in weights]:
+        kind = value.type.tensor_type
+        proto.graph.initializer.add(
+            name=value.name,
+            data_type=kind.elem_type,
+            dims=[dim.dim_value for dim in kind.shape.dim],
+            data_location=onnx.TensorProto.EXTERNAL,
+        )
+        proto.graph.input.remove(value)
+    return proto, states
 
 
 def _returning(runnable: torch.nn.Module, given: int, states: Sequence[str]) -> torch.nn.Module:

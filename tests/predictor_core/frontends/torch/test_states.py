@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -116,6 +117,18 @@ def test_a_state_is_an_input_by_way_of_onnx(cell: type[Cell]) -> None:
     graph = load(cell(), input_shape=(1, 8), via="onnx")
     assert graph_macs(graph) == INPUT + HIDDEN
     assert _inputs(graph) == 2
+
+
+def test_a_state_that_no_exporter_returns_is_left_out_and_told(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnx")
+    # As in environments without onnxscript, which the other exporter needs.
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    monkeypatch.setitem(sys.modules, "onnx_ir", None)
+    graph = load(Unreturned(), input_shape=(1, 8), via="onnx")
+    assert graph_macs(graph) == INPUT
+    assert "what is written to h and not returned is left out" in caplog.text
 
 
 def _data(cell: Any, x: Any) -> Any:
