@@ -114,6 +114,9 @@ def test_the_state_of_a_script_is_an_input_and_stays_as_it_was(cell: type[Cell])
 @pytest.mark.parametrize("cell", [Copying, Binding, Adding, Unreturned])
 def test_a_state_is_an_input_by_way_of_onnx(cell: type[Cell]) -> None:
     pytest.importorskip("onnx")
+    if cell is Unreturned:
+        # The older exporter can't return what is written in place.
+        pytest.importorskip("onnxscript")
     graph = load(cell(), input_shape=(1, 8), via="onnx")
     assert graph_macs(graph) == INPUT + HIDDEN
     assert _inputs(graph) == 2
