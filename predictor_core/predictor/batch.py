@@ -245,13 +245,8 @@ def _alike(predictors: Sequence[Predictor]) -> list[list[Predictor]]:
 
 
 def _chunks(models: Iterable[Any], size: int) -> Iterable[list[Any]]:
-    chunk: list[Any] = []
-    for model in models:
-        chunk.append(model)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
-    if chunk:
+    left = iter(models)
+    while chunk := list(islice(left, size)):
         yield chunk
 
 
