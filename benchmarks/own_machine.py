@@ -104,7 +104,7 @@ def network(name: str) -> Any:
     if package == "torchvision":
         return torchvision.load(rest)
     if package == "pytorchcv":
-        return to_graph(pytorchcv.build(rest), "torch", torchvision.DEFAULT_SHAPE)
+        return to_graph(pytorchcv.build(rest), "torch")
     # Those of the set "random" are numbered.
     member = re.fullmatch(r"(?:\d+_)?(\w+)_v(\d+)", name)
     return canonicalize(variant(member[1], int(member[2])) if member else zoo.build(name))

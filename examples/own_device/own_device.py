@@ -80,8 +80,8 @@ def learn(csv: Path, output: Path) -> Any:
     from predictor_core import list_latency_predictors, load_latency_predictor
     from predictor_core.catalog.register import register_predictor, unregister_predictor
     from predictor_core.learning.learn import learn_device
-    from predictor_core.learning.measurements import read_measurements
     from predictor_core.learning.models import read_models
+    from predictor_core.measuring.measurements import read_measurements
 
     read = read_models(read_measurements(csv))
     ((_, latency_ms),) = read.latency_ms.items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from predictor_core.cli.models import add_models
+from predictor_core.measuring.runtimes import RUNTIMES
 
 
 def add_prediction(parser: argparse.ArgumentParser) -> None:
@@ -42,11 +43,11 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
 
 
 def add_runtime(parser: argparse.ArgumentParser, help: str) -> None:
-    """Add the option that names one of `predictor_core.measuring.runtimes`, which take long to import."""
+    """Add the option that names one of `predictor_core.measuring.runtimes`."""
     parser.add_argument(
         "--runtime",
         default="onnxruntime",
-        choices=("onnxruntime", "litert", "openvino", "torch"),
+        choices=tuple(RUNTIMES),
         help=f"{help} (default: onnxruntime)",
     )
 

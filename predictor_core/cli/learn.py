@@ -55,8 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
     from predictor_core.catalog.registry import check_name
     from predictor_core.frontends.reading import DEFAULT_INPUT_SHAPE
     from predictor_core.learning.choice import candidates
-    from predictor_core.learning.measurements import read_measurements
     from predictor_core.learning.models import read_models, refuse_contradictions
+    from predictor_core.measuring.measurements import read_measurements
 
     check_name(arguments.name)
     shape = input_shapes(arguments.input_shape) or DEFAULT_INPUT_SHAPE

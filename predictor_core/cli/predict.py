@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import time
 from collections.abc import Hashable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass, field
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from predictor_core.predictor.base import Predictor
     from predictor_core.predictor.report import LatencyReport
 
-#: Seconds of work left that are worth the start of worker processes.
-WORKERS_WORTH_S = 5.0
 #: Predictors that a warning names; the others are counted.
 _NAMED = 3
 
@@ -151,17 +148,14 @@ def _result(report: LatencyReport, several: bool) -> str:
 
 def _answers(request: _Request, sources: Sequence[Source], jobs: int) -> Iterator[Answer]:
     """Yield the answer of each model in order; worker processes start only where they pay off."""
-    started_s = time.perf_counter()
+    from predictor_core.predictor.batch import Worth
+
+    worth = Worth(len(sources))
     for done, source in enumerate(sources, 1):
         yield _answer(request, source)
-        if done == 1:
-            # The first model also pays for the imports.
-            first_s = time.perf_counter() - started_s
-        elif jobs > 1:
-            each_s = (time.perf_counter() - started_s - first_s) / (done - 1)
-            if each_s * (len(sources) - done) > WORKERS_WORTH_S:
-                yield from _in_workers(request, sources[done:], jobs)
-                return
+        if jobs > 1 and worth.workers(done):
+            yield from _in_workers(request, sources[done:], jobs)
+            return
 
 
 def _in_workers(request: _Request, sources: Sequence[Source], jobs: int) -> Iterator[Answer]:
@@ -203,6 +197,8 @@ def _answer_chunk(request: _Request, sources: Sequence[Source], parent: int) -> 
 
 
 def _answer(request: _Request, source: Source) -> Answer:
+    from predictor_core.predictor.batch import cut_alike
+
     answer = Answer(source)
     if source.error is not None:
         answer.errors.append(describe(source.error))
@@ -222,7 +218,7 @@ def _answer(request: _Request, source: Source) -> Answer:
                 unreadable.remove(reader)
             reading = readings[reader]
             # So does one cut into kernels, where the rules are equal too.
-            kernels = next((cut for one, cut in cuts if _cut_alike(one, predictor)), None)
+            kernels = next((cut for one, cut in cuts if cut_alike(one, predictor)), None)
             if kernels is None:
                 kernels = predictor.kernels(reading)
                 cuts.append((predictor, kernels))
@@ -235,10 +231,6 @@ def _answer(request: _Request, source: Source) -> Answer:
         report.model = source.label
         answer.reports.append(report)
     return answer
-
-
-def _cut_alike(one: Predictor, other: Predictor) -> bool:
-    return one.reader == other.reader and one.rules == other.rules
 
 
 def _json_rows(answer: Answer) -> list[dict[str, Any]]:

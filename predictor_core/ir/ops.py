@@ -80,6 +80,7 @@ _RECURRENT: Mapping[str, type] = {"hidden": int, "layers": int, "bidirectional":
 _CONSTANT: Mapping[str, type] = {"const": float, "const_shape": tuple, "const_first": bool}
 _AXIS: Mapping[str, type] = {"axis": int}
 _GROUPS: Mapping[str, type] = {"groups": int}
+_REDUCED: Mapping[str, type] = {"axes": tuple, "keepdims": bool}
 
 _ROWS = (
     OpSpec("input", "input", ir_names="Placeholder"),
@@ -105,7 +106,7 @@ _ROWS = (
         "convtranspose3d",
         "conv",
         "image",
-        shapes.convtranspose3d,
+        shapes.convtranspose,
         attrs=_TRANSPOSED,
         ir_names="Conv3DBackpropInputV2 ConvTranspose3d",
     ),
@@ -189,38 +190,10 @@ _ROWS = (
     OpSpec("adaptivepool", "pool", "image", attrs={"mode": str}, ir_names="AdaptivePool"),
     OpSpec("maxpool3d", "pool", "image", attrs=_WINDOW, ir_names="MaxPool3D MaxPool3d"),
     OpSpec("avgpool3d", "pool", "image", attrs=_WINDOW, ir_names="AvgPool3D AvgPool3d"),
-    OpSpec(
-        "reduce_mean",
-        "reduce",
-        "reduction",
-        shapes.reduce,
-        attrs={"axes": tuple, "keepdims": bool},
-        ir_names="Mean ReduceMean",
-    ),
-    OpSpec(
-        "reduce_sum",
-        "reduce",
-        "reduction",
-        shapes.reduce,
-        attrs={"axes": tuple, "keepdims": bool},
-        ir_names="Sum ReduceSum",
-    ),
-    OpSpec(
-        "reduce_max",
-        "reduce",
-        "reduction",
-        shapes.reduce,
-        attrs={"axes": tuple, "keepdims": bool},
-        ir_names="Max ReduceMax",
-    ),
-    OpSpec(
-        "reduce_min",
-        "reduce",
-        "reduction",
-        shapes.reduce,
-        attrs={"axes": tuple, "keepdims": bool},
-        ir_names="Min ReduceMin",
-    ),
+    OpSpec("reduce_mean", "reduce", "reduction", shapes.reduce, attrs=_REDUCED, ir_names="Mean ReduceMean"),
+    OpSpec("reduce_sum", "reduce", "reduction", shapes.reduce, attrs=_REDUCED, ir_names="Sum ReduceSum"),
+    OpSpec("reduce_max", "reduce", "reduction", shapes.reduce, attrs=_REDUCED, ir_names="Max ReduceMax"),
+    OpSpec("reduce_min", "reduce", "reduction", shapes.reduce, attrs=_REDUCED, ir_names="Min ReduceMin"),
     OpSpec("argmax", "reduce", "reduction", attrs=_AXIS, ir_names="ArgMax"),
     OpSpec("topk", "reduce", "reduction", attrs=_AXIS, ir_names="TopKV2 TopK"),
     OpSpec("concat", "data", "join", shapes.concat, attrs=_AXIS, ir_names="ConcatV2 Concat"),

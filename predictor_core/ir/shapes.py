@@ -149,25 +149,14 @@ def dwconv(attrs: Attrs, inputs: Shapes) -> Shapes:
 
 
 def convtranspose(attrs: Attrs, inputs: Shapes) -> Shapes:
-    """Return the output shapes of a transposed convolution."""
-    n, h, w, _ = inputs[0]
-    (kh, kw), (sh, sw), (top, left, bottom, right) = attrs["kernel"], attrs["strides"], attrs["pads"]
-    dh, dw = attrs.get("dilations", (1, 1))
-    extra_h, extra_w = attrs.get("output_padding", (0, 0))
-    out_h = (h - 1) * sh - top - bottom + (kh - 1) * dh + 1 + extra_h
-    out_w = (w - 1) * sw - left - right + (kw - 1) * dw + 1 + extra_w
-    return ((n, out_h, out_w, attrs["filters"]),)
-
-
-def convtranspose3d(attrs: Attrs, inputs: Shapes) -> Shapes:
-    """Return the output shapes of a transposed convolution of three dimensions."""
+    """Return the output shapes of a transposed convolution, of any number of dimensions."""
     n, *size, _ = inputs[0]
-    extra = attrs.get("output_padding", (0, 0, 0))
-    dilations = attrs.get("dilations", (1, 1, 1))
+    rank = len(size)
+    dilations, extra = attrs.get("dilations", (1,) * rank), attrs.get("output_padding", (0,) * rank)
     kernel, strides, pads = attrs["kernel"], attrs["strides"], attrs["pads"]
     out = [
-        (size[i] - 1) * strides[i] - pads[i] - pads[i + 3] + (kernel[i] - 1) * dilations[i] + 1 + extra[i]
-        for i in range(3)
+        (size[i] - 1) * strides[i] - pads[i] - pads[i + rank] + (kernel[i] - 1) * dilations[i] + 1 + extra[i]
+        for i in range(rank)
     ]
     return ((n, *out, attrs["filters"]),)
 

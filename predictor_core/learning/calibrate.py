@@ -69,7 +69,7 @@ def calibrate(
     best, chosen = np.inf, None
     bare = Widths(_groups(held_out), NONE, 1.0, 1.0, NONE, 1.0, NONE, estimated)
     known = _Sample.of(held_out, bare)
-    strange = [_Sample.of(predictions, bare.without(family)) for family, predictions in left_out.items()]
+    strange = [_Sample.of(predictions, bare, family) for family, predictions in left_out.items()]
     for shape in _shapes(bare):
         widths, cost = _fitted(shape, known, strange)
         if cost < best:
@@ -85,22 +85,20 @@ def calibrate(
 
 
 class _Sample(NamedTuple):
-    """Models that a fit has not seen: log(measured / predicted), and where they lie."""
+    """Models that a fit has not seen: log(measured / predicted), the place of the nearest group, how far."""
 
     error: Floats
     predictions: Predictions
     nearest: Any
     distance: Floats
-    #: For each place in `nearest`, the place of that group among all.
-    places: Any
 
     @classmethod
-    def of(cls, predictions: Predictions, widths: Widths) -> _Sample:
-        distances = np.stack([group.distance(predictions.hard.profile) for group in widths.groups])
-        names = [group.name for group in widths.groups]
-        return cls(
-            -predictions.log_error, predictions, distances.argmin(axis=0), distances.min(axis=0), names
-        )
+    def of(cls, predictions: Predictions, widths: Widths, left_out: str | None = None) -> _Sample:
+        """Compare models with all groups but one."""
+        places = [place for place, group in enumerate(widths.groups) if group.name != left_out]
+        distances = np.stack([widths.groups[place].distance(predictions.hard.profile) for place in places])
+        nearest = np.array(places)[distances.argmin(axis=0)]
+        return cls(-predictions.log_error, predictions, nearest, distances.min(axis=0))
 
 
 def _groups(held_out: Predictions) -> tuple[Group, ...]:
@@ -134,24 +132,23 @@ def _fitted(shape: Widths, known: _Sample, strange: list[_Sample]) -> tuple[Widt
     """Size the additions so that every left-out family is covered, and the groups by what is left."""
     bare = replace(shape, unlike=NONE, epistemic=NONE, outside=NONE)
     side = 0.5 + LEFT_OUT_COVERAGE / 2.0
-    names = [group.name for group in shape.groups]
-    units, of_estimates, places = [], [], []
+    units, of_estimates = [], []
     for sample in (known, *strange):
         of_estimates.append(bare.beyond(sample.predictions.hard, sample.distance))
         whole = shape.beyond(sample.predictions.hard, sample.distance)
         units.append(np.maximum(whole.below - of_estimates[-1].below, 1e-6))
-        places.append(np.array([names.index(name) for name in sample.places])[sample.nearest])
-    size, own = NONE, np.zeros((2, len(names)))
+    size, own = NONE, np.zeros((2, len(shape.groups)))
 
     def known_groups() -> Floats:
-        return _known(known.error, places[0], of_estimates[0] + size * units[0], len(names))
+        return _known(known.error, known.nearest, of_estimates[0] + size * units[0], len(shape.groups))
 
     for _ in range(_ROUNDS):
         own = known_groups()
         needed: list[list[float]] = [[], []]
-        for sample, unit, estimate, place in zip(strange, units[1:], of_estimates[1:], places[1:]):
-            needed[0].append(conformal((-sample.error - own[0][place] - estimate.below) / unit, side))
-            needed[1].append(conformal((sample.error - own[1][place] - estimate.above) / unit, side))
+        for sample, unit, estimate in zip(strange, units[1:], of_estimates[1:]):
+            below, above = own[:, sample.nearest]
+            needed[0].append(conformal((-sample.error - below - estimate.below) / unit, side))
+            needed[1].append(conformal((sample.error - above - estimate.above) / unit, side))
         size = Sides(*(max(conformal(np.array(one), 0.9), 0.0) if one else 0.0 for one in needed))
     own = known_groups()
     widths = replace(
@@ -164,8 +161,8 @@ def _fitted(shape: Widths, known: _Sample, strange: list[_Sample]) -> tuple[Widt
     if max(size.below, size.above) > _LARGEST:
         return widths, float("inf")
     wide = [
-        float(np.mean(own[:, place].sum(axis=0) + (size.below + size.above) * unit + e.below + e.above))
-        for unit, e, place in zip(units, of_estimates, places)
+        float(np.mean(own[:, one.nearest].sum(axis=0) + (size.below + size.above) * unit + e.below + e.above))
+        for one, unit, e in zip((known, *strange), units, of_estimates)
     ]
     left_out = float(np.mean(wide[1:])) if strange else 1.0
     return widths, float(np.log(wide[0]) + _LEFT_OUT_WEIGHT * np.log(left_out))

@@ -125,7 +125,6 @@ def choose(
     latency_ms: Floats,
     priors: Sequence[Prior],
     seed: int = 0,
-    noise: Noise | None = None,
 ) -> Chosen:
     """Choose among priors.
 
@@ -137,8 +136,6 @@ def choose(
     priors : sequence of Prior
     seed : int
         Of the models that are looked at, where there are many.
-    noise : Noise, optional
-        Where it is known.
     """
     known = np.random.default_rng(seed).permutation(np.flatnonzero(np.isfinite(latency_ms)))
     some = np.sort(known[:_MOST_COMPARED])
@@ -153,7 +150,7 @@ def choose(
             posed[key] = pose(prior, part.cut(prior.sources[0].rules))
         problem = posed[key]
         own = replace(prior, centers=problem.prior.centers)
-        score, tuned = tune(replace(problem, prior=own), measured, noise=noise)
+        score, tuned = tune(replace(problem, prior=own), measured)
         compared[prior.label] = round(100.0 * score.error, 2)
         score = replace(score, log_evidence=score.log_evidence + prior.odds)
         if best is None or score.log_evidence > best[0].log_evidence:
@@ -163,7 +160,7 @@ def choose(
     _, prior, chosen = best
     if len(some) < len(latency_ms):
         chosen = pose(prior, corpus.cut(prior.sources[0].rules))
-        chosen = tune(chosen, latency_ms, np.sort(known[:_MOST_MODELS]), noise=noise)[1]
+        chosen = tune(chosen, latency_ms, np.sort(known[:_MOST_MODELS]))[1]
     return Chosen(chosen, compared)
 
 
@@ -171,8 +168,6 @@ def tune(
     problem: Problem,
     latency_ms: Floats,
     models: NDArray[np.intp] | None = None,
-    *,
-    noise: Noise | None = None,
 ) -> tuple[Score, Problem]:
     """Return the problem with the looseness and the noise that predict measurements best from the others.
 
@@ -183,8 +178,6 @@ def tune(
         Of all models; only those of `models` are looked at.
     models : (m,) integers, optional
         Default: all.
-    noise : Noise, optional
-        Where it is known.
     """
     chosen = np.arange(len(latency_ms)) if models is None else models
     measured = latency_ms[chosen]
@@ -200,7 +193,7 @@ def tune(
         at_mean = log_error + jacobian @ (prior.mean - found.mean)
         fixed, scaled = _covariances(prior, jacobian, np.isin(problem.names, RATES))
         score, log_evidence = Score(-np.inf, np.inf), -np.inf
-        for one, odds in ({noise: 0.0} if noise else NOISES).items():
+        for one, odds in NOISES.items():
             scatter = one.relative**2 * np.maximum(1.0, np.abs(log_error) / one.linear)
             found_scores = leave_one_out(fixed + np.diag(scatter), scaled, at_mean, np.square(LOOSENESS))
             for looseness, own_odds, tried in zip(LOOSENESS, _LOOSENESS_ODDS, found_scores):

@@ -37,7 +37,6 @@ def learn_environments(
     names: Mapping[str, str],
     like: str | LatencyPredictor | Sequence[str | LatencyPredictor] | None = None,
     seed: int = 0,
-    category: str | None = None,
     facts: Mapping[str, Any] | None = None,
     check: bool = True,
 ) -> dict[str, LearnedPredictor]:
@@ -51,7 +50,7 @@ def learn_environments(
         Environment -> latency of each model of the corpus in ms, NaN where it was not measured.
     names : mapping of str to str
         Environment -> name of its predictor.
-    like, seed, category, facts
+    like, seed, facts
         As for `predictor_core.learning.learn.learn_device`.
     check : bool
         Notice wrong units against the source.
@@ -79,12 +78,9 @@ def learn_environments(
     if check:
         for column in latency_ms.values():
             check_against_source(problem, corpus, column)
-    same = corpus.cut(problem.prior.sources[0].rules).same()
     fit = JointFit(problem, latency_ms)
-    held_out = fit.cross_validate(same, seed=seed)
-    left_out = {}
-    if LEAST_MODELS <= len(np.unique(corpus.families)) < len(corpus):
-        left_out = fit.cross_validate(corpus.families, seed=seed)
+    tells_families = LEAST_MODELS <= len(np.unique(corpus.families)) < len(corpus)
+    evidence = evidence_of(fit, corpus, seed, families=tells_families)
     return {
         environment: finish(
             fit.problems[environment],
@@ -92,12 +88,18 @@ def learn_environments(
             column,
             name=names[environment],
             seed=seed,
-            category=category,
             facts={**(facts or {}), "environments": len(latency_ms)},
-            evidence=Evidence(held_out[environment], left_out.get(environment)),
+            evidence=evidence[environment],
         )
         for environment, column in latency_ms.items()
     }
+
+
+def evidence_of(fit: JointFit, corpus: Corpus, seed: int, *, families: bool = True) -> dict[str, Evidence]:
+    """Predict the models of a corpus by fits that have seen them, or their families, in no environment."""
+    held_out = fit.cross_validate(corpus.cut(fit.problem.prior.sources[0].rules).same(), seed=seed)
+    left_out = fit.cross_validate(corpus.families, seed=seed) if families else {}
+    return {one: Evidence(found, left_out.get(one)) for one, found in held_out.items()}
 
 
 def _common_problem(

@@ -27,10 +27,10 @@ from predictor_core.learning.crossvalidation import (
     verdict,
     worst,
 )
-from predictor_core.learning.measurements import Measurement
 from predictor_core.learning.models import read_models, refuse_contradictions
-from predictor_core.learning.posterior import Floats, Noise, Posterior
+from predictor_core.learning.posterior import Floats, Posterior
 from predictor_core.learning.units import check_units, in_ms
+from predictor_core.measuring.measurements import Measured
 from predictor_core.predictor.header import DeviceHeader, Source
 from predictor_core.predictor.latency import LatencyPredictor
 from predictor_core.predictor.learned import LearnedPredictor
@@ -97,7 +97,7 @@ def learn_predictor(
             f"{len(models)} models but {len(latencies_ms)} latencies; expected one latency a model"
         )
     measurements = [
-        Measurement(model, float(latency_ms), model_type, input_shape, row=i)
+        Measured(model, float(latency_ms), model_type, input_shape, row=i)
         for i, (model, latency_ms) in enumerate(zip(models, latencies_ms), 1)
     ]
     read = read_models(measurements, strict=True)
@@ -128,10 +128,7 @@ def learn_device(
     name: str,
     like: str | LatencyPredictor | Sequence[str | LatencyPredictor] | None = None,
     seed: int = 0,
-    category: str | None = None,
-    description: str | None = None,
     facts: Mapping[str, Any] | None = None,
-    noise: Noise | None = None,
     unit: str | None = None,
 ) -> LearnedPredictor:
     """Learn a device from a corpus; parameters as for `learn_predictor`.
@@ -141,16 +138,12 @@ def learn_device(
     corpus : Corpus
     latency_ms : (n,) float64
         Measured, one a model of the corpus.
-    category, description : str, optional
-        For the list of predictors. Default: the category of the source.
     facts : mapping, optional
         Provenance, kept in the header.
-    noise : Noise, optional
-        Of the measurements. Default: what they speak for.
     """
     latency_ms = in_ms(latency_ms, unit)
     check_latencies(corpus, latency_ms)
-    chosen = choose(corpus, latency_ms, priors_of(candidates(like)), seed, noise)
+    chosen = choose(corpus, latency_ms, priors_of(candidates(like)), seed)
     if unit is None:
         check_against_source(chosen.problem, corpus, latency_ms)
     return finish(
@@ -159,8 +152,6 @@ def learn_device(
         latency_ms,
         name=name,
         seed=seed,
-        category=category,
-        description=description,
         facts={
             **(facts or {}),
             "starts from": chosen.problem.prior.label,
@@ -206,7 +197,7 @@ def finish(
     facts: Mapping[str, Any] | None = None,
     evidence: Evidence | None = None,
 ) -> LearnedPredictor:
-    """Fit, cross-validate, and make the predictor; parameters as for `learn_device`.
+    """Fit, cross-validate, and make the predictor; other parameters as for `learn_device`.
 
     Parameters
     ----------
@@ -214,6 +205,8 @@ def finish(
         Of the models of the corpus, in its order.
     latency_ms : (n,) float64
         NaN where a model was not measured.
+    category, description : str, optional
+        For the list of predictors. Default: the category of the source.
     evidence : Evidence, optional
         Of the models that were measured, in their order. Default: by cross-validation of this fit.
     """

@@ -131,10 +131,7 @@ class JointFit:
         """
         near = self._near if environments is None else {name: self._near[name] for name in environments}
         kept = np.ones(self.problem.counts.shape[0], dtype=bool) if models is None else models
-        belief = self._first
-        for _ in range(ROUNDS):
-            belief = self._shared(belief, near, kept)
-        return self._members(belief, near, kept)
+        return self._members(self._settled(near, kept), near, kept)
 
     @property
     def prior(self) -> Prior:
@@ -183,9 +180,7 @@ class JointFit:
         deviation = {environment: np.full(len(fold), np.nan) for environment in self.latency_ms}
         for number in range(int(fold.max()) + 1):
             kept, held_out = fold != number, np.flatnonzero(fold == number)
-            belief = self._first
-            for _ in range(ROUNDS):
-                belief = self._shared(belief, self._near, kept)
+            belief = self._settled(self._near, kept)
             members = self._members(belief, self._near, kept)
             shared = self._prior_with(belief)
             terms = [term.of_models(held_out) for term in self.problem.terms]
@@ -215,6 +210,13 @@ class JointFit:
                 column[known], predicted[environment][known], deviation[environment][known]
             )
         return out
+
+    def _settled(self, near: Mapping[str, Linear], kept: NDArray[np.bool_]) -> Gaussian:
+        """Estimate means and deviations from what is believed of a device of which nothing is known."""
+        belief = self._first
+        for _ in range(ROUNDS):
+            belief = self._shared(belief, near, kept)
+        return belief
 
     def _members(self, belief: Gaussian, near: Mapping[str, Linear], kept: NDArray[np.bool_]) -> Members:
         steps = [self._step(belief, one, kept) for one in near.values()]

@@ -17,7 +17,7 @@ from predictor_core.frontends.reading import to_graph
 from predictor_core.fusion import Rules
 from predictor_core.ir.graph import Graph
 from predictor_core.learning.corpus import Corpus
-from predictor_core.learning.measurements import TYPES, Measurement, type_of
+from predictor_core.measuring.measurements import TYPES, Measured, type_of
 
 Floats = NDArray[np.float64]
 
@@ -58,14 +58,14 @@ class Read:
     unreadable: list[Unreadable]
 
 
-def read_models(measurements: Sequence[Measurement], *, strict: bool = False) -> Read:
+def read_models(measurements: Sequence[Measured], *, strict: bool = False) -> Read:
     """Read the models of measurements, each once, with the median of its repeats.
 
     A model whose repeats contradict each other is left out, as one that can't be read is.
 
     Parameters
     ----------
-    measurements : sequence of Measurement
+    measurements : sequence of Measured
     strict : bool
         Raise for a model that can't be read, or has repeats that contradict each other, instead of leaving it
         out.

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-_LARGEST_STEP = 2.0
+_MOST_STEPS, _LARGEST_STEP = 60, 2.0
 _MOST_LOG = 24.0
 _LEAST_DAMPING, _MOST_DAMPING = 1e-6, 1e6
 
@@ -169,7 +169,6 @@ def maximum_posterior(
     noise: Noise | None = None,
     *,
     start: Floats | None = None,
-    steps: int = 60,
     done: float = 1e-5,
 ) -> Posterior:
     """Find the coefficients, by Levenberg-Marquardt with Huber's weights.
@@ -183,8 +182,6 @@ def maximum_posterior(
     noise : Noise, optional
     start : (d,) float64, optional
         Where to begin. Default: the prior mean.
-    steps : int
-        Most steps.
     done : float
         Relative gain below which it stops.
     """
@@ -202,7 +199,7 @@ def maximum_posterior(
     z = np.zeros(size) if start is None else prior.coordinates(start)
     damping = 1e-3
     rows, error, loss = look(z)
-    for _ in range(steps):
+    for _ in range(_MOST_STEPS):
         pull = np.sqrt(weight / np.maximum(np.abs(error) / limit, 1.0))
         weighted = rows * pull[:, None]
         slope = weighted.T @ (pull * error) + z

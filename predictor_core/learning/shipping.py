@@ -10,10 +10,9 @@ from typing import Any
 
 from predictor_core.catalog.embedded import HEADERS_FILE, LIST_FILE
 from predictor_core.files import write_atomically
+from predictor_core.learning.card import CARD_FILE
 from predictor_core.predictor.collection import write_collection
 from predictor_core.predictor.header import DeviceHeader
-
-CARD_FILE = "MODEL_CARD.md"
 
 
 def ship(folder: Path, devices: Sequence[tuple[DeviceHeader, Mapping[str, Any]]], card: str) -> None:

@@ -14,7 +14,6 @@ from typing import Any
 
 from predictor_core.errors import PredictorError
 from predictor_core.ir.inputs import GivenShapes, InputShapes
-from predictor_core.learning.measurements import read_measurements
 from predictor_core.measuring.measure import (
     BUDGET_S,
     SUFFIXES,
@@ -24,11 +23,12 @@ from predictor_core.measuring.measure import (
     environment_text,
     measure_latency,
 )
-from predictor_core.measuring.measurements import appending
+from predictor_core.measuring.measurements import appending, read_measurements
 from predictor_core.measuring.pace import Pace
 from predictor_core.measuring.planning.folder import PLAN_FILE, read_plan
 from predictor_core.measuring.rows import Row
-from predictor_core.measuring.runtimes import Runtime, find
+from predictor_core.measuring.runtimes import find
+from predictor_core.measuring.runtimes.base import Runtime
 
 #: How often a model is tried, at different times, while other work slows the processor.
 ATTEMPTS = 3

@@ -11,10 +11,11 @@ from typing import Any
 from predictor_core.errors import PredictorError
 from predictor_core.ir.graph import Graph
 from predictor_core.ir.inputs import GivenShapes
+from predictor_core.measuring import runtimes
 from predictor_core.measuring.machine import cpu_name, pinned
 from predictor_core.measuring.pace import Pace
 from predictor_core.measuring.rows import environment, threads_text
-from predictor_core.measuring.runtimes import RUNTIMES, Runtime, find
+from predictor_core.measuring.runtimes.base import Runtime
 from predictor_core.measuring.timing import Timing, time_call
 
 #: Seconds that one model is timed for, unless its runs are steady before.
@@ -118,7 +119,7 @@ def measure_latency(
         raise PredictorError(f"budget_s must be positive, got {budget_s!r}")
     if not wait_s >= 0.0:
         raise PredictorError(f"wait_s must not be negative, got {wait_s!r}")
-    adapter = find(runtime)
+    adapter = runtimes.find(runtime)
     kind = checked_type(model, model_type, adapter)
     # Threads that the runtime starts while it loads the model are bound as well.
     with pinned(threads) as bound:
@@ -152,7 +153,7 @@ def checked_type(model: Any, model_type: str | None, adapter: Runtime) -> str:
     """Return the type of a model, given or told by it, or raise where the runtime does not take it."""
     kind = model_type.lower() if model_type else _type_of(model)
     if kind not in adapter.model_types:
-        able = [name for name, other in RUNTIMES.items() if kind in other.model_types]
+        able = [name for name in runtimes.RUNTIMES if kind in runtimes.adapter(name).model_types]
         advice = f"; runtimes that take {kind}: {', '.join(able)}" if able else ""
         raise PredictorError(
             f"{adapter.name} runs {', '.join(adapter.model_types)} models, got {kind!r}{advice}"

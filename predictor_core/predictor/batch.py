@@ -98,30 +98,45 @@ def _check(models: Any, n_jobs: Any) -> None:
         raise PredictorError(f"n_jobs={n_jobs!r}; expected a number of processes, -1 for one a core")
 
 
+class Worth:
+    """Tells when worker processes pay: when the models left would keep this one busy for `WORKERS_WORTH_S`.
+
+    Parameters
+    ----------
+    total : int, optional
+        Models in all. Where nobody knows, as many are taken to be left as are done.
+    """
+
+    def __init__(self, total: int | None) -> None:
+        self._total = total
+        self._started_s = perf_counter()
+
+    def workers(self, done: int) -> bool:
+        """Whether workers pay, now that so many models are done; asked after the first one, too."""
+        if done == 1:
+            # The first model also pays for the imports.
+            self._started_s = perf_counter()
+            return False
+        spent_s = perf_counter() - self._started_s
+        left = done if self._total is None else self._total - done
+        # One slow model among the first few tells little.
+        return spent_s > WORKERS_WORTH_S / 10 and spent_s / (done - 1) * left > WORKERS_WORTH_S
+
+
 def _until_workers_pay(
     work: Callable[[list[Any]], NDArray[np.float64]], left: Iterator[Any], total: int | None
 ) -> list[NDArray[np.float64]]:
-    """Predict models in this process until those that are left would keep it busy for `WORKERS_WORTH_S`.
-
-    Where nobody knows how many are left, it is taken to be as many as are done.
-    """
+    """Predict models in this process until those that are left are worth others."""
     parts: list[NDArray[np.float64]] = []
-    done, size, warm_s = 0, 1, 0.0
-    started_s = perf_counter()
+    done, size = 0, 1
+    worth = Worth(total)
     while chunk := list(islice(left, size)):
         parts.append(work(chunk))
         done += len(chunk)
-        spent_s = perf_counter() - started_s
-        if done == 1:
-            # The first model also pays for the imports.
-            warm_s = spent_s
-            continue
-        each_s = (spent_s - warm_s) / (done - 1)
-        left_s = each_s * (done if total is None else total - done)
-        # One slow model among the first few tells little.
-        if spent_s - warm_s > WORKERS_WORTH_S / 10 and left_s > WORKERS_WORTH_S:
+        if worth.workers(done):
             break
-        size = min(2 * size, CHUNK)
+        if done > 1:
+            size = min(2 * size, CHUNK)
     return parts
 
 
@@ -211,12 +226,17 @@ def numbered(models: Iterable[Iterable[Hashable]]) -> tuple[list[Any], list[list
     return list(numbers), found
 
 
+def cut_alike(one: Predictor, other: Predictor) -> bool:
+    """Whether two predictors cut every model into the same kernels."""
+    return one.reader == other.reader and one.rules == other.rules
+
+
 def _alike(predictors: Sequence[Predictor]) -> list[list[Predictor]]:
     """Return groups of predictors that cut every model into the same kernels."""
     groups: list[list[Predictor]] = []
     for predictor in predictors:
         for group in groups:
-            if group[0].reader == predictor.reader and group[0].rules == predictor.rules:
+            if cut_alike(group[0], predictor):
                 group.append(predictor)
                 break
         else:
@@ -225,13 +245,8 @@ def _alike(predictors: Sequence[Predictor]) -> list[list[Predictor]]:
 
 
 def _chunks(models: Iterable[Any], size: int) -> Iterable[list[Any]]:
-    chunk: list[Any] = []
-    for model in models:
-        chunk.append(model)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
-    if chunk:
+    left = iter(models)
+    while chunk := list(islice(left, size)):
         yield chunk
 
 

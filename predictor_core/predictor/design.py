@@ -278,7 +278,7 @@ def shared_design(
     scale_ms: tuple[tuple[str, float], ...],
     centers: tuple[tuple[str, tuple[tuple[float, ...], ...]], ...],
     names: tuple[str, ...],
-    length: float = 1.0,
+    length: float,
 ) -> Design:
     """Return the one design of all devices that agree in these: what one computes, all know."""
     return Design(sources, dict(scale_ms), dict(centers), names, length)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from predictor_core.errors import UnsupportedOpError
 from predictor_core.frontends.common.values import Value
 from predictor_core.ir.graph import Node
+
+T = TypeVar("T")
 
 #: Most turns of one loop.
 MAX_TURNS = 10_000
@@ -42,10 +44,10 @@ def unrolled(
     refuse_turns()
 
 
-def tried(nodes: list[Node], body: Callable[[list[Value]], list[Value]], values: list[Value]) -> list[Value]:
+def tried(nodes: list[Node], graph: Callable[[list[Value]], T], values: list[Value]) -> T:
     """Return what a graph makes of values, without the nodes that it appends."""
     before = len(nodes)
-    found = body(values)
+    found = graph(values)
     del nodes[before:]
     return found
 

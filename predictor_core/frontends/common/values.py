@@ -66,6 +66,20 @@ def take(data: Array, indices: Array, axis: int) -> Array | None:
     return np.take(data, indices, axis) if prod(sizes) * indices.size <= MAX_KNOWN_ELEMENTS else None
 
 
+def spanned(start: Array, limit: Array, step: Array) -> Array | None:
+    """Return ``np.arange``, or None where that has more than `MAX_KNOWN_ELEMENTS` numbers."""
+    first, last, each = start.item(), limit.item(), step.item()
+    if abs((last - first) / each) > MAX_KNOWN_ELEMENTS:
+        return None
+    return np.arange(first, last, each, dtype=start.dtype)
+
+
+def tiled(data: Array, repeats: Array) -> Array | None:
+    """Return ``np.tile``, or None where that has more than `MAX_KNOWN_ELEMENTS` numbers."""
+    times = as_ints(repeats)
+    return np.tile(data, times) if data.size * prod(times) <= MAX_KNOWN_ELEMENTS else None
+
+
 def joined(function: Callable[..., Array], arrays: Sequence[Array], axis: int) -> Array | None:
     """Return ``np.concatenate`` or ``np.stack``, or None where that has more than `MAX_KNOWN_ELEMENTS`."""
     return function(arrays, axis=axis) if sum(array.size for array in arrays) <= MAX_KNOWN_ELEMENTS else None

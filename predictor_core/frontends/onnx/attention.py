@@ -24,9 +24,12 @@ def _appended(steps: Steps, call: Call, past: int, x: Read) -> Read:
     """Return keys or values behind those of earlier steps, where there are such."""
     if not call.has(past):
         return x
-    before = read(call, past)
+    return _behind(steps, read(call, past), x)
+
+
+def _behind(steps: Steps, before: Read, x: Read) -> Read:
     batch, count, length, width = x.shape
-    return steps.add("concat", (batch, count, length + before.shape[2], width), before, x, axis=2)
+    return steps.add("concat", (batch, count, before.shape[2] + length, width), before, x, axis=2)
 
 
 def attend(
@@ -97,20 +100,12 @@ def _self_attention(call: Call) -> Steps:
 def _with_past(steps: Steps, call: Call, key: Read, value: Read) -> tuple[Read, Read]:
     """Return keys and values behind those of earlier steps, which are one input (2, batch, heads, ...)."""
     past = read(call, 4)
+    one = (1, *past.shape[1:])
     parts = [
-        steps.reshape(
-            steps.add("slice", (1, *past.shape[1:]), past, axes=(0,), starts=(place,), steps=(1,)),
-            past.shape[1:],
-        )
+        steps.reshape(steps.add("slice", one, past, axes=(0,), starts=(place,), steps=(1,)), one[1:])
         for place in (0, 1)
     ]
-    joined = [
-        steps.add(
-            "concat", (*now.shape[:2], now.shape[2] + before.shape[2], now.shape[3]), before, now, axis=2
-        )
-        for before, now in zip(parts, (key, value))
-    ]
-    return joined[0], joined[1]
+    return _behind(steps, parts[0], key), _behind(steps, parts[1], value)
 
 
 def _stacked(steps: Steps, key: Read, value: Read) -> Read:

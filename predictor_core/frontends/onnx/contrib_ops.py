@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import prod
 
 from predictor_core.frontends.common.call import same_shape
@@ -159,10 +160,6 @@ def _channels_first(call: Call, index: int, shape: Shape) -> Read:
     return Read(Value(size), size)
 
 
-def _nhwc(handler: Handler) -> Handler:
-    return lambda call: on_channels_last(handler, call)
-
-
 def _quantized_lstm(call: Call) -> Step:
     """LSTM whose weights are integers and transposed: (directions, inputs, 4 hidden)."""
     call.warnings.append(AS_FLOAT)
@@ -219,9 +216,9 @@ HANDLERS: dict[str, Handler] = {
     "GroupNorm": _group_norm,
     "MatMulBnb4": _packed_matmul,
     "MatMulNBits": _packed_matmul,
-    "NhwcConv": _nhwc(_IMAGE["Conv"]),
-    "NhwcFusedConv": _nhwc(_fused_conv),
-    "NhwcMaxPool": _nhwc(_IMAGE["MaxPool"]),
+    "NhwcConv": partial(on_channels_last, _IMAGE["Conv"]),
+    "NhwcFusedConv": partial(on_channels_last, _fused_conv),
+    "NhwcMaxPool": partial(on_channels_last, _IMAGE["MaxPool"]),
     "QEmbedLayerNormalization": picked(_embed_norm, 0, 1, 2, 3, 4, 5, 6, 7),
     "QuickGelu": same_shape("swish"),
     "RotaryEmbedding": same_shape("RotaryEmbedding"),

@@ -7,12 +7,7 @@ from math import prod
 from predictor_core.errors import GraphError
 from predictor_core.frontends.common.call import same_shape
 from predictor_core.frontends.onnx.call import Call, Handler, Step
-from predictor_core.ir.graph import Shape
 from predictor_core.ir.shapes import broadcast
-
-
-def _reshaped(call: Call, shape: Shape) -> Step:
-    return call.step("reshape", shape)
 
 
 def _reshape(call: Call) -> Step:
@@ -29,23 +24,23 @@ def _reshape(call: Call) -> Step:
         target = tuple([prod(x) // known if dim == -1 else dim for dim in target])
     if prod(target) != prod(x) or min(target, default=1) < 0:
         raise call.error(f"can't reshape {list(x)} to {list(target)}")
-    return _reshaped(call, target)
+    return call.step("reshape", target)
 
 
 def _flatten(call: Call) -> Step:
     x = call.shape(0)
     axis = call.attrs.get("axis", 1)
     axis = axis + len(x) if axis < 0 else axis
-    return _reshaped(call, (prod(x[:axis]), prod(x[axis:])))
+    return call.step("reshape", (prod(x[:axis]), prod(x[axis:])))
 
 
 def _squeeze(call: Call) -> Step:
     x = call.shape(0)
     given = call.ints_of("axes", 1)
     if given is None:
-        return _reshaped(call, tuple([dim for dim in x if dim != 1]))
+        return call.step("reshape", tuple([dim for dim in x if dim != 1]))
     axes = {call.checked_axis(axis, len(x)) for axis in given}
-    return _reshaped(call, tuple([dim for axis, dim in enumerate(x) if axis not in axes]))
+    return call.step("reshape", tuple([dim for axis, dim in enumerate(x) if axis not in axes]))
 
 
 def _unsqueeze(call: Call) -> Step:
@@ -56,7 +51,7 @@ def _unsqueeze(call: Call) -> Step:
     if len(axes) < len(given):
         raise call.error(f"axes {list(given)} name a dimension twice")
     dims = iter(x)
-    return _reshaped(call, tuple([1 if axis in axes else next(dims) for axis in range(rank)]))
+    return call.step("reshape", tuple([1 if axis in axes else next(dims) for axis in range(rank)]))
 
 
 def _transpose(call: Call) -> Step:

@@ -90,10 +90,6 @@ def _matmul(call: Call) -> Step:
     out = _product_shape(call, a.shape, b.shape)
     if b.is_constant and not a.is_constant and prod(b.shape[:-2]) == 1 and len(b.shape) >= 2:
         return call.step("fc", out, 0, bias=False)
-    return _activation_product(a, b, out)
-
-
-def _activation_product(a: Value, b: Value, out: Shape) -> Step:
     return Step("matmul", (a, b), _constant_operand(a, b), (out,))
 
 

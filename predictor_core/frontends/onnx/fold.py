@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 
 from predictor_core.errors import MALFORMED
-from predictor_core.frontends.common.values import MAX_KNOWN_ELEMENTS, Array, as_ints, is_small, joined, take
+from predictor_core.frontends.common.values import (
+    MAX_KNOWN_ELEMENTS,
+    Array,
+    as_ints,
+    is_small,
+    joined,
+    spanned,
+    take,
+    tiled,
+)
 
 Attrs = Mapping[str, Any]
 _Arrays = Sequence[Any]
@@ -109,18 +118,6 @@ def _expand(arrays: _Arrays, attrs: Attrs) -> Any:
     return np.broadcast_to(arrays[0], shape) if prod(shape) <= MAX_KNOWN_ELEMENTS else None
 
 
-def _tile(arrays: _Arrays, attrs: Attrs) -> Any:
-    repeats = as_ints(arrays[1])
-    return np.tile(arrays[0], repeats) if arrays[0].size * prod(repeats) <= MAX_KNOWN_ELEMENTS else None
-
-
-def _range(arrays: _Arrays, attrs: Attrs) -> Any:
-    start, limit, step = (array.item() for array in arrays)
-    if abs((limit - start) / step) > MAX_KNOWN_ELEMENTS:
-        return None
-    return np.arange(start, limit, step, dtype=arrays[0].dtype)
-
-
 def _split(arrays: _Arrays, attrs: Attrs) -> Any:
     sizes = as_ints(arrays[1]) if len(arrays) > 1 and arrays[1] is not None else attrs.get("split")
     return (
@@ -177,7 +174,7 @@ _FUNCTIONS: dict[str, Callable[[_Arrays, Attrs], Any]] = {
     "Not": _plain(np.logical_not),
     "Or": _plain(np.logical_or),
     "Pow": _plain(np.power),
-    "Range": _range,
+    "Range": lambda arrays, attrs: spanned(*arrays),
     "Reciprocal": lambda arrays, attrs: 1 / arrays[0],
     "ReduceMax": _reduction(np.max),
     "ReduceMin": _reduction(np.min),
@@ -190,7 +187,7 @@ _FUNCTIONS: dict[str, Callable[[_Arrays, Attrs], Any]] = {
     "Sqrt": _plain(np.sqrt),
     "Squeeze": _squeeze,
     "Sub": _plain(np.subtract),
-    "Tile": _tile,
+    "Tile": lambda arrays, attrs: tiled(*arrays),
     "Transpose": lambda arrays, attrs: np.transpose(arrays[0], attrs.get("perm")),
     "Unsqueeze": _unsqueeze,
     "Where": _plain(np.where),

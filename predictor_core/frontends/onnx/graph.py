@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 from predictor_core.budget import NODES_PER_LOOK, meter
@@ -197,10 +198,7 @@ class Conversion:
         if op in ("Shape", "Size") and inputs and inputs[0] is not None:
             shape = inputs[0].shape
             if op == "Size":
-                size = 1
-                for dim in shape:
-                    size *= dim
-                return [constant(size)]
+                return [constant(prod(shape))]
             return [constant(shape[attrs.get("start", 0) : attrs.get("end")] if shape else [])]
         for value in inputs:
             if value is not None and value.array is None:

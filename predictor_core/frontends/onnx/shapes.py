@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any, Optional
 
 import numpy as np
@@ -121,10 +122,7 @@ class Declared:
         graph.node.extend(node for node in source.node if not is_control_flow(node))
         graph.output.extend(source.output)
         for tensor in source.initializer:
-            size = 1
-            for dim in tensor.dims:
-                size *= dim
-            if size <= MAX_KNOWN_ELEMENTS:
+            if prod(tensor.dims) <= MAX_KNOWN_ELEMENTS:
                 graph.initializer.append(tensor)
             else:
                 info = onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)

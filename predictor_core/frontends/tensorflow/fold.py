@@ -9,8 +9,18 @@ from typing import Any
 import numpy as np
 
 from predictor_core.errors import MALFORMED
-from predictor_core.frontends.common.values import MAX_KNOWN_ELEMENTS, Array, is_small, joined, take
-from predictor_core.frontends.tensorflow.call import Call
+from predictor_core.frontends.common.values import (
+    MAX_KNOWN_ELEMENTS,
+    Array,
+    Value,
+    constant,
+    is_small,
+    joined,
+    spanned,
+    take,
+    tiled,
+)
+from predictor_core.frontends.tensorflow.call import Call, Step
 from predictor_core.frontends.tensorflow.data_ops import cut
 from predictor_core.frontends.tensorflow.messages import DTYPES
 
@@ -33,6 +43,17 @@ def fold(call: Call) -> list[Array] | None:
     return [np.asarray(array) for array in result] if isinstance(result, list) else [np.asarray(result)]
 
 
+def constants(call: Call, steps: Callable[[], list[Step]]) -> list[Value]:
+    """Return the results of an op on constants: their numbers where those are known, else shapes.
+
+    `steps` returns what the op becomes.
+    """
+    folded = fold(call)
+    if folded is not None:
+        return [constant(array) for array in folded]
+    return [Value(shape) for shape in steps()[-1].outputs]
+
+
 def _plain(function: Callable[..., Any]) -> Callable[[Call, list[Any]], Any]:
     return lambda call, arrays: function(*arrays) if is_small(*arrays) else None
 
@@ -47,18 +68,6 @@ def _reduction(function: Callable[..., Any]) -> Callable[[Call, list[Any]], Any]
 def _fill(call: Call, arrays: list[Any]) -> Any:
     shape = call.ints(0)
     return np.full(shape, arrays[1]) if prod(shape) <= MAX_KNOWN_ELEMENTS else None
-
-
-def _range(call: Call, arrays: list[Any]) -> Any:
-    start, limit, step = (array.item() for array in arrays)
-    if abs((limit - start) / step) > MAX_KNOWN_ELEMENTS:
-        return None
-    return np.arange(start, limit, step, dtype=arrays[0].dtype)
-
-
-def _tile(call: Call, arrays: list[Any]) -> Any:
-    repeats = call.ints(1)
-    return np.tile(arrays[0], repeats) if arrays[0].size * prod(repeats) <= MAX_KNOWN_ELEMENTS else None
 
 
 def _cast(call: Call, arrays: list[Any]) -> Any:
@@ -121,7 +130,7 @@ _FUNCTIONS: dict[str, Callable[[Call, list[Any]], Any]] = {
     "OnesLike": _plain(np.ones_like),
     "Pack": lambda call, arrays: joined(np.stack, arrays, call.node.integer("axis")),
     "Prod": _reduction(np.prod),
-    "Range": _range,
+    "Range": lambda call, arrays: spanned(*arrays),
     "RealDiv": _plain(np.divide),
     "Reshape": lambda call, arrays: arrays[0].reshape(call.ints(1)),
     "Round": _plain(np.round),
@@ -139,7 +148,7 @@ _FUNCTIONS: dict[str, Callable[[Call, list[Any]], Any]] = {
     "StridedSlice": lambda call, arrays: cut(call, arrays[0]),
     "Sub": _plain(np.subtract),
     "Sum": _reduction(np.sum),
-    "Tile": _tile,
+    "Tile": lambda call, arrays: tiled(*arrays),
     "Transpose": lambda call, arrays: np.transpose(*arrays),
     "Unpack": _unpack,
     "ZerosLike": _plain(np.zeros_like),

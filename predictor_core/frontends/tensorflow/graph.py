@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
-from predictor_core.budget import meter
 from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
-from predictor_core.frontends.common.call import FAULTS, foreign, nodes_of, refuse, tensors_of, values_of
+from predictor_core.frontends.common.call import FAULTS, foreign, refuse, tensors_of
 from predictor_core.frontends.common.values import Value, constant
+from predictor_core.frontends.common.walk import BaseWalk
 from predictor_core.frontends.tensorflow import data_ops, image_ops, loops, special_ops, window_ops
 from predictor_core.frontends.tensorflow.call import Call, Handler, Step
-from predictor_core.frontends.tensorflow.fold import fold
+from predictor_core.frontends.tensorflow.fold import constants
 from predictor_core.frontends.tensorflow.frames import Frame, framed, inside
 from predictor_core.frontends.tensorflow.messages import BOOL, FunctionDef, GraphDef, NodeDef
 from predictor_core.frontends.tensorflow.order import LOOPS, input_name, ordered, pick
-from predictor_core.ir.graph import Node, Shape
-from predictor_core.ir.inputs import GivenShapes, InputShapes
-from predictor_core.ir.names import Names
+from predictor_core.ir.inputs import GivenShapes
 
 _HANDLERS: dict[str, Handler] = {**data_ops.HANDLERS, **image_ops.HANDLERS, **window_ops.HANDLERS}
 
@@ -45,7 +44,7 @@ _RANDOM = frozenset(
 )
 
 
-class Walk:
+class Walk(BaseWalk):
     """One walk over a graph.
 
     Parameters
@@ -59,27 +58,18 @@ class Walk:
 
     Attributes
     ----------
-    nodes : list of Node
-        In topological order, with dimensions ordered as the model has them.
-    made : dict of str to Node
-        The same by name.
-    names : Names
-        Those that are taken.
     free : list of str
         Names of nodes that cost nothing.
+    orders : set of bool
+        Whether channels come first, of the nodes that say so.
     """
 
     def __init__(self, graph: GraphDef, inputs: Sequence[str], input_shape: GivenShapes) -> None:
+        super().__init__(input_shape, list(map(input_name, inputs)))
         self.graph = graph
         self.graph_nodes = framed(graph.nodes)
-        self.nodes: list[Node] = []
         self.free: list[str] = []
         self.orders: set[bool] = set()
-        self._given = InputShapes(input_shape, list(map(input_name, inputs)))
-        self.warnings = self._given.warnings
-        self.made: dict[str, Node] = {}
-        self.names = Names()
-        self._meter = meter()
         self._has_random = any(node.op in _RANDOM for node in graph.nodes.values())
 
     def run(self, wanted: Sequence[str]) -> list[str]:
@@ -127,30 +117,14 @@ class Walk:
         if function is not None:
             return self._call(function, inputs, depth)
         if all(value.is_constant for value in inputs):
-            return self._constant(call)
+            return constants(call, partial(_steps, call))
         return self.emit(call, _steps(call))
-
-    def _constant(self, call: Call) -> list[Value]:
-        """Return the results of an op on constants: their numbers where those are known, else shapes."""
-        folded = fold(call)
-        if folded is not None:
-            return [constant(array) for array in folded]
-        return [Value(shape) for shape in _steps(call)[-1].outputs]
 
     def emit(self, call: Call, steps: list[Step]) -> list[Value]:
         """Write the Nodes of an op; return what it gives."""
-        node = call.node
-        if node.op in _ORDERED and len(steps[-1].outputs[0]) >= 4:
+        if call.op in _ORDERED and len(steps[-1].outputs[0]) >= 4:
             self.orders.add(call.channels_first)
-        for made in nodes_of(steps, self.names.fresh(node.name), self.names):
-            self.append(made)
-        self._meter.spend(nodes=len(made.outputs))
-        return values_of(made)
-
-    def append(self, node: Node) -> None:
-        """Write one Node."""
-        self.nodes.append(node)
-        self.made[node.name] = node
+        return self.append(call, steps)
 
     def _constant_node(self, call: Call, depth: int) -> list[Value]:
         tensor = call.node.tensor()
@@ -170,24 +144,19 @@ class Walk:
         name = input_name(node.name)
         if node.shape() is None and name not in self._given.named and self._has_random:
             # The probability of a dropout, which graphs of TensorFlow 1 take beside their data.
-            self.warnings.append(
+            self._given.warnings.append(
                 f"input {name!r} states no shape; it is taken for a number, such as the rate of a dropout, "
                 "that does not change the latency (input_shape gives it another shape)"
             )
             return [Value(())]
         return [self.add_input(name, self._given.resolve(name, node.shape()))]
 
-    def add_input(self, name: str, shape: Shape) -> Value:
-        """Append an input of the Graph."""
-        self.append(Node(self.names.fresh(name), "input", outputs=(shape,)))
-        return Value(shape, self.nodes[-1].name)
-
     def _same(self, call: Call, depth: int) -> list[Value]:
         value = call.value()
         if not value.is_constant:
             self.free.append(call.name)
         elif call.op == "Cast" and value.array is not None:
-            return self._constant(call)
+            return constants(call, partial(_steps, call))
         return list(call.inputs)
 
     def _switch(self, call: Call, depth: int) -> list[Value]:

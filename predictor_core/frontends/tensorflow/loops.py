@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from predictor_core.budget import meter
 from predictor_core.errors import ModelFormatError, UnsupportedOpError
-from predictor_core.frontends.common.loops import MAX_TURNS, opened, unrolled
+from predictor_core.frontends.common.loops import MAX_TURNS
 from predictor_core.frontends.common.values import Value, constant
 from predictor_core.frontends.tensorflow.call import MAX_PARTS, Call, Step
 from predictor_core.frontends.tensorflow.frames import Frame
@@ -17,8 +17,6 @@ from predictor_core.frontends.tensorflow.order import endless
 
 if TYPE_CHECKING:
     from predictor_core.frontends.tensorflow.graph import Walk
-
-T = TypeVar("T")
 
 #: What a list takes in memory for each tensor.
 ITEM_BYTES = 8
@@ -34,10 +32,9 @@ class TensorList(Value):
 def loop(walk: Walk, call: Call, depth: int) -> list[Value]:
     """Unroll a loop whose count is known in advance."""
     condition, body = call.node.function("cond"), call.node.function("body")
-    return _turns(
-        walk,
+    return walk.unrolled(
         call.name,
-        call.inputs,
+        list(call.inputs),
         lambda values: walk.call(condition, values, depth)[0],
         lambda values: walk.call(body, values, depth),
     )
@@ -65,34 +62,7 @@ def frame(walk: Walk, call: Call, depth: int) -> list[Value]:
         return goes_on
 
     after = [variable.after for variable in node.variables]
-    return _turns(
-        walk,
-        call.name,
-        call.inputs[:count],
-        condition,
-        lambda values: turn(after, values),
-    )
-
-
-def _turns(
-    walk: Walk,
-    name: str,
-    inputs: Sequence[Value],
-    condition: Callable[[list[Value]], Value],
-    body: Callable[[list[Value]], list[Value]],
-) -> list[Value]:
-    def trial(function: Callable[[list[Value]], T], values: list[Value]) -> T:
-        before = len(walk.nodes)
-        found = function(values)
-        for made in walk.nodes[before:]:
-            del walk.made[made.name]
-        del walk.nodes[before:]
-        return found
-
-    values = opened(
-        list(inputs), lambda values: trial(body, values), lambda value: walk.add_input(name, value.shape)
-    )
-    return unrolled(values, lambda values: trial(condition, values), body)
+    return walk.unrolled(call.name, list(call.inputs[:count]), condition, lambda values: turn(after, values))
 
 
 def array(walk: Walk, call: Call, depth: int) -> list[Value]:

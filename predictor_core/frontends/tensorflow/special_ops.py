@@ -70,15 +70,20 @@ def nothing(walk: Walk, call: Call, depth: int) -> list[Value]:
 
 def _negated(walk: Walk, tensor: str) -> str | None:
     """Return the tensor that is minus this one, where it is there or needs one product alone."""
-    node = walk.made.get(tensor)
+    node = _made(walk, tensor)
     if node is None:
         return None
     if node.op == "neg":
         return node.inputs[0]
     if node.op == "mul" and "const" in node.attrs:
-        inner = walk.made.get(node.inputs[0])
+        inner = _made(walk, node.inputs[0])
         if inner is not None and inner.op == "neg":
             own = walk.names.fresh(f"{node.name}.positive")
-            walk.append(Node(own, "mul", inner.inputs, node.attrs, node.outputs))
+            walk.nodes.append(Node(own, "mul", inner.inputs, node.attrs, node.outputs))
             return own
     return None
+
+
+def _made(walk: Walk, tensor: str) -> Node | None:
+    """Return the Node that makes a tensor: one of the last as a rule."""
+    return next((node for node in reversed(walk.nodes) if node.name == tensor), None)

@@ -10,10 +10,9 @@ import numpy as np
 
 from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
 from predictor_core.frontends.common.call import FAULTS, refuse, tensors_of
-from predictor_core.frontends.common.loops import opened, tried, unrolled
 from predictor_core.frontends.common.values import NotInferableError, Value, constant
 from predictor_core.frontends.common.walk import READ_BYTES, BaseWalk
-from predictor_core.frontends.tensorflow.fold import fold
+from predictor_core.frontends.tensorflow.fold import constants
 from predictor_core.frontends.tensorflow.order import input_name
 from predictor_core.frontends.tensorflow.special_ops import unpack
 from predictor_core.frontends.tflite import custom_ops, data_ops, image_ops, sequence_ops
@@ -123,14 +122,8 @@ class Walk(BaseWalk):
             self.quantised = True
         known = all(value is None or value.is_constant for value in call.inputs)
         call.inputs = data_ops.arranged(operator, call.inputs)
-        return self._constant(call, graph) if known else self.emit(call, self._steps(call, graph))
-
-    def _constant(self, call: Call, graph: Subgraph) -> list[Value]:
-        """Return the results of an op on constants: their numbers where those are known, else shapes."""
-        folded = fold(call)
-        if folded is not None:
-            return [constant(array) for array in folded]
-        return [Value(shape) for shape in self._steps(call, graph)[-1].outputs]
+        steps = partial(self._steps, call, graph)
+        return constants(call, steps) if known else self.emit(call, steps())
 
     def _steps(self, call: Call, graph: Subgraph) -> list[Step]:
         """Return what an operator becomes, by its own rule or as the file describes it."""
@@ -199,15 +192,13 @@ class Walk(BaseWalk):
 
     def _while(self, call: Call, graph: Subgraph, depth: int) -> list[Value]:
         """Unroll a loop whose count is known in advance."""
-        condition, body = (
-            partial(self._inline, call.node.integer(f"{part}_subgraph"), depth=depth + 1)
-            for part in ("cond", "body")
+        condition, body = call.node.integer("cond_subgraph"), call.node.integer("body_subgraph")
+        return self.unrolled(
+            call.name,
+            _given(call),
+            lambda values: self._inline(condition, values, depth + 1)[0],
+            lambda values: self._inline(body, values, depth + 1),
         )
-        trial = partial(tried, self.nodes)
-        values = opened(
-            _given(call), partial(trial, body), lambda value: self.add_input(call.name, value.shape)
-        )
-        return unrolled(values, lambda values: trial(condition, values)[0], body)
 
     def _call(self, call: Call, graph: Subgraph, depth: int) -> list[Value]:
         return self._inline(call.node.integer("subgraph"), _given(call), depth + 1)

@@ -117,6 +117,14 @@ class Call:
         recorder.record(op, sources, result if isinstance(result, list) else [result], attrs or {})
         return result
 
+    def emit_unless_constant(
+        self, op: str, sources: Sequence[Any], shape: Shape, attrs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Record a Node with one result, or return a constant where all that it reads is constant."""
+        if any(map(self.tracked, sources)):
+            return self.emit(op, sources, shape, attrs)
+        return torch.empty(shape, dtype=sources[0].dtype, device="meta")
+
     def emit_once(
         self, op: str, source: torch.Tensor, shape: Shape, attrs: Mapping[str, Any]
     ) -> torch.Tensor:
@@ -140,6 +148,15 @@ class Call:
                     return None
             return float(value)
         return float(value)
+
+
+def same_shape(op: str) -> Handler:
+    """Return the handler of a function whose result has the shape of its input."""
+
+    def handler(call: Call, input: torch.Tensor, *_: Any, **__: Any) -> Any:
+        return call.emit(op, (input,), tuple(input.shape))
+
+    return handler
 
 
 def _fits(handler: Handler, call: Call) -> bool:

@@ -26,7 +26,10 @@ from predictor_core.frontends.torch.tensors import random_state_kept, tensors_of
 from predictor_core.ir.graph import Node
 
 #: What torch says of functions whose result has a shape that depends on values.
-_NEEDS_VALUES = ("data-independent", "item() cannot be called on meta", "cannot repeat_interleave a meta")
+_NEEDS_VALUES = (
+    *("data-independent", "item() cannot be called on meta", "cannot repeat_interleave a meta"),
+    *("aten::_unique", "aten::unique"),
+)
 #: How the names of the modules begin whose frames tell nothing of a model.
 _NOT_THE_MODELS = ("torch.", f"{__package__}.")
 
@@ -53,7 +56,7 @@ def trace(
     kwargs : mapping
         Its keyword arguments.
     values : bool
-        Whether a model that reads values of its input is traced for the given ones.
+        Whether a model that reads values is traced for those of its input, and of what it fills itself.
 
     Returns
     -------
@@ -71,9 +74,8 @@ def trace(
         the tracer has seen.
     """
     reasons: list[Valueless] = []
-    for carried in (
-        (False, True) if values and any(map(_has_values, tensors_of((args, kwargs)))) else (False,)
-    ):
+    given = any(map(_has_values, tensors_of((args, kwargs))))
+    for carried in (False, True) if values else (False,):
         for context in (nullcontext, _as_captured):
             try:
                 with context():
@@ -83,11 +85,11 @@ def trace(
             except Untraceable as error:
                 if not reasons:
                     raise
-                if carried and context is nullcontext:
+                if carried and given and context is nullcontext:
                     told = f"{_foremost(reasons)}; with the values that are given: {error}"
                     raise DataDependent(told) from error
             else:
-                warning = (depends_on_values(_foremost(reasons)),) if carried else ()
+                warning = (depends_on_values(_foremost(reasons)),) if carried and given else ()
                 return nodes, outputs, (*warnings, *warning)
     raise _foremost(reasons)
 
@@ -160,7 +162,7 @@ def _run(
 ) -> _Run:
     """Run a module whose tensors of the ids in `states` are inputs."""
     module_copy = ModuleCopy(model)
-    recorder = Recorder(module_copy, HANDLERS, states)
+    recorder = Recorder(module_copy, HANDLERS, states, floats=carried)
     counter = count()
 
     def as_input(tensor: torch.Tensor) -> torch.Tensor:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from predictor_core.frontends.torch.call import BatchMissing, Call, Handler
+from predictor_core.frontends.torch.call import BatchMissing, Call, Handler, same_shape
 
 
 def pair(value: Any, rank: int = 2) -> tuple[int, ...]:
@@ -131,8 +131,8 @@ def _deform_conv(
     return call.emit("deformconv", sources, (input.shape[0], weight.shape[0], *offset.shape[2:]), attrs)
 
 
-def _max_pool(rank: int) -> Handler:
-    def max_pool(
+def _pool(op: str, rank: int) -> Handler:
+    def pool(
         call: Call,
         input: torch.Tensor,
         kernel_size: Any,
@@ -142,36 +142,15 @@ def _max_pool(rank: int) -> Handler:
         *_: Any,
         **__: Any,
     ) -> Any:
-        return _pooled(call, "maxpool", input, kernel_size, stride, padding, dilation, rank)
+        batched(input, rank + 2)
+        strides = kernel_size if stride is None or stride == [] else stride
+        attrs = window(kernel_size, strides, padding, padding, dilation, rank)
+        # An average has none, but whether to round up at this place.
+        if op == "avgpool" or max(attrs["dilations"]) == 1:
+            del attrs["dilations"]
+        return emit_all(call, op + "3d" if rank == 3 else op, input, call.run(), attrs)
 
-    return max_pool
-
-
-def _avg_pool(rank: int) -> Handler:
-    def avg_pool(
-        call: Call,
-        input: torch.Tensor,
-        kernel_size: Any,
-        stride: Any = None,
-        padding: Any = 0,
-        *_: Any,
-        **__: Any,
-    ) -> Any:
-        return _pooled(call, "avgpool", input, kernel_size, stride, padding, 1, rank)
-
-    return avg_pool
-
-
-def _pooled(
-    call: Call, op: str, input: torch.Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, rank: int
-) -> Any:
-    batched(input, rank + 2)
-    attrs = window(
-        kernel, kernel if stride is None or stride == [] else stride, padding, padding, dilation, rank
-    )
-    if max(attrs["dilations"]) == 1:
-        del attrs["dilations"]
-    return emit_all(call, op + "3d" if rank == 3 else op, input, call.run(), attrs)
+    return pool
 
 
 def emit_all(call: Call, op: str, input: torch.Tensor, result: Any, attrs: dict[str, Any]) -> Any:
@@ -249,22 +228,15 @@ def _with_statistics(handler: Handler) -> Handler:
     return with_statistics
 
 
-def _normalised(op: str) -> Handler:
-    def normalised(call: Call, input: torch.Tensor, *_: Any, **__: Any) -> Any:
-        return call.emit(op, (input,), tuple(input.shape))
-
-    return normalised
-
-
 _RESIZES = ("interpolate", "upsample", "upsample_nearest2d", "upsample_bilinear2d", "upsample_bicubic2d")
 
 IMAGE_HANDLERS: dict[str, Handler] = {
     **{f"conv{rank}d": _conv(rank) for rank in (1, 2, 3)},
     **{f"conv_transpose{rank}d": _conv_transpose(rank) for rank in (1, 2, 3)},
     "deform_conv2d": _deform_conv,
-    **{f"max_pool{rank}d": _max_pool(rank) for rank in (1, 2, 3)},
-    **{f"max_pool{rank}d_with_indices": _max_pool(rank) for rank in (1, 2, 3)},
-    **{f"avg_pool{rank}d": _avg_pool(rank) for rank in (1, 2, 3)},
+    **{f"max_pool{rank}d": _pool("maxpool", rank) for rank in (1, 2, 3)},
+    **{f"max_pool{rank}d_with_indices": _pool("maxpool", rank) for rank in (1, 2, 3)},
+    **{f"avg_pool{rank}d": _pool("avgpool", rank) for rank in (1, 2, 3)},
     **{
         f"adaptive_{mode}_pool{rank}d": _adaptive_pool(mode, rank)
         for mode in ("max", "avg")
@@ -276,8 +248,8 @@ IMAGE_HANDLERS: dict[str, Handler] = {
     "group_norm": _group_norm,
     "convolution": _convolution,
     **dict.fromkeys(
-        ("native_batch_norm", "_native_batch_norm_legit_no_training"), _with_statistics(_normalised("bn"))
+        ("native_batch_norm", "_native_batch_norm_legit_no_training"), _with_statistics(same_shape("bn"))
     ),
-    "instance_norm": _normalised("instancenorm"),
-    "local_response_norm": _normalised("lrn"),
+    "instance_norm": same_shape("instancenorm"),
+    "local_response_norm": same_shape("lrn"),
 }

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from predictor_core.frontends.torch.call import Call, Handler
+from predictor_core.frontends.torch.call import Call, Handler, same_shape
 from predictor_core.ir.graph import Shape
 from predictor_core.ir.shapes import broadcast
 
@@ -60,13 +60,6 @@ def _addmm(
     return binary_node(call, "add", part, input, tuple(result.shape))
 
 
-def _activation(op: str) -> Handler:
-    def activation(call: Call, input: torch.Tensor, *_: Any, **__: Any) -> Any:
-        return call.emit(op, (input,), tuple(input.shape))
-
-    return activation
-
-
 def _clip(call: Call, input: torch.Tensor, min: Any = None, max: Any = None, **_: Any) -> Any:
     if isinstance(min, torch.Tensor) or isinstance(max, torch.Tensor):
         return NotImplemented
@@ -108,12 +101,8 @@ def _binary(op: str) -> Handler:
                 shape = tuple(call.run().shape)
             else:
                 shape = broadcast(shape, tuple(tensors[1].shape))
-        if alpha != 1:
-            other = (
-                call.emit("mul", (other,), tuple(other.shape), {"const": float(alpha)})
-                if call.tracked(other)
-                else other
-            )
+        if alpha != 1 and call.tracked(other):
+            other = call.emit("mul", (other,), tuple(other.shape), {"const": float(alpha)})
         return binary_node(call, op, input, other, shape)
 
     return binary
@@ -237,8 +226,7 @@ MATH_HANDLERS: dict[str, Handler] = {
     "linear": _linear,
     **dict.fromkeys(("matmul", "mm", "bmm", "__rmatmul__", "linalg_matmul"), _matmul),
     **dict.fromkeys(("addmm", "baddbmm"), _addmm),
-    **{name: _activation(op) for name, op in _ACTIVATIONS.items()},
-    **{name: _activation(op) for name, op in _OTHER_UNARIES.items()},
+    **{name: same_shape(op) for name, op in {**_ACTIVATIONS, **_OTHER_UNARIES}.items()},
     **{name: _other_binary(op) for name, op in _OTHER_BINARIES.items()},
     **dict.fromkeys(("clamp", "clip", "clamp_min"), _clip),
     "clamp_max": _clip_max,

@@ -25,13 +25,10 @@ def contracted(call: Call, equation: str, operands: Sequence[torch.Tensor]) -> A
         return call.run()
     for part, places, shape in planned:
         reads = [tensors[place] for place in places]
-        if any(call.tracked(read) for read in reads):
-            attrs: dict[str, Any] = {"equation": part}
-            if len(reads) == 2:
-                attrs.update(constant_operand(call, *reads))
-            tensors.append(call.emit("Einsum", reads, shape, attrs))
-        else:
-            tensors.append(torch.empty(shape, dtype=reads[0].dtype, device="meta"))
+        attrs: dict[str, Any] = {"equation": part}
+        if len(reads) == 2:
+            attrs.update(constant_operand(call, *reads))
+        tensors.append(call.emit_unless_constant("Einsum", reads, shape, attrs))
     return tensors[-1]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Mapping
-from types import FunctionType
 from typing import Any
 
 import torch
@@ -41,14 +40,22 @@ class Recorder(Tape, TorchFunctionMode):
         By function name, in-place marks removed.
     states : collection of int
         Ids of tensors of the caller's module that are inputs.
+    floats : bool
+        Whether small tensors of floats that the model fills have values, as those of integers have.
     """
 
     def __init__(
-        self, module_copy: ModuleCopy, handlers: Mapping[str, Handler], states: Collection[int] = ()
+        self,
+        module_copy: ModuleCopy,
+        handlers: Mapping[str, Handler],
+        states: Collection[int] = (),
+        *,
+        floats: bool = False,
     ) -> None:
         Tape.__init__(self, module_copy, states)
         TorchFunctionMode.__init__(self)
         self._handlers = handlers
+        self._floats = floats
         #: Name, whether it works in place, and where it may be told to, by function.
         self._entries: dict[Any, tuple[str, bool, int | None]] = {}
 
@@ -85,18 +92,19 @@ class Recorder(Tape, TorchFunctionMode):
             return self._constant(func, name, args, kwargs, has_meta and has_real)
         if kwargs.get("out") is not None:
             return self._given(func, args, kwargs)
-        if name not in self._handlers and isinstance(func, FunctionType):
+        body = None if name in self._handlers else without_override_check(func)
+        if body is not None:
             with self:
-                return without_override_check(func)(*args, **kwargs)
+                return body(*args, **kwargs)
         if not has_input and not has_meta and name != "iter":
             return self._computed(func, name, args, kwargs)
         return self._recorded(func, name, args, kwargs)
 
     def _computed(self, func: Any, name: str, args: Any, kwargs: Any) -> Any:
         """Run a function on tensors that all have values, and record it."""
-        valued = self.valued.copy()
         result = self._constant(func, name, args, kwargs, False)
         values = list(tensors_of(result))
+        self.is_computed = True
         try:
             made = tensors_of(self._recorded(func, name, args, kwargs))
             for value, one in zip(values, made):
@@ -104,7 +112,9 @@ class Recorder(Tape, TorchFunctionMode):
         except (RuntimeError, Valueless):
             # Its shape depends on values.
             self.record(name, list(tensors_of((args, kwargs))), values, {})
-        self.valued |= valued.union(map(id, values))
+        finally:
+            self.is_computed = False
+        self.valued.update(map(id, values))
         return result
 
     def _recorded(self, func: Any, name: str, args: Any, kwargs: Any) -> Any:
@@ -175,7 +185,7 @@ class Recorder(Tape, TorchFunctionMode):
             result = args[0].to(moved_dtype(args, kwargs))
         elif name in FILLED and str(kwargs.get("device")) == "meta":
             result = func(*args, **kwargs)
-            if result.numel() <= MOST_KNOWN and not result.is_floating_point():
+            if result.numel() <= MOST_KNOWN and (self._floats or not result.is_floating_point()):
                 result = func(*args, **{**kwargs, "device": "cpu"})
         elif mixed:
             result = self.run(func, args, kwargs)

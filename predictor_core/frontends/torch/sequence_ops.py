@@ -26,59 +26,29 @@ def _attention(
     enable_gqa: bool = False,
 ) -> Any:
     """softmax(q·kᵀ·scale + mask)·v; the scale goes half to q and half to k, as exporters write it."""
+    emit = call.emit_unless_constant
     *batch, rows, width = query.shape
     columns = key.shape[-2]
     if enable_gqa and key.shape[-3] != query.shape[-3]:
-        heads = tuple(query.shape[:-2])
-        key, value = _expanded(call, key, heads), _expanded(call, value, heads)
+        # Groups of queries share a head of keys and values.
+        key, value = [emit("expand", (one,), (*query.shape[:-2], *one.shape[-2:])) for one in (key, value)]
     half = {"const": sqrt(1 / sqrt(width) if scale is None else scale)}
-    turned = _multiply_if_tracked(call, _last_two_swapped(call, key), half)
+    rank = key.dim()
+    turned_shape = (*key.shape[:-2], key.shape[-1], columns)
+    turned = emit("transpose", (key,), turned_shape, {"perm": (*range(rank - 2), rank - 1, rank - 2)})
+    turned = emit("mul", (turned,), turned_shape, half)
+    query = emit("mul", (query,), tuple(query.shape), half)
     scores_shape = (*broadcast(tuple(batch), tuple(key.shape[:-2])), rows, columns)
-    scores = _product(call, _multiply_if_tracked(call, query, half), turned, scores_shape)
+    scores = emit("matmul", (query, turned), scores_shape, constant_operand(call, query, turned))
     if attn_mask is not None or is_causal:
         mask_shape = tuple(attn_mask.shape) if attn_mask is not None else (rows, columns)
         if call.tracked(attn_mask):
             scores = call.emit("add", (scores, attn_mask), scores_shape)
         else:
             scores = call.emit("add", (scores,), scores_shape, {"const_shape": mask_shape})
-    weights = _if_tracked(call, "softmax", scores, {"axis": len(scores_shape) - 1})
-    return _product(call, weights, value, (*scores_shape[:-1], value.shape[-1]))
-
-
-def _product(call: Call, left: torch.Tensor, right: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
-    if not call.tracked(left) and not call.tracked(right):
-        return torch.empty(shape, dtype=left.dtype, device="meta")
-    made: torch.Tensor = call.emit("matmul", (left, right), shape, constant_operand(call, left, right))
-    return made
-
-
-def _expanded(call: Call, tensor: torch.Tensor, heads: tuple[int, ...]) -> torch.Tensor:
-    """Repeat the heads of keys or values that groups of queries share."""
-    shape = (*heads, *tensor.shape[-2:])
-    if not call.tracked(tensor):
-        return torch.empty(shape, dtype=tensor.dtype, device="meta")
-    made: torch.Tensor = call.emit("expand", (tensor,), shape)
-    return made
-
-
-def _multiply_if_tracked(call: Call, tensor: torch.Tensor, attrs: dict[str, Any]) -> torch.Tensor:
-    return _if_tracked(call, "mul", tensor, attrs)
-
-
-def _if_tracked(call: Call, op: str, tensor: torch.Tensor, attrs: dict[str, Any]) -> torch.Tensor:
-    made: torch.Tensor = (
-        call.emit(op, (tensor,), tuple(tensor.shape), attrs) if call.tracked(tensor) else tensor
-    )
-    return made
-
-
-def _last_two_swapped(call: Call, tensor: torch.Tensor) -> torch.Tensor:
-    if not call.tracked(tensor):
-        return tensor.transpose(-1, -2)
-    order = list(range(tensor.dim()))
-    order[-1], order[-2] = order[-2], order[-1]
-    made: torch.Tensor = transposed(call, tensor, order)
-    return made
+    weights = emit("softmax", (scores,), scores_shape, {"axis": len(scores_shape) - 1})
+    shape = (*scores_shape[:-1], value.shape[-1])
+    return emit("matmul", (weights, value), shape, constant_operand(call, weights, value))
 
 
 def _recurrent(op: str) -> Handler:

@@ -34,6 +34,8 @@ class Tape:
         self.names: dict[int, str] = {}
         #: Ids of those among them that have the values which they get from the given input.
         self.valued: set[int] = set()
+        #: Whether what is recorded has been computed, too, so that what it writes to keeps its values.
+        self.is_computed = False
         #: Ids of meta tensors that do not depend on the model's input.
         self.constants: set[int] = set(module_copy.originals)
         #: Result by (op, input, attributes), of ops that are recorded once.
@@ -90,7 +92,7 @@ class Tape:
     def bind(self, target: torch.Tensor, result: torch.Tensor) -> torch.Tensor:
         """Let `target` alone hold `result` from now on."""
         name = self.names.get(id(result))
-        if id(result) not in self.valued:
+        if not self.is_computed and id(result) not in self.valued:
             self.valued.discard(id(target))
         if name is None:
             self.names.pop(id(target), None)

@@ -96,8 +96,13 @@ def _on_meta(tensor: torch.Tensor) -> torch.Tensor:
 
 
 @cache
-def without_override_check(func: FunctionType) -> FunctionType:
-    """Return a torch function written in Python whose body runs, instead of asking the mode again."""
+def without_override_check(func: Any) -> FunctionType | None:
+    """Return a torch function written in Python whose body runs, instead of asking the mode again.
+
+    None for other functions, and for those that leave the asking to a function that they call.
+    """
+    if not isinstance(func, FunctionType) or not {*_OVERRIDE_CHECKS}.intersection(func.__code__.co_names):
+        return None
     scope = {**func.__globals__, **dict.fromkeys(_OVERRIDE_CHECKS, _no_override)}
     opened = FunctionType(func.__code__, scope, func.__name__, func.__defaults__, func.__closure__)
     opened.__kwdefaults__ = func.__kwdefaults__

@@ -29,8 +29,6 @@ SHORT_NAMES = {
 
 _LOGGER = logging.getLogger(__name__)
 
-DEFAULT_SHAPE = (1, 3, 224, 224)
-
 
 def load(
     model: str, *, input_shape: GivenShapes = None, via: str | None = None, apply_nni: bool = False
@@ -59,8 +57,7 @@ def load(
     if type(module).__module__.startswith("torchvision.models.detection"):
         _LOGGER.warning("%s: only the backbone is converted; the boxes of a detector depend on values", model)
         module = module.backbone
-    shape = DEFAULT_SHAPE if input_shape is None else input_shape
-    graph = torch_frontend.load(module, input_shape=shape, via=via, apply_nni=apply_nni)
+    graph = torch_frontend.load(module, input_shape=input_shape, via=via, apply_nni=apply_nni)
     return Graph(graph.nodes, model, graph.outputs, graph.free, graph.warnings)
 
 

@@ -7,7 +7,7 @@ import io
 import logging
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
 from functools import reduce
 from typing import Any
@@ -16,14 +16,12 @@ import torch
 
 from predictor_core.errors import ModelFormatError, PredictorError, requires
 from predictor_core.frontends.torch.module_copy import ModuleCopy
-from predictor_core.frontends.torch.tensors import mapped, random_state_kept, to_meta
+from predictor_core.frontends.torch.quiet import no_dump, no_logs
+from predictor_core.frontends.torch.tensors import mapped, random_state_kept, tensors_of, to_meta
 from predictor_core.text import MAX_REASON, one_line
 
 #: Opset of the TorchScript exporter: the first that has LayerNormalization as one op.
 _OPSET = 17
-
-#: What the exporter prints with.
-_DUMP: Any = getattr(torch._C, "_jit_onnx_log", None)
 
 _SENTENCE_END = re.compile(r"\.\s+(?=[A-Z(`\[])")
 _LOGGER = logging.getLogger(__name__)
@@ -56,6 +54,7 @@ def export(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any
     with requires("onnx", "onnx", "Converting a torch model via ONNX"):
         import onnx  # noqa: F401
     reasons = []
+    partial: _Partial | None = None
     for exporter in (_torchscript, _dynamo):
         try:
             with random_state_kept(), warnings.catch_warnings():
@@ -63,24 +62,50 @@ def export(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any
                 return exporter(model, args, kwargs)
         except PredictorError:
             raise
+        except _Partial as found:
+            partial = found
         except Exception as error:
             _LOGGER.info("%s failed", exporter.__name__, exc_info=error)
             reasons.append(f"{exporter.__name__[1:]} exporter: {_reason(error)}")
+    if partial is not None:
+        _LOGGER.warning("%s", partial)
+        return partial.proto
     raise ModelFormatError("; ".join(reasons))
 
 
-def _torchscript(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    import onnx
+class _Partial(Exception):
+    """A model could be exported only without what it writes to its state and does not return."""
 
+    def __init__(self, proto: Any, states: Collection[str]) -> None:
+        super().__init__(f"what is written to {', '.join(sorted(states))} and not returned is left out")
+        self.proto = proto
+
+
+def _torchscript(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     device = next((p.device for p in model.parameters() if not p.is_meta), torch.device("cpu"))
     runnable = model if isinstance(model, torch.jit.ScriptModule) else _runnable(model)
     inputs = [_real(value, device) for value in args]
     if kwargs:
         inputs += _positional(runnable, len(args), {key: _real(one, device) for key, one in kwargs.items()})
-    buffer = io.BytesIO()
     # Gradients are on for the exporter's sake: nothing goes backward, so that no activation has to be kept.
     forgotten = torch.autograd.graph.saved_tensors_hooks(lambda _: None, lambda _: None)
-    with _flags_kept(model), _states(runnable) as states, _no_dump(), torch.enable_grad(), forgotten:
+    with _flags_kept(model), no_dump(), torch.enable_grad(), forgotten:
+        proto, states = _exported(runnable, inputs)
+        if not states:
+            return proto
+        # The exporter leaves out what is neither returned nor read by what is.
+        try:
+            return _exported(_returning(runnable, len(inputs), sorted(states)), inputs)[0]
+        except Exception as error:
+            raise _Partial(proto, states) from error
+
+
+def _exported(runnable: torch.nn.Module, inputs: Sequence[Any]) -> tuple[Any, set[str]]:
+    """Return a module as an ONNX model without weights, and the names of the buffers that a run changes."""
+    import onnx
+
+    buffer = io.BytesIO()
+    with _states(runnable) as states:
         torch.onnx.export(
             runnable,
             tuple(inputs),
@@ -101,7 +126,31 @@ def _torchscript(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[st
             data_location=onnx.TensorProto.EXTERNAL,
         )
         proto.graph.input.remove(value)
-    return proto
+    return proto, states
+
+
+def _returning(runnable: torch.nn.Module, given: int, states: Sequence[str]) -> torch.nn.Module:
+    """Return a module that takes as many inputs, and returns what it has left in its states, too."""
+    if isinstance(runnable, torch.jit.ScriptModule):
+        holder = torch.nn.Module()
+        holder.model = runnable
+        script: Any = torch.jit.script(holder)
+        arguments = runnable.forward.schema.arguments[1 : 1 + given]
+        typed = ", ".join(f"{one.name}: {one.type.annotation_str}" for one in arguments)
+        script.define(
+            f"def forward(self, {typed}):\n"
+            f"    made = self.model({', '.join(one.name for one in arguments)})\n"
+            f"    return made, {', '.join(f'self.model.{state}' for state in states)}\n"
+        )
+        return script
+    forward = runnable.forward
+
+    def returning(*args: Any, **kwargs: Any) -> Any:
+        made = forward(*args, **kwargs)
+        return *tensors_of(made), *(reduce(getattr, state.split("."), runnable) for state in states)
+
+    runnable.__dict__["forward"] = returning
+    return runnable
 
 
 def _runnable(model: torch.nn.Module) -> torch.nn.Module:
@@ -134,18 +183,13 @@ def _dynamo(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, An
         raise RuntimeError(f"torch {torch.__version__} has none that takes this model")
     import onnx_ir
 
-    # torch.export prints the graph where it fails, and logs tracebacks, whatever its options say.
-    with redirect_stderr(io.StringIO()), _no_logs():
-        program: Any = torch.onnx.export(
-            ModuleCopy(model).module,
-            to_meta(tuple(args)),
-            kwargs=to_meta(dict(kwargs)),
-            dynamo=True,
-            optimize=False,
-            verbose=False,
-        )
+    module = ModuleCopy(model).module
+    program = _program(module, args, kwargs)
+    states = _states_of(program)
+    if states:
+        program = _program(_returning(module, len(args), states), args, kwargs)
     graph = program.model.graph
-    for state in set(program.exported_program.graph_signature.buffers_to_mutate.values()):
+    for state in _states_of(program):
         graph.inputs.append(graph.initializers.pop(state))
     for value in graph.initializers.values():
         if getattr(value.const_value.raw, "is_meta", False):
@@ -153,6 +197,24 @@ def _dynamo(model: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, An
                 "", 0, 0, value.const_value.dtype, shape=value.const_value.shape, name=value.name
             )
     return program.model_proto
+
+
+def _program(module: torch.nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    # torch.export prints the graph where it fails, and logs tracebacks, whatever its options say.
+    with redirect_stderr(io.StringIO()), no_logs():
+        return torch.onnx.export(
+            module,
+            to_meta(tuple(args)),
+            kwargs=to_meta(dict(kwargs)),
+            dynamo=True,
+            optimize=False,
+            verbose=False,
+        )
+
+
+def _states_of(program: Any) -> list[str]:
+    """Return the names of the buffers that a program writes to."""
+    return sorted(set(program.exported_program.graph_signature.buffers_to_mutate.values()))
 
 
 def _has_dynamo() -> bool:
@@ -215,39 +277,6 @@ def _states(runnable: torch.nn.Module) -> Iterator[set[str]]:
             if rebound:
                 *owners, attribute = name.split(".")
                 setattr(reduce(getattr, owners, runnable), attribute, buffer)
-
-
-@contextmanager
-def _no_logs() -> Iterator[None]:
-    """Leave out what torch logs by its own handlers, which hold the stderr of the time they were made."""
-
-    def refuse(record: logging.LogRecord) -> bool:
-        return False
-
-    loggers = [one for name, one in list(logging.root.manager.loggerDict.items()) if name.startswith("torch")]
-    handlers = [handler for one in loggers if isinstance(one, logging.Logger) for handler in one.handlers]
-    for handler in handlers:
-        handler.addFilter(refuse)
-    try:
-        yield
-    finally:
-        for handler in handlers:
-            handler.removeFilter(refuse)
-
-
-@contextmanager
-def _no_dump() -> Iterator[None]:
-    """Leave out the whole graph that the exporter prints where it fails, whatever its options say."""
-    if _DUMP is None:
-        yield
-        return
-    # The exporter's passes print to stdout, which is for results.
-    torch._C._jit_set_onnx_log_output_stream("stderr")
-    torch._C._jit_onnx_log = lambda *_: None
-    try:
-        yield
-    finally:
-        torch._C._jit_onnx_log = _DUMP
 
 
 def _reason(error: BaseException) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from predictor_core.frontends.torch.call import Call, Handler
+from predictor_core.frontends.torch.call import Call, Handler, same_shape
 from predictor_core.frontends.torch.tensors import moved_dtype
 from predictor_core.ir.graph import Shape
 from predictor_core.ir.shapes import resolve_reshape
@@ -28,10 +28,6 @@ def transposed(call: Call, input: torch.Tensor, perm: Sequence[int]) -> Any:
     """Record a transpose."""
     order = tuple(axis % input.dim() for axis in perm)
     return call.emit("transpose", (input,), tuple([input.shape[axis] for axis in order]), {"perm": order})
-
-
-def _dropout(call: Call, input: torch.Tensor, *_: Any, **__: Any) -> Any:
-    return call.emit("dropout", (input,), tuple(input.shape))
 
 
 def _same(call: Call, input: torch.Tensor, *_: Any, **__: Any) -> Any:
@@ -121,6 +117,14 @@ def _expand(call: Call, input: torch.Tensor, *_: Any, **__: Any) -> Any:
     return call.emit("expand", (input,), tuple(call.run().shape))
 
 
+def _as_strided(call: Call, input: torch.Tensor, *_: Any, **__: Any) -> Any:
+    """Record a reshape, or a gather where elements are left out or read several times, as by windows."""
+    made = call.run()
+    if made.is_contiguous() and made.numel() == input.numel():
+        return reshaped(call, input, tuple(made.shape))
+    return call.emit("gather", (input,), made, {"axis": 0})
+
+
 def _set_data(call: Call, input: torch.Tensor, value: torch.Tensor) -> None:
     call.recorder.bind(input, value)
     call.recorder.states.note_written(input)
@@ -134,11 +138,12 @@ _DROPOUTS = (
 
 
 VIEW_HANDLERS: dict[str, Handler] = {
-    **dict.fromkeys(_DROPOUTS, _dropout),
+    **dict.fromkeys(_DROPOUTS, same_shape("dropout")),
     **dict.fromkeys(("alias", "cpu", "cuda", "detach", "lift_fresh", "resolve_conj"), _same),
     "clone": cloned,
     "contiguous": _contiguous,
     "set_data": _set_data,
+    "as_strided": _as_strided,
     **dict.fromkeys(("to", "type", "type_as", "_to_copy"), _to),
     "float": _cast(torch.float32),
     "double": _cast(torch.float64),

@@ -14,6 +14,7 @@ from predictor_core.kernels.traits import TRAITS
 from predictor_core.learning.adapt import RATES, Prior, Problem, pose
 from predictor_core.learning.corpus import Corpus
 from predictor_core.learning.crossvalidation import HeldOut
+from predictor_core.learning.joint import evidence_of
 from predictor_core.learning.learn import Evidence, finish
 from predictor_core.learning.leaveout import JointFit
 from predictor_core.learning.phones.environments import PHONES, Environment, column
@@ -90,11 +91,9 @@ def learn_group(
     problem = pose_group(corpus, group, gpu)
     columns = {one.key: column(corpus.names, measured) for one, measured in latencies.items()}
     fit = JointFit(problem, columns)
-    held_out = fit.cross_validate(corpus.cut(problem.prior.sources[0].rules).same(), seed=seed)
-    left_out = fit.cross_validate(corpus.families, seed=seed)
     learned = []
-    for key, environment in environments.items():
-        evidence = Evidence(held_out[key], left_out[key])
+    for key, evidence in evidence_of(fit, corpus, seed).items():
+        environment = environments[key]
         names = [corpus.names[i] for i in np.flatnonzero(np.isfinite(columns[key]))]
         predictor = finish(
             fit.problems[key],

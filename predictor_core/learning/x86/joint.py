@@ -10,7 +10,8 @@ import numpy as np
 from predictor_core.catalog.loading import load_shared
 from predictor_core.learning.adapt import Prior, pose
 from predictor_core.learning.corpus import Corpus
-from predictor_core.learning.learn import Evidence, finish
+from predictor_core.learning.joint import evidence_of
+from predictor_core.learning.learn import finish
 from predictor_core.learning.leaveout import JointFit
 from predictor_core.learning.x86.environments import (
     ENVIRONMENTS,
@@ -50,11 +51,9 @@ def learn(
         name: np.array([found.get(model, np.nan) for model in models]) for name, found in latencies.items()
     }
     source = load_shared(SOURCE, SOURCE_VERSION)
-    cut = corpus.cut(source.rules)
     # Centers as a device by itself has them: as a prior of others these are better than many near ones.
-    fit = JointFit(pose(Prior.of(source), cut), columns)
-    held_out = fit.cross_validate(cut.same(), seed=seed)
-    left_out = fit.cross_validate(corpus.families, seed=seed)
+    fit = JointFit(pose(Prior.of(source), corpus.cut(source.rules)), columns)
+    evidence = evidence_of(fit, corpus, seed)
     headers = {}
     for one in environments:
         learned = finish(
@@ -70,7 +69,7 @@ def learn(
                 "training_data": _DATA.format(models=int(np.isfinite(columns[one.name]).sum())),
                 "environments": len(environments),
             },
-            evidence=Evidence(held_out[one.name], left_out[one.name]),
+            evidence=evidence[one.name],
         )
         headers[one] = replace(learned.device_header, version=VERSION)
     return headers

@@ -56,7 +56,6 @@ def real_architectures() -> Iterator[Graph]:
         return
     from predictor_core.frontends.torch import load, pytorchcv, torchvision
 
-    shape = torchvision.DEFAULT_SHAPE
     for package, names, build in (
         ("torchvision", TORCHVISION, torchvision.build),
         ("pytorchcv", PYTORCHCV, pytorchcv.build),
@@ -65,7 +64,7 @@ def real_architectures() -> Iterator[Graph]:
             continue
         for name in names:
             try:
-                graph = load(build(name), input_shape=shape)
+                graph = load(build(name))
             except PredictorError as error:
                 _LOGGER.info("%s is left out: %s", name, error)
                 continue

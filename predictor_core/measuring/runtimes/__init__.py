@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from predictor_core.errors import PredictorError
-from predictor_core.measuring.runtimes.base import Runtime, Session
-from predictor_core.measuring.runtimes.litert import LiteRT
-from predictor_core.measuring.runtimes.onnxruntime import OnnxRuntime
-from predictor_core.measuring.runtimes.openvino import OpenVINO
-from predictor_core.measuring.runtimes.torch import Torch
 
-__all__ = ["RUNTIMES", "Runtime", "Session", "find"]
+if TYPE_CHECKING:
+    from predictor_core.measuring.runtimes.base import Runtime
 
-#: Adapters by name; the runtimes need not be installed.
-RUNTIMES: dict[str, type[Runtime]] = {one.name: one for one in (LiteRT, OnnxRuntime, OpenVINO, Torch)}
+#: Names of the runtimes, which need not be installed, and of their adapters in the modules of these names.
+RUNTIMES = {"litert": "LiteRT", "onnxruntime": "OnnxRuntime", "openvino": "OpenVINO", "torch": "Torch"}
+
+
+def adapter(name: str) -> Runtime:
+    """Return the adapter of a runtime, installed or not."""
+    made: Runtime = getattr(import_module(f"{__name__}.{name}"), RUNTIMES[name])()
+    return made
 
 
 def find(name: str) -> Runtime:
@@ -25,9 +30,8 @@ def find(name: str) -> Runtime:
     MissingDependencyError
         When the runtime is not installed.
     """
-    adapter = RUNTIMES.get(name.lower())
-    if adapter is None:
+    if name.lower() not in RUNTIMES:
         raise PredictorError(f"unknown runtime {name!r}; expected one of {', '.join(RUNTIMES)}")
-    runtime = adapter()
+    runtime = adapter(name.lower())
     runtime.check_installed()
     return runtime

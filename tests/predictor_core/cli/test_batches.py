@@ -270,7 +270,8 @@ def _is_running(process: int) -> bool:
 
 
 COMMAND = (
-    "import sys; from predictor_core.cli import main, predict; predict.WORKERS_WORTH_S = 0.0; "
+    "import sys; from predictor_core.cli import main; from predictor_core.predictor import batch; "
+    "batch.WORKERS_WORTH_S = 0.0; "
     "sys.exit(main.main(['predict', '--predictor', sys.argv[1], '--jobs', '2', *[sys.argv[2]] * 20_000]))"
 )
 FUNCTION = """

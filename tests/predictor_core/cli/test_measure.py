@@ -8,7 +8,7 @@ import pytest
 
 from predictor_core import zoo
 from predictor_core.cli.main import main
-from predictor_core.learning.measurements import read_measurements
+from predictor_core.measuring.measurements import read_measurements
 
 LOGS = Path(__file__).resolve().parents[2] / "fixtures" / "logs"
 

@@ -238,7 +238,7 @@ def test_workers_give_the_answers_of_one_process(
     models = [folder / "alexnet.json", folder / "squeezenet.json"] * 3
     assert predict("--predictor", CPU, "--nn-meter-ir", *models) == 0
     alone = capsys.readouterr().out
-    monkeypatch.setattr("predictor_core.cli.predict.WORKERS_WORTH_S", 0.0)
+    monkeypatch.setattr("predictor_core.predictor.batch.WORKERS_WORTH_S", 0.0)
     assert predict("--predictor", CPU, "--nn-meter-ir", *models, "--jobs", "2") == 0
     assert capsys.readouterr().out == alone
 

@@ -9,8 +9,8 @@ import pytest
 from predictor_core import zoo
 from predictor_core.errors import LearningError
 from predictor_core.fusion import load_rules
-from predictor_core.learning.measurements import Measurement
 from predictor_core.learning.models import read_models, refuse_contradictions
+from predictor_core.measuring.measurements import Measured
 
 CPU = "cortexA76cpu_tflite21"
 
@@ -18,7 +18,11 @@ CPU = "cortexA76cpu_tflite21"
 def test_repeats_are_averaged_and_tell_the_noise() -> None:
     resnet, vgg = zoo.build("resnet18"), zoo.build("vgg11")
     read = read_models(
-        [Measurement(resnet, 10.0, row=1), Measurement(vgg, 20.0, row=2), Measurement(resnet, 10.4, row=3)]
+        [
+            Measured(resnet, 10.0, row=1),
+            Measured(vgg, 20.0, row=2),
+            Measured(resnet, 10.4, row=3),
+        ]
     )
     assert read.latency_ms[""].tolist() == [10.2, 20.0]
     assert read.repeat == pytest.approx(0.0277, rel=0.01)
@@ -27,8 +31,8 @@ def test_repeats_are_averaged_and_tell_the_noise() -> None:
 def test_a_model_whose_repeats_contradict_each_other_is_listed_and_left_out() -> None:
     resnet, vgg = zoo.build("resnet18"), zoo.build("vgg11")
     rows = [
-        *(Measurement(resnet, 40.0, row=4), Measurement(vgg, 20.0, row=5)),
-        *(Measurement(resnet, 10.0, row=9), Measurement(vgg, 21.0, row=10)),
+        *(Measured(resnet, 40.0, row=4), Measured(vgg, 20.0, row=5)),
+        *(Measured(resnet, 10.0, row=9), Measured(vgg, 21.0, row=10)),
     ]
     read = read_models(rows)
     assert read.corpus.names == ["vgg11"]
@@ -42,15 +46,15 @@ def test_a_model_whose_repeats_contradict_each_other_is_listed_and_left_out() ->
 
 def test_rows_of_two_devices_are_no_repeats() -> None:
     models = [zoo.build(name) for name in ("resnet18", "vgg11", "mobilenetv1")]
-    rows = [Measurement(model, 10.0, row=row) for row, model in enumerate(models, 1)]
-    rows += [Measurement(model, 30.0, row=row) for row, model in enumerate(models, 4)]
+    rows = [Measured(model, 10.0, row=row) for row, model in enumerate(models, 1)]
+    rows += [Measured(model, 30.0, row=row) for row, model in enumerate(models, 4)]
     with pytest.raises(LearningError, match=r"row 1: resnet18 took 10 ms in row 1 and 30 ms in row 4.* 2 of"):
         read_models(rows)
 
 
 def test_a_repeat_that_most_others_contradict_is_listed_and_left_out() -> None:
     resnet = zoo.build("resnet18")
-    rows = [Measurement(resnet, ms, row=row) for row, ms in ((2, 20.0), (3, 8.0), (4, 10.0), (5, 11.0))]
+    rows = [Measured(resnet, ms, row=row) for row, ms in ((2, 20.0), (3, 8.0), (4, 10.0), (5, 11.0))]
     read = read_models(rows)
     assert read.latency_ms[""].tolist() == [10.0]
     assert [(one.model, one.row) for one in read.unreadable] == [("resnet18", 2)]
@@ -62,7 +66,10 @@ def test_a_repeat_that_most_others_contradict_is_listed_and_left_out() -> None:
 def test_a_model_that_cannot_be_read_is_listed_and_left_out(tmp_path: Path) -> None:
     path = tmp_path / "broken.onnx"
     path.write_bytes(b"nothing")
-    measurements = [Measurement(str(path), 5.0, "onnx", row=2), Measurement(zoo.build("vgg11"), 20.0, row=3)]
+    measurements = [
+        Measured(str(path), 5.0, "onnx", row=2),
+        Measured(zoo.build("vgg11"), 20.0, row=3),
+    ]
     read = read_models(measurements)
     assert [(one.model, one.row) for one in read.unreadable] == [("broken", 2)]
     assert len(read.corpus) == 1
@@ -71,9 +78,9 @@ def test_a_model_that_cannot_be_read_is_listed_and_left_out(tmp_path: Path) -> N
 
 def test_one_network_under_two_names() -> None:
     measurements = [
-        Measurement(zoo.build("resnet18"), 10.0, row=2),
-        Measurement(zoo.build("resnet18"), 10.5, row=3),
-        Measurement(zoo.build("resnet18"), 22.0, row=4),
+        Measured(zoo.build("resnet18"), 10.0, row=2),
+        Measured(zoo.build("resnet18"), 10.5, row=3),
+        Measured(zoo.build("resnet18"), 22.0, row=4),
     ]
     rules = load_rules(CPU)
     refuse_contradictions(read_models(measurements[:2]), rules)
@@ -84,7 +91,10 @@ def test_one_network_under_two_names() -> None:
 def test_environments_are_columns() -> None:
     resnet, vgg = zoo.build("resnet18"), zoo.build("vgg11")
     read = read_models(
-        [Measurement(resnet, 10.0, environment="a", row=2), Measurement(vgg, 20.0, environment="b", row=3)]
+        [
+            Measured(resnet, 10.0, environment="a", row=2),
+            Measured(vgg, 20.0, environment="b", row=3),
+        ]
     )
     assert sorted(read.latency_ms) == ["a", "b"]
     assert read.latency_ms["a"][0] == 10.0

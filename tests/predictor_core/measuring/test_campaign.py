@@ -10,8 +10,8 @@ import pytest
 pytest.importorskip("onnxruntime")
 
 from predictor_core.errors import PredictorError
-from predictor_core.learning.measurements import read_measurements
 from predictor_core.measuring.campaign import listed_models, measure_models
+from predictor_core.measuring.measurements import read_measurements
 from predictor_core.measuring.pace import Pace
 from predictor_core.measuring.runtimes import find
 

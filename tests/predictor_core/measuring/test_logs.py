@@ -165,7 +165,7 @@ def test_rows_point_to_the_models_that_logs_name(tmp_path: Path) -> None:
 
 
 def test_learning_reads_logs(tmp_path: Path) -> None:
-    from predictor_core.learning.measurements import read_measurements
+    from predictor_core.measuring.measurements import read_measurements
 
     logs = tmp_path / "logs"
     logs.mkdir()

@@ -452,8 +452,12 @@ class Repeated(nn.Module):
 
 
 class Resized(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.size = nn.Parameter(torch.ones(2))
+
     def forward(self, x: Any) -> Any:
-        size = torch.ones(2, device=x.device).long().unbind()
+        size = self.size.long().unbind()
         return x + F.interpolate(torch.ones(1, 1, 4, 4, device=x.device), size=size)
 
 
@@ -469,6 +473,37 @@ def test_shapes_that_only_values_tell_are_told_with_their_place(model: nn.Module
     told = r"depends on (values|the input), in line \d+ of test_frontend\.py; check input_shape"
     with pytest.raises(ModelFormatError, match=told):
         load(model, input_shape=(4, 4), via="direct")
+
+
+class Filled(nn.Module):
+    """Sizes and a choice by a mask that the model makes itself."""
+
+    def forward(self, x: Any) -> Any:
+        mask = torch.ones(1, 1, *x.shape[2:], device=x.device)
+        mask = F.interpolate(mask, size=(4, 4)).long()
+        height, width = mask[:, 0].sum(dim=1)[0, 0], mask[:, 0].sum(dim=2)[0, 0]
+        places = mask.flatten().nonzero()[:, 0]
+        chosen = places[torch.multinomial(torch.ones(len(places)), 8)]
+        return F.interpolate(x, size=(height, width)).flatten(2)[:, :, chosen]
+
+
+def test_values_that_the_model_fills_in_are_known() -> None:
+    graph = load(Filled(), input_shape=(1, 3, 16, 16), via="direct")
+    assert ops(graph) == ["resize", "reshape", "gather"]
+    assert graph.nodes[-1].outputs == ((1, 8, 3),)
+    assert not graph.warnings
+
+
+class Distinct(nn.Module):
+    def forward(self, x: Any, ids: Any) -> Any:
+        return x[ids.unique()].relu()
+
+
+def test_functions_that_choose_among_others_are_asked_about_once() -> None:
+    given = (torch.zeros(8, 4), torch.tensor([1, 2, 1, 3]))
+    graph = load(Distinct(), example_inputs=given, via="direct")
+    assert ops(graph) == ["unique", "gather", "relu"]
+    assert graph.nodes[-1].outputs == ((3, 4),)
 
 
 class Sampled(nn.Module):

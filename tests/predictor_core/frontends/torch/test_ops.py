@@ -479,6 +479,21 @@ def test_exported_programs_and_graph_modules() -> None:
     assert ops(load(program, input_shape=IMAGE)) == "conv relu reshape fc"
 
 
+@pytest.mark.parametrize(
+    ("size", "stride", "expected"),
+    [
+        ((1, 15, 16, 4), (256, 16, 4, 1), "gather relu"),
+        ((1, 8, 4, 4), (256, 32, 4, 1), "gather relu"),
+        ((1, 16, 16), (256, 16, 1), "reshape relu"),
+    ],
+    ids=["windows that overlap", "every second row", "all in order"],
+)
+def test_strides_move_data(size: tuple[int, ...], stride: tuple[int, ...], expected: str) -> None:
+    graph = load(Net(lambda _, x: x.as_strided(size, stride).relu()), input_shape=(1, 4, 16, 4), via="direct")
+    assert ops(graph) == expected
+    assert sorted(graph.nodes[-1].outputs[0]) == sorted(size)
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_scripted_functions_are_not_lost() -> None:
     pytest.importorskip("onnx")

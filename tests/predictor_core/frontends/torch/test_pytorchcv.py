@@ -6,7 +6,6 @@ import pytest
 
 from predictor_core.errors import PredictorError
 from predictor_core.frontends.torch import load, pytorchcv
-from predictor_core.frontends.torch.torchvision import DEFAULT_SHAPE
 from predictor_core.measuring.planning import pool
 
 torch = pytest.importorskip("torch")
@@ -21,7 +20,7 @@ def test_a_network_without_weights_is_the_network() -> None:
     assert torch.equal(torch.random.get_rng_state(), state)
     assert any(parameter.is_meta for parameter in bare.parameters())
     whole = get_model("shufflenet_g3_wd4", pretrained=False).eval()
-    assert load(bare, input_shape=DEFAULT_SHAPE).nodes == load(whole, input_shape=DEFAULT_SHAPE).nodes
+    assert load(bare).nodes == load(whole).nodes
 
 
 def test_a_name_that_pytorchcv_does_not_have() -> None:

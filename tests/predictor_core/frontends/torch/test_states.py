@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -70,7 +71,7 @@ class Cutting(Cell):
 class Unreturned(Cell):
     """The new state is made of what is not returned."""
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = self.w(x)
         z = y + self.h
         self.h.copy_(self.u(y))
@@ -95,7 +96,7 @@ def test_a_state_is_an_input(cell: type[Cell], tmp_path: Path) -> None:
     assert torch.equal(module.h, torch.ones(1, 16))
 
 
-@pytest.mark.parametrize("cell", [Copying, Binding, Adding])
+@pytest.mark.parametrize("cell", [Copying, Binding, Adding, Unreturned])
 def test_the_state_of_a_script_is_an_input_and_stays_as_it_was(cell: type[Cell]) -> None:
     module = cell().eval()
     del module.queue, module.step
@@ -110,12 +111,27 @@ def test_the_state_of_a_script_is_an_input_and_stays_as_it_was(cell: type[Cell])
     assert torch.equal(kept, torch.ones(1, 16))
 
 
-@pytest.mark.parametrize("cell", [Copying, Binding, Adding])
+@pytest.mark.parametrize("cell", [Copying, Binding, Adding, Unreturned])
 def test_a_state_is_an_input_by_way_of_onnx(cell: type[Cell]) -> None:
     pytest.importorskip("onnx")
+    if cell is Unreturned:
+        # The older exporter can't return what is written in place.
+        pytest.importorskip("onnxscript")
     graph = load(cell(), input_shape=(1, 8), via="onnx")
     assert graph_macs(graph) == INPUT + HIDDEN
     assert _inputs(graph) == 2
+
+
+def test_a_state_that_no_exporter_returns_is_left_out_and_told(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnx")
+    # As in environments without onnxscript, which the other exporter needs.
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    monkeypatch.setitem(sys.modules, "onnx_ir", None)
+    graph = load(Unreturned(), input_shape=(1, 8), via="onnx")
+    assert graph_macs(graph) == INPUT
+    assert "what is written to h and not returned is left out" in caplog.text
 
 
 def _data(cell: Any, x: Any) -> Any:
