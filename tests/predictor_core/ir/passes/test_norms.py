@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from predictor_core.ir.graph import Graph, Node, Shape
+from predictor_core.ir.mutable import MutableGraph
 from predictor_core.ir.passes import canonicalize
+from predictor_core.ir.passes.norms import channel_first_group_norms
 
 X: Shape = (1, 16, 32)
 MEAN: Shape = (1, 16, 1)
@@ -107,3 +109,69 @@ def test_a_batch_norm_in_three_ops(first: str, expected: list[str]) -> None:
 @pytest.mark.parametrize("change", [{"axis": 1}, {"centred_by": "other"}])
 def test_near_misses_stay(change: dict[str, Any]) -> None:
     assert "layernorm" not in {node.op for node in moments(**change)}
+
+
+def by_quotient(shape: Shape, axes: tuple[int, ...], square: str = "square", factor: str = "d") -> list[str]:
+    """Ops of x - mean over its deviation, over some axes."""
+    mean = tuple(1 if axis in axes else dim for axis, dim in enumerate(shape))
+    reduced: dict[str, Any] = {"axes": axes, "keepdims": True}
+    nodes = [
+        Node("x", "input", outputs=(shape,)),
+        Node("other", "sigmoid", ("x",), {}, (shape,)),
+        Node("mean", "reduce_mean", ("x",), reduced, (mean,)),
+        Node("d", "sub", ("x", "mean"), {}, (shape,)),
+        Node("square", square, ("d",) if square == "square" else ("d", factor), {}, (shape,)),
+        Node("variance", "reduce_mean", ("square",), reduced, (mean,)),
+        Node("eps", "add", ("variance",), {"const": 1e-5}, (mean,)),
+        Node("root", "sqrt", ("eps",), {}, (mean,)),
+        Node("y", "div", ("d", "root"), {}, (shape,)),
+        Node("z", "add", ("y", "other"), {}, (shape,)),
+    ]
+    return [node.op for node in canonicalize(Graph(nodes)) if node.op not in ("input", "sigmoid", "add")]
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "expected"),
+    [
+        ((1, 8, 8, 16), (1, 2), "instancenorm"),
+        ((1, 8, 16), (1, 2), "layernorm"),
+        ((1, 8, 8, 16), (3,), "layernorm"),
+        ((1, 8, 8, 16), (1, 2, 3), "layernorm"),
+    ],
+)
+def test_the_axes_tell_which_norm_it_is(shape: Shape, axes: tuple[int, ...], expected: str) -> None:
+    assert by_quotient(shape, axes) == [expected]
+    assert by_quotient(shape, axes, "mul") == [expected]
+
+
+@pytest.mark.parametrize(("shape", "axes"), [((1, 4, 8, 8, 16), (1, 2)), ((1, 8, 8, 16), (1, 3)), (X, (1,))])
+def test_a_norm_over_other_axes_stays(shape: Shape, axes: tuple[int, ...]) -> None:
+    assert "div" in by_quotient(shape, axes)
+
+
+def test_a_product_of_two_tensors_is_no_square() -> None:
+    assert "div" in by_quotient(X, (2,), "mul", "other")
+
+
+@pytest.mark.parametrize(
+    ("groups", "after", "expected"),
+    [
+        ((1, 4, 128), "reshape", ["input", "groupnorm"]),
+        ((1, 4, 128), "relu", ["input", "reshape", "instancenorm", "relu"]),
+        ((1, 4, 8, 16), "reshape", ["input", "reshape", "instancenorm", "reshape"]),
+        ((2, 4, 64), "reshape", ["input", "reshape", "instancenorm", "reshape"]),
+    ],
+)
+def test_a_group_norm_of_a_channels_first_image(groups: Shape, after: str, expected: list[str]) -> None:
+    image = (1, 32, 4, 4)
+    nodes = [
+        Node("x", "input", outputs=(image,)),
+        Node("grouped", "reshape", ("x",), {}, (groups,)),
+        Node("normed", "instancenorm", ("grouped",), {}, (groups,)),
+        Node("y", after, ("normed",), {}, (image if after == "reshape" else groups,)),
+    ]
+    graph = MutableGraph(nodes)
+    channel_first_group_norms(graph)
+    assert [node.op for node in graph] == expected
+    if expected[-1] == "groupnorm":
+        assert graph.nodes["y"].attrs == {"groups": 4}

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from predictor_core.ir.mutable import MutableGraph
 from predictor_core.ir.passes.slices import joined_slices, merged_slices
 from tests.graph_factory import NodeList, all_ops
@@ -42,3 +44,23 @@ def test_slices_with_a_gap_stay() -> None:
     m = NodeList(MAP)
     m("add", cut(m, "x", 3, 0, (1, 8, 8, 4)), cut(m, "x", 3, 8, (1, 8, 8, 4)))
     assert joined_slices(MutableGraph(m.nodes)) is False
+
+
+@pytest.mark.parametrize("reader", ["relu", "output", "open"])
+def test_slices_whose_own_slice_is_read_elsewhere_are_not_merged(reader: str) -> None:
+    m = NodeList(MAP)
+    inner = cut(m, "x", 1, 0, (1, 4, 8, 16))
+    outer = cut(m, inner, 2, 1, (1, 4, 4, 16))
+    outputs = [outer]
+    if reader == "relu":
+        outputs.append(m("relu", inner))
+    elif reader == "output":
+        outputs.append(inner)
+    else:
+        # Where it begins, only the data tell.
+        outputs = [m("slice", outer, shape=(1, 4, 4, 8), axes=(3,))]
+        graph = MutableGraph(m.nodes, outputs=outputs)
+        merged_slices(graph)
+        assert all_ops(graph.freeze()) == ["input", "slice", "slice"]
+        return
+    assert merged_slices(MutableGraph(m.nodes, outputs=outputs)) is False
