@@ -241,7 +241,9 @@ def call_op(op: torch._ops.OpOverload, args: list[Any], kwargs: dict[str, Any]) 
     if op._schema.name in _CUTS:
         bound = {**dict(zip(names, args)), **kwargs}
         size = bound["self"].shape[bound.get("dim", 0)]
-        parts = bound.get("chunks", bound.get("sections", size))
+        # Cut at listed places, a tensor has no more parts than the program has numbers.
+        listed = any(isinstance(bound.get(name), list) for name in ("indices", "split_size"))
+        parts = 1 if listed else bound.get("chunks", bound.get("sections", size))
         if isinstance(bound.get("split_size"), int):
             parts = size // max(bound["split_size"], 1)
         if isinstance(parts, int) and parts > MAX_PARTS:

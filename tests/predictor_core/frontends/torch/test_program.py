@@ -168,3 +168,29 @@ def test_indices_of_a_program_are_what_they_are_in_a_module(tmp_path: Path) -> N
         assert Counter(node.op for node in graph if node.op in wanted) == wanted
     predictor = load_latency_predictor("cortexA76cpu_tflite21")
     assert predictor.predict(program) == pytest.approx(predictor.predict(direct), rel=0.01)
+
+
+class Cut(torch.nn.Module):
+    """The class token is taken off a long sequence by one of the ops that can make many parts."""
+
+    def __init__(self, cut: Any) -> None:
+        super().__init__()
+        self.cut = cut
+
+    def forward(self, x: Any) -> Any:
+        token, rest = self.cut(x)
+        return torch.relu(rest) + token
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        lambda x: torch.tensor_split(x, [1], dim=1),
+        lambda x: torch.ops.aten.tensor_split.indices(x, [1], 1),
+        lambda x: torch.ops.aten.split.sizes(x, [1, 4999], 1),
+    ],
+)
+def test_a_long_dimension_is_cut_at_places_that_are_listed(cut: Any, tmp_path: Path) -> None:
+    saved(tmp_path / "model.pt2", Cut(cut), (1, 5000, 8))
+    graph = load(tmp_path / "model.pt2")
+    assert next(node.shape for node in graph if node.op == "relu") == (1, 4999, 8)
