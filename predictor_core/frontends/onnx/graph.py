@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 from predictor_core.budget import NODES_PER_LOOK, meter
@@ -194,13 +195,12 @@ class Conversion:
             return [_constant(attrs)]
         if op in ("CastLike", "Identity") and inputs and inputs[0] is not None and inputs[0].is_constant:
             return [inputs[0]]
+        if op in ("EyeLike", "RandomNormalLike", "RandomUniformLike") and inputs and inputs[0] is not None:
+            return [Value(inputs[0].shape)]
         if op in ("Shape", "Size") and inputs and inputs[0] is not None:
             shape = inputs[0].shape
             if op == "Size":
-                size = 1
-                for dim in shape:
-                    size *= dim
-                return [constant(size)]
+                return [constant(prod(shape))]
             return [constant(shape[attrs.get("start", 0) : attrs.get("end")] if shape else [])]
         for value in inputs:
             if value is not None and value.array is None:

@@ -226,9 +226,10 @@ def _embedding_bag(
 _PAD_MODES = {"replicate": "edge", "circular": "wrap"}
 
 
-def _pad(
+def padded(
     call: Call, input: torch.Tensor, pad: Sequence[int], mode: str = "constant", *_: Any, **__: Any
 ) -> Any:
+    """Record a pad, and the cuts that negative ones are."""
     rank = input.dim()
     given = [(int(pad[i]), int(pad[i + 1])) for i in range(0, len(pad), 2)]
     pads = [*[(0, 0)] * (rank - len(given)), *reversed(given)]
@@ -290,7 +291,7 @@ DATA_HANDLERS: dict[str, Handler] = {
     "copy": _copy,
     "embedding": _embedding,
     **dict.fromkeys(("embedding_bag", "_embedding_bag", "_embedding_bag_forward_only"), _embedding_bag),
-    "pad": _pad,
+    "pad": padded,
     "pixel_shuffle": _depth_to_space,
     "pixel_unshuffle": _space_to_depth,
     **dict.fromkeys(("channel_shuffle", "native_channel_shuffle"), _channel_shuffle),
