@@ -8,10 +8,11 @@ from typing import Any
 import torch
 
 from predictor_core.frontends.torch.call import Call, Handler
-from predictor_core.frontends.torch.data_ops import padded
+from predictor_core.frontends.torch.data_ops import padded, sliced
 from predictor_core.frontends.torch.image_ops import adaptive_pool, conv, conv_transpose, normalised
 from predictor_core.frontends.torch.reduce_ops import layer_norm
 from predictor_core.frontends.torch.sequence_ops import attention
+from predictor_core.frontends.torch.view_ops import cloned
 
 
 def _convolution(
@@ -68,6 +69,20 @@ def _constant_pad(call: Call, input: torch.Tensor, pad: Sequence[int], *_: Any) 
     return padded(call, input, pad)
 
 
+def _slice(
+    call: Call,
+    input: torch.Tensor,
+    dim: int = 0,
+    start: int | None = None,
+    end: int | None = None,
+    step: int = 1,
+) -> Any:
+    axis = dim % input.dim()
+    size = input.shape[axis]
+    cut = slice(start, end, step).indices(size)
+    return cloned(call, input) if cut == (0, size, 1) else sliced(call, input, {axis: cut})
+
+
 def _written(call: Call, input: torch.Tensor, src: torch.Tensor, *_: Any, **__: Any) -> Any:
     """Record a tensor that is another one but for a part of it."""
     return call.emit("ScatterND", (input, src), tuple(input.shape))
@@ -104,4 +119,5 @@ PROGRAM_HANDLERS: dict[str, Handler] = {
     "native_layer_norm": _with_statistics(layer_norm("layernorm")),
     "_fused_rms_norm": _with_statistics(layer_norm("rmsnorm")),
     **dict.fromkeys(("select_scatter", "slice_scatter"), _written),
+    "slice": _slice,
 }
