@@ -144,6 +144,20 @@ def _cast(arrays: _Arrays, attrs: Attrs) -> Any:
     return arrays[0].astype(_DTYPES[attrs["to"]])
 
 
+def _clip(arrays: _Arrays, attrs: Attrs) -> Any:
+    """Bounds are inputs, or attributes before opset 11; either may be absent."""
+    given = [*arrays[1:], None, None]
+    low, high = (attrs.get(name) if bound is None else bound for name, bound in zip(("min", "max"), given))
+    return arrays[0] if low is None and high is None else np.clip(arrays[0], low, high)
+
+
+def dequantized(numbers: Array, scale: Array, zero: Array | None = None) -> Array | None:
+    """Return the floats that integers of one scale stand for; None where there are several scales."""
+    if scale.size != 1 or not is_small(numbers):
+        return None
+    return (numbers.astype(scale.dtype) - (0 if zero is None else zero.astype(scale.dtype))) * scale
+
+
 _FUNCTIONS: dict[str, Callable[[_Arrays, Attrs], Any]] = {
     "Abs": _plain(np.abs),
     "Add": _plain(np.add),
@@ -151,8 +165,10 @@ _FUNCTIONS: dict[str, Callable[[_Arrays, Attrs], Any]] = {
     "Cast": _cast,
     "CastLike": lambda arrays, attrs: arrays[0].astype(arrays[1].dtype),
     "Ceil": _plain(np.ceil),
+    "Clip": _clip,
     "Concat": lambda arrays, attrs: joined(np.concatenate, arrays, attrs["axis"]),
     "ConstantOfShape": lambda arrays, attrs: _filled(as_ints(arrays[0]), attrs),
+    "DequantizeLinear": lambda arrays, attrs: dequantized(*arrays) if arrays[0].size == 1 else None,
     "Div": _divide,
     "Equal": _plain(np.equal),
     "Exp": _plain(np.exp),
@@ -177,11 +193,13 @@ _FUNCTIONS: dict[str, Callable[[_Arrays, Attrs], Any]] = {
     "Range": lambda arrays, attrs: spanned(*arrays),
     "Reciprocal": lambda arrays, attrs: 1 / arrays[0],
     "ReduceMax": _reduction(np.max),
+    "ReduceMean": _reduction(np.mean),
     "ReduceMin": _reduction(np.min),
     "ReduceProd": _reduction(np.prod),
     "ReduceSum": _reduction(np.sum),
     "Reshape": _reshape,
     "Round": _plain(np.round),
+    "Sign": _plain(np.sign),
     "Slice": _slice,
     "Split": _split,
     "Sqrt": _plain(np.sqrt),
@@ -191,4 +209,5 @@ _FUNCTIONS: dict[str, Callable[[_Arrays, Attrs], Any]] = {
     "Transpose": lambda arrays, attrs: np.transpose(arrays[0], attrs.get("perm")),
     "Unsqueeze": _unsqueeze,
     "Where": _plain(np.where),
+    "Xor": _plain(np.logical_xor),
 }

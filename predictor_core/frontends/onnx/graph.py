@@ -195,6 +195,8 @@ class Conversion:
             return [_constant(attrs)]
         if op in ("CastLike", "Identity") and inputs and inputs[0] is not None and inputs[0].is_constant:
             return [inputs[0]]
+        if op in ("EyeLike", "RandomNormalLike", "RandomUniformLike") and inputs and inputs[0] is not None:
+            return [Value(inputs[0].shape)]
         if op in ("Shape", "Size") and inputs and inputs[0] is not None:
             shape = inputs[0].shape
             if op == "Size":

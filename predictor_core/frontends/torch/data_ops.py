@@ -56,7 +56,7 @@ def _split_by(call: Call, input: torch.Tensor, axis: int, sizes: Sequence[int]) 
         return (cloned(call, input),)
     if 0 in sizes:
         ends = list(accumulate(sizes))
-        return tuple(_sliced(call, input, {axis: (end - size, end, 1)}) for size, end in zip(sizes, ends))
+        return tuple(sliced(call, input, {axis: (end - size, end, 1)}) for size, end in zip(sizes, ends))
     return tuple(call.emit("split", (input,), parts, {"axis": axis, "sizes": tuple(sizes)}))
 
 
@@ -80,10 +80,10 @@ def _iterate(call: Call, input: torch.Tensor) -> Any:
 
 
 def _narrow(call: Call, input: torch.Tensor, dim: int, start: Any, length: int) -> Any:
-    return _sliced(call, input, {dim % input.dim(): (int(start), int(start) + length, 1)})
+    return sliced(call, input, {dim % input.dim(): (int(start), int(start) + length, 1)})
 
 
-def _sliced(call: Call, input: torch.Tensor, cuts: dict[int, tuple[int, int, int]]) -> Any:
+def sliced(call: Call, input: torch.Tensor, cuts: dict[int, tuple[int, int, int]]) -> Any:
     """Record one slice per dimension, as exporters do; `cuts` is (start, stop, step) by dimension.
 
     The same slice of the same tensor is recorded once.
@@ -131,7 +131,7 @@ def _getitem(call: Call, input: torch.Tensor, index: Any) -> Any:
         if isinstance(part, slice):
             cut = part.indices(result.shape[axis])
             if cut != (0, result.shape[axis], 1):
-                result = _sliced(call, result, {axis: cut})
+                result = sliced(call, result, {axis: cut})
             final.append(result.shape[axis])
             axis += 1
         else:
@@ -226,9 +226,10 @@ def _embedding_bag(
 _PAD_MODES = {"replicate": "edge", "circular": "wrap"}
 
 
-def _pad(
+def padded(
     call: Call, input: torch.Tensor, pad: Sequence[int], mode: str = "constant", *_: Any, **__: Any
 ) -> Any:
+    """Record a pad, and the cuts that negative ones are."""
     rank = input.dim()
     given = [(int(pad[i]), int(pad[i + 1])) for i in range(0, len(pad), 2)]
     pads = [*[(0, 0)] * (rank - len(given)), *reversed(given)]
@@ -239,7 +240,7 @@ def _pad(
             for axis, (size, (before, after)) in enumerate(zip(input.shape, pads))
             if before < 0 or after < 0
         }
-        input = _sliced(call, input, cuts)
+        input = sliced(call, input, cuts)
         pads = [(max(before, 0), max(after, 0)) for before, after in pads]
     return call.emit("pad", (input,), shape, {"pads": tuple(pads), "mode": _PAD_MODES.get(mode, mode)})
 
@@ -266,8 +267,8 @@ def _roll(call: Call, input: torch.Tensor, shifts: Any, dims: Any = None) -> Any
         size = input.shape[axis]
         start = -int(shift) % size
         if start:
-            tail = _sliced(call, input, {axis: (start, size, 1)})
-            head = _sliced(call, input, {axis: (0, start, 1)})
+            tail = sliced(call, input, {axis: (start, size, 1)})
+            head = sliced(call, input, {axis: (0, start, 1)})
             input = _joined(call, (tail, head), axis, tuple(input.shape))
     return cloned(call, input)
 
@@ -290,7 +291,7 @@ DATA_HANDLERS: dict[str, Handler] = {
     "copy": _copy,
     "embedding": _embedding,
     **dict.fromkeys(("embedding_bag", "_embedding_bag", "_embedding_bag_forward_only"), _embedding_bag),
-    "pad": _pad,
+    "pad": padded,
     "pixel_shuffle": _depth_to_space,
     "pixel_unshuffle": _space_to_depth,
     **dict.fromkeys(("channel_shuffle", "native_channel_shuffle"), _channel_shuffle),

@@ -45,8 +45,10 @@ def window(
     }
 
 
-def _conv(rank: int) -> Handler:
-    def conv(
+def conv(rank: int) -> Handler:
+    """Rule of convolutions of a rank."""
+
+    def handler(
         call: Call,
         input: torch.Tensor,
         weight: torch.Tensor,
@@ -78,11 +80,13 @@ def _conv(rank: int) -> Handler:
             return call.run()
         return call.emit("conv3d" if rank == 3 else "conv", (input, weight), (n, filters, *out), attrs)
 
-    return conv
+    return handler
 
 
-def _conv_transpose(rank: int) -> Handler:
-    def conv_transpose(
+def conv_transpose(rank: int) -> Handler:
+    """Rule of transposed convolutions of a rank."""
+
+    def handler(
         call: Call,
         input: torch.Tensor,
         weight: torch.Tensor,
@@ -102,7 +106,7 @@ def _conv_transpose(rank: int) -> Handler:
             "convtranspose3d" if rank == 3 else "convtranspose", (input, weight), call.run(), attrs
         )
 
-    return conv_transpose
+    return handler
 
 
 def _deform_conv(
@@ -159,8 +163,10 @@ def emit_all(call: Call, op: str, input: torch.Tensor, result: Any, attrs: dict[
     return result
 
 
-def _adaptive_pool(mode: str, rank: int) -> Handler:
-    def adaptive_pool(call: Call, input: torch.Tensor, output_size: Any, *_: Any, **__: Any) -> Any:
+def adaptive_pool(mode: str, rank: int) -> Handler:
+    """Rule of pools to a size, with a window in `rank` dimensions."""
+
+    def handler(call: Call, input: torch.Tensor, output_size: Any, *_: Any, **__: Any) -> Any:
         batched(input, rank + 2)
         wanted = (output_size,) * rank if output_size is None or isinstance(output_size, int) else output_size
         size = [given if one is None else one for one, given in zip(wanted, input.shape[2:])]
@@ -172,16 +178,14 @@ def _adaptive_pool(mode: str, rank: int) -> Handler:
             return call.emit("reduce_mean" if mode == "avg" else "reduce_max", (input,), shape, reduced)
         return call.emit("adaptivepool", (input,), shape, {"mode": mode})
 
-    return adaptive_pool
+    return handler
 
 
-_RESIZE_MODES = {"bilinear": "linear", "trilinear": "linear", "bicubic": "cubic"}
+_RESIZE_MODES = {"bilinear": "linear", "trilinear": "linear", "bicubic": "cubic", "nearest-exact": "nearest"}
 
 
 def _resize(call: Call, input: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
     mode = kwargs.get("mode", next((value for value in args if isinstance(value, str)), "nearest"))
-    if call.name.startswith("upsample_"):
-        mode = call.name.split("_")[1].rstrip("12d3")
     return call.emit("resize", (input,), call.run(), {"mode": _RESIZE_MODES.get(mode, mode)})
 
 
@@ -198,58 +202,22 @@ def _group_norm(call: Call, input: torch.Tensor, num_groups: int, *_: Any, **__:
     return call.emit("groupnorm", (input,), tuple(input.shape), {"groups": num_groups})
 
 
-def _convolution(
-    call: Call,
-    input: torch.Tensor,
-    weight: torch.Tensor,
-    bias: torch.Tensor | None,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
-    transposed: bool,
-    output_padding: Any,
-    groups: int,
-) -> Any:
-    """Record the one function that exported programs have for all convolutions."""
-    rank = weight.dim() - 2
-    if transposed:
-        handler = _conv_transpose(rank)
-        return handler(call, input, weight, bias, stride, padding, output_padding, groups, dilation)
-    return _conv(rank)(call, input, weight, bias, stride, padding, dilation, groups)
-
-
-def _with_statistics(handler: Handler) -> Handler:
-    """``native_*`` norms also return what they have measured, which is not read at inference."""
-
-    def with_statistics(call: Call, input: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-        result = call.run()
-        return (handler(call, input, *args, **kwargs), *result[1:])
-
-    return with_statistics
-
-
-_RESIZES = ("interpolate", "upsample", "upsample_nearest2d", "upsample_bilinear2d", "upsample_bicubic2d")
-
 IMAGE_HANDLERS: dict[str, Handler] = {
-    **{f"conv{rank}d": _conv(rank) for rank in (1, 2, 3)},
-    **{f"conv_transpose{rank}d": _conv_transpose(rank) for rank in (1, 2, 3)},
+    **{f"conv{rank}d": conv(rank) for rank in (1, 2, 3)},
+    **{f"conv_transpose{rank}d": conv_transpose(rank) for rank in (1, 2, 3)},
     "deform_conv2d": _deform_conv,
     **{f"max_pool{rank}d": _pool("maxpool", rank) for rank in (1, 2, 3)},
     **{f"max_pool{rank}d_with_indices": _pool("maxpool", rank) for rank in (1, 2, 3)},
     **{f"avg_pool{rank}d": _pool("avgpool", rank) for rank in (1, 2, 3)},
     **{
-        f"adaptive_{mode}_pool{rank}d": _adaptive_pool(mode, rank)
+        f"adaptive_{mode}_pool{rank}d": adaptive_pool(mode, rank)
         for mode in ("max", "avg")
         for rank in (1, 2, 3)
     },
-    **{f"adaptive_max_pool{rank}d_with_indices": _adaptive_pool("max", rank) for rank in (1, 2, 3)},
-    **dict.fromkeys(_RESIZES, _resize),
+    **{f"adaptive_max_pool{rank}d_with_indices": adaptive_pool("max", rank) for rank in (1, 2, 3)},
+    **dict.fromkeys(("interpolate", "upsample"), _resize),
     "batch_norm": _batch_norm,
     "group_norm": _group_norm,
-    "convolution": _convolution,
-    **dict.fromkeys(
-        ("native_batch_norm", "_native_batch_norm_legit_no_training"), _with_statistics(same_shape("bn"))
-    ),
     "instance_norm": same_shape("instancenorm"),
     "local_response_norm": same_shape("lrn"),
 }

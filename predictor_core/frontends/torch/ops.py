@@ -8,6 +8,7 @@ from predictor_core.frontends.torch.image_ops import IMAGE_HANDLERS
 from predictor_core.frontends.torch.integer_ops import INTEGER_HANDLERS
 from predictor_core.frontends.torch.math_ops import MATH_HANDLERS
 from predictor_core.frontends.torch.product_ops import PRODUCT_HANDLERS
+from predictor_core.frontends.torch.program_ops import PROGRAM_HANDLERS
 from predictor_core.frontends.torch.reduce_ops import REDUCE_HANDLERS
 from predictor_core.frontends.torch.sequence_ops import SEQUENCE_HANDLERS
 from predictor_core.frontends.torch.view_ops import VIEW_HANDLERS
@@ -23,4 +24,5 @@ HANDLERS: dict[str, Handler] = {
     **SEQUENCE_HANDLERS,
     **PRODUCT_HANDLERS,
     **INTEGER_HANDLERS,
+    **PROGRAM_HANDLERS,
 }

@@ -50,9 +50,7 @@ _DTYPES = {
     12: torch.bool,
     13: torch.bfloat16,
 }
-_PLAIN = frozenset(
-    {"as_int", "as_ints", "as_float", "as_floats", "as_bool", "as_bools", "as_string", "as_strings"}
-)
+_PLAIN = frozenset({"as_int", "as_ints", "as_bool", "as_bools", "as_string", "as_strings"})
 
 
 class Program(torch.nn.Module):
@@ -241,7 +239,9 @@ def call_op(op: torch._ops.OpOverload, args: list[Any], kwargs: dict[str, Any]) 
     if op._schema.name in _CUTS:
         bound = {**dict(zip(names, args)), **kwargs}
         size = bound["self"].shape[bound.get("dim", 0)]
-        parts = bound.get("chunks", bound.get("sections", size))
+        # Cut at listed places, a tensor has no more parts than the program has numbers.
+        listed = any(isinstance(bound.get(name), list) for name in ("indices", "split_size"))
+        parts = 1 if listed else bound.get("chunks", bound.get("sections", size))
         if isinstance(bound.get("split_size"), int):
             parts = size // max(bound["split_size"], 1)
         if isinstance(parts, int) and parts > MAX_PARTS:
@@ -254,6 +254,9 @@ def _argument(argument: Mapping[str, Any], values: dict[str, Any], depth: int) -
     ((kind, value),) = argument.items()
     if kind == "as_tensor":
         return values[value["name"]]
+    if kind in ("as_float", "as_floats"):
+        # JSON has no infinity, which masks are made of: it is written as text.
+        return float(value) if kind == "as_float" else [float(one) for one in value]
     if kind in _PLAIN:
         return value
     if kind in ("as_none", "as_memory_format", "as_layout"):

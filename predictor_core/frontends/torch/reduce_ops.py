@@ -93,16 +93,16 @@ def _softmax(op: str) -> Handler:
     return softmax
 
 
-def _layer_norm(op: str) -> Handler:
-    def layer_norm(
-        call: Call, input: torch.Tensor, normalized_shape: Sequence[int], *_: Any, **__: Any
-    ) -> Any:
+def layer_norm(op: str) -> Handler:
+    """Rule of norms over the last dimensions."""
+
+    def handler(call: Call, input: torch.Tensor, normalized_shape: Sequence[int], *_: Any, **__: Any) -> Any:
         own = len(normalized_shape)
         if tuple(input.shape[-own:]) != tuple(normalized_shape):
             return call.run()
         return call.emit(op, (input,), tuple(input.shape), {"axis": input.dim() - own})
 
-    return layer_norm
+    return handler
 
 
 REDUCE_HANDLERS: dict[str, Handler] = {
@@ -119,6 +119,6 @@ REDUCE_HANDLERS: dict[str, Handler] = {
     "topk": _topk,
     **dict.fromkeys(("softmax", "_softmax"), _softmax("softmax")),
     **dict.fromkeys(("log_softmax", "_log_softmax"), _softmax("logsoftmax")),
-    "layer_norm": _layer_norm("layernorm"),
-    "rms_norm": _layer_norm("rmsnorm"),
+    "layer_norm": layer_norm("layernorm"),
+    "rms_norm": layer_norm("rmsnorm"),
 }

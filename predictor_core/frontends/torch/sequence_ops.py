@@ -14,7 +14,7 @@ from predictor_core.frontends.torch.view_ops import reshaped, transposed
 from predictor_core.ir.shapes import broadcast
 
 
-def _attention(
+def attention(
     call: Call,
     query: torch.Tensor,
     key: torch.Tensor,
@@ -128,7 +128,7 @@ def _cell(op: str) -> Handler:
 
 
 SEQUENCE_HANDLERS: dict[str, Handler] = {
-    "scaled_dot_product_attention": _attention,
+    "scaled_dot_product_attention": attention,
     "lstm": _recurrent("lstm"),
     "gru": _recurrent("gru"),
     **dict.fromkeys(("rnn_tanh", "rnn_relu"), _recurrent("rnn")),

@@ -54,6 +54,10 @@ def _to(call: Call, input: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
     return call.emit("cast", (input,), torch.empty(input.shape, dtype=dtype, device="meta"))
 
 
+def _as_tensor(call: Call, data: Any, dtype: torch.dtype | None = None, **kwargs: Any) -> Any:
+    return _to(call, data, dtype=dtype, **kwargs) if isinstance(data, torch.Tensor) else NotImplemented
+
+
 def _cast(dtype: torch.dtype) -> Handler:
     def cast(call: Call, input: torch.Tensor, *_: Any, **__: Any) -> Any:
         return _to(call, input, dtype)
@@ -145,12 +149,16 @@ VIEW_HANDLERS: dict[str, Handler] = {
     "set_data": _set_data,
     "as_strided": _as_strided,
     **dict.fromkeys(("to", "type", "type_as", "_to_copy"), _to),
+    **dict.fromkeys(("as_tensor", "asarray"), _as_tensor),
     "float": _cast(torch.float32),
     "double": _cast(torch.float64),
     "half": _cast(torch.float16),
     "bfloat16": _cast(torch.bfloat16),
     "long": _cast(torch.int64),
     "int": _cast(torch.int32),
+    "short": _cast(torch.int16),
+    "char": _cast(torch.int8),
+    "byte": _cast(torch.uint8),
     "bool": _cast(torch.bool),
     **dict.fromkeys(("view", "reshape", "_unsafe_view"), _view),
     **dict.fromkeys(("view_as", "reshape_as"), _view_as),

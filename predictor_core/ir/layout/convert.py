@@ -102,9 +102,9 @@ def _look(graph: MutableGraph, start: Node, looks: dict[str, tuple[bool, bool]])
             continue
         image = bound = False
         unknown = []
-        for tensor in node.tensors:
+        for tensor, shape in zip(node.tensors, node.outputs):
             for reader in graph.reading(tensor):
-                taken = takes(reader.op)
+                taken = takes(reader, shape)
                 if taken == "anything":
                     beyond = looks.get(reader.name)
                     if beyond is None:

@@ -24,8 +24,15 @@ _TRANSPARENT_LAYOUTS = frozenset({"elementwise", "join"})
 _TRANSPARENT_OPS = frozenset({"pad", "slice", "split"})
 
 
-def takes(op: str) -> str:
+def takes(node: Node, read: Shape) -> str:
     """Return what an op tells of what it reads.
+
+    Parameters
+    ----------
+    node : Node
+        Channels first.
+    read : tuple of int
+        Shape of what it reads.
 
     Returns
     -------
@@ -33,12 +40,13 @@ def takes(op: str) -> str:
         ``"image"``; ``"anything"`` where an image passes it unharmed on its way to an op that tells;
         ``"other"``: no image; ``""`` where it tells nothing.
     """
-    row = ops.find(op)
+    row = ops.find(node.op)
     if row is None:
         return ""
     if row.layout == "image":
         return "image"
-    if row.layout in _TRANSPARENT_LAYOUTS or op in _TRANSPARENT_OPS:
+    unchanged = row.layout == "reshape" and node.shape == read
+    if unchanged or row.layout in _TRANSPARENT_LAYOUTS or node.op in _TRANSPARENT_OPS:
         return "anything"
     return "" if row.group == "reduce" else "other"
 

@@ -6,6 +6,7 @@ from math import prod
 
 from predictor_core.ir.graph import Node
 from predictor_core.ir.mutable import MutableGraph
+from predictor_core.ir.passes.bias import is_channelwise
 from predictor_core.ir.passes.contract import graph_pass
 
 
@@ -13,22 +14,28 @@ from predictor_core.ir.passes.contract import graph_pass
 def flat_products(graph: MutableGraph) -> None:
     """Join ``reshape, fc, reshape`` where the reshapes only flatten leading dimensions and restore them.
 
-    A constant that is added after the features are split into heads becomes the bias of the fc.
+    Scales and shifts of the features may stand between them. A constant that is added after the features are
+    split into heads becomes the bias of the fc.
     """
     idle: dict[str, str] = {}
     for node in graph.of("fc"):
-        before, after = graph.producer(node.inputs[0]), graph.only_reader(node.name)
-        if before.op == "reshape" and after is not None and after.op == "reshape":
-            shape = graph.shape(before.inputs[0])
-            out = (*shape[:-1], node.shape[-1])
-            if (
-                len(node.shape) == 2
-                and shape[-1] == before.shape[-1]
-                and after.shape[: len(out) - 1] == out[:-1]
-            ):
-                node = graph.replace(node, inputs=before.inputs, outputs=(out,))
-                if after.shape == out:
-                    idle[after.name] = node.name
+        before = graph.producer(node.inputs[0])
+        if before.op != "reshape" or len(node.shape) != 2:
+            continue
+        rows, after = [node], graph.only_reader(node.name)
+        while after is not None and after.shape == node.shape and is_channelwise(after, node.shape[-1]):
+            rows.append(after)
+            after = graph.only_reader(after.name)
+        if after is None or after.op != "reshape":
+            continue
+        shape = graph.shape(before.inputs[0])
+        out = (*shape[:-1], node.shape[-1])
+        if shape[-1] == before.shape[-1] and after.shape[: len(out) - 1] == out[:-1]:
+            graph.replace(node, inputs=before.inputs, outputs=(out,))
+            for row in rows[1:]:
+                graph.replace(row, outputs=(out,))
+            if after.shape == out:
+                idle[after.name] = rows[-1].name
     graph.bypass(idle)
     shifts: dict[str, str] = {}
     for node in graph.of("fc"):

@@ -48,6 +48,11 @@ CASES: list[tuple[str, list[Any], dict[str, Any]]] = [
     ("Tile", [SHAPE, np.array([2])], {}),
     ("Range", [np.int64(1), np.int64(9), np.int64(3)], {}),
     ("ConstantOfShape", [np.array([2, 2])], {}),
+    ("Clip", [SHAPE, np.int64(2)], {}),
+    ("Clip", [SHAPE, np.int64(2), np.int64(3)], {}),
+    ("ReduceMean", [np.array([1.0, 2.0, 6.0], np.float32)], {"keepdims": 0}),
+    ("Sign", [np.array([-3, 0, 2])], {}),
+    ("Xor", [np.array([True, False]), np.array([True, True])], {}),
     ("ReduceProd", [SHAPE], {"keepdims": 0}),
     ("ReduceSum", [TABLE, np.array([1])], {}),
     ("ReduceMax", [TABLE], {"axes": [0]}),
@@ -75,6 +80,27 @@ def test_folded_as_onnx_itself_computes(op: str, arrays: list[Any], attrs: dict[
     assert folded is not None
     assert folded[0].dtype == expected.dtype
     np.testing.assert_array_equal(folded[0], expected)
+
+
+def test_bounds_may_be_attributes_and_absent() -> None:
+    (clipped,) = fold("Clip", [np.array([-1.0, 7.0])], {"min": 0.0}) or ()
+    assert clipped.tolist() == [0.0, 7.0]
+    (clipped,) = fold("Clip", [np.array([-1, 7]), None, np.int64(6)], {}) or ()
+    assert clipped.tolist() == [-1, 6]
+    (clipped,) = fold("Clip", [np.array([-1, 7])], {}) or ()
+    assert clipped.tolist() == [-1, 7]
+
+
+def test_a_quantised_number_is_the_float_that_it_stands_for() -> None:
+    (half,) = fold("DequantizeLinear", [np.uint8(255), np.float32(0.5 / 255), np.uint8(0)], {}) or ()
+    assert half == pytest.approx(0.5)
+    assert half.dtype == np.float32
+    (shifted,) = fold("DequantizeLinear", [np.int8(-100), np.float32(0.25), np.int8(100)], {}) or ()
+    assert shifted == -50.0
+
+
+def test_quantised_weights_are_not_computed() -> None:
+    assert fold("DequantizeLinear", [np.zeros(8, np.int8), np.float32(0.1), np.int8(0)], {}) is None
 
 
 def test_filler_is_an_attribute() -> None:

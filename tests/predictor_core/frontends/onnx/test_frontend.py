@@ -404,6 +404,14 @@ def test_flatten_as_exporters_write_it() -> None:
     assert len({node.name for node in graph}) == len(graph)
 
 
+@pytest.mark.parametrize("noise", ["RandomNormalLike", "RandomUniformLike"])
+def test_noise_is_a_constant(noise: str) -> None:
+    m = OnnxModel((1, 8, 4, 4))
+    y = m("Relu", "x")
+    m("Add", y, m("Exp", m(noise, y)))
+    assert ops(m.graph()) == ["relu", "add"]
+
+
 def test_initializers_among_the_inputs_are_no_inputs() -> None:
     m = OnnxModel((1, 3, 8, 8), opset=8)
     m.conv("x", (4, 3, 1, 1))

@@ -114,3 +114,49 @@ def test_a_quantised_model_costs_what_its_float_original_costs(
         assert (AS_FLOAT in of_int8.warnings) == (name != INT8)
         assert any("is not quantised" in warning for warning in of_float.warnings) == (name == INT8)
         assert not any("is not quantised" in warning for warning in of_int8.warnings)
+
+
+#: A gelu as exporters write it, between products of tokens that are flattened to rows and put back.
+GELU_NODES: tuple[tuple[str, list[str], str, dict[str, Any]], ...] = (
+    ("Reshape", ["x", "rows"], "r", {}),
+    ("Gemm", ["r", "w1", "b1"], "g1", {}),
+    ("Reshape", ["g1", "tokens"], "t", {}),
+    ("Div", ["t", "root"], "d", {}),
+    ("Erf", ["d"], "e", {}),
+    ("Add", ["e", "one"], "a", {}),
+    ("Mul", ["t", "a"], "m", {}),
+    ("Mul", ["m", "half"], "h", {}),
+    ("MatMul", ["h", "w2"], "y", {}),
+)
+GELU_WEIGHTS: dict[str, Any] = {
+    **{"rows": np.array([64, 3]), "tokens": np.array([1, 2, 32, 16]), "root": np.float32(np.sqrt(2.0))},
+    **{"one": np.float32(1.0), "half": np.float32(0.5), "b1": np.ones(16, np.float32)},
+    **{"w1": np.linspace(-1, 1, 48, dtype=np.float32).reshape(3, 16)},
+    **{"w2": np.linspace(-1, 1, 96, dtype=np.float32).reshape(16, 6)},
+}
+
+
+@pytest.mark.parametrize("form", ["QDQ", "QOperator", "dynamic"])
+def test_constants_of_a_composite_op_are_the_floats_that_they_stand_for(form: str, tmp_path: Path) -> None:
+    shape = (1, 2, 32, 3)
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node(op, reads, [written], **attrs) for op, reads, written, attrs in GELU_NODES],
+        "gelu",
+        [onnx.helper.make_tensor_value_info("x", 1, shape)],
+        [onnx.helper.make_tensor_value_info("y", 1, (1, 2, 32, 6))],
+        [onnx.numpy_helper.from_array(np.asarray(value), name) for name, value in GELU_WEIGHTS.items()],
+    )
+    source, target = tmp_path / "float.onnx", tmp_path / "int8.onnx"
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)]), source)
+    if form == "dynamic":
+        quantization.quantize_dynamic(source, target)
+    else:
+        samples = Samples(np.random.default_rng(0))
+        samples._left = iter([{"x": np.ones(shape, np.float32)}])
+        quantization.quantize_static(
+            source, target, samples, quant_format=getattr(quantization.QuantFormat, form)
+        )
+    of_float, of_int8 = (load_latency_predictor(INT8).profile(path) for path in (source, target))
+    assert [kernel.type for kernel in of_float.kernels] == ["fc-bn", "gelu", "fc"]
+    assert [kernel.type.removesuffix("-bn") for kernel in of_int8.kernels] == ["fc", "gelu", "fc"]
+    assert of_int8.latency_ms == pytest.approx(of_float.latency_ms, rel=1e-6)

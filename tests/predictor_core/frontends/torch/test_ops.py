@@ -77,6 +77,9 @@ ATTENTION = (
 
 #: model, input shape, canonical ops. Both ways of conversion must give the same nodes.
 CASES: dict[str, tuple[nn.Module, Any, str]] = {
+    "a tensor made a tensor": (Net(lambda _, x: torch.as_tensor(x.relu()) * 2.0), IMAGE, "relu mul"),
+    "bytes": (Net(lambda _, x: (x * 255.0).byte().float() * 2.0), IMAGE, "mul mul"),
+    "noise": (Net(lambda _, x: x.relu() + torch.randn_like(x) * 2.0), IMAGE, "relu add"),
     "lstm": (nn.LSTM(8, 16), (5, 1, 8), "lstm reshape"),
     "bidirectional lstm of two layers": (
         nn.LSTM(8, 16, 2, batch_first=True, bidirectional=True),

@@ -168,3 +168,100 @@ def test_indices_of_a_program_are_what_they_are_in_a_module(tmp_path: Path) -> N
         assert Counter(node.op for node in graph if node.op in wanted) == wanted
     predictor = load_latency_predictor("cortexA76cpu_tflite21")
     assert predictor.predict(program) == pytest.approx(predictor.predict(direct), rel=0.01)
+
+
+class Cut(torch.nn.Module):
+    """The class token is taken off a long sequence by one of the ops that can make many parts."""
+
+    def __init__(self, cut: Any) -> None:
+        super().__init__()
+        self.cut = cut
+
+    def forward(self, x: Any) -> Any:
+        token, rest = self.cut(x)
+        return torch.relu(rest) + token
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        lambda x: torch.tensor_split(x, [1], dim=1),
+        lambda x: torch.ops.aten.tensor_split.indices(x, [1], 1),
+        lambda x: torch.ops.aten.split.sizes(x, [1, 4999], 1),
+    ],
+)
+def test_a_long_dimension_is_cut_at_places_that_are_listed(cut: Any, tmp_path: Path) -> None:
+    saved(tmp_path / "model.pt2", Cut(cut), (1, 5000, 8))
+    graph = load(tmp_path / "model.pt2")
+    assert next(node.shape for node in graph if node.op == "relu") == (1, 4999, 8)
+
+
+class Inside(torch.nn.Module):
+    """A function of an image, or of what it is given."""
+
+    def __init__(self, function: Any, *layers: torch.nn.Module) -> None:
+        super().__init__()
+        self.function = function
+        self.layers = torch.nn.ModuleList(layers)
+
+    def forward(self, x: Any) -> Any:
+        return self.function(*self.layers, x) * 2.0
+
+
+def _resized(mode: str, **kwargs: Any) -> Any:
+    return lambda x: torch.nn.functional.interpolate(x, scale_factor=0.5, mode=mode, **kwargs)
+
+
+LINE, IMAGE, VOLUME = (1, 8, 32), (1, 8, 16, 16), (1, 8, 8, 8, 8)
+DECOMPOSED = {
+    "nearest1d": (LINE, "resize", _resized("nearest")),
+    "linear": (LINE, "resize", _resized("linear")),
+    "exact1d": (LINE, "resize", _resized("nearest-exact")),
+    "exact2d": (IMAGE, "resize", _resized("nearest-exact")),
+    "bilinear aa": (IMAGE, "resize", _resized("bilinear", antialias=True)),
+    "bicubic aa": (IMAGE, "resize", _resized("bicubic", antialias=True)),
+    "nearest3d": (VOLUME, "resize", _resized("nearest")),
+    "trilinear": (VOLUME, "resize", _resized("trilinear")),
+    "exact3d": (VOLUME, "resize", _resized("nearest-exact")),
+    "pad": (IMAGE, "pad", lambda x: torch.nn.functional.pad(x, (1, 2, 1, 0))),
+    "pool2d": (IMAGE, "adaptivepool", lambda x: torch.nn.functional.adaptive_avg_pool2d(x, (5, 3))),
+    "pool3d": (VOLUME, "adaptivepool", lambda x: torch.nn.functional.adaptive_avg_pool3d(x, 3)),
+    "layer norm": (LINE, "layernorm", lambda norm, x: norm(x), torch.nn.LayerNorm(32)),
+    "group norm": (IMAGE, "groupnorm", lambda norm, x: norm(x), torch.nn.GroupNorm(2, 8)),
+    "instance norm": (IMAGE, "instancenorm", lambda norm, x: norm(x), torch.nn.InstanceNorm2d(8)),
+    "halves": (IMAGE, "split", lambda x: x[:, :4] + x[:, 4:].relu()),
+    "every second pixel": (IMAGE, "slice", lambda x: x[:, :, ::2, 1::2]),
+    "the last": (LINE, "slice", lambda x: x[:, -3:]),
+    "infinity": (LINE, "where", lambda x: x.masked_fill(x > 0.5, float("-inf"))),
+}
+
+
+@pytest.mark.parametrize("name", DECOMPOSED)
+def test_functions_of_a_program_are_those_of_its_module(name: str, tmp_path: Path) -> None:
+    """Programs call ops that no module does: those that functions choose, and those of core ATen."""
+    shape, op, function, *layers = DECOMPOSED[name]
+    module = Inside(function, *layers).eval()
+    program = torch.export.export(module, (torch.zeros(shape),))
+    torch.export.save(program, tmp_path / "program.pt2")
+    graphs = [load(module, input_shape=shape, via="direct"), load(tmp_path / "program.pt2")]
+    # Decomposed, most resizes are the look-ups that they are made of.
+    if op != "resize" or "aa" in name:
+        torch.export.save(program.run_decompositions(), tmp_path / "core.pt2")
+        graphs.append(load(tmp_path / "core.pt2"))
+    predictor = load_latency_predictor("cortexA76cpu_tflite21")
+    for graph in graphs:
+        assert op in {node.op for node in graph}
+        assert Counter(node.op for node in graph) == Counter(node.op for node in graphs[0])
+        assert predictor.predict(graph) == pytest.approx(predictor.predict(graphs[0]), rel=1e-6)
+
+
+def test_a_program_has_fused_attention(tmp_path: Path) -> None:
+    def fused(q: Any) -> Any:
+        return torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(q, q, q)[0]
+
+    def plain(q: Any) -> Any:
+        return torch.nn.functional.scaled_dot_product_attention(q, q, q)
+
+    saved(tmp_path / "model.pt2", Inside(fused), (1, 4, 9, 16))
+    direct = load(Inside(plain), input_shape=(1, 4, 9, 16), via="direct")
+    assert Counter(node.op for node in load(tmp_path / "model.pt2")) == Counter(node.op for node in direct)

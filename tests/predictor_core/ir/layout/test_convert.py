@@ -183,3 +183,12 @@ def test_reshape_to_another_size_is_refused() -> None:
     m("reshape", "x", shape=(2, 5))
     with pytest.raises(GraphError, match="'reshape_1' reshapes"):
         m.graph()
+
+
+def test_reshape_to_the_size_it_has_leaves_an_input_an_image() -> None:
+    m = Model()
+    m.conv(m("reshape", "x", shape=IMAGE))
+    assert all_ops(m.graph()) == ["input", "conv"]
+    tokens = Model()
+    tokens.conv(tokens("reshape", tokens("reshape", "x", shape=IMAGE), shape=(2, 8, 16, 6)))
+    assert "transpose" in all_ops(tokens.graph())

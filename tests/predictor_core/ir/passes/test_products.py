@@ -27,6 +27,24 @@ def test_reshapes_around_a_product_are_dropped() -> None:
     assert graph["y"].attrs == {"bias": True}
 
 
+def test_scales_and_shifts_may_stand_before_the_second_reshape() -> None:
+    """So do products of integers, whose scale and bias are nodes of their own."""
+    graph = canonicalize(
+        Graph(
+            [
+                Node("x", "input", outputs=((2, 16, 32),)),
+                Node("r", "reshape", ("x",), {}, ((32, 32),)),
+                Node("y", "fc", ("r",), {"bias": False}, ((32, 8),)),
+                Node("m", "mul", ("y",), {"const_shape": ()}, ((32, 8),)),
+                Node("b", "add", ("m",), {"const_shape": (8,)}, ((32, 8),)),
+                Node("s", "reshape", ("b",), {}, ((2, 16, 8),)),
+            ]
+        )
+    )
+    assert [(node.op, node.shape) for node in graph] == [("input", (2, 16, 32)), ("fc", (2, 16, 8))]
+    assert graph["y"].attrs == {"bias": True}
+
+
 def test_features_may_be_split_into_heads() -> None:
     shift = Node("b", "add", ("s",), {"const_shape": (1, 1, 4, 2)}, ((2, 16, 4, 2),))
     graph = flattened((32, 32), (32, 8), (2, 16, 4, 2), shift)
