@@ -12,7 +12,7 @@ from nnmeter_nni._nni import installed_major
 from nnmeter_nni.device import Predictor
 from nnmeter_nni.errors import ArgumentError, NoCandidateError
 from nnmeter_nni.latency import CandidateLatency
-from nnmeter_nni.limits import devices, limits_ms
+from nnmeter_nni.limits import devices, limits_ms, positive
 from nnmeter_nni.stats import FilterStats
 from predictor_core.errors import MissingDependencyError, PredictorError
 from predictor_core.ir.graph import Shape
@@ -88,10 +88,6 @@ class LatencyFilter:
     ) -> None:
         if on_error not in ("raise", "reject", "accept"):
             raise ArgumentError(f"on_error must be 'raise', 'reject' or 'accept', but got {on_error!r}")
-        if patience is not None and patience < 1:
-            raise ArgumentError(
-                f"patience must be a positive number of candidates or None, but got {patience}"
-            )
         given = devices(threshold, predictor)
         self.threshold = threshold
         self.predictor = predictor
@@ -99,7 +95,7 @@ class LatencyFilter:
         self.reverse = bool(reverse)
         self.min_latency = min_latency
         self.on_error = on_error
-        self.patience = patience
+        self.patience = None if patience is None else positive("patience", patience)
         self.stats = FilterStats()
         self.latency = CandidateLatency(given, predictor_version, input_shape=input_shape)
         names = self.latency.names
