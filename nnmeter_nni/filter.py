@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any, Literal
 
@@ -43,10 +43,11 @@ class LatencyFilter:
         Version of the predictor(s). Default: the latest.
     reverse : bool
         Accept exactly the candidates that would be rejected otherwise.
-    input_shape : tuple of int, optional
-        Input shape of the candidates, batch first, channels second. Default: the dummy input that the graph
-        engine records, else (1, 3, 224, 224). NNI 2.10 has no ``exp_config.dummy_input``: its Python engine
-        needs none, and for its graph engine there is ``retiarii_config("graph", dummy_input=...)``.
+    input_shape : tuple of int, or several, optional
+        Input shape of the candidates, batch first, channels second; of several inputs in order. Default:
+        the dummy input that the graph engine records, else (1, 3, 224, 224). NNI 2.10 has no
+        ``exp_config.dummy_input``: its Python engine needs none, and for its graph engine there is
+        ``retiarii_config("graph", dummy_input=...)``.
     min_latency : float, or mapping of predictor name to float, optional
         Accept only when ``min_latency <= latency`` as well.
     on_error : {"raise", "reject", "accept"}
@@ -81,7 +82,7 @@ class LatencyFilter:
         predictor_version: str | float | None = None,
         reverse: bool = False,
         *,
-        input_shape: Shape | None = None,
+        input_shape: Shape | Sequence[Shape] | None = None,
         min_latency: float | Mapping[str, float] | None = None,
         on_error: Policy = "raise",
         patience: int | None = 10_000,
@@ -121,7 +122,7 @@ class LatencyFilter:
             )
 
     @property
-    def input_shape(self) -> Shape | None:
+    def input_shape(self) -> Shape | Sequence[Shape] | None:
         """Input shape of the candidates, or None when each candidate tells."""
         return self.latency.input_shape
 

@@ -30,9 +30,9 @@ class CandidateLatency:
         The devices.
     predictor_version : str or float, optional
         Version of those given by name. Default: the latest.
-    input_shape : tuple of int, optional
-        Input shape of the candidates, batch first, channels second. Default: what each candidate records,
-        else (1, 3, 224, 224).
+    input_shape : tuple of int, or several, optional
+        Input shape of the candidates, batch first, channels second; of several inputs in order. Default:
+        what each candidate records, else (1, 3, 224, 224).
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class CandidateLatency:
         predictors: Predictor | Sequence[Predictor],
         predictor_version: str | float | None = None,
         *,
-        input_shape: Shape | None = None,
+        input_shape: Shape | Sequence[Shape] | None = None,
     ) -> None:
         if isinstance(predictors, str) or not isinstance(predictors, Sequence):
             predictors = [predictors]

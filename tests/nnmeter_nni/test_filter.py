@@ -125,6 +125,20 @@ def test_a_device_alone_needs_no_list_around_it(cpu: LatencyPredictor) -> None:
         CandidateLatency([])
 
 
+def test_several_inputs(cpu: LatencyPredictor) -> None:
+    class Two(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = torch.nn.Conv2d(3, 8, 3)
+
+        def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+            return self.conv(x) * y
+
+    shapes = [(1, 3, 10, 10), (1, 8, 8, 8)]
+    expected = cpu.predict(Two(), "torch", input_shape=shapes)
+    assert CandidateLatency(CPU, input_shape=shapes)(Two()) == {CPU: expected}
+
+
 def test_a_missing_or_unknown_predictor_is_refused() -> None:
     with pytest.raises(TypeError, match="needs a threshold and a predictor"):
         LatencyFilter(100)
