@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,6 +33,17 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """Look for doctests in the packages, not in scripts and helpers of the tests."""
     helper = collection_path.suffix == ".py" and not collection_path.name.startswith("test_")
     return True if helper else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file() -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    """Collect a file of tests once, as tests.
+
+    As doctests, files that can't be imported are skipped, and what was imported of them by then would be
+    taken for the whole: their tests would be missing, with nothing said.
+    """
+    found = yield
+    return [collector for collector in found if type(collector).__name__ != "DoctestModule"]
 
 
 @pytest.fixture(scope="session")

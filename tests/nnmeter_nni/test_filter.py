@@ -12,7 +12,7 @@ import torch
 from nnmeter_nni import CandidateLatency, FilterStats, LatencyFilter, NoCandidateError
 from nnmeter_nni._nni import installed_major
 from predictor_core import LatencyPredictor, PredictorError
-from predictor_core.catalog.registry import register_predictor
+from predictor_core.catalog.register import register_predictor
 from predictor_core.predictor.learned import LearnedPredictor
 from tests.nnmeter_nni.plain import SHAPE, Failing, chain
 
