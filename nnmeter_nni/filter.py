@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any, Literal
 
@@ -12,7 +12,7 @@ from nnmeter_nni._nni import installed_major
 from nnmeter_nni.device import Predictor
 from nnmeter_nni.errors import ArgumentError, NoCandidateError
 from nnmeter_nni.latency import CandidateLatency
-from nnmeter_nni.limits import devices, limits_ms
+from nnmeter_nni.limits import devices, limits_ms, positive
 from nnmeter_nni.stats import FilterStats
 from predictor_core.errors import MissingDependencyError, PredictorError
 from predictor_core.ir.graph import Shape
@@ -43,10 +43,11 @@ class LatencyFilter:
         Version of the predictor(s). Default: the latest.
     reverse : bool
         Accept exactly the candidates that would be rejected otherwise.
-    input_shape : tuple of int, optional
-        Input shape of the candidates, batch first, channels second. Default: the dummy input that the graph
-        engine records, else (1, 3, 224, 224). NNI 2.10 has no ``exp_config.dummy_input``: its Python engine
-        needs none, and for its graph engine there is ``retiarii_config("graph", dummy_input=...)``.
+    input_shape : tuple of int, or several, optional
+        Input shape of the candidates, batch first, channels second; of several inputs in order. Default:
+        the dummy input that the graph engine records, else (1, 3, 224, 224). NNI 2.10 has no
+        ``exp_config.dummy_input``: its Python engine needs none, and for its graph engine there is
+        ``retiarii_config("graph", dummy_input=...)``.
     min_latency : float, or mapping of predictor name to float, optional
         Accept only when ``min_latency <= latency`` as well.
     on_error : {"raise", "reject", "accept"}
@@ -81,17 +82,13 @@ class LatencyFilter:
         predictor_version: str | float | None = None,
         reverse: bool = False,
         *,
-        input_shape: Shape | None = None,
+        input_shape: Shape | Sequence[Shape] | None = None,
         min_latency: float | Mapping[str, float] | None = None,
         on_error: Policy = "raise",
         patience: int | None = 10_000,
     ) -> None:
         if on_error not in ("raise", "reject", "accept"):
             raise ArgumentError(f"on_error must be 'raise', 'reject' or 'accept', but got {on_error!r}")
-        if patience is not None and patience < 1:
-            raise ArgumentError(
-                f"patience must be a positive number of candidates or None, but got {patience}"
-            )
         given = devices(threshold, predictor)
         self.threshold = threshold
         self.predictor = predictor
@@ -99,7 +96,7 @@ class LatencyFilter:
         self.reverse = bool(reverse)
         self.min_latency = min_latency
         self.on_error = on_error
-        self.patience = patience
+        self.patience = None if patience is None else positive("patience", patience)
         self.stats = FilterStats()
         self.latency = CandidateLatency(given, predictor_version, input_shape=input_shape)
         names = self.latency.names
@@ -125,7 +122,7 @@ class LatencyFilter:
             )
 
     @property
-    def input_shape(self) -> Shape | None:
+    def input_shape(self) -> Shape | Sequence[Shape] | None:
         """Input shape of the candidates, or None when each candidate tells."""
         return self.latency.input_shape
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnmeter_nni.device import DevicePredictor, Predictor, latency_of, load_device
 from nnmeter_nni.errors import ArgumentError, CandidateError
-from predictor_core.errors import PredictorError
+from predictor_core.errors import MissingDependencyError, PredictorError
 from predictor_core.ir.graph import Shape
 
 if TYPE_CHECKING:
@@ -26,13 +26,13 @@ class CandidateLatency:
 
     Parameters
     ----------
-    predictors : sequence of str or predictor
+    predictors : str, predictor, or sequence of those
         The devices.
     predictor_version : str or float, optional
         Version of those given by name. Default: the latest.
-    input_shape : tuple of int, optional
-        Input shape of the candidates, batch first, channels second. Default: what each candidate records,
-        else (1, 3, 224, 224).
+    input_shape : tuple of int, or several, optional
+        Input shape of the candidates, batch first, channels second; of several inputs in order. Default:
+        what each candidate records, else (1, 3, 224, 224).
 
     Attributes
     ----------
@@ -48,24 +48,30 @@ class CandidateLatency:
     Raises
     ------
     ArgumentError
-        When a predictor is given twice, or is neither a name nor a predictor.
+        When there is no predictor, one is given twice, or one is neither a name nor a predictor.
     UnknownPredictorError
         When there is no predictor of a name.
     """
 
     def __init__(
         self,
-        predictors: Sequence[Predictor],
+        predictors: Predictor | Sequence[Predictor],
         predictor_version: str | float | None = None,
         *,
-        input_shape: Shape | None = None,
+        input_shape: Shape | Sequence[Shape] | None = None,
     ) -> None:
+        if isinstance(predictors, str) or not isinstance(predictors, Sequence):
+            predictors = [predictors]
+        from nnmeter_nni.candidates import checked_shape
+
         loaded = [load_device(one, predictor_version) for one in predictors]
+        if not loaded:
+            raise ArgumentError("expected at least one device, e.g. ['cortexA76cpu_tflite21'], but got none")
         self.predictors: dict[str, DevicePredictor] = {one.name: one for one in loaded}
         if len(self.predictors) < len(loaded):
             raise ArgumentError(f"each device may be given once, but got {[one.name for one in loaded]}")
         self.names = {given: one.name for given, one in zip(predictors, loaded)}
-        self.input_shape = None if input_shape is None else tuple(input_shape)
+        self.input_shape = None if input_shape is None else checked_shape(input_shape)
         self.known = 0
         self.last_sample: Mapping[str, Any] = {}
         self._spaces: dict[Hashable, SpaceMemo] = {}
@@ -82,7 +88,11 @@ class CandidateLatency:
         self.last_sample = {}
         try:
             return self._predict(candidate)
-        except PredictorError:
+        except MissingDependencyError:
+            raise
+        except PredictorError as error:
+            if self.last_sample and not error.origin:
+                error.origin = f"the candidate {dict(self.last_sample)}"
             raise
         except Exception as error:
             raise CandidateError(

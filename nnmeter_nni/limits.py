@@ -1,10 +1,10 @@
-"""Thresholds of a filter, and the devices that they are for."""
+"""Arguments, checked: thresholds of a filter, the devices that they are for, other numbers."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 from nnmeter_nni.device import Predictor
@@ -81,6 +81,34 @@ def limits_ms(
             )
         limits[names[key]] = float(value)
     return limits
+
+
+def positive(name: str, value: Any) -> int:
+    """Return a count, checked.
+
+    Raises
+    ------
+    ArgumentError
+        When it is no positive integer.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise ArgumentTypeError(f"{name} must be a positive integer, but got {value!r}")
+    if value < 1:
+        raise ArgumentError(f"{name} must be a positive integer, but got {value}")
+    return int(value)
+
+
+def number(name: str, value: Any) -> float:
+    """Return a number, checked.
+
+    Raises
+    ------
+    ArgumentTypeError
+        When it is none.
+    """
+    if not _is_number(value):
+        raise ArgumentTypeError(f"{name} must be a number, but got {value!r}")
+    return float(value)
 
 
 def _is_number(value: object) -> bool:

@@ -1,9 +1,11 @@
-"""Candidates of NNI 3.x: an ``ExecutableModelSpace`` in raw or simplified format."""
+"""Candidates of NNI 3.x: an ``ExecutableModelSpace`` in raw or simplified format; spaces that are none."""
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
+from nnmeter_nni._nni import installed_major
 from nnmeter_nni.candidates.build import build
 from nnmeter_nni.candidates.candidate import Candidate, freeze
 from predictor_core.errors import ModelFormatError
@@ -14,10 +16,7 @@ def read(candidate: Any) -> Candidate | None:
     if not hasattr(candidate, "executable_model") or hasattr(candidate, "graphs"):
         return None
     if not candidate.status.frozen():
-        raise ModelFormatError(
-            f"got a model space of {len(candidate.simplify())} choices, which has no single latency; "
-            "freeze it with a sample first, or predict the whole space with nnmeter_nni.SpaceLatency"
-        )
+        raise _no_single_latency(len(candidate.simplify()))
     sample = dict(candidate.sample or {})
     if hasattr(candidate, "model"):
         recipe = candidate.model
@@ -37,4 +36,34 @@ def read(candidate: Any) -> Candidate | None:
         space=("raw", id(original)) if sample else None,
         build_space=lambda: build(lambda: original.trace_copy().get(traceable=False)),
         keep=original,
+    )
+
+
+def refuse_open(module: Any) -> None:
+    """Refuse the module of a space of either NNI whose choices are open: its ``forward`` takes any of them.
+
+    Raises
+    ------
+    ModelFormatError
+        When choices are open.
+    """
+    if "nni" not in sys.modules:
+        return
+    choices: Any = None
+    if getattr(module, "_nni_model_wrapper", False):
+        from nni.nas.nn.pytorch.mutator import extract_mutation_from_pt_module
+
+        choices = extract_mutation_from_pt_module(module)[1]
+    elif installed_major() == 3:
+        from nni.nas.nn.pytorch import MutableModule
+
+        choices = isinstance(module, MutableModule) and module.simplify()
+    if choices:
+        raise _no_single_latency(len(choices))
+
+
+def _no_single_latency(count: int) -> ModelFormatError:
+    return ModelFormatError(
+        f"got a model space of {count} choices, which has no single latency; "
+        "freeze it with a sample first, or predict the whole space with nnmeter_nni.SpaceLatency"
     )

@@ -51,10 +51,14 @@ def history(candidate: Any) -> dict[str, Any]:
 
     Choices of the evaluator are left out: they do not change the model.
     """
-    sample = {}
+    sample: dict[str, Any] = {}
     for mutation in candidate.history:
-        mutator = mutation.mutator
-        if not type(mutator).__name__.startswith("Evaluator"):
-            chosen = mutation.samples
-            sample[mutator.label] = chosen[0] if len(chosen) == 1 else list(chosen)
+        kind, label, chosen = type(mutation.mutator).__name__, mutation.mutator.label, mutation.samples
+        if kind.startswith("Evaluator"):
+            continue
+        # The graph engine draws a depth or an argument by one mutator, and has another carry it out.
+        if not chosen and (label is None or label in sample):
+            continue
+        key = f"{label} ({kind})" if label in sample else label
+        sample[key] = chosen[0] if len(chosen) == 1 else list(chosen)
     return sample

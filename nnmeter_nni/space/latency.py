@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import product
+from functools import cached_property
+from itertools import chain, product
 from math import inf, prod
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnmeter_nni._nni import for_major
-from nnmeter_nni.candidates import DEFAULT_INPUT_SHAPE, freeze, record_to_graph
+from nnmeter_nni.candidates import DEFAULT_INPUT_SHAPE, checked_shape, freeze, record_to_graph
 from nnmeter_nni.device import Predictor, load_device
 from predictor_core.errors import PredictorError
 from predictor_core.ir.graph import Graph, Shape
@@ -60,12 +61,14 @@ class LatencyTable:
     base_ms : float
         Latency with the cheapest value of every choice.
     choices : dict of str to dict
-        Label -> value -> ms above the cheapest value of that label. A value that is a list, as that of a
-        choice of several inputs, is listed as a tuple.
+        Label -> value -> ms above the cheapest value of that label; infinite where the reference with that
+        value can't be predicted. A value that is a list, as that of a choice of several inputs, is listed as
+        a tuple.
 
     Notes
     -----
-    Values are differences to one reference candidate. Their sum is the latency of a candidate up to what
+    Values are differences to one reference candidate: choices inside of what it leaves out, as a deeper block
+    or another layer, add nothing. Their sum is the latency of a candidate up to what
     kernels that span two choices add; `SpaceLatency.latency` is exact.
     """
 
@@ -128,10 +131,14 @@ class SpaceLatency:
         )
         from nnmeter_nni.space.memo import SpaceMemo
 
-        self.input_shape = tuple(input_shape)
+        self.input_shape = checked_shape(input_shape)
         self.predictor = load_device(predictor, predictor_version)
         self._source: Any = source(space)
-        self.choices: dict[str, list[Any]] = self._source.values
+        # The candidate of first values is the reference: it should have inputs wherever it can choose some.
+        self.choices: dict[str, list[Any]] = {
+            label: sorted(values, key=lambda value: freeze(value) == ())
+            for label, values in self._source.values.items()
+        }
         if not self.choices:
             raise PredictorError("the space has no choices; predict the model itself")
         self._memo = SpaceMemo(self._any_record(), self.input_shape, [self.predictor])
@@ -186,7 +193,10 @@ class SpaceLatency:
         return self._bound(1.0), self._bound(-1.0)
 
     def latency_table(self) -> LatencyTable:
-        """Return what each value of each choice adds, others at their first value."""
+        """Return what each value of each choice adds, others at their first value.
+
+        Where that candidate can't be predicted, others at the values of a random one.
+        """
         reference = dict(self._reference)
         base_ms = self.latency(reference)
         choices: dict[str, dict[Any, float]] = {}
@@ -199,17 +209,24 @@ class SpaceLatency:
 
     def _any_record(self) -> Candidate:
         """Describe a candidate that keeps the constraints of the space, of first values if these do."""
+        return self._first(self._source.record)[1]  # type: ignore[no-any-return]
+
+    @cached_property
+    def _reference(self) -> dict[str, Any]:
+        """A sample that can be predicted, of first values if that one can."""
+        return self._first(self.latency)[0]
+
+    def _first(self, attempt: Callable[[Sample], Any]) -> tuple[dict[str, Any], Any]:
+        """Return the first sample of first values, else drawn, that does not fail, and what came of it."""
         rng = Random(0)
         first = {label: values[0] for label, values in self.choices.items()}
-        for sample in (first, *(self.sample(rng) for _ in range(_DRAWS))):
+        failure: PredictorError | None = None
+        for sample in chain([first], (self.sample(rng) for _ in range(_DRAWS))):
             try:
-                record: Candidate = self._source.record(sample)
+                return sample, attempt(sample)
             except PredictorError as error:
-                last = error
-            else:
-                self._reference = sample
-                return record
-        raise PredictorError(f"none of {_DRAWS} random samples is a candidate of the space: {last}") from last
+                failure = failure or error
+        raise PredictorError(f"none of {_DRAWS} random samples of the space works: {failure}") from failure
 
     def _built(self, sample: Sample) -> Graph:
         return record_to_graph(self._source.record(sample), self.input_shape)

@@ -28,7 +28,8 @@ class NasSource:
         if isinstance(space, nn.Module) and hasattr(space, "simplify"):
             space = SimplifiedModelSpace.from_model(space)
         if not isinstance(space, ExecutableModelSpace):
-            raise PredictorError(f"expected an NNI ModelSpace, but got {type(space).__name__}")
+            kind = f"the class {space.__name__}" if isinstance(space, type) else type(space).__name__
+            raise PredictorError(f"expected an NNI ModelSpace, but got {kind}")
         self._space = space
         self.values: dict[str, list[Any]] = {}
         for label, mutable in space.simplify().items():

@@ -8,7 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nnmeter_nni._nni import base_class
-from nnmeter_nni.errors import ArgumentError, ArgumentTypeError, NoCandidateError
+from nnmeter_nni.errors import ArgumentTypeError, NoCandidateError
 from nnmeter_nni.filter import LatencyFilter
 
 _logger = logging.getLogger(__name__)
@@ -149,10 +149,3 @@ def new_model(space: Space, sample: Any, seen: set[Hashable] | None) -> Any | No
 def first_latency(latency_ms: Mapping[str, float]) -> float:
     """Latency in ms on the first device; infinite for a candidate that was accepted unpredicted."""
     return next(iter(latency_ms.values()), float("inf"))
-
-
-def positive(name: str, value: int) -> int:
-    """Return a count, checked."""
-    if value < 1:
-        raise ArgumentError(f"{name} must be a positive integer, but got {value}")
-    return value

@@ -10,7 +10,8 @@ from typing import Any, Literal, NamedTuple
 
 from nnmeter_nni.errors import ArgumentError
 from nnmeter_nni.filter import LatencyFilter
-from nnmeter_nni.strategies.base import Engine, LatencyStrategy, Space, first_latency, new_model, positive
+from nnmeter_nni.limits import number, positive
+from nnmeter_nni.strategies.base import Engine, LatencyStrategy, Space, first_latency, new_model
 from nnmeter_nni.strategies.pareto import fronts, ranking
 
 _logger = logging.getLogger(__name__)
@@ -104,13 +105,13 @@ class LatencyEvolution(LatencyStrategy):
         super().__init__(latency_filter, seed=seed)
         if objective not in ("accuracy", "pareto"):
             raise ArgumentError(f"objective must be 'accuracy' or 'pareto', but got {objective!r}")
-        if not 0.0 < mutation_prob <= 1.0:
+        if not 0.0 < number("mutation_prob", mutation_prob) <= 1.0:
             raise ArgumentError(f"mutation_prob must be above 0 and at most 1, but got {mutation_prob}")
-        if not 1 <= sample_size <= population_size:
-            raise ArgumentError(f"sample_size must be between 1 and population_size, but got {sample_size}")
         self.objective = objective
-        self.population_size = population_size
-        self.sample_size = sample_size
+        self.population_size = positive("population_size", population_size)
+        self.sample_size = positive("sample_size", sample_size)
+        if self.sample_size > self.population_size:
+            raise ArgumentError(f"sample_size must be between 1 and population_size, but got {sample_size}")
         self.mutation_prob = mutation_prob
         self.patience = positive("patience", patience)
         self.history: list[Individual] = []

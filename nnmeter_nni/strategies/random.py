@@ -6,7 +6,8 @@ import logging
 from collections.abc import Hashable
 
 from nnmeter_nni.filter import LatencyFilter
-from nnmeter_nni.strategies.base import Engine, LatencyStrategy, Space, positive
+from nnmeter_nni.limits import positive
+from nnmeter_nni.strategies.base import Engine, LatencyStrategy, Space
 
 _logger = logging.getLogger(__name__)
 

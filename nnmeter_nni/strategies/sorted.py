@@ -7,7 +7,8 @@ from typing import Any
 
 from nnmeter_nni.errors import ArgumentError
 from nnmeter_nni.filter import LatencyFilter
-from nnmeter_nni.strategies.base import Engine, LatencyStrategy, Space, first_latency, positive
+from nnmeter_nni.limits import number, positive
+from nnmeter_nni.strategies.base import Engine, LatencyStrategy, Space, first_latency
 
 
 class LatencySorted(LatencyStrategy):
@@ -51,7 +52,7 @@ class LatencySorted(LatencyStrategy):
         seed: int | None = None,
     ) -> None:
         super().__init__(latency_filter, seed=seed)
-        if target_ms is not None and not target_ms > 0:
+        if target_ms is not None and not number("target_ms", target_ms) > 0:
             raise ArgumentError(f"target_ms must be a positive number of ms, but got {target_ms}")
         self.pool_size = positive("pool_size", pool_size)
         self.target_ms = target_ms

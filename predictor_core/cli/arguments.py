@@ -80,8 +80,9 @@ def positive_ms(text: str) -> float:
 
 
 def share(text: str) -> float:
-    """Read a share of 0 or more: ``3%``, or ``0.03``."""
-    found = number(text.rstrip(" %")) / (100.0 if text.strip().endswith("%") else 1.0)
-    if not 0.0 <= found < float("inf"):
+    """Read a share of 0 or more: ``3%``, or ``0.03``; 1 and more need the sign, for ``3`` rarely is 300 %."""
+    in_percent = text.strip().endswith("%")
+    found = number(text.rstrip(" %")) / (100.0 if in_percent else 1.0)
+    if not 0.0 <= found < (float("inf") if in_percent else 1.0):
         raise argparse.ArgumentTypeError(f"expected a share such as 3% or 0.03, got {text!r}")
     return found

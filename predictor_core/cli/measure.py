@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         repeats=arguments.repeats,
         total_s=None if arguments.minutes is None else 60.0 * arguments.minutes,
     )
-    done = failed = 0
+    done = failed = known = 0
     total = len(models) * arguments.repeats
     with Progress(total) as progress:
         for outcome in outcomes:
@@ -84,6 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
                     log(f"error: {outcome.model}: {told}")
                     continue
                 if outcome.measurement is None:
+                    known += 1
                     if arguments.verbose:
                         log(f"{outcome.model}: measured before")
                     continue
@@ -95,6 +96,8 @@ def run(arguments: argparse.Namespace) -> int:
                     log(f"{outcome.model}: std {measured.std_ms:.3g} ms, {measured.runs} runs")
                 for warning in measured.warnings:
                     log(f"warning: {outcome.model}: {warning}")
+    if known and not arguments.verbose:
+        log(f"{known} of {done} timings are from before, in {arguments.output}")
     if done < total:
         log(f"the time is used up after {done} of {total} timings; run the command again for the rest")
     if arguments.output and done > failed:

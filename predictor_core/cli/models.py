@@ -16,6 +16,8 @@ from predictor_core.text import printable
 
 #: Types whose models may hold several functions.
 _SIGNED = frozenset({"pb", "tflite"})
+#: Bytes of a file in which the mark of its type stands, if it is one.
+_HEAD = 2**16
 _ENDINGS = tuple([ending for entry in FRONTENDS.values() for ending in entry.suffixes])
 
 
@@ -148,7 +150,17 @@ def _type_inside(entry: Path, frontend: Frontend | None) -> str | None:
         return "pb" if (entry / "saved_model.pb").is_file() and FRONTENDS["pb"] in candidates else None
     if not entry.is_file():
         return None
-    return next((one.name for one in candidates if entry.suffix.lower() in one.suffixes), None)
+    found = next((one for one in candidates if entry.suffix.lower() in one.suffixes), None)
+    return None if found is None or not _has_mark(entry, found.mark) else found.name
+
+
+def _has_mark(path: Path, mark: bytes) -> bool:
+    """Whether a file may be a model; reports, configurations and the like stand beside some."""
+    if not mark:
+        return True
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    return mark in head or not head
 
 
 def reading_options(arguments: argparse.Namespace, sources: Sequence[Source]) -> dict[str, Any]:

@@ -43,6 +43,8 @@ class Frontend(NamedTuple):
         Option of the command line, "" for none, and how it is explained.
     magic : bytes
         How its files begin, where that tells; four bytes of any value first for ``b"....TFL3"``.
+    mark : bytes
+        What its files hold near their beginning, where files of other kinds have the same ending.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Frontend(NamedTuple):
     metavar: str = "PATH"
     help: str = ""
     magic: bytes = b""
+    mark: bytes = b""
 
 
 #: Front ends by model type.
@@ -89,6 +92,7 @@ FRONTENDS: dict[str, Frontend] = {
             flag="--openvino",
             help=".xml files of OpenVINO IR",
             magic=b"<?xml",
+            mark=b"<net",
         ),
         Frontend(
             "torch",
@@ -118,6 +122,7 @@ FRONTENDS: dict[str, Frontend] = {
             ("builtins.dict",),
             "--nn-meter-ir",
             help=".json files of nn-Meter IR",
+            mark=b'"inbounds"',
         ),
         Frontend(
             "torchvision",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ from predictor_core.ir.inputs import GivenShapes
 
 
 def load(model: Any, *, input_shape: GivenShapes = None) -> Graph:
-    """Convert a Keras model to a Graph.
+    """Convert a Keras model to a Graph, as it is deployed: in evaluation mode.
 
     Parameters
     ----------
@@ -39,7 +42,8 @@ def load(model: Any, *, input_shape: GivenShapes = None) -> Graph:
     with tempfile.TemporaryDirectory() as folder:
         try:
             if hasattr(module, "export"):
-                _export(module, folder)
+                with _evaluation_mode(module):
+                    _export(module, folder)
             else:
                 tf.saved_model.save(module, folder)
         except Exception as error:
@@ -65,6 +69,20 @@ def _export(module: Any, folder: str) -> None:
         # Layers that keep their state from call to call have a tensor for one batch alone.
         specs = [keras.InputSpec(shape=one.shape, dtype=one.dtype) for one in inputs]
         module.export(folder, verbose=False, input_signature=specs if len(specs) == 1 else [specs])
+
+
+@contextmanager
+def _evaluation_mode(module: Any) -> Iterator[None]:
+    """Have Keras export a model as it is deployed.
+
+    Keras takes the default of the first layer that has one for all that follow: behind a layer of
+    augmentation or resizing, normalisation would compute its statistics anew.
+    """
+    object.__setattr__(module, "__call__", partial(module.__call__, training=False))
+    try:
+        yield
+    finally:
+        object.__delattr__(module, "__call__")
 
 
 def _loaded(path: Path) -> Any:

@@ -132,12 +132,17 @@ def read_models(measurements: Sequence[Measured], *, strict: bool = False) -> Re
         squares += float(((logs - logs.mean()) ** 2).sum())
         degrees += len(logs) - 1
         kept.setdefault(environment, {})[key] = float(np.median(ms))
-    if len(contradictions) > (0 if strict else 0.5 * repeated):
+    if contradictions and (strict or not kept or len(contradictions) > max(1, 0.5 * repeated)):
         # More than half are no busy minute: the rows are of different devices or settings.
-        first = contradictions[0]
+        first, others = contradictions[0], repeated - 1
         raise LearningError(
-            f"row {first.row}: {first.model} {first.reason} (and {len(contradictions) - 1} of the other "
-            f"{repeated - 1} models that stand twice or more)"
+            f"row {first.row}: {first.model} {first.reason}"
+            + (
+                f" (and {len(contradictions) - 1} of the other {others} models that stand twice)"
+                if others
+                else ""
+            )
+            + "; rows of several devices or settings need a column environment, or a file each"
         )
     repeat = math.sqrt(squares / degrees) if degrees else None
     measured = [key for key in graphs if any(key in column for column in kept.values())]

@@ -199,13 +199,16 @@ def type_of(model: str) -> str | None:
 
 
 def _number(text: str, where: str, points: dict[int, int], positive: bool = False) -> float:
+    advice = ""
     try:
         value = float(text.translate(points))
     except ValueError:
         value = math.nan
+        if text:
+            advice = ", with a point before its decimals, nothing between its thousands, and no unit"
     if not math.isfinite(value) or value < 0.0 or (positive and not value):
         expected = "a positive number of ms" if positive else "a number that is not negative"
-        raise LearningError(f"{where} is {text!r:.40}; expected {expected}")
+        raise LearningError(f"{where} is {text!r:.40}; expected {expected}{advice}")
     return value
 
 

@@ -80,7 +80,7 @@ class Timing:
                 "let it cool, or lower its clock",
             )
         return (
-            f"medians of repeats differ by {self.disagreement:.1%}, more than {STEADY:.0%}: "
+            f"medians of rounds differ by {self.disagreement:.1%}, more than {STEADY:.0%}: "
             "the machine is noisy; stop other work and measure again",
         )
 

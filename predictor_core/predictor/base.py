@@ -139,18 +139,20 @@ class Predictor(ABC):
         Parameters
         ----------
         model : path or object
-            A file, or an object of the model type; a `Graph` needs no type.
-        model_type : str
-            ``"onnx"``, ``"torch"``, ``"pb"``, ``"nnmeter-ir"``, ``"nni-ir"`` or ``"torchvision"``.
-        input_shape : tuple of int, or several
-            Shape of the input, channels first, with or without the batch: needed for torch models
-            and for files with symbolic dimensions.
+            A file, an object of the model type, or a `Graph`.
+        model_type : str, optional
+            ``"onnx"``, ``"torch"``, ``"torchvision"``, ``"pb"``, ``"tflite"``, ``"openvino"``, ``"keras"``,
+            ``"nnmeter-ir"`` or ``"nni-ir"``. Default: told by the ending of the path, or by the object.
+        input_shape : tuple of int, several, or mapping from names to them
+            Shape of each input, with or without the batch, in the order of the model's framework: of torch
+            modules, and of what a file leaves open.
         apply_nni : bool
             Read a torch module that is written with NNI's ``nn`` through NNI's converter.
         strict : bool
             Refuse what no measurement supports, instead of estimating it.
         **options
-            Passed to the front end of the model type.
+            Of the front end of the model type: ``example_inputs`` and ``via`` of torch, ``signature`` of
+            SavedModels and TensorFlow Lite.
 
         Returns
         -------

@@ -53,6 +53,22 @@ def check_table(space: SpaceLatency) -> None:
     assert all(label in repr(table) for label in space.choices)
 
 
+def check_no_input_is_no_reference(space: SpaceLatency) -> None:
+    """Where a choice may take no input at all, what fails then is infinite, and all else has a latency.
+
+    Parameters
+    ----------
+    space : SpaceLatency
+        With a choice ``any`` of any number of inputs, whose result is needed.
+    """
+    table = space.latency_table()
+    assert table.choices["any"][()] == np.inf
+    del table.choices["any"][()]
+    assert all(np.isfinite(ms) for added in table.choices.values() for ms in added.values())
+    fastest, slowest = space.bounds()
+    assert 0 < fastest.latency_ms < slowest.latency_ms < np.inf
+
+
 def check_samples(space: SpaceLatency) -> None:
     """`sample_latencies` gives the latencies of the samples that the same seed draws."""
     found = space.sample_latencies(50, seed=7)

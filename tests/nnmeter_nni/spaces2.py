@@ -121,6 +121,24 @@ class Widths(nn.Module):
 
 
 @model_wrapper
+class Inputs(nn.Module):
+    """Input choices: any number of two, and two of three."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, padding=1)
+        self.wide = nn.Conv2d(8, 8, 5, padding=2)
+        self.any = nn.InputChoice(n_candidates=2, n_chosen=None, label="any")
+        self.two = nn.InputChoice(n_candidates=3, n_chosen=2, label="two")
+        self.fc = nn.Linear(8, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x)
+        y = self.any([x, self.wide(x)])
+        return self.fc(self.two([x, y, torch.sigmoid(y)]).mean([2, 3]))
+
+
+@model_wrapper
 class Kernels(nn.Module):
     """A chain of convs of three kernel sizes."""
 

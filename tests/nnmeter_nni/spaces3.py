@@ -121,6 +121,21 @@ class Inputs(ModelSpace):
         return self.fc(self.two([x, y, torch.sigmoid(y)]).mean([2, 3]))
 
 
+class AnyInputs(ModelSpace):
+    """An input choice of any number of two."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = layers.Conv2d(3, 8, 3, padding=1)
+        self.wide = layers.Conv2d(8, 8, 5, padding=2)
+        self.any = InputChoice(n_candidates=2, n_chosen=None, label="any")
+        self.fc = LayerChoice([layers.Linear(8, 10), layers.Linear(8, 10, bias=False)], label="fc")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stem(x)
+        return self.fc(torch.relu(self.any([x, self.wide(x)])).mean([2, 3]))
+
+
 class Kernels(ModelSpace):
     """A chain of convs of three kernel sizes."""
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from nnmeter_nni import FilterStats, LatencyFilter, NoCandidateError
+from nnmeter_nni import CandidateLatency, FilterStats, LatencyFilter, NoCandidateError
 from nnmeter_nni._nni import installed_major
 from predictor_core import LatencyPredictor, PredictorError
 from predictor_core.catalog.register import register_predictor
@@ -93,6 +93,17 @@ def test_a_predictor_object_and_a_version_are_taken(cpu: LatencyPredictor) -> No
         ({"threshold": 1.0, "predictor": CPU, "min_latency": {VPU: 0.1}}, f"expected one of {CPU}"),
         ({"threshold": 1.0, "predictor": CPU, "on_error": "ignore"}, "but got 'ignore'"),
         ({"threshold": 1.0, "predictor": CPU, "patience": 0}, "but got 0"),
+        ({"threshold": 1.0, "predictor": CPU, "patience": "long"}, "but got 'long'"),
+        (
+            {"threshold": 1.0, "predictor": CPU, "input_shape": 64},
+            "input_shape=64; expected positive integers",
+        ),
+        (
+            {"threshold": 1.0, "predictor": CPU, "input_shape": "1,3,64,64"},
+            "input_shape='1,3,64,64'; expected",
+        ),
+        ({"threshold": 1.0, "predictor": CPU, "input_shape": (1, 3, -64, 64)}, "expected positive integers"),
+        ({"threshold": 1.0, "predictor": CPU, "input_shape": {"x": SHAPE}}, "are given in order"),
         ({"threshold": CPU, "predictor": 10}, f"write LatencyFilter(10, '{CPU}')"),
         ({"threshold": 10, "predictor": [CPU, VPU]}, f"LatencyFilter({{'{CPU}': 10, '{VPU}': 10}})"),
         ({"threshold": CPU}, "needs a threshold and a predictor"),
@@ -104,6 +115,28 @@ def test_bad_arguments_are_refused(arguments: dict[str, Any], message: str) -> N
         LatencyFilter(**arguments)
     assert isinstance(caught.value, PredictorError)
     assert "\n" not in str(caught.value)
+
+
+def test_a_device_alone_needs_no_list_around_it(cpu: LatencyPredictor) -> None:
+    model = chain(8)
+    for given in (CPU, cpu, [CPU]):
+        assert CandidateLatency(given, input_shape=SHAPE)(model) == {CPU: latency(cpu, model)}
+    with pytest.raises(ValueError, match="expected at least one device"):
+        CandidateLatency([])
+
+
+def test_several_inputs(cpu: LatencyPredictor) -> None:
+    class Two(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = torch.nn.Conv2d(3, 8, 3)
+
+        def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+            return self.conv(x) * y
+
+    shapes = [(1, 3, 10, 10), (1, 8, 8, 8)]
+    expected = cpu.predict(Two(), "torch", input_shape=shapes)
+    assert CandidateLatency(CPU, input_shape=shapes)(Two()) == {CPU: expected}
 
 
 def test_a_missing_or_unknown_predictor_is_refused() -> None:

@@ -25,9 +25,9 @@ def model_file_to_graph(
     filename : str or path
         The file. With ``model_type="torch"`` also the name of a torchvision model.
     model_type : str, optional
-        ``"onnx"``, ``"pb"``, ``"torch"``, ``"tflite"``, ``"openvino"``, ``"nnmeter-ir"`` or ``"nni-ir"``.
-        Left out, the ending of the file tells.
-    input_shape : tuple of int, or several
+        ``"onnx"``, ``"torch"``, ``"torchvision"``, ``"pb"``, ``"tflite"``, ``"openvino"``, ``"keras"``,
+        ``"nnmeter-ir"`` or ``"nni-ir"``. Left out, the ending of the file tells.
+    input_shape : tuple of int, several, or mapping from names to them
         Batch first. For torch models the shape of the input, channels first; elsewhere it fills
         the dimensions that the file leaves open.
     apply_nni : bool
@@ -65,7 +65,8 @@ def model_to_graph(
     """Convert a model object to an nn-Meter IR document.
 
     Parameters are those of `model_file_to_graph`; `model` is an ``onnx.ModelProto``, a
-    ``torch.nn.Module``, an NNI model, or an nn-Meter IR ``dict``, which is checked and returned itself.
+    ``torch.nn.Module`` or exported program, a Keras model, an NNI model, or an nn-Meter IR ``dict``, which is
+    checked and returned itself.
     """
     graph = to_graph(model, model_type, input_shape, apply_nni, **options)
     if (model_type or type_of(model)).lower() == "nnmeter-ir":

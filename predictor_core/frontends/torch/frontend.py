@@ -47,7 +47,8 @@ def load(
         ``torch.export.save``; nothing in it is run. Pickled modules and TorchScript archives are refused.
     input_shape : sequence of int, sequence of those, or mapping, optional
         Shape of the input, of each input in order, or of inputs by their name in ``forward``; with or
-        without the batch dimension. Default: (1, 3, 224, 224); of an exported program, its example's.
+        without the batch dimension. Default: (1, 3, 224, 224); of an exported program what it states, with
+        an open batch of 1 and the example's sizes of other open dimensions.
     example_inputs : Tensor, sequence or mapping, optional
         Inputs to take shapes and types from, in place of `input_shape`: one tensor, the positional
         arguments of ``forward``, or its keyword arguments.
@@ -79,9 +80,14 @@ def load(
     if isinstance(model, (str, os.PathLike)):
         return _load_file(Path(model), input_shape, example_inputs, via)
     module = _module(model)
-    if input_shape is None and example_inputs is None:
-        example_inputs = _exported_with(model)
-    candidates = _arguments(module, input_shape, example_inputs)
+    assumed: tuple[str, ...] = ()
+    program_inputs = None
+    if example_inputs is None:
+        program_inputs, assumed = _exported(model, input_shape)
+    if program_inputs is not None:
+        candidates = _arguments(module, None, program_inputs)
+    else:
+        candidates = _arguments(module, input_shape, example_inputs)
     name = type(module).__name__
     advice = "check input_shape" if example_inputs is None else "check example_inputs"
     direct_error: Exception | None = None
@@ -106,7 +112,7 @@ def load(
                 direct_error = error
         else:
             if via != "onnx":
-                return channels_last(nodes, name, outputs, warnings)
+                return channels_last(nodes, name, outputs, (*assumed, *warnings))
             break
     reason = one_line(str(direct_error), MAX_REASON)
     if via != "onnx":
@@ -127,10 +133,10 @@ def load(
         except PredictorError as error:
             onnx_error = onnx_error or error
         else:
-            if not isinstance(direct_error, DataDependent):
-                return graph
-            values = "zeros" if example_inputs is None else "the example inputs"
-            warnings = (*graph.warnings, depends_on_values(direct_error, values))
+            warnings = (*assumed, *graph.warnings)
+            if isinstance(direct_error, DataDependent):
+                values = "zeros" if example_inputs is None else "the example inputs"
+                warnings = (*warnings, depends_on_values(direct_error, values))
             return Graph(graph.nodes, graph.name, graph.outputs, graph.free, warnings)
     reasons = []
     if direct_error and via != "onnx":
@@ -158,25 +164,22 @@ def _load_file(path: Path, input_shape: GivenShapes, example_inputs: Any, via: s
     return Graph(graph.nodes, path.stem, graph.outputs, graph.free, warnings)
 
 
-def _exported_with(model: Any) -> Any:
-    """Return inputs of the shapes that a program was exported with; None for a module."""
+def _exported(model: Any, input_shape: GivenShapes) -> tuple[Any, tuple[str, ...]]:
+    """Return inputs of an exported program, and what was assumed of them; (None, ()) for a module."""
     import torch
 
+    from predictor_core.frontends.torch.exported import fill, inputs_of
     from predictor_core.frontends.torch.program import Program
 
-    if isinstance(model, Program):
-        return model.example_inputs
+    inputs = model.inputs if isinstance(model, Program) else []
     if isinstance(model, torch.export.ExportedProgram):
-        wanted = set(model.graph_signature.user_inputs)
-        inputs = [
-            node.meta["val"] for node in model.graph.nodes if node.op == "placeholder" and node.name in wanted
-        ]
-        if inputs and all(isinstance(value, torch.Tensor) for value in inputs):
-            # A dimension that was exported open has the size of the example.
-            return tuple(
-                [torch.empty([int(d) for d in v.shape], dtype=v.dtype, device="meta") for v in inputs]
-            )
-    return None
+        inputs = inputs_of(model)
+    if not inputs:
+        return None, ()
+    tensors, assumed = fill(inputs, input_shape)
+    # torch's own module of a program takes inputs by the names that its original gave them.
+    by_name = isinstance(input_shape, Mapping) and not isinstance(model, Program)
+    return tensors if by_name else tuple(tensors.values()), assumed
 
 
 def _module(model: Any) -> Any:

@@ -17,6 +17,7 @@ import torch
 
 from predictor_core.budget import meter
 from predictor_core.errors import GraphError, ModelFormatError, UnsupportedOpError
+from predictor_core.frontends.torch.exported import ProgramInput
 
 #: Largest program that is read, in bytes: the structure of a model of ten thousand ops takes 20 MB.
 MAX_BYTES = 64 * 2**20
@@ -63,8 +64,8 @@ class Program(torch.nn.Module):
 
     Attributes
     ----------
-    example_inputs : tuple of Tensor
-        Meta tensors with the shapes that the program was exported with.
+    inputs : list of ProgramInput
+        Its tensors, in order.
     quantised : bool
         Whether ops of PT2E quantise.
     """
@@ -96,7 +97,12 @@ class Program(torch.nn.Module):
                 self._weights[argument["name"]] = self._empty(argument["name"])
                 if "buffer_name" in entry:
                     self._places[entry["buffer_name"]] = argument["name"]
-        self.example_inputs = tuple([self._empty(name) for name in self._inputs if name])
+        self.inputs = [self._input(name) for name in self._inputs if name]
+
+    def _input(self, name: str) -> ProgramInput:
+        sizes = self._graph["tensor_values"][name]["sizes"]
+        stated = [int(size["as_int"]) if "as_int" in size else size["as_expr"]["expr_str"] for size in sizes]
+        return ProgramInput(name, tuple(stated), self._empty(name))
 
     def _empty(self, name: str) -> torch.Tensor:
         meta = self._graph["tensor_values"][name]

@@ -70,3 +70,9 @@ def test_no_weights_and_no_random_numbers() -> None:
 def test_a_space_is_refused(kind: Any) -> None:
     with pytest.raises(ModelFormatError, match="model space of 3 choices"):
         candidate_to_graph(kind.from_model(Mixed(), None), SHAPE)
+
+
+def test_the_module_of_a_space_is_refused_and_a_frozen_one_is_not() -> None:
+    with pytest.raises(ModelFormatError, match=r"model space of 3 choices, .* nnmeter_nni.SpaceLatency"):
+        candidate_to_graph(Mixed(), SHAPE)
+    candidate_to_graph(Mixed().freeze(SAMPLES[0]), SHAPE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import random
 from collections.abc import Callable
 from typing import Any
@@ -108,6 +109,18 @@ def test_value_choices_input_choices_and_repeats(cpu: LatencyPredictor) -> None:
         assert latency(candidate) == {cpu.name: pytest.approx(expected, rel=1e-12)}
 
 
+def test_the_graph_engine_tells_depths_and_widths_apart(cpu: LatencyPredictor) -> None:
+    space = graph_space(Widths())
+    latency = CandidateLatency(cpu)
+    samples = [dict(zip(space.choices, chosen)) for chosen in itertools.product(*space.choices.values())]
+    assert len(samples) == 18
+    for sample in samples:
+        candidate = space.model(sample)
+        by_label = {mutator.label: value for (mutator, _), value in sample.items()}
+        assert describe(candidate).sample == by_label
+        assert latency(candidate) == {cpu.name: cpu.predict(candidate_to_graph(candidate))}
+
+
 @pytest.mark.parametrize("make", [python_space, graph_space])
 def test_no_weights_and_no_random_numbers(make: Callable[[Any], MutatorSpace]) -> None:
     candidate = sampled(make(Mixed()), ARCHITECTURES[0])
@@ -123,6 +136,16 @@ def test_no_weights_and_no_random_numbers(make: Callable[[Any], MutatorSpace]) -
 def test_a_space_is_refused(graph_engine: MutatorSpace) -> None:
     with pytest.raises(ModelFormatError, match="still has the choice"):
         candidate_to_graph(graph_engine.base_model, SHAPE)
+    with pytest.raises(ModelFormatError, match=r"model space of 3 choices, .* nnmeter_nni.SpaceLatency"):
+        candidate_to_graph(Widths(), SHAPE)
+    with fixed_arch({"width": 8, "depth": 2, "pick": 1}, verbose=False):
+        candidate_to_graph(Widths(), SHAPE)
+
+
+def test_what_fails_is_told_with_its_sample() -> None:
+    candidate = sampled(python_space(Mixed()), ARCHITECTURES[0])
+    with pytest.raises(ModelFormatError, match=r"^the candidate \{'.*': .*\}: can't trace"):
+        CandidateLatency("cortexA76cpu_tflite21", input_shape=(1, 5, 8, 8))(candidate)
 
 
 def test_a_constructor_that_fails_is_named() -> None:

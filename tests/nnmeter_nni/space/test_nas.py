@@ -13,7 +13,7 @@ from nnmeter_nni.strategies.nas import MutableSpace
 from predictor_core import LatencyPredictor
 from tests.nnmeter_nni import space_checks
 from tests.nnmeter_nni.space_checks import SHAPE
-from tests.nnmeter_nni.spaces3 import Inputs, Kernels, Mixed, NniCells, Widths
+from tests.nnmeter_nni.spaces3 import AnyInputs, Inputs, Kernels, Mixed, NniCells, Widths
 
 
 @pytest.mark.parametrize("kind", [Mixed, Widths])
@@ -26,6 +26,12 @@ def test_equals_full_traces(kind: Any, devices: list[LatencyPredictor], learned:
     for predictor in (*devices, learned):
         space = SpaceLatency(kind(), predictor, input_shape=SHAPE)
         space_checks.check_equals_full_traces(space, build, predictor, 12, 0)
+
+
+def test_choices_of_any_number_of_inputs(cpu: LatencyPredictor) -> None:
+    space = SpaceLatency(AnyInputs(), cpu, input_shape=SHAPE)
+    assert space.choices["any"] == [[0], [1], [0, 1], []]
+    space_checks.check_no_input_is_no_reference(space)
 
 
 @pytest.mark.parametrize("nested", [False, True])

@@ -19,7 +19,7 @@ from nnmeter_nni.strategies.retiarii import MutatorSpace
 from predictor_core import LatencyPredictor, PredictorError
 from tests.nnmeter_nni import space_checks
 from tests.nnmeter_nni.space_checks import SHAPE, content, only_space
-from tests.nnmeter_nni.spaces2 import Cells, Chain, Kernels, Mixed, NniCells, Peeking, Widths
+from tests.nnmeter_nni.spaces2 import Cells, Chain, Inputs, Kernels, Mixed, NniCells, Peeking, Widths
 
 
 def fixed(kind: Any, *arguments: Any) -> Any:
@@ -70,6 +70,17 @@ def test_cells_equal_full_traces(merge_op: str, nested: bool, cpu: LatencyPredic
     space = SpaceLatency(NniCells(merge_op, nested), cpu, input_shape=SHAPE)
     space_checks.check_equals_full_traces(space, fixed(NniCells, merge_op, nested), cpu, 12, 0)
     assert "op_1_0" in repr(space.latency_table())
+
+
+def test_choices_of_several_inputs(cpu: LatencyPredictor) -> None:
+    space = SpaceLatency(Inputs(), cpu, input_shape=SHAPE)
+    assert space.choices["any"] == [[0], [1], [0, 1], []]
+    assert space.choices["two"] == [[one, other] for one in range(3) for other in range(3)]
+    for sample in ({"any": [0, 1], "two": [0, 2]}, {"any": 1, "two": [1, 1]}, {"any": [0], "two": (0, 0)}):
+        listed = {label: list(one) if isinstance(one, tuple) else one for label, one in sample.items()}
+        expected = cpu.predict(fixed(Inputs)(listed), "torch", input_shape=SHAPE)
+        assert space.latency(sample) == pytest.approx(expected, rel=1e-9)
+    space_checks.check_no_input_is_no_reference(space)
 
 
 def test_a_hopeless_search_ends_early(cpu: LatencyPredictor) -> None:
@@ -125,6 +136,10 @@ def test_samples_that_do_not_fit_are_refused(cpu: LatencyPredictor, sample: Any,
 def test_what_is_no_space_is_refused(cpu: LatencyPredictor) -> None:
     with pytest.raises(PredictorError, match="expected a module"):
         SpaceLatency("a string", cpu)
+    with pytest.raises(PredictorError, match=r"expected a module under .*, but got the class Inputs"):
+        SpaceLatency(Inputs, cpu)
+    with pytest.raises(PredictorError, match=r"expected a module under .*, but got ReLU"):
+        SpaceLatency(nn.ReLU(), cpu)
 
 
 def test_the_space_of_the_caller_is_not_changed(cpu: LatencyPredictor) -> None:

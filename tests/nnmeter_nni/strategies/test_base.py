@@ -34,9 +34,17 @@ def test_when_nothing_passes_it_stops_and_names_the_nearest(kind: Any, cpu: Late
     [
         (LatencyRandom, {"patience": 0}, "patience must be a positive integer, but got 0"),
         (LatencySorted, {"pool_size": -1}, "pool_size must be a positive integer, but got -1"),
+        (LatencySorted, {"pool_size": 2.5}, "pool_size must be a positive integer, but got 2.5"),
         (LatencySorted, {"target_ms": 0}, "target_ms must be a positive number"),
+        (LatencySorted, {"target_ms": "fast"}, "target_ms must be a number, but got 'fast'"),
         (LatencyEvolution, {"objective": "speed"}, "but got 'speed'"),
         (LatencyEvolution, {"mutation_prob": 0}, "mutation_prob must be above 0"),
+        (LatencyEvolution, {"mutation_prob": "low"}, "mutation_prob must be a number, but got 'low'"),
+        (
+            LatencyEvolution,
+            {"population_size": "20"},
+            "population_size must be a positive integer, but got '20'",
+        ),
         (LatencyEvolution, {"sample_size": 9, "population_size": 8}, "sample_size must be between"),
     ],
 )

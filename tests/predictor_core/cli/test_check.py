@@ -82,6 +82,7 @@ def test_a_model_that_can_not_be_read_fails(tmp_path: Path, capsys: pytest.Captu
         (("--max-ms", "nan"), "expected a latency in ms above 0, got 'nan'"),
         (("--max-ms", "5", "--tolerance", "3%"), "--tolerance goes with --baseline"),
         (("--baseline", "x", "--tolerance", "3ms"), "expected a share such as 3% or 0.03"),
+        (("--baseline", "x", "--tolerance", "3"), "expected a share such as 3% or 0.03, got '3'"),
     ],
 )
 def test_wrong_usage(

@@ -46,6 +46,12 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"nn-meter {predictor_core.__version__}\n"
 
 
+def test_the_package_runs_as_the_command() -> None:
+    command = [sys.executable, "-W", "error", "-m", "predictor_core", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("nn-meter ")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -37,6 +37,8 @@ def test_measure_prints_and_writes(models: Path, tmp_path: Path, capsys: pytest.
     assert all(line.startswith("[RESULT] measured latency for ") and line.endswith(" ms") for line in lines)
     assert "next, nn-meter learn" in printed.err
     assert len(read_measurements(output)) == 2
+    assert main(command) == 0
+    assert f"2 of 2 timings are from before, in {output}" in capsys.readouterr().err
     assert main([*command, "-v"]) == 0
     printed = capsys.readouterr()
     assert printed.out == ""

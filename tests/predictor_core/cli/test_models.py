@@ -47,6 +47,12 @@ def test_a_folder_of_several_formats(tmp_path: Path) -> None:
     (tmp_path / "saved" / "saved_model.pb").touch()
     for name in ("a.tflite", "b.XML", "b.bin", "c.onnx", "notes.txt", "d.pt2"):
         (tmp_path / name).touch()
+    # What stands beside models is none of them, and is read where it is named.
+    (tmp_path / "config.json").write_text('{"hidden_size": 768}')
+    (tmp_path / "junit.xml").write_text("<?xml version='1.0'?><testsuites/>")
+    (tmp_path / "e.json").write_text('{"x": {"attr": {}, "inbounds": [], "outbounds": []}}')
+    (config,) = requested(Namespace(models=[str(tmp_path / "config.json")]))
+    assert config.model_type == "nnmeter-ir"
     sources = requested(Namespace(models=[str(tmp_path)]))
     found = {Path(source.path).name: source.model_type for source in sources}
     assert found == {
@@ -54,6 +60,7 @@ def test_a_folder_of_several_formats(tmp_path: Path) -> None:
         "b.XML": "openvino",
         "c.onnx": "onnx",
         "d.pt2": "torch",
+        "e.json": "nnmeter-ir",
         "saved": "pb",
     }
     (notes,) = requested(Namespace(models=[str(tmp_path / "notes.txt")]))

@@ -41,6 +41,18 @@ def kernels(graph: Graph) -> Counter[str]:
 
 
 @needs_keras
+def test_augmentation_does_not_put_what_follows_into_training_mode() -> None:
+    import keras
+
+    plain = small()
+    augment = [keras.layers.RandomFlip(), keras.layers.RandomRotation(0.1)]
+    model = keras.Sequential([keras.Input((16, 16, 3)), *augment, *plain.layers[1:]])
+    calling = model.__call__
+    assert kernels(load(model)) == kernels(load(plain))
+    assert model.__call__ == calling
+
+
+@needs_keras
 def test_an_object_is_what_its_frozen_graph_is(tmp_path: Path) -> None:
     import keras
 

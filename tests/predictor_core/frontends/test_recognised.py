@@ -6,15 +6,17 @@ import gzip
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from predictor_core import zoo
+from predictor_core import model_file_to_graph, zoo
 from predictor_core.cli.main import main
 from predictor_core.errors import ModelFormatError
 from predictor_core.frontends import FRONTENDS, recognised
 from predictor_core.frontends.nnmeter_ir import to_document
 from predictor_core.frontends.reading import to_graph
+from predictor_core.predictor.base import Predictor
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 #: Model type -> a file of it.
@@ -74,3 +76,11 @@ def test_the_command_line_says_it_on_one_line(folder: Path, capsys: pytest.Captu
     assert main(["predict", "--predictor", "cortexA76cpu_tflite21", "--onnx", path]) == 1
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.endswith("it looks like a .tflite file: give it with --tflite, or as model type 'tflite'")
+
+
+@pytest.mark.parametrize("function", [Predictor.predict, model_file_to_graph])
+def test_the_documentation_lists_all_model_types(function: Any) -> None:
+    readme = (FIXTURES.parents[1] / "README.md").read_text(encoding="utf-8")
+    for name in (*FRONTENDS, "nni-ir"):
+        assert f'``"{name}"``' in function.__doc__
+        assert f'| `"{name}"` |' in readme

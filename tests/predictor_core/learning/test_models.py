@@ -52,6 +52,14 @@ def test_rows_of_two_devices_are_no_repeats() -> None:
         read_models(rows)
 
 
+def test_one_contradiction_alone_does_not_refuse_the_others() -> None:
+    resnet, vgg = zoo.build("resnet18"), zoo.build("vgg11")
+    rows = [Measurement(resnet, 10.0, row=2), Measurement(vgg, 20.0, row=3), Measurement(resnet, 30.0, row=4)]
+    read = read_models(rows)
+    assert read.corpus.names == ["vgg11"]
+    assert [(one.model, one.row) for one in read.unreadable] == [("resnet18", 2)]
+
+
 def test_a_repeat_that_most_others_contradict_is_listed_and_left_out() -> None:
     resnet = zoo.build("resnet18")
     rows = [Measured(resnet, ms, row=row) for row, ms in ((2, 20.0), (3, 8.0), (4, 10.0), (5, 11.0))]

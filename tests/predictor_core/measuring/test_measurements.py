@@ -106,7 +106,10 @@ def test_all_columns(tmp_path: Path) -> None:
         ("model,latency_ms\nresnet18,3\nvgg11,-1\n", "row 3: latency_ms is '-1'"),
         ("model,latency_ms\nresnet18,0\n", "row 2: latency_ms is '0'"),
         ("model,latency_ms\nresnet18,inf\n", "row 2: latency_ms is 'inf'"),
-        ("model,latency_ms\nresnet18,3 ms\n", "row 2: latency_ms is '3 ms'"),
+        (
+            "model,latency_ms\nresnet18,3 ms\n",
+            "row 2: latency_ms is '3 ms'; expected a positive number of ms, with a point",
+        ),
         ("model,latency_ms,std_ms\nresnet18,3,-1\n", "row 2: std_ms is '-1'"),
         ("model,latency_ms,input_shape\nresnet18,3,wide\n", "row 2: input_shape is 'wide'"),
         ('model,latency_ms\n"resnet18,3\n', "row 2"),

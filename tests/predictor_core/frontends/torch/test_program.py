@@ -265,3 +265,26 @@ def test_a_program_has_fused_attention(tmp_path: Path) -> None:
     saved(tmp_path / "model.pt2", Inside(fused), (1, 4, 9, 16))
     direct = load(Inside(plain), input_shape=(1, 4, 9, 16), via="direct")
     assert Counter(node.op for node in load(tmp_path / "model.pt2")) == Counter(node.op for node in direct)
+
+
+def test_open_dimensions_are_filled_as_in_other_formats(tmp_path: Path) -> None:
+    module = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.AdaptiveAvgPool2d(1)).eval()
+    dims = {
+        axis: torch.export.Dim(name, min=least, max=512)
+        for axis, name, least in ((0, "n", 1), (2, "h", 16), (3, "w", 16))
+    }
+    program = torch.export.export(module, (torch.zeros(2, 3, 64, 48),), dynamic_shapes=({**dims},))
+    torch.export.save(program, tmp_path / "model.pt2")
+    for model in (program, tmp_path / "model.pt2"):
+        graph = load(model)
+        assert graph.inputs[0].shape == (1, 64, 48, 3)
+        assert "leaves the batch open; 1 is taken" in " ".join(graph.warnings)
+        assert "those of its example are taken: [3, 64, 48]" in " ".join(graph.warnings)
+        for shape in ((1, 3, 32, 96), (1, 32, 96, 3), (3, 32, 96), {"input": (1, 3, 32, 96)}):
+            graph = load(model, input_shape=shape)
+            assert graph.inputs[0].shape == (1, 32, 96, 3)
+            assert not graph.warnings
+        with pytest.raises(
+            ModelFormatError, match=r"has the shape \[.*\], which input_shape .* does not fit"
+        ):
+            load(model, input_shape=(1, 5, 32, 96))
