@@ -54,7 +54,7 @@ def test_rows_of_two_devices_are_no_repeats() -> None:
 
 def test_one_contradiction_alone_does_not_refuse_the_others() -> None:
     resnet, vgg = zoo.build("resnet18"), zoo.build("vgg11")
-    rows = [Measurement(resnet, 10.0, row=2), Measurement(vgg, 20.0, row=3), Measurement(resnet, 30.0, row=4)]
+    rows = [Measured(resnet, 10.0, row=2), Measured(vgg, 20.0, row=3), Measured(resnet, 30.0, row=4)]
     read = read_models(rows)
     assert read.corpus.names == ["vgg11"]
     assert [(one.model, one.row) for one in read.unreadable] == [("resnet18", 2)]
