@@ -151,11 +151,12 @@ def _type_inside(entry: Path, frontend: Frontend | None) -> str | None:
     if not entry.is_file():
         return None
     found = next((one for one in candidates if entry.suffix.lower() in one.suffixes), None)
-    return None if found is None or not _has_mark(entry, found.mark) else found.name
+    # Reports, configurations and the like stand beside models of any type.
+    return None if found is None or (frontend is None and not _has_mark(entry, found.mark)) else found.name
 
 
 def _has_mark(path: Path, mark: bytes) -> bool:
-    """Whether a file may be a model; reports, configurations and the like stand beside some."""
+    """Whether a file may be a model; an empty one may."""
     if not mark:
         return True
     with path.open("rb") as file:

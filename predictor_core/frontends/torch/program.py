@@ -151,16 +151,7 @@ def read_program(path: str | os.PathLike[str]) -> Program:
             "this is no program of torch.export: expected a zip archive. A pickled module runs code when "
             "it is loaded, so it is refused: write it with torch.export.save, or give the module itself"
         ) from None
-    except (
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        IndexError,
-        RecursionError,
-        RuntimeError,
-        EOFError,
-    ) as error:
+    except (AttributeError, EOFError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise ModelFormatError(f"its program is malformed: {error}") from error
 
 
