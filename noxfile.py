@@ -58,7 +58,7 @@ def nni(session: nox.Session, line: str) -> None:
 def runtimes(session: nox.Session) -> None:
     """Read what Keras holds, and time models on LiteRT and OpenVINO."""
     constraints = ("-c", "constraints.txt", "-c", ".ci/runtimes.txt")
-    session.install(*constraints, "-e", ".[onnx,tensorflow,onnxruntime,litert,openvino]")
+    session.install(*constraints, "-e", ".[onnx,tensorflow,learn,onnxruntime,litert,openvino]")
     session.install(*constraints, "hypothesis", "keras", "pytest", "tensorflow-cpu")
     tests = ["frontends/test_keras.py", "frontends/tflite/test_writing.py", "measuring"]
     session.run("pytest", *(session.posargs or [f"tests/predictor_core/{one}" for one in tests]))
