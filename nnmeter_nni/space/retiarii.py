@@ -40,7 +40,7 @@ class RetiariiSource:
             values = _values(mutator, decisions, base)
             if values is None:
                 raise PredictorError(
-                    f"the choice {mutator.label!r} makes {len(decisions)} decisions at once; "
+                    f"the choice {mutator.label!r} has no list of at most {_MOST_VALUES} values; "
                     "predict candidates of this space one by one, with nnmeter_nni.CandidateLatency"
                 )
             self.values[mutator.label] = values

@@ -94,6 +94,7 @@ def test_convert_without_a_measurement_writes_nothing(
     assert "Traceback" not in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_plan_of_a_space(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

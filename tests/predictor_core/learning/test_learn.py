@@ -164,6 +164,7 @@ def test_the_same_network_under_two_names_must_agree() -> None:
         learn_predictor(graphs, [10.0, 30.0, 40.0, 5.0], name="x", like=CPU)
 
 
+@pytest.mark.slow
 def test_microseconds_are_noticed(zoo_graphs: dict[str, Graph], zoo_ms: dict[str, float]) -> None:
     graphs, latencies = list(zoo_graphs.values()), [1000.0 * ms for ms in zoo_ms.values()]
     with pytest.raises(LearningError, match="they look like microseconds"):
