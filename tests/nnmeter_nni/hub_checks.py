@@ -28,7 +28,7 @@ SIZES = {
 #: The spaces of cells, whose width and depth can be fixed so that only their cells are searched.
 CELLS = ("AmoebaNet", "DARTS", "ENAS", "NASNet", "PNAS")
 #: Those that are traced in full depth on one line of NNI only, a minute each; small ones are on both.
-DEEP = {2: ("ENAS", "NASNet"), 3: ("AmoebaNet", "PNAS")}
+DEEP = {2: ("AmoebaNet",), 3: ("ENAS", "NASNet", "PNAS")}
 FIXED = {"width": 16, "num_cells": 3, "dataset": "cifar"}
 #: Spaces whose candidates are traced within a second or two.
 QUICK = (*(f"{name}-fixed" for name in CELLS), *(name for name in SIZES if name not in CELLS))
