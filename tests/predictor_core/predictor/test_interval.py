@@ -89,6 +89,13 @@ def test_a_profile_says_what_a_model_is_made_of() -> None:
     assert hard.estimated[1, KINDS.index("grouped")] == pytest.approx(0.75)
 
 
+def test_what_the_trees_say_weighs_by_its_share_of_the_latency() -> None:
+    kernels = [answer(4.0, outside=True, deviation=0.2), answer(2.0, deviation=0.1)]
+    hard = hardness(np.array([[1, 2]]), [CONV, RELU], kernels, 1.0)
+    assert hard.deviation[0] == pytest.approx((4.0 * 0.2 + 4.0 * 0.1) / 9.0)
+    assert hard.outside[0] == pytest.approx(4.0 / 9.0)
+
+
 def group(name: str, log_ms: float, known: Sides) -> Group:
     center = np.zeros(len(PROFILE))
     center[PROFILE.index("log_ms")] = log_ms
