@@ -1,4 +1,4 @@
-"""Errors of the NNI plugin."""
+"""Errors of the NNI plugin, and words for their messages."""
 
 from __future__ import annotations
 
@@ -23,3 +23,8 @@ class NoCandidateError(PredictorError):
 
 class NniVersionError(PredictorError, ImportError):
     """Something is used with a version of NNI that it is not for; the message has the right line."""
+
+
+def kind_of(value: object) -> str:
+    """Return what messages call a value: its type, or that it is itself a class."""
+    return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__

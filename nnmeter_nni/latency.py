@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnmeter_nni.device import DevicePredictor, Predictor, latency_of, load_device
 from nnmeter_nni.errors import ArgumentError, CandidateError
+from nnmeter_nni.limits import checked_shape
 from predictor_core.errors import MissingDependencyError, PredictorError
 from predictor_core.ir.graph import Shape
 
@@ -62,8 +63,6 @@ class CandidateLatency:
     ) -> None:
         if isinstance(predictors, str) or not isinstance(predictors, Sequence):
             predictors = [predictors]
-        from nnmeter_nni.candidates import checked_shape
-
         loaded = [load_device(one, predictor_version) for one in predictors]
         if not loaded:
             raise ArgumentError("expected at least one device, e.g. ['cortexA76cpu_tflite21'], but got none")

@@ -1,4 +1,4 @@
-"""Arguments, checked: thresholds of a filter, the devices that they are for, other numbers."""
+"""Arguments, checked: thresholds of a filter, the devices that they are for, shapes, other numbers."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 
 from nnmeter_nni.device import Predictor
 from nnmeter_nni.errors import ArgumentError, ArgumentTypeError
+from predictor_core.errors import ModelFormatError
+from predictor_core.ir.inputs import InputShapes
 
 _EXAMPLE = "LatencyFilter(100, 'cortexA76cpu_tflite21')"
 
@@ -81,6 +83,23 @@ def limits_ms(
             )
         limits[names[key]] = float(value)
     return limits
+
+
+def checked_shape(input_shape: Any) -> Any:
+    """Return the input shape of all candidates, or the shapes of their inputs in order, as tuples.
+
+    Raises
+    ------
+    ArgumentError
+        When it is neither.
+    """
+    try:
+        given = InputShapes(input_shape)
+    except ModelFormatError as error:
+        raise ArgumentError(str(error)) from error
+    if given.named:
+        raise ArgumentError(f"input_shape={input_shape!r}; the inputs of candidates are given in order")
+    return given.ordered[0] if len(given.ordered) == 1 else tuple(given.ordered)
 
 
 def positive(name: str, value: Any) -> int:

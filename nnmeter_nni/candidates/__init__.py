@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from nnmeter_nni._nni import require_torch
 from nnmeter_nni.candidates.candidate import Candidate, freeze
-from nnmeter_nni.errors import ArgumentError
 from predictor_core.errors import ModelFormatError, PredictorError
 from predictor_core.frontends import find
 from predictor_core.ir.graph import Graph, Shape
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_INPUT_SHAPE",
     "candidate_to_graph",
-    "checked_shape",
     "describe",
     "freeze",
     "load",
@@ -57,23 +55,6 @@ def describe(candidate: Any) -> Candidate:
         f"got a candidate of type {type(candidate).__name__}; expected a torch.nn.Module, an NNI 2.10 Model "
         "(Python or graph engine, or its dumped IR), or an NNI 3.0 ExecutableModelSpace"
     )
-
-
-def checked_shape(input_shape: Any) -> Any:
-    """Return the input shape of all candidates, or the shapes of their inputs in order, as tuples.
-
-    Raises
-    ------
-    ArgumentError
-        When it is neither.
-    """
-    try:
-        given = InputShapes(input_shape)
-    except ModelFormatError as error:
-        raise ArgumentError(str(error)) from error
-    if given.named:
-        raise ArgumentError(f"input_shape={input_shape!r}; the inputs of candidates are given in order")
-    return given.ordered[0] if len(given.ordered) == 1 else tuple(given.ordered)
 
 
 def candidate_to_graph(candidate: Any, input_shape: GivenShapes = None) -> Graph:

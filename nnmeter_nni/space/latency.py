@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nnmeter_nni._nni import for_major
-from nnmeter_nni.candidates import DEFAULT_INPUT_SHAPE, checked_shape, freeze, record_to_graph
+from nnmeter_nni.candidates import DEFAULT_INPUT_SHAPE, freeze, record_to_graph
 from nnmeter_nni.device import Predictor, load_device
+from nnmeter_nni.limits import checked_shape
 from predictor_core.errors import PredictorError
 from predictor_core.ir.graph import Graph, Shape
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from nnmeter_nni.candidates import describe
 from nnmeter_nni.candidates.candidate import Candidate
-from nnmeter_nni.errors import CandidateError
+from nnmeter_nni.errors import CandidateError, kind_of
 from predictor_core.errors import PredictorError
 
 
@@ -28,8 +28,7 @@ class NasSource:
         if isinstance(space, nn.Module) and hasattr(space, "simplify"):
             space = SimplifiedModelSpace.from_model(space)
         if not isinstance(space, ExecutableModelSpace):
-            kind = f"the class {space.__name__}" if isinstance(space, type) else type(space).__name__
-            raise PredictorError(f"expected an NNI ModelSpace, but got {kind}")
+            raise PredictorError(f"expected an NNI ModelSpace, but got {kind_of(space)}")
         self._space = space
         self.values: dict[str, list[Any]] = {}
         for label, mutable in space.simplify().items():

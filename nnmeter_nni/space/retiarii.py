@@ -12,6 +12,7 @@ from torch import nn
 
 from nnmeter_nni.candidates.candidate import Candidate
 from nnmeter_nni.candidates.python_engine import record
+from nnmeter_nni.errors import kind_of
 from predictor_core.errors import PredictorError
 
 #: Values of one choice that are listed: all subsets of a dozen inputs, and no more.
@@ -29,8 +30,7 @@ class RetiariiSource:
 
     def __init__(self, space: Any) -> None:
         if not isinstance(space, nn.Module) or not is_model_wrapped(space):
-            kind = f"the class {space.__name__}" if isinstance(space, type) else type(space).__name__
-            raise PredictorError(f"expected a module under NNI's model_wrapper, but got {kind}")
+            raise PredictorError(f"expected a module under NNI's model_wrapper, but got {kind_of(space)}")
         base, mutators = extract_mutation_from_pt_module(space)
         self._class = base.python_class
         self._arguments = dict(base.python_init_params or {})
